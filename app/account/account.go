@@ -1,0 +1,253 @@
+// Package account knows the people: the first admin who sets the server up,
+// those an operator adds, and whether their access is open.
+//
+// It never signs anybody in. Closing somebody's access ends their sessions in
+// the same transaction, so there is no moment in which they are out and still in.
+package account
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"gatelodge/app/audit"
+	"gatelodge/app/fault"
+	"gatelodge/app/limit"
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+// What can be said to the one who asked.
+var (
+	ErrSetUpDone    = fault.New(fault.Gone, "setup.done")
+	ErrSetUpCode    = fault.New(fault.Invalid, "setup.code_wrong")
+	ErrLimited      = fault.New(fault.Limited, "error.limited")
+	ErrNameTooLong  = fault.New(fault.Invalid, "name.too_long")
+	ErrUnknown      = errors.New("no user has that address or id")
+	ErrTaken        = errors.New("a user has that address already")
+	ErrLastAdmin    = errors.New("this is the last admin with open access")
+	ErrAccessClosed = fault.New(fault.Denied, "error.disabled")
+)
+
+// maxName is the longest name in bytes that a page is asked to show.
+const maxName = 100
+
+// Users is the service.
+type Users struct {
+	DB     *store.DB
+	Audit  *audit.Log
+	Limits *limit.Limiter
+	Now    func() time.Time
+}
+
+// SetUpCode returns the code that proves its holder reads this server's
+// terminal, or ErrSetUpDone once there is a user. It follows from the server's
+// key, so it is the same at each start and nowhere stored.
+func (s *Users) SetUpCode(ctx context.Context) (string, error) {
+	open, err := s.SetUpOpen(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !open {
+		return "", ErrSetUpDone
+	}
+	return secret.Spoken(s.DB.Keyring().Derive("set-up code")), nil
+}
+
+// SetUpOpen reports whether the server still waits for its first user.
+func (s *Users) SetUpOpen(ctx context.Context) (bool, error) {
+	any := false
+	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
+		any, err = tx.AnyUser()
+		return err
+	})
+	return !any, err
+}
+
+// SetUp is the form of the set-up page.
+type SetUp struct {
+	Code, Email, Name, Language string
+}
+
+// SetUp makes the first user, an admin. The address counts as verified: who
+// reads the terminal decides. finish runs in the same transaction, so that the
+// admin exists only when they are also signed in.
+func (s *Users) SetUp(ctx context.Context, from audit.From, form SetUp, finish func(*store.Tx, store.User) error) error {
+	want, err := s.SetUpCode(ctx)
+	if err != nil {
+		return err
+	}
+	if wait, _ := s.Limits.Take(
+		limit.Ask{Key: "setup:" + from.Network, Rules: []limit.Rule{{Count: 10, Per: 10 * time.Minute}}},
+		limit.Ask{Key: "setup", Rules: []limit.Rule{{Count: 100, Per: 10 * time.Minute}}},
+	); wait > 0 {
+		return ErrLimited.After(wait)
+	}
+	if !secret.Equal([]byte(secret.CleanSpoken(form.Code)), []byte(want)) {
+		s.Audit.Note(from, audit.SetUpRefused, audit.ByVisitor, "", "wrong code")
+		return ErrSetUpCode.In("setup_code")
+	}
+	u, err := s.newUser(form.Email, form.Name, form.Language)
+	if err != nil {
+		return err
+	}
+	u.Admin, u.EmailVerifiedAt = true, u.CreatedAt
+	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.AddFirstUser(u); err != nil {
+			return err
+		}
+		if err := s.Audit.Record(tx, from, audit.SetUp, audit.ByVisitor, u.ID, u.EmailNorm); err != nil {
+			return err
+		}
+		return finish(tx, u)
+	})
+	if errors.Is(err, store.ErrConflict) {
+		return ErrSetUpDone
+	}
+	return err
+}
+
+func (s *Users) newUser(email, name, language string) (store.User, error) {
+	address, err := NormalEmail(email)
+	if err != nil {
+		return store.User{}, fault.Of(err).In("email")
+	}
+	name, err = cleanName(name)
+	if err != nil {
+		return store.User{}, fault.Of(err).In("name")
+	}
+	now := s.Now()
+	return store.User{
+		ID: store.NewID(now), Email: strings.TrimSpace(norm.NFC.String(email)), EmailNorm: address,
+		Name: name, Language: language, CreatedAt: now, UpdatedAt: now,
+	}, nil
+}
+
+// cleanName makes a name one line without control characters.
+func cleanName(name string) (string, error) {
+	name = strings.Join(strings.FieldsFunc(norm.NFC.String(strings.ToValidUTF8(name, "")), func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+	}), " ")
+	if len(name) > maxName {
+		return "", ErrNameTooLong
+	}
+	return name, nil
+}
+
+// Add adds a user by an operator's word.
+func (s *Users) Add(ctx context.Context, from audit.From, email, name string, admin bool) (store.User, error) {
+	u, err := s.newUser(email, name, "")
+	if err != nil {
+		return store.User{}, err
+	}
+	u.Admin = admin
+	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.AddUser(u); err != nil {
+			return err
+		}
+		return s.Audit.Record(tx, from, audit.UserAdded, audit.ByAdmin, u.ID, u.EmailNorm)
+	})
+	if errors.Is(err, store.ErrConflict) {
+		return store.User{}, ErrTaken
+	}
+	return u, err
+}
+
+// Find returns the user with that address or id, or ErrUnknown.
+func (s *Users) Find(ctx context.Context, emailOrID string) (store.User, error) {
+	var u store.User
+	err := s.DB.View(ctx, func(tx *store.Tx) error {
+		var err error
+		if address, bad := NormalEmail(emailOrID); bad == nil {
+			u, err = tx.UserByEmail(address)
+		} else {
+			u, err = tx.UserByID(emailOrID)
+		}
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return store.User{}, ErrUnknown
+	}
+	return u, err
+}
+
+// All calls f for every user, by address.
+func (s *Users) All(ctx context.Context, f func(store.User) error) error {
+	after := ""
+	for {
+		var page []store.User
+		err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
+			page, err = tx.Users(after, 500)
+			return err
+		})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, u := range page {
+			if err := f(u); err != nil {
+				return err
+			}
+		}
+		after = page[len(page)-1].EmailNorm
+	}
+}
+
+// Disable closes a user's access and ends all their sessions at once.
+func (s *Users) Disable(ctx context.Context, from audit.From, u store.User) error {
+	return s.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := keepAnAdmin(tx, u); err != nil {
+			return err
+		}
+		now := s.Now()
+		if err := tx.SetDisabled(u.ID, now, now); err != nil {
+			return err
+		}
+		if _, err := tx.EndSessionsOf(u.ID, ""); err != nil {
+			return err
+		}
+		return s.Audit.Record(tx, from, audit.UserDisabled, audit.ByAdmin, u.ID, "")
+	})
+}
+
+// Enable opens a user's access again.
+func (s *Users) Enable(ctx context.Context, from audit.From, u store.User) error {
+	return s.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.SetDisabled(u.ID, time.Time{}, s.Now()); err != nil {
+			return err
+		}
+		return s.Audit.Record(tx, from, audit.UserEnabled, audit.ByAdmin, u.ID, "")
+	})
+}
+
+// Remove removes a user for good. The audit log keeps what they did.
+func (s *Users) Remove(ctx context.Context, from audit.From, u store.User) error {
+	return s.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := keepAnAdmin(tx, u); err != nil {
+			return err
+		}
+		if err := tx.RemoveUser(u.ID); err != nil {
+			return err
+		}
+		return s.Audit.Record(tx, from, audit.UserRemoved, audit.ByAdmin, u.ID, u.EmailNorm)
+	})
+}
+
+// keepAnAdmin refuses what would leave the house without anybody who may
+// manage it.
+func keepAnAdmin(tx *store.Tx, u store.User) error {
+	if !u.Admin || u.Disabled() {
+		return nil
+	}
+	others, err := tx.OtherAdmins(u.ID)
+	if err != nil {
+		return err
+	}
+	if others == 0 {
+		return ErrLastAdmin
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+// Package app decides. It builds the services from a configuration and an open
+// store, in the order in which they need each other, and runs what works in the
+// background: the mail queue, the sweeping, and the writing of what can wait.
+package app
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
+	"gatelodge/app/config"
+	"gatelodge/app/lang"
+	"gatelodge/app/limit"
+	"gatelodge/app/login"
+	"gatelodge/app/mail/compose"
+	"gatelodge/app/mail/deliver"
+	"gatelodge/app/mail/outbox"
+	"gatelodge/app/mail/queue"
+	"gatelodge/app/secret"
+	"gatelodge/app/session"
+	"gatelodge/store"
+)
+
+// App is the house with its services.
+type App struct {
+	Config    *config.Config
+	DB        *store.DB
+	Lang      *lang.Catalog
+	Audit     *audit.Log
+	Recent    *audit.Recent
+	Limits    *limit.Limiter
+	Users     *account.Users
+	Sessions  *session.Sessions
+	Login     *login.Flow
+	Composer  *compose.Composer
+	Queue     *queue.Queue
+	Outbox    *outbox.Outbox
+	Smarthost *deliver.Smarthost // nil while mail is captured
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Options are what surrounds the house.
+type Options struct {
+	Log *slog.Logger
+	Now func() time.Time // nil is time.Now
+	// Captured is where a short notice of each captured mail goes; nil discards.
+	Captured io.Writer
+}
+
+// Open opens the store and builds the services on it. Close it.
+func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	catalog, err := lang.Load()
+	if err != nil {
+		return nil, fmt.Errorf("loading the sentences: %w", err)
+	}
+	smarthost, err := smarthostOf(c, o.Now)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, store.Options{Dir: c.DataDir, Log: o.Log, Now: o.Now})
+	if err != nil {
+		return nil, err
+	}
+	a := &App{
+		Config: c, DB: db, Lang: catalog, Smarthost: smarthost, Now: o.Now, Log: o.Log,
+		Audit: audit.New(db, o.Now, o.Log), Recent: audit.NewRecent(), Limits: limit.New(o.Now),
+	}
+	a.build(o.Captured)
+	return a, nil
+}
+
+func (a *App) build(captured io.Writer) {
+	c, keys := a.Config, a.DB.Keyring()
+	a.Users = &account.Users{DB: a.DB, Audit: a.Audit, Limits: a.Limits, Now: a.Now}
+	a.Sessions = session.New(a.DB, a.Audit, a.Now, a.Log, session.Lifetime{
+		Rolling: time.Duration(c.Session.Lifetime), Refresh: time.Duration(c.Session.Refresh), Max: time.Duration(c.Session.MaxLifetime),
+	})
+	from := c.MailFrom()
+	a.Composer = &compose.Composer{From: from, Site: c.Name, Host: c.Origin().Host, Lang: a.Lang}
+	a.Queue = queue.New(queue.Config{
+		DB: a.DB, Now: a.Now, Log: a.Log, From: from.Address, Transport: a.transport(),
+		Captured: func(w store.Work) { notice(captured, a.Log, w, c.Origin().String()) },
+	})
+	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Capture: a.Smarthost == nil}
+	a.Login = &login.Flow{
+		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Sessions: a.Sessions, Queue: a.Queue, Composer: a.Composer, Now: a.Now,
+		Challenges: &challenge.Maker{Key: keys.Derive("code"), Now: a.Now, LinkFor: time.Duration(c.Link.Lifetime), CodeFor: time.Duration(c.Link.CodeLifetime)},
+		PublicURL:  strings.TrimSuffix(c.Origin().String(), "/"), RcptKey: keys.Derive("recipient hash"),
+	}
+}
+
+// transport is the way mail goes out. Captured mail stays where it is.
+func (a *App) transport() queue.Transport {
+	if a.Smarthost == nil {
+		return queue.Transport{Name: "capture", Keep: true, Deliver: func(context.Context, deliver.Envelope, func() error) deliver.Result {
+			return deliver.Result{Class: deliver.Sent}
+		}}
+	}
+	return queue.Transport{Name: "smarthost", Deliver: func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result {
+		return a.Smarthost.Deliver(ctx, e, beforeDot, nil)
+	}}
+}
+
+// smarthostOf returns the smarthost that c names, or nil.
+func smarthostOf(c *config.Config, now func() time.Time) (*deliver.Smarthost, error) {
+	if c.Mail.Mode != "smarthost" {
+		return nil, nil
+	}
+	roots, err := rootsOf(c.Mail.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	h := c.Smarthost()
+	return &deliver.Smarthost{
+		Host: h.Host, Port: h.Port, TLS: deliver.TLSMode(h.TLS), User: h.User, Password: h.Password.Reveal(),
+		EHLO: c.EHLOName(), Roots: roots, Limits: deliver.SignInLimits(), Now: now,
+	}, nil
+}
+
+// rootsOf returns the system's roots with those of a file, or nil for the
+// system's alone.
+func rootsOf(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("mail.ca_file: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("reading the system's certificates: %w", err)
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("mail.ca_file: %s holds no certificate in PEM form", path)
+	}
+	return roots, nil
+}
+
+// notice tells the terminal of a captured mail.
+func notice(w io.Writer, log *slog.Logger, m store.Work, origin string) {
+	if w == nil {
+		return
+	}
+	text, err := outbox.Notice(m)
+	if err != nil {
+		log.Error("a captured mail could not be shown", "message", m.ID, "err", err)
+		return
+	}
+	fmt.Fprintf(w, "%s\n  read it at %s/dev/mail/%s\n\n", text, origin, m.ID)
+}
+
+const (
+	sweepEvery = 10 * time.Minute
+	sweepRows  = 100
+	sweepPause = 100 * time.Millisecond
+)
+
+// Run works in the background until ctx ends. Then it stops claiming mail,
+// waits for what is past the final dot, and writes what waited.
+func (a *App) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { a.Queue.Run(ctx) })
+	running.Go(func() { a.sweep(ctx) })
+	running.Go(func() { a.Sessions.Run(ctx) })
+	running.Go(func() { a.Audit.Run(ctx) })
+	running.Wait()
+}
+
+func (a *App) sweep(ctx context.Context) {
+	wait := sweepEvery
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		n, err := a.DB.Sweep(ctx, a.Now(), sweepRows)
+		wait = sweepEvery
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			a.Log.Error("sweeping", "err", err)
+		case n > 0:
+			wait = sweepPause
+		}
+	}
+}
+
+// Close closes the store. Run must have returned.
+func (a *App) Close() error { return a.DB.Close() }
+
+// CookieKeys returns the keys of the login cookie.
+func (a *App) CookieKeys() (sign, seal []byte) {
+	keys := a.DB.Keyring()
+	return keys.Derive("login cookie signature"), keys.Derive("login cookie")
+}
+
+// Operator is who acts on the command line, for the audit log.
+func Operator() audit.From {
+	return audit.From{IP: login.OperatorIP, Network: login.OperatorIP, Device: "command line", Reference: secret.Reference()}
+}

@@ -1,0 +1,150 @@
+// Package audit records what happened, to whom and from where.
+//
+// What changed something is recorded in the transaction that changed it, so
+// the two agree. What was refused is noted on the side, in batches and up to a
+// bound, so that refusing costs no write for each stranger who knocks. Every
+// line carries the Reference that the person saw and the log line has.
+package audit
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"gatelodge/store"
+)
+
+// From is who asks: what a request tells about its sender.
+type From struct {
+	IP        string // canonical text
+	Network   string // what limits count by: the address, or its /64
+	Device    string // "Firefox on Linux"
+	Reference string // GL-7F3K-92QD
+}
+
+// The kinds of events. Their names are part of the JSON that scripts read.
+const (
+	SetUp          = "setup.done"
+	SetUpRefused   = "setup.refused"
+	LinkAsked      = "signin.asked"
+	LinkLimited    = "signin.limited"
+	SignedIn       = "signin.done"
+	SignInRefused  = "signin.refused"
+	LinkVoided     = "signin.voided"
+	SignedOut      = "session.signed_out"
+	SessionEnded   = "session.ended"
+	SessionsEnded  = "session.others_ended"
+	UserAdded      = "user.added"
+	UserLinked     = "user.link_made"
+	UserDisabled   = "user.disabled"
+	UserEnabled    = "user.enabled"
+	UserRemoved    = "user.removed"
+	RequestRefused = "request.refused"
+	RequestFailed  = "request.failed"
+)
+
+// The actors.
+const (
+	ByUser    = "user"
+	ByVisitor = "visitor" // nobody is known
+	ByAdmin   = "admin"   // the command line
+)
+
+const (
+	noteRoom  = 512 // notes that may wait; more are counted and dropped
+	noteBatch = 50  // notes in one write, one write a second
+	noteEvery = time.Second
+)
+
+// Log writes events.
+type Log struct {
+	db      *store.DB
+	now     func() time.Time
+	log     *slog.Logger
+	notes   chan store.Event
+	dropped atomic.Int64
+}
+
+// New returns a Log. Its Run must run for notes to be kept.
+func New(db *store.DB, now func() time.Time, log *slog.Logger) *Log {
+	return &Log{db: db, now: now, log: log, notes: make(chan store.Event, noteRoom)}
+}
+
+// Record adds an event within a transaction.
+func (l *Log) Record(tx *store.Tx, from From, kind, actor, userID, detail string) error {
+	return tx.AddEvent(l.event(from, kind, actor, userID, detail))
+}
+
+// Note adds an event soon, without making the caller wait for the disk. Under
+// a flood some are dropped, and the log says how many.
+func (l *Log) Note(from From, kind, actor, userID, detail string) {
+	select {
+	case l.notes <- l.event(from, kind, actor, userID, detail):
+	default:
+		l.dropped.Add(1)
+	}
+}
+
+func (l *Log) event(from From, kind, actor, userID, detail string) store.Event {
+	now := l.now()
+	return store.Event{
+		ID: store.NewID(now), At: now, Kind: kind, UserID: userID, Actor: actor,
+		IP: from.IP, Device: from.Device, Reference: from.Reference, Detail: detail,
+	}
+}
+
+// Run writes the notes until ctx ends, and then those that wait.
+func (l *Log) Run(ctx context.Context) {
+	tick := time.NewTicker(noteEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			for l.flush() {
+			}
+			return
+		case <-tick.C:
+			l.flush()
+		}
+	}
+}
+
+// Flush writes the notes that wait now: for readers who want to see them.
+func (l *Log) Flush() {
+	for l.flush() {
+	}
+}
+
+// flush writes one batch and reports whether there was one.
+func (l *Log) flush() bool {
+	if n := l.dropped.Swap(0); n > 0 {
+		l.log.Warn("audit notes dropped under load", "count", n)
+	}
+	var batch []store.Event
+collect:
+	for len(batch) < noteBatch {
+		select {
+		case e := <-l.notes:
+			batch = append(batch, e)
+		default:
+			break collect
+		}
+	}
+	if len(batch) == 0 {
+		return false
+	}
+	err := l.db.Update(context.Background(), func(tx *store.Tx) error {
+		for _, e := range batch {
+			if err := tx.AddEvent(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		l.log.Error("audit notes lost", "count", len(batch), "err", err)
+		return false
+	}
+	return true
+}

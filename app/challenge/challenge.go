@@ -1,0 +1,191 @@
+// Package challenge mails a secret to a person and recognises it when it comes
+// back: as a link, or as the six digits that stand for the link.
+//
+// A challenge is bound to the browser that asked for it. Its link signs in that
+// browser at once and any other only after a question; its code works in that
+// browser alone. It is spent by being redeemed, whether or not what follows
+// succeeds. Only hashes are stored.
+package challenge
+
+import (
+	"errors"
+	"time"
+
+	"gatelodge/app/audit"
+	"gatelodge/app/fault"
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+// What became of a link or code. Who holds the token may know which.
+var (
+	ErrUnknown    = fault.New(fault.Gone, "link.unknown")
+	ErrExpired    = fault.New(fault.Gone, "link.expired")
+	ErrUsed       = fault.New(fault.Gone, "link.used")
+	ErrSuperseded = fault.New(fault.Gone, "link.superseded")
+	ErrCancelled  = fault.New(fault.Gone, "link.cancelled")
+
+	ErrCodeMalformed = fault.New(fault.Invalid, "code.malformed")
+	ErrCodeWrong     = fault.New(fault.Invalid, "code.wrong")
+	ErrCodeDead      = fault.New(fault.Gone, "code.dead")
+	ErrCodeExpired   = fault.New(fault.Gone, "code.expired")
+)
+
+// MaxTries is how many codes may be tried: five of a million.
+const MaxTries = 5
+
+// SignIn is the purpose of a challenge that signs in.
+const SignIn = "signin"
+
+// Maker makes and redeems challenges.
+type Maker struct {
+	Key     []byte // for codes; 32 bytes
+	Now     func() time.Time
+	LinkFor time.Duration
+	CodeFor time.Duration
+}
+
+// Ask is what a challenge is made from.
+type Ask struct {
+	From        audit.From
+	EmailNorm   string
+	UserID      string // "" when nobody has the address: it is made all the same, and never redeemed
+	BrowserHash []byte
+	Sends       int
+}
+
+// Issued is a challenge with the secrets that only the mail holds.
+type Issued struct {
+	store.Challenge
+	Token string
+	Code  string
+}
+
+// Issue makes a challenge. It is not stored yet, so that the mail can be
+// written before the writer is asked for.
+func (m *Maker) Issue(a Ask) Issued {
+	now := m.Now()
+	token := secret.Token()
+	hash, _ := secret.Hash(token)
+	c := Issued{Token: token, Code: secret.Code(m.Key, token)}
+	c.Challenge = store.Challenge{
+		ID: store.NewID(now), TokenHash: hash, Purpose: SignIn, EmailNorm: a.EmailNorm, UserID: a.UserID,
+		BrowserHash: a.BrowserHash, Sends: a.Sends, IP: a.From.IP, Device: a.From.Device,
+		CreatedAt: now, ExpiresAt: now.Add(m.LinkFor), CodeExpiresAt: now.Add(m.CodeFor),
+	}
+	c.CodeHash = m.codeHash(c.ID, c.Code)
+	return c
+}
+
+// codeHash binds a code to its challenge, so that a copied row opens no other.
+func (m *Maker) codeHash(id, code string) []byte { return secret.MAC(m.Key, "code hash", id, code) }
+
+// Code returns the code that stands for a link's token, to be shown to whoever
+// holds the token.
+func (m *Maker) Code(token string) string { return secret.Code(m.Key, token) }
+
+// Look returns the challenge of a link, and with it one of the errors above
+// when the link no longer opens.
+func (m *Maker) Look(tx *store.Tx, token string) (store.Challenge, error) {
+	hash, ok := secret.Hash(token)
+	if !ok {
+		return store.Challenge{}, ErrUnknown
+	}
+	c, err := tx.ChallengeByToken(hash)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Challenge{}, ErrUnknown
+	}
+	if err != nil {
+		return store.Challenge{}, err
+	}
+	return c, m.dead(c)
+}
+
+// dead says why a link no longer opens, or nil.
+func (m *Maker) dead(c store.Challenge) error {
+	switch {
+	case c.UserID == "":
+		return ErrUnknown // its token was never mailed
+	case c.EndedBy == "used":
+		return ErrUsed
+	case c.EndedBy == "superseded":
+		return ErrSuperseded
+	case c.EndedBy == "cancelled":
+		return ErrCancelled
+	case !m.Now().Before(c.ExpiresAt):
+		return ErrExpired
+	}
+	return nil
+}
+
+// Redeem spends the challenge of a link. Of many callers one succeeds; the
+// others learn what became of it.
+func (m *Maker) Redeem(tx *store.Tx, token string) (store.Challenge, error) {
+	hash, ok := secret.Hash(token)
+	if !ok {
+		return store.Challenge{}, ErrUnknown
+	}
+	c, err := tx.SpendChallenge(hash, m.Now())
+	if !errors.Is(err, store.ErrNotFound) {
+		return c, err
+	}
+	if _, err := m.Look(tx, token); err != nil {
+		return store.Challenge{}, err
+	}
+	return store.Challenge{}, ErrUnknown
+}
+
+// TryCode tries a code at the challenge with that id. The attempt is counted
+// and must stay so: a caller commits the transaction also when a fault is
+// returned. A wrong code says how many tries are left. The code of a challenge
+// that belongs to nobody is as wrong as any other.
+func (m *Maker) TryCode(tx *store.Tx, id string, browserHash []byte, code string) (store.Challenge, error) {
+	now := m.Now()
+	c, err := tx.TryCode(id, browserHash, MaxTries, now)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Challenge{}, m.codeDead(tx, id)
+	}
+	if err != nil {
+		return store.Challenge{}, err
+	}
+	right := secret.Equal(c.CodeHash, m.codeHash(id, code))
+	if right && c.UserID != "" {
+		return c, tx.EndChallenge(id, "used", now)
+	}
+	if left := MaxTries - c.Attempts; left > 0 {
+		return store.Challenge{}, ErrCodeWrong.With("n", left).In("code")
+	}
+	return store.Challenge{}, ErrCodeDead
+}
+
+// codeDead says why no code can be tried at the challenge with that id.
+func (m *Maker) codeDead(tx *store.Tx, id string) error {
+	c, err := tx.ChallengeByID(id)
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrCodeExpired
+	}
+	if err != nil {
+		return err
+	}
+	if dead := m.CodeDead(c); dead != nil {
+		return dead
+	}
+	return ErrCodeExpired // asked for by another browser
+}
+
+// CodeDead says why no code of the challenge works any more, or nil.
+func (m *Maker) CodeDead(c store.Challenge) *fault.Fault {
+	switch {
+	case c.EndedBy == "used":
+		return ErrUsed
+	case c.EndedBy == "superseded":
+		return ErrSuperseded
+	case c.EndedBy == "cancelled":
+		return ErrCancelled
+	case c.Attempts >= MaxTries:
+		return ErrCodeDead
+	case !m.Now().Before(c.CodeExpiresAt):
+		return ErrCodeExpired
+	}
+	return nil
+}

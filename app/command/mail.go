@@ -1,0 +1,242 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/mail/deliver"
+	"gatelodge/store"
+)
+
+func mailVerbs() []*verb {
+	return []*verb{
+		{
+			words: "mail test", args: "ADDRESS", min: 1, max: 1, place: house,
+			about: "Sends a test mail to the address now, past the queue, and shows each step of the\nconversation with the mail server.", run: mailTest,
+		},
+		{
+			words: "mail queue", place: house, json: true, about: "Lists the mail that waits, and how the way out is.",
+			flags: func(fs *flag.FlagSet) { fs.Bool("all", false, "list the newest mail of every state") },
+			run:   mailQueue,
+		},
+		{
+			words: "mail retry", args: "[ID]", max: 1, place: house,
+			about: "Tries waiting mail again now: the one with that id, or all. Mail that was paused\nbecause the smarthost refused us goes on.", run: mailRetry,
+		},
+		{words: "mail cancel", args: "ID", min: 1, max: 1, place: house, about: "Takes a waiting mail back.", run: mailCancel},
+		{
+			words: "mail show", args: "[ID]", max: 1, place: house,
+			about: "Shows a captured mail: the one with that id, or the newest. Only while mail is\ncaptured: mail that was sent is not kept.", run: mailShow,
+		},
+	}
+}
+
+type messageJSON struct {
+	ID        string     `json:"id"`
+	Class     string     `json:"class"`
+	Purpose   string     `json:"purpose"`
+	To        string     `json:"to,omitempty"`
+	Domain    string     `json:"domain"`
+	State     string     `json:"state"`
+	Attempts  int        `json:"attempts"`
+	NextAt    *time.Time `json:"nextAt,omitempty"`
+	NotAfter  time.Time  `json:"notAfter"`
+	Code      int        `json:"code,omitempty"`
+	Answer    string     `json:"answer,omitempty"`
+	TLS       string     `json:"tls,omitempty"`
+	Reference string     `json:"reference"`
+	CreatedAt time.Time  `json:"createdAt"`
+	DoneAt    *time.Time `json:"doneAt,omitempty"`
+}
+
+var classNames = [...]string{"sign-in", "notice", "relayed", "report"}
+
+func describeMessage(m store.Message) messageJSON {
+	j := messageJSON{
+		ID: m.ID, Class: classNames[m.Class], Purpose: m.Purpose, To: m.Rcpt, Domain: m.Domain, State: m.State, Attempts: m.Attempts,
+		NotAfter: m.NotAfter, Code: m.LastCode, Answer: m.LastText, TLS: m.TLS, Reference: m.Reference, CreatedAt: m.CreatedAt,
+	}
+	if m.DoneAt.IsZero() {
+		j.NextAt = &m.DueAt
+	} else {
+		j.DoneAt = &m.DoneAt
+	}
+	return j
+}
+
+type wayJSON struct {
+	Name   string     `json:"name"`
+	Down   bool       `json:"down"`
+	Since  *time.Time `json:"since,omitempty"`
+	Until  *time.Time `json:"nextProbe,omitempty"`
+	Reason string     `json:"reason,omitempty"`
+}
+
+func mailQueue(ctx context.Context, c *call) error {
+	list, err := c.app.Outbox.List(ctx, c.bool("all"))
+	if err != nil {
+		return err
+	}
+	way := c.app.Queue.Way()
+	if c.bool("json") {
+		j := wayJSON{Name: way.Name, Down: way.Down, Reason: way.Reason}
+		if way.Down {
+			j.Since, j.Until = &way.Since, &way.Until
+		}
+		messages := make([]messageJSON, len(list))
+		for i, m := range list {
+			messages[i] = describeMessage(m)
+		}
+		return c.printJSON(struct {
+			Way      wayJSON       `json:"way"`
+			Messages []messageJSON `json:"messages"`
+		}{j, messages})
+	}
+	if way.Down {
+		fmt.Fprintf(c.Out, "The %s has been down since %s: %s\nNext try at %s, or now with \"gatelodge mail retry\".\n\n",
+			way.Name, stamp(way.Since), way.Reason, stamp(way.Until))
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(c.Out, "No mail is waiting.")
+		return nil
+	}
+	w := c.table("ID\tTO\tSTATE\tTRIES\tNEXT\tLAST ANSWER")
+	for _, m := range list {
+		next := "-"
+		if m.DoneAt.IsZero() {
+			next = stamp(m.DueAt)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", m.ID, recipient(m), m.State, m.Attempts, next, dash(answer(m)))
+	}
+	return w.Flush()
+}
+
+// recipient is the address while the mail waits; afterwards only its domain is
+// kept.
+func recipient(m store.Message) string {
+	if m.Rcpt != "" {
+		return m.Rcpt
+	}
+	return "@" + m.Domain
+}
+
+func answer(m store.Message) string {
+	if m.LastCode == 0 {
+		return m.LastText
+	}
+	return fmt.Sprintf("%d %s", m.LastCode, m.LastText)
+}
+
+func mailRetry(ctx context.Context, c *call) error {
+	id := ""
+	if len(c.args) == 1 {
+		id = c.args[0]
+	}
+	n, err := c.app.Outbox.Retry(ctx, id)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "%s due now\n", count(n, "message is", "messages are"))
+	return nil
+}
+
+func mailCancel(ctx context.Context, c *call) error {
+	if err := c.app.Outbox.Cancel(ctx, c.args[0]); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.Out, "cancelled")
+	return nil
+}
+
+func mailShow(ctx context.Context, c *call) error {
+	if len(c.args) == 0 {
+		list, err := c.app.Outbox.Captured(ctx)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			fmt.Fprintln(c.Out, "No mail has been captured.")
+			return nil
+		}
+		c.args = []string{list[0].ID}
+	}
+	m, err := c.app.Outbox.Message(ctx, c.args[0])
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "To: %s\nSubject: %s\n\n%s", m.Rcpt, m.Subject, strings.ReplaceAll(m.Text, "\r\n", "\n"))
+	return nil
+}
+
+func mailTest(ctx context.Context, c *call) error {
+	to, err := account.NormalEmail(c.args[0])
+	if err != nil {
+		return err
+	}
+	if c.app.Smarthost == nil {
+		return &captured{}
+	}
+	now := c.app.Now()
+	id := store.NewID(now)
+	body, err := c.app.Composer.Test(to, "", id, now)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "Sending a test mail to %s through %s:%d\n\n", to, c.app.Smarthost.Host, c.app.Smarthost.Port)
+	e := deliver.Envelope{From: c.app.Composer.From.Address, To: to, Body: body, NotAfter: now.Add(time.Hour)}
+	result := c.app.Smarthost.Deliver(ctx, e, func() error { return nil }, c.step)
+	fmt.Fprintln(c.Out)
+	if result.Class != deliver.Sent {
+		return &notAccepted{result}
+	}
+	fmt.Fprintf(c.Out, "Accepted by the smarthost (%s). Whether it arrives is now up to the servers behind it.\n", dash(result.TLS))
+	return nil
+}
+
+// step prints one step of the conversation.
+func (c *call) step(s deliver.Step) {
+	at := fmt.Sprintf("%6.3fs", s.At.Seconds())
+	for _, line := range []struct{ mark, text string }{{"  ", s.Note}, {"> ", s.Sent}, {"< ", s.Received}} {
+		for part := range strings.Lines(line.text) {
+			fmt.Fprintf(c.Out, "%s %s%s\n", at, line.mark, strings.TrimRight(part, "\r\n"))
+		}
+	}
+}
+
+type captured struct{}
+
+func (*captured) Error() string { return "mail is captured, so there is no server to test" }
+
+// Hint says how to send for real.
+func (*captured) Hint() string {
+	return "set mail.mode = \"smarthost\" and mail.smarthost.url in the configuration, then restart"
+}
+
+type notAccepted struct{ r deliver.Result }
+
+func (e *notAccepted) Error() string {
+	if e.r.Code != 0 {
+		return fmt.Sprintf("not accepted at %s: %d %s %s", e.r.Stage, e.r.Code, e.r.Enhanced, e.r.Text)
+	}
+	return errors.Join(fmt.Errorf("not accepted at %s: %s", e.r.Stage, e.r.Text), e.r.Err).Error()
+}
+
+// Hint says what the answer means.
+func (e *notAccepted) Hint() string {
+	switch e.r.Class {
+	case deliver.Paused:
+		return "the smarthost refuses our login: check the user in mail.smarthost.url and the password"
+	case deliver.Permanent:
+		return "the smarthost refuses this address or message for good"
+	case deliver.Temporary:
+		if e.r.Code == 0 {
+			return "check mail.smarthost.url: host, port, and smtps:// for port 465 or smtp:// for 587"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,189 @@
+package command
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"gatelodge/app"
+	"gatelodge/store"
+)
+
+// SocketName is the admin socket within the data directory. Its mode, and the
+// directory's, are all that guards it: who may open the database may use it.
+const SocketName = "admin.sock"
+
+// request is what the command line sends, answered by a stream of frames.
+type request struct {
+	Args []string `json:"args"`
+	Dir  string   `json:"dir"`
+}
+
+// frame is one piece of the answer: output, or the end.
+type frame struct {
+	Out  string `json:"out,omitempty"`
+	Err  string `json:"err,omitempty"`
+	Done bool   `json:"done,omitempty"`
+	Code int    `json:"code,omitempty"`
+}
+
+// remoteError is how a verb ended in the server. What it says has been printed.
+type remoteError struct{ code int }
+
+func (e *remoteError) Error() string { return fmt.Sprintf("exit %d", e.code) }
+
+// Handler answers the admin socket: it runs verbs in the server's own house.
+func Handler(a *app.App) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var q request
+		if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&q); err != nil {
+			http.Error(w, "this is not a command", http.StatusBadRequest)
+			return
+		}
+		stream := &frames{w: w}
+		p := Process{Out: frameWriter{stream, false}, Err: frameWriter{stream, true}, Dir: q.Dir}
+		code := finish(p, dispatch(r.Context(), p, q.Args, a))
+		stream.send(frame{Done: true, Code: code})
+	})
+}
+
+type frames struct {
+	mu sync.Mutex
+	w  http.ResponseWriter
+}
+
+func (f *frames) send(x frame) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	// An error means that the command line went away: the verb runs to its end.
+	if json.NewEncoder(f.w).Encode(x) == nil {
+		_ = http.NewResponseController(f.w).Flush()
+	}
+}
+
+type frameWriter struct {
+	frames *frames
+	err    bool
+}
+
+func (w frameWriter) Write(b []byte) (int, error) {
+	if w.err {
+		w.frames.send(frame{Err: string(b)})
+	} else {
+		w.frames.send(frame{Out: string(b)})
+	}
+	return len(b), nil
+}
+
+// ListenAdmin opens the admin socket for its owner alone, taking the place of
+// one that a killed server left. The caller holds the store's lock.
+func ListenAdmin(dir string) (net.Listener, error) {
+	path := filepath.Join(dir, SocketName)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("the admin socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("the admin socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("the admin socket: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// atHome runs the call where the store is.
+func (c *call) atHome(ctx context.Context, args []string) error {
+	loaded, err := c.load()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(loaded.DataDir, SocketName)
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	if err == nil {
+		return c.remote(ctx, conn, args)
+	}
+	if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("asking the running server: %w", err)
+	}
+	if _, err := os.Stat(loaded.DataDir); errors.Is(err, os.ErrNotExist) && !c.verb.creates() {
+		return &noHouse{dir: loaded.DataDir}
+	}
+	a, err := app.Open(ctx, &loaded.Config, app.Options{})
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("%w (and it did not answer at %s)", err, path)
+	}
+	if err != nil {
+		return err
+	}
+	c.app = a
+	err = c.verb.run(ctx, c)
+	a.Audit.Flush()
+	return errors.Join(err, a.Close())
+}
+
+// creates reports whether the verb may begin a new house: a mistyped -data
+// must not.
+func (v *verb) creates() bool { return v.words == "setup-link" || v.words == "user add" }
+
+// noHouse means there is nothing where the configuration points.
+type noHouse struct{ dir string }
+
+func (e *noHouse) Error() string { return "there is no data directory " + e.dir }
+
+// Hint says where to look.
+func (e *noHouse) Hint() string {
+	return "run this where the server was started, or name its directory with -data or its configuration with -config"
+}
+
+func (c *call) remote(ctx context.Context, conn net.Conn, args []string) error {
+	client := http.Client{Transport: &http.Transport{
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },
+		DisableKeepAlives: true,
+	}}
+	body, err := json.Marshal(request{Args: args, Dir: c.Dir})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://gatelodge/", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking the running server: %w", err)
+	}
+	defer res.Body.Close()
+	return c.show(res.Body)
+}
+
+func (c *call) show(body io.Reader) error {
+	lines := json.NewDecoder(bufio.NewReader(body))
+	for {
+		var f frame
+		if err := lines.Decode(&f); err != nil {
+			return errors.New("the server stopped before it had answered")
+		}
+		if f.Done && f.Code == 0 {
+			return nil
+		}
+		if f.Done {
+			return &remoteError{code: f.Code}
+		}
+		_, outErr := io.WriteString(c.Out, f.Out)
+		_, errErr := io.WriteString(c.Err, f.Err)
+		if err := errors.Join(outErr, errErr); err != nil {
+			return err
+		}
+	}
+}

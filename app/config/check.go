@@ -1,0 +1,298 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// checker collects what is wrong, with the place where it was set.
+type checker struct {
+	l    *Loaded
+	errs Errors
+}
+
+func (k *checker) fail(key, format string, args ...any) {
+	at := k.l.origins[key]
+	if at == "" {
+		at = "configuration"
+	}
+	k.errs = append(k.errs, fmt.Errorf("%s: %s %w", at, key, fmt.Errorf(format, args...)))
+}
+
+func (k *checker) warn(format string, args ...any) {
+	k.l.Warnings = append(k.l.Warnings, fmt.Sprintf(format, args...))
+}
+
+// check reports what cannot work together or at all, and reads the files that
+// hold secrets.
+func (l *Loaded) check() Errors {
+	k := &checker{l: l}
+	k.address()
+	k.look()
+	k.times()
+	k.mail()
+	return k.errs
+}
+
+func (k *checker) address() {
+	c := k.l
+	if c.PublicURL != "" {
+		if _, err := parseOrigin(c.PublicURL); err != nil {
+			k.fail("public_url", "%w", err)
+			return
+		}
+	}
+	path, socket := strings.CutPrefix(c.Listen, "unix:")
+	switch {
+	case socket && path == "":
+		k.fail("listen", `names no socket, as in listen = "unix:/run/gatelodge.sock"`)
+	case socket && c.PublicURL == "":
+		k.fail("public_url", `must be set when listen is a socket, as in public_url = "https://auth.example.com"`)
+	case !socket:
+		k.port()
+	}
+	for _, text := range c.TrustedProxies {
+		if _, err := parsePrefix(text); err != nil {
+			k.fail("trusted_proxies", "holds %q, which is neither an address nor a network such as \"10.0.0.0/24\"", text)
+		}
+	}
+	if len(k.errs) > 0 {
+		return
+	}
+	origin := c.Origin()
+	if origin.Scheme == "http" && !loopback(origin.Hostname()) {
+		k.warn("public_url is http: anybody on the way can read sign-in links and take over sessions; use https")
+	}
+}
+
+func (k *checker) port() {
+	host, port, err := net.SplitHostPort(k.l.Listen)
+	if err != nil {
+		k.fail("listen", "is %q, but must be host:port, as in listen = \"127.0.0.1:8080\"", k.l.Listen)
+		return
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+		k.fail("listen", "has the port %q, but a port is a number from 0 to 65535", port)
+	} else if n > 65535 {
+		k.fail("listen", "has the port %d, but a port is a number from 0 to 65535", n)
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && host != "localhost" {
+		k.fail("listen", "has the host %q, but the address to listen on is a number, as in \"127.0.0.1:8080\"", host)
+	}
+}
+
+// parseOrigin reads an origin: scheme and host, nothing behind them.
+func parseOrigin(text string) (*url.URL, error) {
+	u, err := url.Parse(strings.ToLower(strings.TrimSuffix(text, "/")))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Opaque != "" {
+		return nil, fmt.Errorf("is %q, but must be an address such as https://auth.example.com", text)
+	}
+	if u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.ContainsAny(text, "?#") {
+		return nil, fmt.Errorf("is %q, but only scheme and host belong in it, as in https://%s", text, u.Host)
+	}
+	if strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"'<>\;,`, r) }) {
+		return nil, fmt.Errorf("is %q, but a host has letters, digits, dots and dashes only (xn-- for others)", text)
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, fmt.Errorf("has the port %q, but a port is a number from 1 to 65535", port)
+		}
+		// Browsers leave the usual port out of Origin, so it must not be here.
+		if u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+			u.Host = u.Host[:strings.LastIndexByte(u.Host, ':')]
+		}
+	}
+	return u, nil
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if ip, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(ip, ip.BitLen()), nil
+	}
+	return netip.ParsePrefix(text)
+}
+
+const maxName = 64
+
+func (k *checker) look() {
+	c := k.l
+	for key, text := range map[string]string{"name": c.Name, "contact": c.Contact, "mail.from": c.Mail.From, "mail.ehlo_name": c.Mail.EHLOName} {
+		if strings.ContainsFunc(text, unicode.IsControl) {
+			k.fail(key, "holds a line break or another control character")
+		}
+	}
+	if n := len([]rune(c.Name)); n == 0 || n > maxName {
+		k.fail("name", "has %d characters, but must have 1 to %d", n, maxName)
+	}
+	if c.Theme.Hue < 0 || c.Theme.Hue > 359 {
+		k.fail("theme.hue", "is %d, but a hue is a number from 0 to 359", c.Theme.Hue)
+	}
+	k.choice("link.confirm", c.Link.Confirm, "button", "code")
+	k.choice("log.format", c.Log.Format, "text", "json")
+}
+
+func (k *checker) choice(key, value string, choices ...string) {
+	if !slices.Contains(choices, value) {
+		k.fail(key, "is %q, but must be %s", value, quoted(choices))
+	}
+}
+
+func (k *checker) times() {
+	s, n := k.l.Session, k.l.Link
+	k.between("session.lifetime", s.Lifetime, 5*minute, 400*day)
+	k.between("session.max_lifetime", s.MaxLifetime, 5*minute, 3650*day)
+	k.between("session.refresh", s.Refresh, minute, 400*day)
+	k.between("link.lifetime", n.Lifetime, 2*minute, day)
+	k.between("link.code_lifetime", n.CodeLifetime, minute, hour)
+	if len(k.errs) > 0 {
+		return
+	}
+	k.atMost("session.refresh", s.Refresh, "session.lifetime", s.Lifetime)
+	k.atMost("session.lifetime", s.Lifetime, "session.max_lifetime", s.MaxLifetime)
+	k.atMost("link.code_lifetime", n.CodeLifetime, "link.lifetime", n.Lifetime)
+}
+
+func (k *checker) between(key string, d, low, high Duration) {
+	if d < low || d > high {
+		k.fail(key, "is %s, but must be between %s and %s", d, low, high)
+	}
+}
+
+func (k *checker) atMost(key string, d Duration, limitKey string, limit Duration) {
+	if d > limit {
+		k.fail(key, "is %s, but must not be longer than %s, which is %s", d, limitKey, limit)
+	}
+}
+
+func (k *checker) mail() {
+	c := k.l
+	if c.Mail.Mode == "direct" {
+		k.fail("mail.mode", `is "direct", which this version cannot do yet; "smarthost" sends through a mail provider or your own mail server`)
+		return
+	}
+	k.choice("mail.mode", c.Mail.Mode, "capture", "smarthost")
+	if c.Mail.From != "" {
+		if _, err := mail.ParseAddress(c.Mail.From); err != nil {
+			k.fail("mail.from", "is %q, but must be one address, as in from = \"Our house <login@example.com>\"", c.Mail.From)
+		}
+	}
+	if name := c.Mail.EHLOName; name != "" && strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '<' || r == '>' }) {
+		k.fail("mail.ehlo_name", "is %q, but must be a host name", name)
+	}
+	if c.Mail.CAFile != "" {
+		if _, err := os.Stat(c.Mail.CAFile); err != nil {
+			k.fail("mail.ca_file", "cannot be read: %w", err)
+		}
+	}
+	k.password()
+	if c.Mail.Mode == "smarthost" {
+		k.smarthost()
+		return
+	}
+	if len(k.errs) == 0 && !loopback(c.Origin().Hostname()) {
+		k.warn("mail is captured: nobody gets a sign-in mail until mail.mode is \"smarthost\"; \"gatelodge mail show\" and \"gatelodge user link\" help until then")
+	}
+}
+
+// password reads the file twin of the password.
+func (k *checker) password() {
+	h := &k.l.Mail.Smarthost
+	if h.PasswordFile == "" {
+		return
+	}
+	const key = "mail.smarthost.password_file"
+	if h.Password.text != "" {
+		k.fail(key, "is set, and so is mail.smarthost.password: keep one")
+		return
+	}
+	text, err := os.ReadFile(h.PasswordFile)
+	if err != nil {
+		k.fail(key, "cannot be read: %w", err)
+		return
+	}
+	h.Password.text = strings.TrimRight(string(text), "\r\n")
+	if h.Password.text == "" {
+		k.fail(key, "names %s, which is empty", h.PasswordFile)
+	}
+}
+
+func (k *checker) smarthost() {
+	c := k.l
+	if c.Mail.From == "" {
+		k.fail("mail.from", `must be set to send mail, as in from = "Our house <login@example.com>"`)
+	}
+	if c.Mail.Smarthost.URL == "" {
+		k.fail("mail.smarthost.url", `must be set to send mail, as in url = "smtps://user@mail.example.net:465"`)
+		return
+	}
+	h, err := parseSmarthost(c.Mail.Smarthost.URL)
+	if err != nil {
+		k.fail("mail.smarthost.url", "%w", err)
+		return
+	}
+	secret := c.Mail.Smarthost.Password.text != ""
+	switch {
+	case h.User != "" && !secret:
+		k.fail("mail.smarthost.password_file", "must be set: %s logs in as %q", "mail.smarthost.url", h.User)
+	case h.User == "" && secret:
+		k.fail("mail.smarthost.url", "names no user for the password, as in smtps://user@%s", h.Host)
+	}
+}
+
+var errSmarthost = errors.New(`must be an address such as smtps://user@mail.example.net:465 (TLS) or smtp://user@mail.example.net:587 (STARTTLS)`)
+
+// parseSmarthost reads smtps://user@host:465 or smtp://user@host:587. The user
+// may hold an @: the last one counts.
+func parseSmarthost(text string) (Smarthost, error) {
+	scheme, rest, _ := strings.Cut(text, "://")
+	h := Smarthost{TLS: "implicit", Port: 465}
+	switch scheme {
+	case "smtps":
+	case "smtp":
+		h.TLS, h.Port = "starttls", 587
+	default:
+		return h, errSmarthost
+	}
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		user, err := url.PathUnescape(rest[:i])
+		if err != nil || user == "" {
+			return h, errSmarthost
+		}
+		if strings.Contains(user, ":") {
+			return h, errors.New("must not hold the password: use mail.smarthost.password_file")
+		}
+		h.User, rest = user, rest[i+1:]
+	}
+	u, err := url.Parse("//" + strings.TrimSuffix(rest, "/"))
+	if err != nil || u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.Fragment != "" {
+		return h, errSmarthost
+	}
+	h.Host = u.Hostname()
+	if port := u.Port(); port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return h, errSmarthost
+		}
+		h.Port = int(n)
+	}
+	switch u.RawQuery {
+	case "":
+	case "tls=off":
+		if scheme != "smtp" || !loopback(h.Host) {
+			return h, errors.New("has tls=off, which is only for smtp:// to this machine")
+		}
+		h.TLS = "off"
+	default:
+		return h, fmt.Errorf("has %q behind the host, where only tls=off is known", u.RawQuery)
+	}
+	return h, nil
+}

@@ -1,0 +1,175 @@
+// Package config is what an operator sets: one TOML file, the environment over
+// it, flags over that.
+//
+// Every setting stands in one table that knows its key, its type and an example
+// of its right form. What is not in the table is an error that names the key,
+// the line and, where one is near, the key that was meant. Nothing is accepted
+// and ignored, and all that is wrong is told at once.
+package config
+
+import (
+	"log/slog"
+	"net"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Config is every setting.
+type Config struct {
+	// PublicURL is the one origin people see. Links, cookies and the defence
+	// against foreign forms hang on it; nothing is ever inferred from a request.
+	// "" means http://localhost with the port of Listen.
+	PublicURL string
+	// Listen is where the server listens: host:port, or unix:/path.
+	Listen string
+	// DataDir holds the database, the key and the backups.
+	DataDir string
+	// Name is the instance's name on pages and in mail.
+	Name string
+	// Contact is who runs this, shown as "ask …".
+	Contact string
+	// TrustedProxies are the networks whose X-Forwarded-For counts.
+	TrustedProxies []string
+
+	Session Session
+	Link    Link
+	Mail    Mail
+	Theme   Theme
+	Log     Log
+}
+
+// Session says how long people stay signed in.
+type Session struct {
+	Lifetime    Duration // since the last use
+	Refresh     Duration // how often a used session's expiry is moved
+	MaxLifetime Duration // however much it is used
+}
+
+// Link says how long a mailed link and its code work, and how a link that is
+// opened in another browser is confirmed.
+type Link struct {
+	Lifetime     Duration
+	CodeLifetime Duration
+	Confirm      string // "button" or "code"
+}
+
+// Mail says how mail leaves.
+type Mail struct {
+	Mode      string // "capture" or "smarthost"
+	From      string
+	CAFile    string
+	EHLOName  string
+	Smarthost MailSmarthost
+}
+
+// MailSmarthost is the server that relays our mail.
+type MailSmarthost struct {
+	URL          string
+	Password     Secret
+	PasswordFile string
+}
+
+// Theme says how pages look.
+type Theme struct {
+	Hue int // of the accent, 0 to 359 degrees; every hue is readable
+}
+
+// Log says how the log is written.
+type Log struct {
+	Format string // "text" or "json"
+	Level  slog.Level
+}
+
+// Default returns the configuration of a server that nobody has configured.
+func Default() Config {
+	return Config{
+		Listen: "127.0.0.1:8080", DataDir: "./gatelodge-data", Name: "Gatelodge",
+		TrustedProxies: []string{"127.0.0.0/8", "::1/128"},
+		Session:        Session{Lifetime: 30 * day, Refresh: day, MaxLifetime: 180 * day},
+		Link:           Link{Lifetime: 2 * hour, CodeLifetime: 15 * minute, Confirm: "button"},
+		Mail:           Mail{Mode: "capture"},
+		Theme:          Theme{Hue: 205},
+		Log:            Log{Format: "text", Level: slog.LevelInfo},
+	}
+}
+
+// Origin returns the public origin. c has been checked.
+func (c *Config) Origin() *url.URL {
+	if c.PublicURL == "" {
+		_, port, _ := net.SplitHostPort(c.Listen)
+		return &url.URL{Scheme: "http", Host: "localhost:" + port}
+	}
+	u, err := parseOrigin(c.PublicURL)
+	if err != nil {
+		return &url.URL{Scheme: "http", Host: "localhost"} // refused by check
+	}
+	return u
+}
+
+// SetPort tells which port the server got when it asked for any (":0").
+func (c *Config) SetPort(addr net.Addr) {
+	tcp, ok := addr.(*net.TCPAddr)
+	host, port, err := net.SplitHostPort(c.Listen)
+	if ok && err == nil && port == "0" {
+		c.Listen = net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+	}
+}
+
+// EHLOName returns the name we give to mail servers.
+func (c *Config) EHLOName() string {
+	if c.Mail.EHLOName != "" {
+		return c.Mail.EHLOName
+	}
+	return c.Origin().Hostname()
+}
+
+// MailFrom returns the sender of our mail. Captured mail needs none.
+func (c *Config) MailFrom() mail.Address {
+	if c.Mail.From != "" {
+		if a, err := mail.ParseAddress(c.Mail.From); err == nil {
+			return *a
+		}
+	}
+	return mail.Address{Name: c.Name, Address: "login@" + c.Origin().Hostname()}
+}
+
+// Trusted returns the proxies whose X-Forwarded-For counts.
+func (c *Config) Trusted() []netip.Prefix {
+	var list []netip.Prefix
+	for _, text := range c.TrustedProxies {
+		if p, err := parsePrefix(text); err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// Smarthost is the parsed form of mail.smarthost.
+type Smarthost struct {
+	Host     string
+	Port     int
+	TLS      string // "implicit", "starttls" or "off"
+	User     string
+	Password Secret
+}
+
+// Smarthost returns where mail is handed to. c has been checked.
+func (c *Config) Smarthost() Smarthost {
+	h, err := parseSmarthost(c.Mail.Smarthost.URL)
+	if err != nil {
+		return Smarthost{}
+	}
+	h.Password = c.Mail.Smarthost.Password
+	return h
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}

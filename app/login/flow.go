@@ -1,0 +1,235 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
+	"gatelodge/app/fault"
+	"gatelodge/app/limit"
+	"gatelodge/app/mail/compose"
+	"gatelodge/app/mail/queue"
+	"gatelodge/app/secret"
+	"gatelodge/app/session"
+	"gatelodge/store"
+)
+
+// What can be said to the one who asked.
+var (
+	ErrLimitAddress = fault.New(fault.Limited, "limit.address")
+	ErrLimitNetwork = fault.New(fault.Limited, "limit.network")
+	ErrResendWait   = fault.New(fault.Limited, "resend.wait")
+	ErrStateLost    = fault.New(fault.Gone, "error.state_lost")
+)
+
+// The rules for asking for mail and for trying codes. An address is protected
+// from a flood of mail, a network and the whole house from those who try many.
+var (
+	perAddress = []limit.Rule{{Count: 3, Per: 10 * time.Minute}, {Count: 10, Per: 24 * time.Hour}}
+	perNetwork = []limit.Rule{{Count: 20, Per: 10 * time.Minute}, {Count: 200, Per: 24 * time.Hour}}
+	perHouse   = []limit.Rule{{Count: 500, Per: 10 * time.Minute}}
+	perCodes   = []limit.Rule{{Count: 30, Per: 10 * time.Minute}}
+)
+
+// A browser may ask again after a minute, and from then on every five.
+const (
+	firstResend = time.Minute
+	laterResend = 5 * time.Minute
+	resendSpan  = time.Hour // asks further apart have nothing to do with each other
+)
+
+// Flow signs people in.
+type Flow struct {
+	DB         *store.DB
+	Audit      *audit.Log
+	Users      *account.Users
+	Limits     *limit.Limiter
+	Challenges *challenge.Maker
+	Sessions   *session.Sessions
+	Queue      *queue.Queue
+	Composer   *compose.Composer
+	Now        func() time.Time
+	PublicURL  string // without a trailing slash
+	RcptKey    []byte
+}
+
+// Outcome is what came of a proof.
+type Outcome struct {
+	Need    string // the next proof, or "" when the person is signed in
+	Token   string // of the new session, for the cookie
+	Session store.Session
+	User    store.User
+	Return  string
+}
+
+// SendLink mails a link and a code to the address, when somebody here has it.
+// When nobody has, everything but the mail happens all the same: the answer,
+// the writes and the time tell nothing. Asking again too soon sends nothing new.
+func (f *Flow) SendLink(ctx context.Context, from audit.From, l *Login, typed, language string) error {
+	address, err := account.NormalEmail(typed)
+	if err != nil {
+		return fault.Of(err).In("identifier")
+	}
+	l.Begin()
+	last, err := f.lastAsk(ctx, l, address)
+	if err != nil {
+		return err
+	}
+	if last.ID != "" && last.EndedBy == "" && f.resendIn(last) > 0 {
+		l.Email, l.Challenge = address, last.ID
+		return nil
+	}
+	return f.send(ctx, from, l, address, language, last.Sends+1)
+}
+
+// Resend mails again to the address of the attempt, or says how long to wait.
+func (f *Flow) Resend(ctx context.Context, from audit.From, l *Login, language string) error {
+	if l.Email == "" || l.Browser == "" {
+		return ErrStateLost
+	}
+	last, err := f.lastAsk(ctx, l, l.Email)
+	if err != nil {
+		return err
+	}
+	if wait := f.resendIn(last); last.ID != "" && wait > 0 {
+		return ErrResendWait.After(wait)
+	}
+	return f.send(ctx, from, l, l.Email, language, last.Sends+1)
+}
+
+// lastAsk returns this browser's newest challenge for the address within the
+// hour, or a zero one.
+func (f *Flow) lastAsk(ctx context.Context, l *Login, address string) (store.Challenge, error) {
+	var last store.Challenge
+	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		last, err = tx.LatestChallenge(address, challenge.SignIn, l.browserHash(), f.Now().Add(-resendSpan))
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Challenge{}, nil
+	}
+	return last, err
+}
+
+// resendIn returns how long this browser has to wait before it may ask again.
+func (f *Flow) resendIn(last store.Challenge) time.Duration {
+	pause := firstResend
+	if last.Sends > 1 {
+		pause = laterResend
+	}
+	return max(0, last.CreatedAt.Add(pause).Sub(f.Now()))
+}
+
+func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, language string, sends int) error {
+	wait, at := f.Limits.Take(
+		limit.Ask{Key: "address:" + address, Rules: perAddress},
+		limit.Ask{Key: "network:" + from.Network, Rules: perNetwork},
+		limit.Ask{Key: "house", Rules: perHouse})
+	if wait > 0 {
+		f.Audit.Note(from, audit.LinkLimited, audit.ByVisitor, "", [...]string{"address", "network", "house"}[at])
+		if at == 0 {
+			return ErrLimitAddress.After(wait).In("identifier")
+		}
+		return ErrLimitNetwork.After(wait).In("identifier")
+	}
+	var user store.User
+	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		user, err = tx.UserByEmail(address)
+		return err
+	})
+	known := err == nil
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	to := address
+	if known {
+		// The address as its owner gave it, never as a visitor typed it.
+		to = account.MailAddress(user)
+		if user.Language != "" {
+			language = user.Language
+		}
+	}
+	issued := f.Challenges.Issue(challenge.Ask{From: from, EmailNorm: address, UserID: user.ID, BrowserHash: l.browserHash(), Sends: sends})
+	mail, err := f.mail(from, issued, to, language, known)
+	if err != nil {
+		return err
+	}
+	err = f.DB.Update(ctx, func(tx *store.Tx) error { return f.enqueue(tx, from, issued.Challenge, mail) })
+	if err != nil {
+		return err
+	}
+	f.Queue.Wake()
+	l.Email, l.Challenge = address, issued.ID
+	return nil
+}
+
+// mail writes the message that carries the challenge.
+func (f *Flow) mail(from audit.From, c challenge.Issued, to, language string, known bool) (queue.Mail, error) {
+	id := store.NewID(f.Now())
+	body, err := f.Composer.SignIn(compose.SignIn{
+		To: to, Link: f.linkURL(c.Token), Code: c.Code, Device: from.Device, Language: language,
+		LinkUntil: c.ExpiresAt, CodeUntil: c.CodeExpiresAt, Now: c.CreatedAt, ID: id,
+	})
+	if err != nil {
+		return queue.Mail{}, err
+	}
+	return queue.Mail{
+		ID: id, Purpose: challenge.SignIn, ChallengeID: c.ID, To: to, RcptHash: secret.MAC(f.RcptKey, c.EmailNorm),
+		Addressed: known, Body: body, NotAfter: c.ExpiresAt, Reference: from.Reference,
+	}, nil
+}
+
+func (f *Flow) linkURL(token string) string { return f.PublicURL + "/signin/link/" + token }
+
+// enqueue writes challenge and mail together: neither is ever without the
+// other. Mail that still waits for the same address is cancelled, since its
+// link will be of no use.
+func (f *Flow) enqueue(tx *store.Tx, from audit.From, c store.Challenge, m queue.Mail) error {
+	if _, err := tx.CancelMessages(m.RcptHash, m.Purpose, c.CreatedAt); err != nil {
+		return err
+	}
+	if err := tx.SupersedeChallenges(c.EmailNorm, c.Purpose, c.BrowserHash, c.CreatedAt); err != nil {
+		return err
+	}
+	if err := tx.AddChallenge(c); err != nil {
+		return err
+	}
+	if err := f.Queue.Add(tx, m); err != nil {
+		return err
+	}
+	return f.Audit.Record(tx, from, audit.LinkAsked, audit.ByVisitor, c.UserID, "")
+}
+
+// OperatorIP stands where an address would for what the command line does.
+const OperatorIP = "local"
+
+// LinkFor makes a link for a user by an operator's word, without mail. No
+// browser asked for it, so whoever opens it is asked first.
+func (f *Flow) LinkFor(ctx context.Context, from audit.From, u store.User) (link string, until time.Time, err error) {
+	if u.Disabled() {
+		return "", time.Time{}, account.ErrAccessClosed
+	}
+	nobody, _ := secret.Hash(secret.Token())
+	issued := f.Challenges.Issue(challenge.Ask{From: from, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: nobody, Sends: 1})
+	err = f.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.AddChallenge(issued.Challenge); err != nil {
+			return err
+		}
+		return f.Audit.Record(tx, from, audit.UserLinked, audit.ByAdmin, u.ID, "")
+	})
+	return f.linkURL(issued.Token), issued.ExpiresAt, err
+}
+
+// SetUp makes the first admin and signs this browser in, both or neither.
+func (f *Flow) SetUp(ctx context.Context, from audit.From, l *Login, s account.SetUp, replaces string) (Outcome, error) {
+	var out Outcome
+	err := f.Users.SetUp(ctx, from, s, func(tx *store.Tx, u store.User) (err error) {
+		l.prove(Proof{Means: BySetUp, UserID: u.ID, At: f.Now()})
+		out, err = f.Finish(tx, from, l, u, replaces)
+		return err
+	})
+	return out, err
+}

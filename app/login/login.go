@@ -1,0 +1,119 @@
+// Package login is one attempt to sign in, from the first page to a session.
+//
+// An attempt knows where to return to, what has been proven so far and by
+// that what is still needed. Every means of signing in is a proof that is added
+// to it; when the proofs are enough, a session starts in the same transaction
+// that spent the last of them. The attempt itself lives in a sealed cookie of
+// the browser and names, but never holds, what can be spent only once.
+package login
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+// Lifetime is how long an attempt may take.
+const Lifetime = 15 * time.Minute
+
+// Login is one attempt. The zero value has not begun.
+type Login struct {
+	// Browser is a token only this browser has. Challenges keep its hash, so
+	// that a code works nowhere else and a link works here at once.
+	Browser string `json:"b,omitempty"`
+	// Return is the local path to go to in the end.
+	Return string `json:"r,omitempty"`
+	// Email is the normal form of the address that was typed.
+	Email string `json:"e,omitempty"`
+	// Challenge is the id of the one that was mailed last.
+	Challenge string  `json:"c,omitempty"`
+	Proofs    []Proof `json:"p,omitempty"`
+}
+
+// Proof is one thing the person has shown.
+type Proof struct {
+	Means  string    `json:"m"` // as in amr: "email"
+	UserID string    `json:"u"`
+	At     time.Time `json:"t"`
+}
+
+// The means of signing in.
+const (
+	ByEmail = "email" // a link or code that was mailed
+	BySetUp = "setup" // the set-up code, off the server's terminal
+)
+
+// Begin gives the attempt its browser token unless it has one.
+func (l *Login) Begin() {
+	if l.Browser == "" {
+		l.Browser = secret.Token()
+	}
+}
+
+// browserHash returns what challenges keep of the browser; nil before Begin.
+func (l *Login) browserHash() []byte {
+	hash, ok := secret.Hash(l.Browser)
+	if !ok {
+		return nil
+	}
+	return hash
+}
+
+// asked reports whether c was asked for by this browser.
+func (l *Login) asked(c store.Challenge) bool {
+	hash := l.browserHash()
+	return hash != nil && secret.Equal(hash, c.BrowserHash)
+}
+
+// prove adds a proof. Proofs of another user are dropped: they never add up.
+func (l *Login) prove(p Proof) {
+	kept := l.Proofs[:0]
+	for _, old := range l.Proofs {
+		if old.UserID == p.UserID && old.Means != p.Means && p.At.Sub(old.At) < Lifetime {
+			kept = append(kept, old)
+		}
+	}
+	l.Proofs = append(kept, p)
+}
+
+// missing names what the user still has to prove, or "".
+func (l *Login) missing(u store.User, now time.Time) string {
+	for _, p := range l.Proofs {
+		if p.UserID == u.ID && p.Means == ByEmail && now.Sub(p.At) < Lifetime {
+			return ""
+		}
+	}
+	return ByEmail
+}
+
+// amr returns the means that were proven, for the session.
+func (l *Login) amr() string {
+	means := make([]string, len(l.Proofs))
+	for i, p := range l.Proofs {
+		means[i] = p.Means
+	}
+	return strings.Join(means, " ")
+}
+
+// LocalPath returns p when it is a path on this server, and "/" for anything
+// that a browser could take for another place. What is returned always begins
+// with one slash and is safe in a Location header.
+func LocalPath(p string) string {
+	if len(p) > 2000 || !strings.HasPrefix(p, "/") {
+		return "/"
+	}
+	for _, r := range p {
+		if r <= ' ' || r == '\\' || r >= 0x7f {
+			return "/"
+		}
+	}
+	u, err := url.Parse(p)
+	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || u.Opaque != "" || strings.HasPrefix(u.Path, "//") ||
+		strings.ContainsAny(u.Path, "\\\r\n\x00") {
+		return "/"
+	}
+	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()
+}

@@ -1,0 +1,208 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
+	"gatelodge/app/fault"
+	"gatelodge/app/limit"
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+// Link is what a link's page shows before it is used.
+type Link struct {
+	store.Challenge
+	SameBrowser bool   // this browser asked for it
+	Code        string // the digits that stand for it
+	Email       string // as the user wrote it
+}
+
+// LookAt returns what is behind a link without spending it, however often it
+// is called. The faults of package challenge say why it no longer opens; the
+// Link is filled for them too where it is known.
+func (f *Flow) LookAt(ctx context.Context, l *Login, token string) (Link, error) {
+	var k Link
+	var dead error
+	err := f.DB.View(ctx, func(tx *store.Tx) error {
+		var err error
+		k.Challenge, dead = f.Challenges.Look(tx, token)
+		if k.Challenge.UserID == "" {
+			return nil
+		}
+		u, err := tx.UserByID(k.UserID)
+		k.Email = u.Email
+		return err
+	})
+	if err != nil {
+		return Link{}, err
+	}
+	k.SameBrowser, k.Code = l.asked(k.Challenge), f.Challenges.Code(token)
+	return k, dead
+}
+
+// Follow spends a link. From another browser than the one that asked it needs
+// confirmed, which only a form on our own page gives: mail scanners open links,
+// and people are sent links they did not ask for.
+func (f *Flow) Follow(ctx context.Context, from audit.From, l *Login, token string, confirmed bool, replaces string) (Outcome, error) {
+	return f.redeem(ctx, from, l, replaces, func(tx *store.Tx) (store.Challenge, error) {
+		c, err := f.Challenges.Look(tx, token)
+		if err != nil {
+			return c, err
+		}
+		if !confirmed && !l.asked(c) {
+			return c, ErrStateLost
+		}
+		return f.Challenges.Redeem(tx, token)
+	})
+}
+
+// EnterCode tries a typed code at the challenge this browser asked for.
+func (f *Flow) EnterCode(ctx context.Context, from audit.From, l *Login, typed, replaces string) (Outcome, error) {
+	if l.Challenge == "" || l.Browser == "" {
+		return Outcome{}, ErrStateLost
+	}
+	return f.tryCode(ctx, from, l, l.Challenge, l.browserHash(), typed, replaces)
+}
+
+// ConfirmByCode tries a code on a link's own page, for links that another
+// browser asked for where the configuration wants more than a button.
+func (f *Flow) ConfirmByCode(ctx context.Context, from audit.From, l *Login, token, typed, replaces string) (Outcome, error) {
+	k, err := f.LookAt(ctx, l, token)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return f.tryCode(ctx, from, l, k.ID, k.BrowserHash, typed, replaces)
+}
+
+func (f *Flow) tryCode(ctx context.Context, from audit.From, l *Login, id string, browserHash []byte, typed, replaces string) (Outcome, error) {
+	code, ok := secret.CleanCode(typed)
+	if !ok {
+		return Outcome{}, challenge.ErrCodeMalformed.In("code")
+	}
+	if wait, _ := f.Limits.Take(limit.Ask{Key: "codes:" + from.Network, Rules: perCodes}); wait > 0 {
+		return Outcome{}, ErrLimitNetwork.After(wait).In("code")
+	}
+	return f.redeem(ctx, from, l, replaces, func(tx *store.Tx) (store.Challenge, error) {
+		return f.Challenges.TryCode(tx, id, browserHash, code)
+	})
+}
+
+// redeem spends a challenge and, when that proves enough, starts the session
+// in the same transaction. What was spent or counted stays so when the person
+// is refused: a fault commits.
+func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, replaces string, spend func(*store.Tx) (store.Challenge, error)) (Outcome, error) {
+	var out Outcome
+	var refused *fault.Fault
+	var userID string
+	err := f.DB.Update(ctx, func(tx *store.Tx) error {
+		out, refused, userID = Outcome{}, nil, ""
+		c, err := spend(tx)
+		userID = c.UserID
+		if err == nil {
+			out, err = f.proven(tx, from, l, c, replaces)
+		}
+		if known, ok := errors.AsType[*fault.Fault](err); ok {
+			refused = known
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	if refused != nil {
+		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, userID, refused.Text)
+		return Outcome{}, refused
+	}
+	return out, nil
+}
+
+// proven adds the proof of a redeemed challenge to the attempt, and starts the
+// session when nothing is missing.
+func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge, replaces string) (Outcome, error) {
+	now := f.Now()
+	u, err := tx.UserByID(c.UserID)
+	if err != nil {
+		return Outcome{}, err
+	}
+	// Told only now: before the mail was proven it would tell a stranger that
+	// there is such an account.
+	if u.Disabled() {
+		return Outcome{}, account.ErrAccessClosed
+	}
+	if err := tx.VerifyEmail(u.ID, now); err != nil {
+		return Outcome{}, err
+	}
+	l.prove(Proof{Means: ByEmail, UserID: u.ID, At: now})
+	if need := l.missing(u, now); need != "" {
+		return Outcome{Need: need, User: u}, nil
+	}
+	return f.Finish(tx, from, l, u, replaces)
+}
+
+// Finish starts the session of an attempt that has proven enough.
+func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, replaces string) (Outcome, error) {
+	token, row, err := f.Sessions.Start(tx, from, u.ID, l.amr(), replaces)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{Token: token, Session: row, User: u, Return: LocalPath(l.Return)}, nil
+}
+
+// Void ends a link and its code for somebody who did not ask for them.
+func (f *Flow) Void(ctx context.Context, from audit.From, l *Login, token string) error {
+	k, err := f.LookAt(ctx, l, token)
+	if err != nil {
+		return err
+	}
+	return f.DB.Update(ctx, func(tx *store.Tx) error {
+		now := f.Now()
+		if err := tx.EndChallenge(k.ID, "cancelled", now); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if _, err := tx.CancelChallengeMail(k.ID, now); err != nil {
+			return err
+		}
+		return f.Audit.Record(tx, from, audit.LinkVoided, audit.ByVisitor, k.UserID, "")
+	})
+}
+
+// Pending is the state of the mail this browser waits for.
+type Pending struct {
+	Email     string
+	LinkUntil time.Time
+	CodeUntil time.Time
+	TriesLeft int
+	ResendIn  time.Duration
+	Dead      *fault.Fault // why no code works any more, or nil
+}
+
+// Pending returns what the attempt waits for, or ErrStateLost when it has asked
+// for nothing. It is the same for addresses nobody has.
+func (f *Flow) Pending(ctx context.Context, l *Login) (Pending, error) {
+	if l.Challenge == "" {
+		return Pending{}, ErrStateLost
+	}
+	var c store.Challenge
+	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		c, err = tx.ChallengeByID(l.Challenge)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) || err == nil && !l.asked(c) {
+		return Pending{}, ErrStateLost
+	}
+	if err != nil {
+		return Pending{}, err
+	}
+	p := Pending{
+		Email: l.Email, LinkUntil: c.ExpiresAt, CodeUntil: c.CodeExpiresAt,
+		TriesLeft: max(0, challenge.MaxTries-c.Attempts), ResendIn: f.resendIn(c),
+	}
+	p.Dead = f.Challenges.CodeDead(c)
+	return p, nil
+}

@@ -1,0 +1,96 @@
+package compose
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/quotedprintable"
+	"net/mail"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Header is what stands above a message.
+type Header struct {
+	From     mail.Address
+	To       string // one address
+	Subject  string
+	Date     time.Time
+	ID       string // local part of the Message-ID
+	Language string
+}
+
+// errHeader means that a value would break out of its header.
+var errHeader = errors.New("holds a control character")
+
+// Build returns a message of two parts, text and HTML (RFC 2046, 5.1.4), as it
+// goes over the wire: ASCII, CRLF, no line above 76 characters but the names in
+// the header. A value that could begin another header is an error.
+func Build(h Header, text, html string) ([]byte, error) {
+	if err := h.check(); err != nil {
+		return nil, err
+	}
+	boundary := "gl-" + rand.Text()
+	var b bytes.Buffer
+	_, domain, _ := strings.Cut(h.From.Address, "@")
+	for _, line := range [][2]string{
+		{"From", h.From.String()},
+		{"To", h.To},
+		{"Subject", mime.QEncoding.Encode("utf-8", h.Subject)},
+		{"Date", h.Date.UTC().Format(time.RFC1123Z)},
+		{"Message-ID", "<" + h.ID + "@" + domain + ">"},
+		{"MIME-Version", "1.0"},
+		{"Content-Type", `multipart/alternative; boundary="` + boundary + `"`},
+		{"Content-Language", h.Language},
+		// Vacation programs answer neither of these.
+		{"Auto-Submitted", "auto-generated"},
+		{"X-Auto-Response-Suppress", "All"},
+	} {
+		fmt.Fprintf(&b, "%s: %s\r\n", line[0], fold(line[1]))
+	}
+	for _, part := range [][2]string{{"text/plain", text}, {"text/html", html}} {
+		fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: %s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", boundary, part[0])
+		if err := quote(&b, part[1]); err != nil {
+			return nil, err
+		}
+	}
+	fmt.Fprintf(&b, "\r\n--%s--\r\n", boundary)
+	return b.Bytes(), nil
+}
+
+func (h Header) check() error {
+	for name, value := range map[string]string{
+		"From name": h.From.Name, "From": h.From.Address, "To": h.To, "Subject": h.Subject, "Message-ID": h.ID, "Content-Language": h.Language,
+	} {
+		if !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return fmt.Errorf("the header %s %w", name, errHeader)
+		}
+	}
+	for _, address := range []string{h.To, h.From.Address} {
+		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address || parsed.Name != "" {
+			return fmt.Errorf("%q is not one bare address", address)
+		}
+	}
+	if strings.ContainsAny(h.ID, " <>@") || h.ID == "" {
+		return fmt.Errorf("the header Message-ID cannot be made of %q", h.ID)
+	}
+	return nil
+}
+
+// fold breaks a header at the spaces between encoded words.
+func fold(value string) string {
+	return strings.ReplaceAll(value, "?= =?", "?=\r\n =?")
+}
+
+func quote(b *bytes.Buffer, text string) error {
+	w := quotedprintable.NewWriter(b)
+	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\n", "\r\n")
+	if _, err := io.WriteString(w, text); err != nil {
+		return err
+	}
+	return w.Close()
+}

@@ -1,0 +1,139 @@
+// Package deliver hands a message to a mail server: our own SMTP client.
+//
+// Whatever the server does, a session ends within its limits, and what it
+// reports is what the queue needs to know: accepted, try again, never, or "the
+// answer to the final dot was lost, so it may have been delivered". Our name
+// stands in EHLO before and after STARTTLS. A smarthost is always verified, and
+// no password leaves without TLS, but to this machine.
+package deliver
+
+import (
+	"strings"
+	"time"
+)
+
+// Class is what a result means for the message.
+type Class int
+
+// The classes.
+const (
+	// Temporary: try again later.
+	Temporary Class = iota
+	// Sent: the server took responsibility.
+	Sent
+	// Permanent: this message will never be taken for this recipient.
+	Permanent
+	// Ambiguous: the final dot was sent and no answer came.
+	Ambiguous
+	// Paused: the server refuses us, not the message: our login or our way of
+	// connecting. Every other message would fare the same.
+	Paused
+	// Expired: it would have come too late.
+	Expired
+)
+
+// The stages of a session.
+const (
+	AtConnect  = "connect"
+	AtGreeting = "greeting"
+	AtHello    = "EHLO"
+	AtTLS      = "STARTTLS"
+	AtAuth     = "AUTH"
+	AtFrom     = "MAIL FROM"
+	AtTo       = "RCPT TO"
+	AtData     = "DATA"
+	AtDot      = "final dot"
+)
+
+// Result is how a session ended.
+type Result struct {
+	Class    Class
+	Code     int    // the server's reply code; 0 when it did not come to one
+	Enhanced string // RFC 3463: "5.1.1", or ""
+	Text     string // the reply or our own words; no address, no control characters
+	Stage    string
+	TLS      string // "TLS 1.3", or "" in clear
+	RemoteIP string
+	Err      error // what broke, when nothing was said
+}
+
+// TransportDown reports whether the failure lies with the server or the way to
+// it and not with the message, so that others would fail the same way.
+func (r Result) TransportDown() bool {
+	if r.Class != Temporary {
+		return false
+	}
+	switch r.Stage {
+	case AtConnect, AtGreeting, AtHello, AtTLS, AtAuth:
+		return true
+	}
+	return r.Code == 421
+}
+
+// Limits bound a session.
+type Limits struct {
+	Connect time.Duration // for the connection and the greeting each
+	Command time.Duration // for each command, and each stretch of the body
+	Dot     time.Duration // for the answer to the final dot
+	Session time.Duration // for everything
+}
+
+// SignInLimits are for mail that a person waits for.
+func SignInLimits() Limits {
+	return Limits{Connect: 10 * time.Second, Command: 30 * time.Second, Dot: time.Minute, Session: 2 * time.Minute}
+}
+
+// Envelope is a message with where it goes.
+type Envelope struct {
+	From     string
+	To       string
+	Body     []byte    // CRLF lines, ASCII
+	NotAfter time.Time // of no use when it arrives later
+}
+
+// Step is one exchange of a session, for people who look for what is wrong.
+// Passwords are never in it.
+type Step struct {
+	At       time.Duration // since the session began
+	Sent     string
+	Received string
+	Note     string
+}
+
+const maxText = 300
+
+// scrub makes a server's words fit for a log: one line, no control characters,
+// bounded, and without the recipient's address.
+func scrub(text, address string) string {
+	if address != "" {
+		text = replaceFold(text, address, "<recipient>")
+		if at := strings.LastIndexByte(address, '@'); at > 2 {
+			text = replaceFold(text, address[:at]+"@", "<recipient>@")
+		}
+	}
+	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool {
+		return r <= ' ' || r == 0x7f || r >= 0x80 && r < 0xa0
+	}), " ")
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "")
+	}
+	return text
+}
+
+func replaceFold(s, old, new string) string {
+	lower, old := strings.ToLower(s), strings.ToLower(old)
+	if len(lower) != len(s) {
+		return strings.ReplaceAll(s, old, new)
+	}
+	var b strings.Builder
+	for {
+		i := strings.Index(lower, old)
+		if i < 0 {
+			b.WriteString(s)
+			return b.String()
+		}
+		b.WriteString(s[:i])
+		b.WriteString(new)
+		s, lower = s[i+len(old):], lower[i+len(old):]
+	}
+}

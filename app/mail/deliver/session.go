@@ -1,0 +1,193 @@
+package deliver
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// conversation is one connection to a server.
+type conversation struct {
+	conn    net.Conn
+	r       *bufio.Reader
+	w       *bufio.Writer
+	limits  Limits
+	start   time.Time
+	trace   func(Step)
+	hidden  string            // what must not be shown of a server's words
+	offers  map[string]string // keyword to parameters, of the last EHLO
+	tls     string
+	stage   string
+	expires time.Time // of the whole session
+}
+
+// open connects and reads the greeting. The connection is closed when ctx ends,
+// whatever it is waiting for.
+func open(ctx context.Context, conn net.Conn, limits Limits, trace func(Step)) (*conversation, func()) {
+	now := time.Now()
+	c := &conversation{conn: conn, limits: limits, start: now, trace: trace, stage: AtGreeting, expires: now.Add(limits.Session)}
+	c.use(conn)
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	return c, func() {
+		stop()
+		c.conn.Close()
+	}
+}
+
+// use moves the conversation to conn: the connection itself, or TLS over it.
+func (c *conversation) use(conn net.Conn) {
+	c.conn = conn
+	c.r = bufio.NewReaderSize(conn, maxLine)
+	c.w = bufio.NewWriter(conn)
+}
+
+// within sets the deadline of the next exchange, never past the session's.
+func (c *conversation) within(d time.Duration) error {
+	deadline := time.Now().Add(d)
+	if deadline.After(c.expires) {
+		deadline = c.expires
+	}
+	return c.conn.SetDeadline(deadline)
+}
+
+func (c *conversation) note(s Step) {
+	if c.trace != nil {
+		s.At = time.Since(c.start)
+		c.trace(s)
+	}
+}
+
+// command sends a line and reads the answer. shown is what the trace has of the
+// line, "" for the line itself.
+func (c *conversation) command(line, shown string, within time.Duration) (reply, error) {
+	if strings.ContainsAny(line, "\r\n\x00") {
+		return reply{}, errInjection
+	}
+	if err := c.within(within); err != nil {
+		return reply{}, err
+	}
+	if shown == "" {
+		shown = line
+	}
+	c.note(Step{Sent: shown})
+	if _, err := c.w.WriteString(line + "\r\n"); err != nil {
+		return reply{}, err
+	}
+	if err := c.w.Flush(); err != nil {
+		return reply{}, err
+	}
+	return c.answer()
+}
+
+func (c *conversation) answer() (reply, error) {
+	r, err := readReply(c.r)
+	if err != nil {
+		c.note(Step{Note: "no answer: " + err.Error()})
+		return reply{}, err
+	}
+	c.note(Step{Received: r.String()})
+	return r, nil
+}
+
+// greet reads the server's first words.
+func (c *conversation) greet() (reply, error) {
+	if err := c.within(c.limits.Connect); err != nil {
+		return reply{}, err
+	}
+	return c.answer()
+}
+
+// hello names us and learns what the server offers.
+func (c *conversation) hello(name string) (reply, error) {
+	r, err := c.command("EHLO "+name, "", c.limits.Command)
+	if err != nil || r.code != 250 {
+		return r, err
+	}
+	c.offers = make(map[string]string)
+	for _, line := range r.lines[1:] {
+		// Some old servers write AUTH=LOGIN.
+		word, rest, _ := strings.Cut(strings.Replace(line, "AUTH=", "AUTH ", 1), " ")
+		word = strings.ToUpper(word)
+		c.offers[word] = strings.TrimSpace(c.offers[word] + " " + rest)
+	}
+	return r, nil
+}
+
+// handshake begins TLS on the connection, verified as config says.
+func (c *conversation) handshake(ctx context.Context, config *tls.Config) error {
+	// What was sent in clear before the handshake could be somebody else's
+	// words taken for the server's (CVE-2011-0411 and its many kin).
+	if c.r.Buffered() > 0 {
+		return errors.New("the server sent more than its answer before TLS began")
+	}
+	if err := c.within(c.limits.Command); err != nil {
+		return err
+	}
+	conn := tls.Client(c.conn, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	c.use(conn)
+	c.tls = tls.VersionName(conn.ConnectionState().Version)
+	c.note(Step{Note: c.tls + ", certificate verified for " + config.ServerName})
+	return nil
+}
+
+// size returns the largest message the server says it takes; 0 is "no limit".
+func (c *conversation) size() int {
+	n, err := strconv.Atoi(c.offers["SIZE"])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// body writes the message with its dots stuffed (RFC 5321, 4.5.2), but not the
+// final dot. The server has to keep reading: each stretch has its own deadline.
+func (c *conversation) body(b []byte) error {
+	const stretch = 8 << 10
+	written := 0
+	for line := range strings.SplitAfterSeq(string(b), "\r\n") {
+		if written == 0 {
+			if err := c.within(c.limits.Command); err != nil {
+				return err
+			}
+		}
+		if strings.HasPrefix(line, ".") {
+			line = "." + line
+		}
+		if _, err := c.w.WriteString(line); err != nil {
+			return err
+		}
+		if written += len(line); written > stretch {
+			written = 0
+		}
+	}
+	if !strings.HasSuffix(string(b), "\r\n") {
+		if _, err := c.w.WriteString("\r\n"); err != nil {
+			return err
+		}
+	}
+	if err := c.w.Flush(); err != nil {
+		return err
+	}
+	c.note(Step{Note: fmt.Sprintf("%d bytes of message", len(b))})
+	return nil
+}
+
+// quit takes leave. The message has been decided; nothing here matters.
+func (c *conversation) quit() {
+	const patience = 2 * time.Second
+	_, err := c.command("QUIT", "", min(patience, c.limits.Command))
+	if err != nil {
+		c.note(Step{Note: "the server did not answer QUIT, which does not matter"})
+	}
+}
+
+var errInjection = errors.New("an address or name holds a line break")

@@ -1,0 +1,133 @@
+// Package outbox is the mail as operators see it: what waits, what became of
+// the rest, and, while mail is captured, the messages themselves.
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gatelodge/app/fault"
+	"gatelodge/app/mail/queue"
+	"gatelodge/store"
+)
+
+// ErrUnknown means no message has that id, or it is not captured any more.
+var ErrUnknown = fault.New(fault.NotFound, "error.not_found")
+
+// ErrNotWaiting means a message cannot be retried or cancelled any more.
+var ErrNotWaiting = errors.New("no message with that id is waiting")
+
+const (
+	// slowAfter is when mail that waits is worth telling people about.
+	slowAfter = time.Minute
+	// healthSpan is how far back the health of sign-in mail is looked at.
+	healthSpan = time.Hour
+	// shown is how many messages a list holds.
+	shown = 100
+)
+
+// Outbox is the service.
+type Outbox struct {
+	DB      *store.DB
+	Queue   *queue.Queue
+	Now     func() time.Time
+	Capture bool // mail is kept here instead of being sent
+}
+
+// Captured returns the newest captured messages, opened.
+func (o *Outbox) Captured(ctx context.Context) ([]Message, error) {
+	var list []Message
+	err := o.DB.View(ctx, func(tx *store.Tx) error {
+		rows, err := tx.CapturedMessages(shown)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			m, err := open(row)
+			if err != nil {
+				return err
+			}
+			list = append(list, m)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Message returns one captured message, opened, or ErrUnknown.
+func (o *Outbox) Message(ctx context.Context, id string) (Message, error) {
+	var work store.Work
+	err := o.DB.View(ctx, func(tx *store.Tx) (err error) {
+		work, err = tx.MessageByID(id)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) || err == nil && work.State != "captured" {
+		return Message{}, ErrUnknown
+	}
+	if err != nil {
+		return Message{}, err
+	}
+	return open(work)
+}
+
+// Empty removes the captured messages and returns how many there were.
+func (o *Outbox) Empty(ctx context.Context) (n int, err error) {
+	err = o.DB.Update(ctx, func(tx *store.Tx) (err error) {
+		n, err = tx.EmptyCaptured()
+		return err
+	})
+	return n, err
+}
+
+// Slow reports whether sign-in mail of this server is being held up now. It
+// says nothing about any one message: that would tell who has an account.
+func (o *Outbox) Slow(ctx context.Context) (bool, error) {
+	if o.Queue.Way().Down {
+		return true, nil
+	}
+	h, err := o.Health(ctx)
+	return !h.OldestAt.IsZero() && o.Now().Sub(h.OldestAt) > slowAfter, err
+}
+
+// Health returns how sign-in mail has fared in the last hour.
+func (o *Outbox) Health(ctx context.Context) (h store.MailHealth, err error) {
+	err = o.DB.View(ctx, func(tx *store.Tx) (err error) {
+		h, err = tx.MailHealth(o.Now().Add(-healthSpan))
+		return err
+	})
+	return h, err
+}
+
+// List returns the messages that wait, or with all the newest of every kind.
+func (o *Outbox) List(ctx context.Context, all bool) (list []store.Message, err error) {
+	err = o.DB.View(ctx, func(tx *store.Tx) (err error) {
+		list, err = tx.Messages(!all, shown)
+		return err
+	})
+	return list, err
+}
+
+// Retry makes waiting mail due now, the one with that id or all when id is "",
+// and forgets that the way out was down. It returns how many messages wait.
+func (o *Outbox) Retry(ctx context.Context, id string) (n int, err error) {
+	err = o.DB.Update(ctx, func(tx *store.Tx) (err error) {
+		n, err = tx.RetryMessages(id, o.Now())
+		return err
+	})
+	if err == nil && n == 0 && id != "" {
+		err = ErrNotWaiting
+	}
+	o.Queue.Resume()
+	return n, err
+}
+
+// Cancel takes a waiting message back, or returns ErrNotWaiting.
+func (o *Outbox) Cancel(ctx context.Context, id string) error {
+	err := o.DB.Update(ctx, func(tx *store.Tx) error { return tx.CancelMessage(id, o.Now()) })
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: %s", ErrNotWaiting, id)
+	}
+	return err
+}

@@ -1,0 +1,181 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"gatelodge/app/mail/deliver"
+	"gatelodge/store"
+)
+
+// schedules say when a message is tried again, by class, counted from the
+// attempt before. A greylisting server commonly asks for 300 s: the third retry
+// of a sign-in mail clears that.
+var schedules = [classes][]time.Duration{
+	ClassSignIn: {
+		30 * time.Second, 90 * time.Second, 3*time.Minute + 15*time.Second, 3 * time.Minute, 4 * time.Minute,
+		6 * time.Minute, 7 * time.Minute, 10 * time.Minute, 15 * time.Minute, 25 * time.Minute, 30 * time.Minute,
+	},
+	ClassNotice: {
+		30 * time.Second, 90 * time.Second, 3*time.Minute + 15*time.Second, 3 * time.Minute, 4 * time.Minute,
+		6 * time.Minute, 7 * time.Minute, 10 * time.Minute, 15 * time.Minute, 25 * time.Minute, 30 * time.Minute, time.Hour,
+	},
+	ClassRelayed: {5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 90 * time.Minute, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour},
+	ClassReport:  {5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 90 * time.Minute, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour},
+}
+
+// policyTries is how often a server may refuse us as a sender before we believe it.
+const policyTries = 3
+
+// retryIn returns how long after the given attempt (1 is the first) the next
+// one is made, give or take a tenth so that a crowd does not march in step.
+func retryIn(class, attempt int) time.Duration {
+	s := schedules[class]
+	d := s[min(max(attempt, 1), len(s))-1]
+	return d + time.Duration((rand.Float64()-0.5)*0.2*float64(d))
+}
+
+// attempt sends one leased message and writes down what came of it.
+func (q *Queue) attempt(ctx context.Context, w store.Work) {
+	now := q.now()
+	switch {
+	case !w.Addressed:
+		q.finish(w, store.Report{State: "unaddressed", Attempts: w.Attempts})
+		return
+	case !now.Add(margin).Before(w.NotAfter):
+		q.finish(w, store.Report{State: "expired", Attempts: w.Attempts - 1, Text: "it would have come too late"})
+		return
+	case w.Ambiguous > 1:
+		q.finish(w, store.Report{State: "failed", Attempts: w.Attempts - 1, Ambiguous: w.Ambiguous, Text: "it may have been delivered; nobody answered twice"})
+		return
+	}
+	d := delivery{q: q, w: w}
+	q.report(w, d.run(ctx))
+}
+
+// delivery is one session with a server.
+type delivery struct {
+	q   *Queue
+	w   store.Work
+	dot atomic.Bool // the final dot was announced
+}
+
+// run ends with ctx, unless the final dot was announced: then the server's
+// answer is worth waiting for.
+func (d *delivery) run(ctx context.Context) deliver.Result {
+	session, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		if d.dot.Load() {
+			time.AfterFunc(stopWithin, cancel)
+			return
+		}
+		cancel()
+	})()
+	e := deliver.Envelope{From: d.w.EnvFrom, To: d.w.Rcpt, Body: d.w.Body, NotAfter: d.w.NotAfter}
+	return d.q.transport.Deliver(session, e, func() error { return d.markDot(session) })
+}
+
+func (d *delivery) markDot(ctx context.Context) error {
+	err := d.q.db.Update(ctx, func(tx *store.Tx) error { return tx.MarkDot(d.w.ID, d.w.Gen, d.q.now().Add(leaseFor)) })
+	if errors.Is(err, store.ErrNotFound) {
+		return errors.New("cancelled, or leased to another")
+	}
+	if err == nil {
+		d.dot.Store(true)
+	}
+	return err
+}
+
+// report turns the result of a session into the message's next state.
+func (q *Queue) report(w store.Work, r deliver.Result) {
+	now := q.now()
+	report := store.Report{
+		Attempts: w.Attempts, Ambiguous: w.Ambiguous, Code: r.Code, Enhanced: r.Enhanced, Text: r.Text,
+		Transport: q.transport.Name, IP: r.RemoteIP, TLS: r.TLS,
+	}
+	retry := now.Add(retryIn(w.Class, w.Attempts))
+	q.mu.Lock()
+	recovered := q.way.learn(r, now)
+	pause := q.way.until
+	q.mu.Unlock()
+
+	switch r.Class {
+	case deliver.Sent:
+		report.State = "sent"
+		if q.transport.Keep {
+			report.State = "captured"
+		}
+	case deliver.Expired:
+		report.State = "expired"
+	case deliver.Permanent:
+		report.State = "failed"
+	case deliver.Ambiguous:
+		report.Ambiguous++
+		report.State, report.DueAt = "queued", retry
+		if report.Ambiguous > 1 {
+			report.State, report.Text = "failed", "it may have been delivered; nobody answered twice"
+		}
+	case deliver.Paused:
+		// Not the message's fault: it keeps its place and its attempts.
+		report.State, report.DueAt, report.Attempts = "queued", pause, w.Attempts-1
+	default:
+		report.State, report.DueAt = "queued", retry
+		switch {
+		case r.TransportDown():
+			report.DueAt, report.Attempts = pause, w.Attempts-1
+		case r.Code >= 500 && w.Attempts >= policyTries:
+			report.State = "failed"
+		}
+	}
+	if report.State == "queued" && !report.DueAt.Add(margin).Before(w.NotAfter) {
+		report.State = "expired"
+	}
+	q.finish(w, report)
+	if recovered {
+		q.dueNow()
+	}
+}
+
+// finish writes the report. It is never given up for a cancelled context: a
+// message that was sent must not be sent again.
+func (q *Queue) finish(w store.Work, r store.Report) {
+	ctx := context.Background()
+	err := q.db.Update(ctx, func(tx *store.Tx) error { return tx.FinishMessage(w.ID, w.Gen, r, q.now()) })
+	log := q.log.With("message", w.ID, "domain", w.Domain, "state", r.State, "attempt", r.Attempts, "ref", w.Reference)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		log.Info("mail was cancelled while it was being sent")
+		return
+	case err != nil:
+		log.Error("the report of a mail could not be written; it may be sent once more", "err", err)
+		return
+	case r.State == "unaddressed":
+		return
+	case r.State == "captured":
+		if q.captured != nil {
+			q.captured(w)
+		}
+		return
+	case r.State == "sent":
+		log.Info("mail sent", "after", q.now().Sub(w.CreatedAt).Round(time.Millisecond), "tls", r.TLS)
+		return
+	}
+	log.Warn("mail not sent", "answer", fmt.Sprint(r.Code, " ", r.Text))
+}
+
+// dueNow lets everything that waited for the way out go at once.
+func (q *Queue) dueNow() {
+	err := q.db.Update(context.Background(), func(tx *store.Tx) error {
+		_, err := tx.RetryMessages("", q.now())
+		return err
+	})
+	if err != nil {
+		q.log.Error("waiting mail could not be made due", "err", err)
+	}
+	q.Wake()
+}

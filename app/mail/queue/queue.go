@@ -1,0 +1,233 @@
+// Package queue keeps mail until it is delivered, refused or of no use any more.
+//
+// A message is written in the transaction of what it is about, so that nobody
+// waits for a mail server and nothing that was promised is lost in a crash. It
+// is leased before it is sent, the next attempt is booked before anybody dials,
+// and the final dot is announced before it is sent: after a crash at any moment
+// a message is sent again at most once too often.
+//
+// Sign-in mail has two workers of its own, so that no other mail can delay it.
+package queue
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/mail/deliver"
+	"gatelodge/store"
+)
+
+// The classes of mail, in the order in which they go.
+const (
+	ClassSignIn = iota
+	ClassNotice
+	ClassRelayed
+	ClassReport
+	classes
+)
+
+const (
+	workers  = 8
+	reserved = 2 // of them for sign-in mail alone
+	// leaseFor is longer than any session may take, so that a live worker never
+	// loses its lease.
+	leaseFor = 3 * time.Minute
+	// margin is what a mail needs to be of use after it has arrived.
+	margin = time.Minute
+	// stopWithin is how long a stop waits for sessions past the final dot.
+	stopWithin = 30 * time.Second
+	// idle is the longest sleep: whatever a wake-up missed is seen then.
+	idle = time.Minute
+)
+
+// Transport is a way out: how a message is handed on.
+type Transport struct {
+	Name string
+	// Keep says that the message is kept where it is: it was captured, not sent.
+	Keep    bool
+	Deliver func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result
+}
+
+// Mail is a message to be queued.
+type Mail struct {
+	ID          string // also the local part of its Message-ID
+	Class       int
+	Purpose     string
+	ChallengeID string
+	To          string
+	RcptHash    []byte
+	Addressed   bool // false: written like any other, dropped when its turn comes
+	Body        []byte
+	NotAfter    time.Time
+	Reference   string
+}
+
+// Queue is the service. Make it with New.
+type Queue struct {
+	db        *store.DB
+	now       func() time.Time
+	log       *slog.Logger
+	from      string // envelope sender
+	owner     string
+	transport Transport
+	wake      chan struct{}
+	captured  func(store.Work)
+
+	mu   sync.Mutex
+	busy [classes]int
+	way  way
+}
+
+// Config is what New needs.
+type Config struct {
+	DB        *store.DB
+	Now       func() time.Time
+	Log       *slog.Logger
+	From      string
+	Transport Transport
+	// Captured is told of each message that was captured, to show it.
+	Captured func(store.Work)
+}
+
+// New returns the queue. Its Run must run for mail to leave.
+func New(c Config) *Queue {
+	return &Queue{
+		db: c.DB, now: c.Now, log: c.Log, from: c.From, owner: store.NewID(c.Now()), transport: c.Transport,
+		wake: make(chan struct{}, 1), captured: c.Captured,
+	}
+}
+
+// Add queues m within a transaction. Call Wake when it has committed.
+func (q *Queue) Add(tx *store.Tx, m Mail) error {
+	now := q.now()
+	return tx.AddMessage(store.Message{
+		ID: m.ID, Class: m.Class, Purpose: m.Purpose, ChallengeID: m.ChallengeID, Addressed: m.Addressed,
+		Domain: account.Domain(m.To), RcptHash: m.RcptHash, Rcpt: m.To, EnvFrom: q.from,
+		DueAt: now, NotAfter: m.NotAfter, MessageID: m.ID + "@" + account.Domain(q.from), Reference: m.Reference, CreatedAt: now,
+	}, m.Body)
+}
+
+// Wake tells the queue that something may be due.
+func (q *Queue) Wake() {
+	select {
+	case q.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// Run delivers until ctx ends. Then it claims nothing more, breaks off the
+// sessions that have not come to the final dot, and waits for the others.
+func (q *Queue) Run(ctx context.Context) {
+	if n, err := q.freeLeases(ctx); err != nil {
+		q.log.Error("mail leases of the last run not freed; they end by themselves", "err", err)
+	} else if n > 0 {
+		q.log.Info("mail that was being sent when the last run ended", "messages", n)
+	}
+	var sending sync.WaitGroup
+	for ctx.Err() == nil {
+		wait := q.claimAll(ctx, &sending)
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-q.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	sending.Wait()
+}
+
+func (q *Queue) freeLeases(ctx context.Context) (n int, err error) {
+	err = q.db.Update(ctx, func(tx *store.Tx) (err error) {
+		n, err = tx.FreeLeases(q.now())
+		return err
+	})
+	return n, err
+}
+
+// claimAll hands out what is due to the workers that are free and returns how
+// long nothing more will be due.
+func (q *Queue) claimAll(ctx context.Context, sending *sync.WaitGroup) time.Duration {
+	wait := idle
+	for class := range classes {
+		for {
+			if pause := q.takeWorker(class); pause > 0 {
+				wait = min(wait, pause)
+				break
+			}
+			w, err := q.claim(ctx, class)
+			if err != nil {
+				q.freeWorker(class)
+				if !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
+					q.log.Error("claiming mail", "err", err)
+				}
+				break
+			}
+			sending.Go(func() {
+				defer q.Wake()
+				defer q.freeWorker(class)
+				q.attempt(ctx, w)
+			})
+		}
+		wait = min(wait, q.untilDue(ctx, class))
+	}
+	return wait
+}
+
+// takeWorker takes a worker for a message of that class, or returns how long
+// to wait for one. A freed worker wakes the queue, so that wait may be long.
+func (q *Queue) takeWorker(class int) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := 0
+	for _, n := range q.busy {
+		all += n
+	}
+	others := all - q.busy[ClassSignIn]
+	if all >= workers || class != ClassSignIn && others >= workers-reserved {
+		return idle
+	}
+	if pause := q.way.pause(q.now(), all); pause > 0 {
+		return pause
+	}
+	q.busy[class]++
+	return 0
+}
+
+func (q *Queue) freeWorker(class int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.busy[class]--
+}
+
+func (q *Queue) claim(ctx context.Context, class int) (store.Work, error) {
+	var w store.Work
+	err := q.db.Update(ctx, func(tx *store.Tx) (err error) {
+		now := q.now()
+		w, err = tx.ClaimMessage(class, q.owner, now, now.Add(leaseFor), func(m store.Message) time.Time {
+			return now.Add(retryIn(m.Class, m.Attempts))
+		})
+		return err
+	})
+	return w, err
+}
+
+func (q *Queue) untilDue(ctx context.Context, class int) time.Duration {
+	var due time.Time
+	err := q.db.View(ctx, func(tx *store.Tx) (err error) {
+		due, err = tx.NextDue(class)
+		return err
+	})
+	if err != nil {
+		return idle // nothing waits, or the next look will tell
+	}
+	// Due already means that no worker was free: one that frees itself wakes us.
+	if d := due.Sub(q.now()); d > 0 {
+		return d
+	}
+	return idle
+}

@@ -1,0 +1,99 @@
+// Package secret makes and recognises what opens doors: random tokens, the
+// 6-digit codes that stand for them, and the codes a person reads off a
+// terminal.
+//
+// A token has 256 random bits, so its plain SHA-256 is safe to store. A code
+// has 20, so it is stored as an HMAC with a key the database does not hold.
+package secret
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+const tokenSize = 32
+
+// tokenLen is the length of a token as text.
+var tokenLen = base64.RawURLEncoding.EncodedLen(tokenSize)
+
+// Token returns a new token of 32 random bytes in base64url.
+func Token() string {
+	b := make([]byte, tokenSize)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// Hash returns what is stored of a token. ok is false for text that cannot be
+// a token, so that nobody looks it up.
+func Hash(token string) (hash []byte, ok bool) {
+	if len(token) != tokenLen {
+		return nil, false
+	}
+	var raw [tokenSize]byte
+	// Strict: two texts must not be one token.
+	n, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(token))
+	if err != nil || n != tokenSize {
+		return nil, false
+	}
+	sum := sha256.Sum256(raw[:])
+	return sum[:], true
+}
+
+// MAC returns the HMAC-SHA-256 of the parts, each with its length, so that no
+// two lists of parts are one.
+func MAC(key []byte, parts ...string) []byte {
+	h := hmac.New(sha256.New, key)
+	var size [8]byte
+	for _, part := range parts {
+		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
+		h.Write(size[:])
+		h.Write([]byte(part))
+	}
+	return h.Sum(nil)
+}
+
+// Equal compares two secrets in constant time.
+func Equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
+
+// Code returns the 6 digits that stand for a token. They follow from the token
+// and the key, so that a page which was reached with the token can show them
+// though the store holds neither.
+func Code(key []byte, token string) string {
+	n := binary.BigEndian.Uint64(MAC(key, "code", token)) // bias below 2^-44
+	return fmt.Sprintf("%06d", n%1_000_000)
+}
+
+// CleanCode takes the spaces and dashes out of a code as people type it. ok is
+// false when what is left is not six digits.
+func CleanCode(typed string) (code string, ok bool) {
+	if len(typed) > 64 {
+		return "", false
+	}
+	var b strings.Builder
+	for _, r := range typed {
+		switch {
+		case r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case r >= '０' && r <= '９': // a full-width keyboard
+			b.WriteRune(r - '０' + '0')
+		case r == ' ', r == '-', r == '\t', r == '\u00a0', r == '\u2009', r == '\u202f', r == '\u2010', r == '\u2011', r == '\u2013':
+		default:
+			return "", false
+		}
+	}
+	return b.String(), b.Len() == 6
+}
+
+// GroupCode writes a code as it is read: "482 913".
+func GroupCode(code string) string {
+	if len(code) != 6 {
+		return code
+	}
+	return code[:3] + " " + code[3:]
+}

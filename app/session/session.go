@@ -1,0 +1,236 @@
+// Package session keeps browsers signed in: starting, recognising, prolonging
+// and ending.
+//
+// Recognising is one indexed lookup and writes nothing. That a session was used
+// is remembered in memory and written for many at once; a session that ended in
+// the meantime stays ended.
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"gatelodge/app/audit"
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+// ErrNone means the token opens nothing: unknown, ended and expired look alike.
+var ErrNone = errors.New("no session")
+
+const (
+	// touchEvery is how fine "last used" is told; more would be more writes.
+	touchEvery = time.Minute
+	// flushEvery is how long a touch may wait. Losing one in a crash is harmless.
+	flushEvery = 5 * time.Second
+	flushBatch = 500
+)
+
+// Sessions is the service. Make it with New.
+type Sessions struct {
+	db       *store.DB
+	audit    *audit.Log
+	now      func() time.Time
+	log      *slog.Logger
+	lifetime Lifetime
+
+	mu      sync.Mutex
+	touches map[[32]byte]store.Touch
+}
+
+// Lifetime says how long sessions live.
+type Lifetime struct {
+	Rolling time.Duration // after the last use
+	Refresh time.Duration // how often a used session's expiry is moved
+	Max     time.Duration // however much it is used
+}
+
+// New returns the service. Its Run must run for uses to be remembered.
+func New(db *store.DB, log *audit.Log, now func() time.Time, logger *slog.Logger, l Lifetime) *Sessions {
+	return &Sessions{db: db, audit: log, now: now, log: logger, lifetime: l, touches: make(map[[32]byte]store.Touch)}
+}
+
+// Start begins a session for the user within a transaction and returns the
+// token for the cookie. A session this browser had before, named by its token,
+// ends: the cookie that held it is overwritten.
+func (s *Sessions) Start(tx *store.Tx, from audit.From, userID, amr, replaces string) (string, store.Session, error) {
+	if old, ok := secret.Hash(replaces); ok {
+		if err := tx.DropSession(old); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return "", store.Session{}, err
+		}
+	}
+	now := s.now()
+	token := secret.Token()
+	hash, _ := secret.Hash(token)
+	row := store.Session{
+		ID: store.NewID(now), TokenHash: hash, UserID: userID, AMR: amr,
+		AuthAt: now, CreatedAt: now, SeenAt: now,
+		ExpiresAt: now.Add(min(s.lifetime.Rolling, s.lifetime.Max)), MaxExpiresAt: now.Add(s.lifetime.Max),
+		IP: from.IP, Device: from.Device,
+	}
+	if err := tx.AddSession(row); err != nil {
+		return "", store.Session{}, err
+	}
+	return token, row, s.audit.Record(tx, from, audit.SignedIn, audit.ByUser, userID, amr)
+}
+
+// Current is a recognised session with its user.
+type Current struct {
+	Session store.Session
+	User    store.User
+	// Renewed says that the expiry has moved and the browser should be told by
+	// a new cookie with the same token.
+	Renewed bool
+}
+
+// Resume returns the live session that the token opens, or ErrNone. The use is
+// remembered; nothing is written here.
+func (s *Sessions) Resume(ctx context.Context, token, ip string) (Current, error) {
+	hash, ok := secret.Hash(token)
+	if !ok {
+		return Current{}, ErrNone
+	}
+	now := s.now()
+	row, user, err := s.db.SessionByToken(ctx, hash, now)
+	if errors.Is(err, store.ErrNotFound) {
+		return Current{}, ErrNone
+	}
+	if err != nil {
+		return Current{}, err
+	}
+	c := Current{Session: row, User: user}
+	if expires := s.rolled(row, now); expires.Sub(row.ExpiresAt) >= s.lifetime.Refresh {
+		c.Renewed, c.Session.ExpiresAt = true, expires
+	}
+	if c.Renewed || now.Sub(row.SeenAt) >= touchEvery {
+		s.touch(c.Session, ip, now)
+	}
+	return c, nil
+}
+
+// rolled returns the expiry that a use at now gives.
+func (s *Sessions) rolled(row store.Session, now time.Time) time.Time {
+	expires := now.Add(s.lifetime.Rolling)
+	if expires.After(row.MaxExpiresAt) {
+		return row.MaxExpiresAt
+	}
+	return expires
+}
+
+func (s *Sessions) touch(row store.Session, ip string, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.touches[[32]byte(row.TokenHash)] = store.Touch{TokenHash: row.TokenHash, SeenAt: now, ExpiresAt: row.ExpiresAt, IP: ip}
+}
+
+// Run writes the touches every few seconds until ctx ends, and then once more.
+func (s *Sessions) Run(ctx context.Context) {
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.flush()
+			return
+		case <-tick.C:
+			s.flush()
+		}
+	}
+}
+
+func (s *Sessions) flush() {
+	s.mu.Lock()
+	waiting := s.touches
+	s.touches = make(map[[32]byte]store.Touch)
+	s.mu.Unlock()
+
+	batch := make([]store.Touch, 0, min(len(waiting), flushBatch))
+	write := func() {
+		err := s.db.Update(context.Background(), func(tx *store.Tx) error {
+			for _, t := range batch {
+				if err := tx.TouchSession(t); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			s.log.Error("last uses of sessions not written", "count", len(batch), "err", err)
+		}
+		batch = batch[:0]
+	}
+	for _, t := range waiting {
+		if batch = append(batch, t); len(batch) == flushBatch {
+			write()
+		}
+	}
+	if len(batch) > 0 {
+		write()
+	}
+}
+
+// Of returns a user's live sessions, the last used first.
+func (s *Sessions) Of(ctx context.Context, userID string) ([]store.Session, error) {
+	var list []store.Session
+	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
+		list, err = tx.SessionsOf(userID, s.now())
+		return err
+	})
+	return list, err
+}
+
+// SignOut ends the session that the token opens. A token that opens nothing is
+// no error: the person is out.
+func (s *Sessions) SignOut(ctx context.Context, from audit.From, token string) error {
+	hash, ok := secret.Hash(token)
+	if !ok {
+		return nil
+	}
+	row, _, err := s.db.SessionByToken(ctx, hash, s.now())
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *store.Tx) error {
+		err := tx.EndSession(row.UserID, row.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return s.audit.Record(tx, from, audit.SignedOut, audit.ByUser, row.UserID, "")
+	})
+}
+
+// End ends one of the user's sessions. That it has ended before is no error.
+func (s *Sessions) End(ctx context.Context, from audit.From, actor, userID, id string) error {
+	return s.db.Update(ctx, func(tx *store.Tx) error {
+		err := tx.EndSession(userID, id)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return s.audit.Record(tx, from, audit.SessionEnded, actor, userID, id)
+	})
+}
+
+// EndAll ends the user's sessions but the one with the id keep ("" keeps none)
+// and returns how many ended.
+func (s *Sessions) EndAll(ctx context.Context, from audit.From, actor, userID, keep string) (int, error) {
+	n := 0
+	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
+		if n, err = tx.EndSessionsOf(userID, keep); err != nil || n == 0 {
+			return err
+		}
+		return s.audit.Record(tx, from, audit.SessionsEnded, actor, userID, "")
+	})
+	return n, err
+}

@@ -1,0 +1,337 @@
+// Gatelodge is the sign-in for everything you host, in one file.
+//
+// This file wires: it loads the configuration, opens the house, and serves it
+// until it is told to stop. Every other command is in package command.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/command"
+	"gatelodge/app/config"
+	"gatelodge/web"
+)
+
+const usage = `Gatelodge is the sign-in for everything you host, in one file.
+
+usage: gatelodge COMMAND [flags]
+
+  serve          start the server; needs no configuration to try
+  init           write a short config.toml
+  setup-link     print the link that makes the first admin
+  user           add, list, show, link, disable, enable, remove, sessions, sign-out
+  mail           test, queue, retry, cancel, show
+  backup         write a copy of the database while everything goes on
+  restore        put a backup into an empty data directory
+  config         check, show
+  why            explain the Reference somebody saw on a page
+  healthcheck    ask whether the server is ready
+  version        print the version
+
+"gatelodge COMMAND -h" tells more. Exit codes: 0 done, 1 failed, 2 usage or
+configuration, 3 cannot listen, 4 another process has the data directory, 5 key
+file, 6 not writable, 7 newer database, 8 disk full, 9 damaged database.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := os.Getwd()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gatelodge:", err)
+		os.Exit(command.ExitFailed)
+	}
+	os.Exit(run(ctx, command.Process{Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Dir: dir}, os.Args[1:]))
+}
+
+// run is main for tests: everything it touches is passed in.
+func run(ctx context.Context, p command.Process, args []string) int {
+	if len(args) == 0 {
+		io.WriteString(p.Err, usage)
+		return command.ExitUsage
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		io.WriteString(p.Out, usage)
+		return 0
+	case "serve":
+		err := serve(ctx, p, args[1:])
+		if err != nil && !errors.Is(err, command.ErrUsage) {
+			io.WriteString(p.Err, command.Explain(err))
+		}
+		return command.ExitCode(err)
+	}
+	return command.Run(ctx, p, args)
+}
+
+const serveUsage = `usage: gatelodge serve [flags]
+
+Starts the server. Without a configuration it listens on http://localhost:8080,
+keeps its data in ./gatelodge-data, and shows mail instead of sending it.
+
+`
+
+func serve(ctx context.Context, p command.Process, args []string) error {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.String("config", "", "the configuration `file` (default ./config.toml where there is one)")
+	flags.String("data", "", "the data `directory` (default ./gatelodge-data)")
+	flags.String("listen", "", "the `address` to listen on (default 127.0.0.1:8080)")
+	dev := flags.Bool("dev", false, "try it out: a fresh data directory, an admin, and a link that signs you in")
+	help := func(w io.Writer) {
+		io.WriteString(w, serveUsage)
+		flags.SetOutput(w)
+		flags.PrintDefaults()
+	}
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		help(p.Out)
+		return nil
+	case err == nil && flags.NArg() > 0:
+		err = fmt.Errorf("serve takes no argument, got %q", flags.Arg(0))
+		fallthrough
+	case err != nil:
+		fmt.Fprintf(p.Err, "gatelodge: %v\n\n", err)
+		help(p.Err)
+		return command.ErrUsage
+	}
+	if *dev {
+		return serveDev(ctx, p, flags)
+	}
+	loaded, err := command.LoadConfig(p, flags)
+	if err != nil {
+		return err
+	}
+	return serveHouse(ctx, p, loaded, nil)
+}
+
+// serveDev serves a house that is thrown away afterwards, unless -data names
+// one, with an admin in it.
+func serveDev(ctx context.Context, p command.Process, flags *flag.FlagSet) error {
+	if flags.Lookup("data").Value.String() == "" {
+		dir, err := os.MkdirTemp("", "gatelodge-dev-*")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if err := flags.Set("data", filepath.Join(dir, "data")); err != nil {
+			return err
+		}
+	}
+	loaded, err := command.LoadConfig(p, flags)
+	if err != nil {
+		return err
+	}
+	return serveHouse(ctx, p, loaded, func(a *app.App) error {
+		const email = "admin@localhost"
+		u, err := a.Users.Add(ctx, app.Operator(), email, "Dev Admin", true)
+		if err != nil {
+			u, err = a.Users.Find(ctx, email)
+		}
+		if err != nil {
+			return err
+		}
+		link, _, err := a.Login.LinkFor(ctx, app.Operator(), u)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(p.Out, "  sign in as %s: %s\n", email, link)
+		return nil
+	})
+}
+
+// serveHouse opens the house and serves it until ctx ends. started is called
+// when it listens.
+func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, started func(*app.App) error) error {
+	log := newLog(p.Err, &loaded.Config)
+	for _, w := range loaded.Warnings {
+		log.Warn(w)
+	}
+	// The port first: it is what most often cannot be had, and asking for it
+	// touches nothing.
+	listener, err := listen(loaded.Listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	loaded.SetPort(listener.Addr())
+
+	a, err := app.Open(ctx, &loaded.Config, app.Options{Log: log, Captured: p.Out})
+	if err != nil {
+		return err
+	}
+	err = serveApp(ctx, p, a, listener, started)
+	return errors.Join(err, a.Close())
+}
+
+func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.Listener, started func(*app.App) error) error {
+	pages, err := newPages(a)
+	if err != nil {
+		return err
+	}
+	admin, err := command.ListenAdmin(a.DB.Dir())
+	if err != nil {
+		return err
+	}
+	if err := greet(ctx, p, a, listener); err != nil {
+		return errors.Join(err, admin.Close())
+	}
+	if started != nil {
+		if err := started(a); err != nil {
+			return errors.Join(err, admin.Close())
+		}
+	}
+
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	var background sync.WaitGroup
+	background.Go(func() { a.Run(work) })
+	err = serveBoth(ctx, a.Log, newServer(pages, a.Log), listener, newServer(command.Handler(a), a.Log), admin)
+	// Requests have ended: what they asked for is in the store. Now the mail.
+	stopWork()
+	background.Wait()
+	return err
+}
+
+func newPages(a *app.App) (*web.Server, error) {
+	sign, seal := a.CookieKeys()
+	c := a.Config
+	return web.New(web.Services{
+		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Outbox: a.Outbox, Audit: a.Audit, Recent: a.Recent,
+		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: a.Now, Log: a.Log,
+	}, web.Options{
+		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),
+		ConfirmCode: c.Link.Confirm == "code", Hue: c.Theme.Hue, SignKey: sign, SealKey: seal,
+	})
+}
+
+// Limits of the servers. A form or an answer of ours is small; who needs longer
+// than this holds a connection for its own sake.
+const (
+	headerWithin = 10 * time.Second
+	readWithin   = 30 * time.Second
+	writeWithin  = 60 * time.Second
+	idleWithin   = 2 * time.Minute
+	maxHeader    = 32 << 10
+	stopWithin   = 15 * time.Second
+)
+
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headerWithin, ReadTimeout: readWithin, WriteTimeout: writeWithin, IdleTimeout: idleWithin,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// serveBoth serves the pages and the admin socket until ctx ends or one of them
+// fails, then finishes the requests that are under way.
+func serveBoth(ctx context.Context, log *slog.Logger, pages *http.Server, listener net.Listener, admin *http.Server, socket net.Listener) error {
+	failed := make(chan error, 2)
+	go func() { failed <- pages.Serve(listener) }()
+	go func() { failed <- admin.Serve(socket) }()
+	var err error
+	select {
+	case <-ctx.Done():
+		log.Info("stopping")
+	case err = <-failed:
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	for _, server := range []*http.Server{pages, admin} {
+		if stopped := server.Shutdown(within); stopped != nil {
+			err = errors.Join(err, fmt.Errorf("requests that did not end in time: %w", stopped), server.Close())
+		}
+	}
+	return err
+}
+
+func listen(setting string) (net.Listener, error) {
+	network, address := command.ListenAddress(setting)
+	if network == "unix" {
+		// One that a killed server left is in the way; a living one is not ours to take.
+		if conn, err := net.Dial(network, address); err == nil {
+			conn.Close()
+			return nil, &noPort{setting, errors.New("another process is listening there")}
+		}
+		if info, err := os.Lstat(address); err == nil && info.Mode()&os.ModeSocket != 0 {
+			if err := os.Remove(address); err != nil {
+				return nil, &noPort{setting, err}
+			}
+		}
+	}
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return nil, &noPort{setting, err}
+	}
+	return l, nil
+}
+
+// noPort means the address to listen on cannot be had.
+type noPort struct {
+	setting string
+	cause   error
+}
+
+func (e *noPort) Error() string {
+	if errors.Is(e.cause, syscall.EADDRINUSE) {
+		return "cannot listen on " + e.setting + ": another program is using it"
+	}
+	return "cannot listen on " + e.setting + ": " + e.cause.Error()
+}
+
+func (e *noPort) Unwrap() []error { return []error{command.ErrPort, e.cause} }
+
+// Hint says what to try.
+func (e *noPort) Hint() string {
+	if errors.Is(e.cause, syscall.EACCES) {
+		return "ports below 1024 need a privilege; choose a higher one with -listen, and let a proxy take the low one"
+	}
+	return "stop the other one, or choose another address with -listen 127.0.0.1:8081"
+}
+
+// greet says where the server is and, until it was used, the set-up link.
+func greet(ctx context.Context, p command.Process, a *app.App, listener net.Listener) error {
+	version, _ := command.Version()
+	origin := strings.TrimSuffix(a.Config.Origin().String(), "/")
+	fmt.Fprintf(p.Out, "Gatelodge %s\n  address: %s\n", version, origin)
+	if at := listener.Addr().String(); !strings.Contains(origin, at) {
+		fmt.Fprintf(p.Out, "  listens: %s\n", at)
+	}
+	fmt.Fprintf(p.Out, "  data:    %s\n", a.DB.Dir())
+	if a.Outbox.Capture {
+		fmt.Fprintf(p.Out, "  mail:    captured, shown here and at %s/dev/mail\n", origin)
+	}
+	link, err := command.SetUpLink(ctx, a)
+	if err != nil {
+		return err
+	}
+	if link != "" {
+		fmt.Fprintf(p.Out, "\nMake the first admin here:\n  %s\n", link)
+	}
+	fmt.Fprintln(p.Out)
+	return nil
+}
+
+func newLog(w io.Writer, c *config.Config) *slog.Logger {
+	o := &slog.HandlerOptions{Level: c.Log.Level}
+	if c.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

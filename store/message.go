@@ -1,0 +1,400 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Message is one mail to one recipient, and how far it got. It has no body:
+// see Work.
+type Message struct {
+	ID          string
+	Class       int    // 0 sign-in, 1 account notice, 2 relayed, 3 report
+	Purpose     string // "signin", "test"
+	ChallengeID string
+	Addressed   bool   // false: nobody has that address; it is dropped when claimed
+	Domain      string // of the recipient
+	RcptHash    []byte // keyed hash of the recipient; survives the purge
+	Rcpt        string // "" once done
+	EnvFrom     string
+	State       string
+	Attempts    int
+	Ambiguous   int
+	DueAt       time.Time
+	NextAt      time.Time
+	NotAfter    time.Time
+	Gen         int
+	Phase       string
+	LastCode    int
+	LastEnh     string
+	LastText    string
+	Transport   string
+	LastIP      string
+	TLS         string
+	MessageID   string
+	Reference   string
+	CreatedAt   time.Time
+	DoneAt      time.Time
+}
+
+// Work is a leased message with what is needed to deliver it.
+type Work struct {
+	Message
+	Body []byte
+}
+
+const messageColumns = `id, class, purpose, challenge_id, addressed, domain, rcpt_hash, rcpt, env_from, state, attempts, ambiguous,
+	due_at, next_at, not_after, gen, phase, last_code, last_enh, last_text, transport, last_ip, tls, msgid, reference,
+	created_at, done_at`
+
+func rcptPlace(id string) string { return "messages/rcpt/" + id }
+func bodyPlace(id string) string { return "messages/body/" + id }
+
+// scanMessage reads messageColumns, and after them what more names.
+func (tx *Tx) scanMessage(row interface{ Scan(...any) error }, more ...any) (Message, error) {
+	var m Message
+	var challenge sql.NullString
+	var rcpt []byte
+	var due, next, notAfter, created int64
+	var done sql.NullInt64
+	err := row.Scan(append([]any{
+		&m.ID, &m.Class, &m.Purpose, &challenge, &m.Addressed, &m.Domain, &m.RcptHash, &rcpt, &m.EnvFrom, &m.State, &m.Attempts,
+		&m.Ambiguous, &due, &next, &notAfter, &m.Gen, &m.Phase, &m.LastCode, &m.LastEnh, &m.LastText, &m.Transport, &m.LastIP,
+		&m.TLS, &m.MessageID, &m.Reference, &created, &done,
+	}, more...)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Message{}, ErrNotFound
+	}
+	if err != nil {
+		return Message{}, fmt.Errorf("reading a message: %w", err)
+	}
+	m.ChallengeID = challenge.String
+	m.DueAt, m.NextAt, m.NotAfter, m.CreatedAt, m.DoneAt = at(due), at(next), at(notAfter), at(created), atNull(done)
+	if len(rcpt) > 0 {
+		plain, err := tx.db.ring.Open(rcptPlace(m.ID), rcpt)
+		if err != nil {
+			return Message{}, err
+		}
+		m.Rcpt = string(plain)
+	}
+	return m, nil
+}
+
+// AddMessage queues m with its body, recipient and body sealed.
+func (tx *Tx) AddMessage(m Message, body []byte) error {
+	challenge := sql.NullString{String: m.ChallengeID, Valid: m.ChallengeID != ""}
+	_, err := tx.q.ExecContext(tx.ctx, addMessageQuery, m.ID, m.Class, m.Purpose, challenge, bit(m.Addressed), m.Domain,
+		m.RcptHash, tx.db.ring.Seal(rcptPlace(m.ID), []byte(m.Rcpt)), m.EnvFrom, ms(m.DueAt), ms(m.NotAfter),
+		m.MessageID, m.Reference, ms(m.CreatedAt), tx.db.ring.Seal(bodyPlace(m.ID), body))
+	if err != nil {
+		return fmt.Errorf("queueing a message: %w", classify(err))
+	}
+	return nil
+}
+
+const addMessageQuery = `
+	INSERT INTO messages (id, class, purpose, challenge_id, addressed, domain, rcpt_hash, rcpt, env_from, state, due_at,
+	                      next_at, not_after, msgid, reference, created_at, body)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $11, $12, $13, $14, $15)`
+
+// ClaimMessage leases the message of that class that has been due longest, or
+// returns ErrNotFound. book says when to try next, should this attempt never
+// report: it is written before anybody dials, so that a crash cannot hammer a
+// server. A message whose last lease ended between the final dot and the
+// answer comes back with Ambiguous counted up.
+func (tx *Tx) ClaimMessage(class int, owner string, now, lease time.Time, book func(Message) time.Time) (Work, error) {
+	m, err := tx.scanMessage(tx.q.QueryRowContext(tx.ctx, dueMessageQuery, class, ms(now)))
+	if err != nil {
+		return Work{}, err
+	}
+	m.Attempts++
+	if m.Phase == "dot" {
+		m.Ambiguous++
+	}
+	var box []byte
+	m, err = tx.scanMessage(tx.q.QueryRowContext(tx.ctx, claimMessageQuery,
+		m.ID, m.Gen, owner, ms(lease), ms(book(m)), m.Attempts, m.Ambiguous), &box)
+	if err != nil {
+		return Work{}, err
+	}
+	body, err := tx.db.ring.Open(bodyPlace(m.ID), box)
+	if err != nil {
+		return Work{}, err
+	}
+	return Work{Message: m, Body: body}, nil
+}
+
+const dueMessageQuery = `
+	SELECT ` + messageColumns + `
+	  FROM messages
+	 WHERE class = $1 AND state IN ('queued', 'leased') AND due_at <= $2
+	 ORDER BY due_at
+	 LIMIT 1`
+
+const claimMessageQuery = `
+	UPDATE messages
+	   SET state = 'leased', lease_owner = $3, due_at = $4, next_at = $5, attempts = $6, ambiguous = $7,
+	       gen = gen + 1, phase = ''
+	 WHERE id = $1 AND gen = $2
+	RETURNING ` + messageColumns + `, body`
+
+// NextDue returns when the next queued message of any class is due, or
+// ErrNotFound when none waits.
+func (tx *Tx) NextDue(class int) (time.Time, error) {
+	var due int64
+	err := tx.q.QueryRowContext(tx.ctx, nextDueQuery, class).Scan(&due)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, ErrNotFound
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("looking for the next message: %w", err)
+	}
+	return at(due), nil
+}
+
+const nextDueQuery = `
+	SELECT due_at
+	  FROM messages
+	 WHERE class = $1 AND state IN ('queued', 'leased')
+	 ORDER BY due_at
+	 LIMIT 1`
+
+// MarkDot records that the final dot is about to be sent. From here on an
+// attempt that never reports may have been delivered. ErrNotFound when the
+// lease was lost or the message cancelled: then the dot must not be sent.
+func (tx *Tx) MarkDot(id string, gen int, lease time.Time) error {
+	res, err := tx.q.ExecContext(tx.ctx, markDotQuery, id, gen, ms(lease))
+	if err != nil {
+		return fmt.Errorf("marking the final dot: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const markDotQuery = `UPDATE messages SET phase = 'dot', due_at = $3 WHERE id = $1 AND gen = $2 AND state = 'leased'`
+
+// Report is how an attempt ended.
+type Report struct {
+	State     string    // "sent", "captured", "failed", "expired", "suppressed", or "queued" to try again
+	DueAt     time.Time // of the next attempt, when queued
+	Ambiguous int
+	Attempts  int
+	Code      int
+	Enhanced  string
+	Text      string // scrubbed of the address
+	Transport string
+	IP        string
+	TLS       string
+}
+
+// FinishMessage writes the report of the attempt that holds the lease gen, and
+// purges recipient and body when the message is done; a captured message keeps
+// both, for that is what capturing is. ErrNotFound when the lease was lost.
+func (tx *Tx) FinishMessage(id string, gen int, r Report, now time.Time) error {
+	var done sql.NullInt64
+	due := ms(r.DueAt)
+	if r.State != "queued" {
+		done, due = nullMs(now), ms(now)
+	}
+	res, err := tx.q.ExecContext(tx.ctx, finishMessageQuery, id, gen, r.State, due, done,
+		r.Ambiguous, r.Attempts, r.Code, r.Enhanced, r.Text, r.Transport, r.IP, r.TLS, []byte{})
+	if err != nil {
+		return fmt.Errorf("finishing a message: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const finishMessageQuery = `
+	UPDATE messages
+	   SET state = $3, due_at = $4, done_at = $5, ambiguous = $6, attempts = $7, last_code = $8, last_enh = $9,
+	       last_text = $10, transport = $11, last_ip = $12, tls = $13, phase = '', lease_owner = '',
+	       rcpt = CASE WHEN $3 IN ('queued', 'captured') THEN rcpt ELSE $14 END,
+	       body = CASE WHEN $3 IN ('queued', 'captured') THEN body ELSE $14 END
+	 WHERE id = $1 AND gen = $2 AND state = 'leased'`
+
+// CancelMessages cancels the waiting mail of one purpose to a recipient, and
+// what is being delivered but not yet past the final dot. It returns how many.
+func (tx *Tx) CancelMessages(rcptHash []byte, purpose string, now time.Time) (int, error) {
+	return tx.changed(cancelMessagesQuery, rcptHash, purpose, ms(now), []byte{})
+}
+
+const cancelMessagesQuery = `
+	UPDATE messages
+	   SET state = 'cancelled', done_at = $3, gen = gen + 1, rcpt = $4, body = $4
+	 WHERE rcpt_hash = $1 AND purpose = $2
+	   AND (state IN ('queued', 'held') OR state = 'leased' AND phase = '')`
+
+// CancelMessage cancels one waiting message, or returns ErrNotFound.
+func (tx *Tx) CancelMessage(id string, now time.Time) error {
+	n, err := tx.changed(cancelMessageQuery, id, ms(now), []byte{})
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
+
+const cancelMessageQuery = `
+	UPDATE messages
+	   SET state = 'cancelled', done_at = $2, gen = gen + 1, rcpt = $3, body = $3
+	 WHERE id = $1 AND (state IN ('queued', 'held') OR state = 'leased' AND phase = '')`
+
+// RetryMessages makes waiting mail due now: the one with that id, or all when
+// id is "". It returns how many.
+func (tx *Tx) RetryMessages(id string, now time.Time) (int, error) {
+	return tx.changed(retryMessagesQuery, id, ms(now))
+}
+
+const retryMessagesQuery = `
+	UPDATE messages
+	   SET state = 'queued', due_at = $2, next_at = $2
+	 WHERE ($1 = '' OR id = $1) AND state IN ('queued', 'held')`
+
+// CancelChallengeMail cancels the waiting mail that carries the challenge.
+func (tx *Tx) CancelChallengeMail(challengeID string, now time.Time) (int, error) {
+	return tx.changed(cancelChallengeMailQuery, challengeID, ms(now), []byte{})
+}
+
+const cancelChallengeMailQuery = `
+	UPDATE messages
+	   SET state = 'cancelled', done_at = $2, gen = gen + 1, rcpt = $3, body = $3
+	 WHERE challenge_id = $1 AND (state IN ('queued', 'held') OR state = 'leased' AND phase = '')`
+
+// FreeLeases makes every leased message claimable at its booked time. Only the
+// sole owner of the store may call it, before it starts to claim.
+func (tx *Tx) FreeLeases(now time.Time) (int, error) {
+	return tx.changed(freeLeasesQuery, ms(now))
+}
+
+// The first attempts are made again at once, later ones at the booked time: a
+// person waits for the former, and a crash loop must not hammer a server.
+const freeLeasesQuery = `
+	UPDATE messages
+	   SET due_at = CASE WHEN attempts <= 2 THEN $1 ELSE next_at END
+	 WHERE state = 'leased'`
+
+func (tx *Tx) changed(query string, args ...any) (int, error) {
+	res, err := tx.q.ExecContext(tx.ctx, query, args...)
+	if err != nil {
+		return 0, fmt.Errorf("changing messages: %w", err)
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
+// Messages returns the newest messages, newest first: those that wait when
+// waiting is true, else all.
+func (tx *Tx) Messages(waiting bool, limit int) ([]Message, error) {
+	query := messagesQuery
+	if waiting {
+		query = waitingMessagesQuery
+	}
+	rows, err := tx.q.QueryContext(tx.ctx, query, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing messages: %w", err)
+	}
+	defer rows.Close()
+	var list []Message
+	for rows.Next() {
+		m, err := tx.scanMessage(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, rows.Err()
+}
+
+const messagesQuery = `
+	SELECT ` + messageColumns + `
+	  FROM messages
+	 WHERE addressed = 1
+	 ORDER BY created_at DESC, id DESC
+	 LIMIT $1`
+
+const waitingMessagesQuery = `
+	SELECT ` + messageColumns + `
+	  FROM messages
+	 WHERE state IN ('queued', 'leased', 'held') AND addressed = 1
+	 ORDER BY class, due_at
+	 LIMIT $1`
+
+// MessageByID returns the message and, while it is kept, its body.
+func (tx *Tx) MessageByID(id string) (Work, error) {
+	var box []byte
+	m, err := tx.scanMessage(tx.q.QueryRowContext(tx.ctx, messageByIDQuery, id), &box)
+	if err != nil {
+		return Work{}, err
+	}
+	w := Work{Message: m}
+	if len(box) > 0 {
+		w.Body, err = tx.db.ring.Open(bodyPlace(id), box)
+	}
+	return w, err
+}
+
+const messageByIDQuery = `SELECT ` + messageColumns + `, body FROM messages WHERE id = $1`
+
+// MailHealth is how sign-in mail fares since a moment.
+type MailHealth struct {
+	Waiting    int       // queued or being sent
+	OldestAt   time.Time // when the oldest of them was asked for; zero when none
+	Failed     int
+	LastSentAt time.Time // zero when none was sent
+}
+
+// MailHealth counts the sign-in mail that was asked for since the given time.
+func (tx *Tx) MailHealth(since time.Time) (MailHealth, error) {
+	var h MailHealth
+	var oldest, sent sql.NullInt64
+	err := tx.q.QueryRowContext(tx.ctx, mailHealthQuery, ms(since)).Scan(&h.Waiting, &oldest, &h.Failed, &sent)
+	if err != nil {
+		return MailHealth{}, fmt.Errorf("reading mail health: %w", err)
+	}
+	h.OldestAt, h.LastSentAt = atNull(oldest), atNull(sent)
+	return h, nil
+}
+
+const mailHealthQuery = `
+	SELECT COALESCE(SUM(CASE WHEN state IN ('queued', 'leased') THEN 1 ELSE 0 END), 0),
+	       MIN(CASE WHEN state IN ('queued', 'leased') THEN created_at END),
+	       COALESCE(SUM(CASE WHEN state IN ('failed', 'expired') THEN 1 ELSE 0 END), 0),
+	       MAX(CASE WHEN state = 'sent' THEN done_at END)
+	  FROM messages
+	 WHERE class = 0 AND addressed = 1 AND created_at >= $1`
+
+// CapturedMessages returns the newest captured messages with their bodies,
+// newest first.
+func (tx *Tx) CapturedMessages(limit int) ([]Work, error) {
+	rows, err := tx.q.QueryContext(tx.ctx, capturedQuery, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing captured messages: %w", err)
+	}
+	defer rows.Close()
+	var list []Work
+	for rows.Next() {
+		var box []byte
+		m, err := tx.scanMessage(rows, &box)
+		if err != nil {
+			return nil, err
+		}
+		body, err := tx.db.ring.Open(bodyPlace(m.ID), box)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Work{Message: m, Body: body})
+	}
+	return list, rows.Err()
+}
+
+const capturedQuery = `
+	SELECT ` + messageColumns + `, body
+	  FROM messages
+	 WHERE state = 'captured'
+	 ORDER BY created_at DESC, id DESC
+	 LIMIT $1`
+
+// EmptyCaptured removes the captured mail and returns how much.
+func (tx *Tx) EmptyCaptured() (int, error) { return tx.changed(emptyCapturedQuery) }
+
+const emptyCapturedQuery = `DELETE FROM messages WHERE state = 'captured'`

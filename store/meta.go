@@ -1,0 +1,57 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+const (
+	metaQuery    = `SELECT value FROM meta WHERE name = $1`
+	setMetaQuery = `
+		INSERT INTO meta (name, value) VALUES ($1, $2)
+		    ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+
+	canaryPlace = "meta/value/canary"
+	canaryText  = "the key fits"
+)
+
+func (tx *Tx) meta(name string) ([]byte, error) {
+	var value []byte
+	err := tx.q.QueryRowContext(tx.ctx, metaQuery, name).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return value, nil
+}
+
+func (tx *Tx) setMeta(name string, value []byte) error {
+	if _, err := tx.q.ExecContext(tx.ctx, setMetaQuery, name, value); err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return nil
+}
+
+// checkKey opens the sealed canary, so that a wrong key is told at start and
+// not at the first sealed value.
+func (db *DB) checkKey(ctx context.Context) error {
+	var box []byte
+	err := db.View(ctx, func(tx *Tx) (err error) {
+		box, err = tx.meta("canary")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reading the canary: %w", err)
+	}
+	if plain, err := db.ring.Open(canaryPlace, box); err != nil || string(plain) != canaryText {
+		return &Problem{
+			kind: ErrKey, text: "the key file " + db.dir + "/" + keyName + " belongs to another database",
+			hint: "put back the secret.key that was beside this database, or restore a backup of both",
+		}
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package store
+
+import "errors"
+
+// What can go wrong, by kind: compare with errors.Is.
+var (
+	// ErrNotFound means no row matched. Spent, expired and unknown secrets all
+	// look like this on purpose.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict means a row with that unique value exists already.
+	ErrConflict = errors.New("exists already")
+	// ErrLocked means another process has this data directory.
+	ErrLocked = errors.New("in use by another process")
+	// ErrKey means the key file is missing, unreadable or of another database.
+	ErrKey = errors.New("key does not fit")
+	// ErrNewer means a newer program wrote this database.
+	ErrNewer = errors.New("database is newer than this program")
+	// ErrForeign means the file is not a database of ours.
+	ErrForeign = errors.New("not a Gatelodge database")
+	// ErrReadOnly means the directory or the database cannot be written.
+	ErrReadOnly = errors.New("not writable")
+	// ErrFull means the disk is full. Nothing was half-written.
+	ErrFull = errors.New("disk full")
+	// ErrCorrupt means SQLite found the file damaged.
+	ErrCorrupt = errors.New("database damaged")
+	// ErrNetwork means the file lies on a network file system, where SQLite's
+	// locks and shared memory do not hold.
+	ErrNetwork = errors.New("on a network file system")
+	// ErrClosed means the store was closed.
+	ErrClosed = errors.New("store is closed")
+)
+
+// Problem is a condition a person can mend: one sentence that names the thing,
+// and a hint that names the fix. errors.Is sees its kind.
+type Problem struct {
+	kind  error
+	text  string
+	hint  string
+	cause error
+}
+
+// Error returns the sentence and, when there is one, the cause.
+func (p *Problem) Error() string {
+	if p.cause != nil {
+		return p.text + ": " + p.cause.Error()
+	}
+	return p.text
+}
+
+// Hint returns what to try, as one sentence without a full stop.
+func (p *Problem) Hint() string { return p.hint }
+
+// Unwrap returns the kind and the cause.
+func (p *Problem) Unwrap() []error {
+	if p.cause == nil {
+		return []error{p.kind}
+	}
+	return []error{p.kind, p.cause}
+}

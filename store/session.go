@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Session is a browser that is signed in.
+type Session struct {
+	ID           string // the public handle
+	TokenHash    []byte // SHA-256 of the token in the cookie
+	UserID       string
+	AMR          string // space-separated means of the sign-in: "email"
+	AuthAt       time.Time
+	CreatedAt    time.Time
+	SeenAt       time.Time
+	ExpiresAt    time.Time
+	MaxExpiresAt time.Time
+	IP           string
+	Device       string
+}
+
+// SessionByToken returns the live session with that token hash and its user in
+// one prepared lookup, and writes nothing. ErrNotFound for unknown and expired
+// ones and for users whose access is closed.
+func (db *DB) SessionByToken(ctx context.Context, tokenHash []byte, now time.Time) (Session, User, error) {
+	var s Session
+	var u User
+	var verified, disabled sql.NullInt64
+	var auth, created, seen, expires, maxExpires, userCreated, userUpdated int64
+	err := db.hot.sessionByToken.QueryRowContext(ctx, tokenHash, ms(now)).Scan(
+		&s.ID, &s.UserID, &s.AMR, &auth, &created, &seen, &expires, &maxExpires, &s.IP, &s.Device,
+		&u.ID, &u.Email, &u.EmailNorm, &verified, &u.Name, &u.Language, &u.Admin, &disabled, &userCreated, &userUpdated)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Session{}, User{}, ErrNotFound
+	}
+	if err != nil {
+		return Session{}, User{}, fmt.Errorf("looking up a session: %w", classify(err))
+	}
+	s.TokenHash = tokenHash
+	s.AuthAt, s.CreatedAt, s.SeenAt, s.ExpiresAt, s.MaxExpiresAt = at(auth), at(created), at(seen), at(expires), at(maxExpires)
+	u.EmailVerifiedAt, u.DisabledAt = atNull(verified), atNull(disabled)
+	u.CreatedAt, u.UpdatedAt = at(userCreated), at(userUpdated)
+	return s, u, nil
+}
+
+const sessionByTokenQuery = `
+	SELECT s.id, s.user_id, s.amr, s.auth_at, s.created_at, s.seen_at, s.expires_at, s.max_expires_at, s.ip, s.device,
+	       u.id, u.email, u.email_norm, u.email_verified_at, u.name, u.language, u.admin, u.disabled_at, u.created_at, u.updated_at
+	  FROM sessions s
+	  JOIN users u ON u.id = s.user_id
+	 WHERE s.token_hash = $1 AND s.expires_at > $2 AND u.disabled_at IS NULL`
+
+// AddSession adds s.
+func (tx *Tx) AddSession(s Session) error {
+	_, err := tx.q.ExecContext(tx.ctx, addSessionQuery, s.TokenHash, s.ID, s.UserID, s.AMR,
+		ms(s.AuthAt), ms(s.CreatedAt), ms(s.SeenAt), ms(s.ExpiresAt), ms(s.MaxExpiresAt), s.IP, s.Device)
+	if err != nil {
+		return fmt.Errorf("adding a session: %w", classify(err))
+	}
+	return nil
+}
+
+const addSessionQuery = `
+	INSERT INTO sessions (token_hash, id, user_id, amr, auth_at, created_at, seen_at, expires_at, max_expires_at, ip, device)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+
+// SessionsOf returns the user's live sessions, the last used first.
+func (tx *Tx) SessionsOf(userID string, now time.Time) ([]Session, error) {
+	rows, err := tx.q.QueryContext(tx.ctx, sessionsOfQuery, userID, ms(now))
+	if err != nil {
+		return nil, fmt.Errorf("listing sessions: %w", err)
+	}
+	defer rows.Close()
+	var list []Session
+	for rows.Next() {
+		s := Session{UserID: userID}
+		var auth, created, seen, expires, maxExpires int64
+		if err := rows.Scan(&s.ID, &s.AMR, &auth, &created, &seen, &expires, &maxExpires, &s.IP, &s.Device); err != nil {
+			return nil, fmt.Errorf("reading a session: %w", err)
+		}
+		s.AuthAt, s.CreatedAt, s.SeenAt, s.ExpiresAt, s.MaxExpiresAt = at(auth), at(created), at(seen), at(expires), at(maxExpires)
+		list = append(list, s)
+	}
+	return list, rows.Err()
+}
+
+const sessionsOfQuery = `
+	SELECT id, amr, auth_at, created_at, seen_at, expires_at, max_expires_at, ip, device
+	  FROM sessions
+	 WHERE user_id = $1 AND expires_at > $2
+	 ORDER BY seen_at DESC, id DESC`
+
+// Touch is a use of a session, to be remembered.
+type Touch struct {
+	TokenHash []byte
+	SeenAt    time.Time
+	ExpiresAt time.Time
+	IP        string
+}
+
+// TouchSession moves a session's last use and expiry forward. A session that
+// has ended stays ended: there is no row left to move.
+func (tx *Tx) TouchSession(t Touch) error {
+	_, err := tx.q.ExecContext(tx.ctx, touchSessionQuery, t.TokenHash, ms(t.SeenAt), ms(t.ExpiresAt), t.IP)
+	if err != nil {
+		return fmt.Errorf("touching a session: %w", err)
+	}
+	return nil
+}
+
+const touchSessionQuery = `
+	UPDATE sessions
+	   SET seen_at = $2, ip = $4,
+	       expires_at = CASE WHEN $3 > expires_at THEN $3 ELSE expires_at END
+	 WHERE token_hash = $1 AND seen_at < $2`
+
+// EndSession ends the user's session with that id, or returns ErrNotFound:
+// another user's session looks like none.
+func (tx *Tx) EndSession(userID, id string) error {
+	res, err := tx.q.ExecContext(tx.ctx, endSessionQuery, userID, id)
+	if err != nil {
+		return fmt.Errorf("ending a session: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const endSessionQuery = `DELETE FROM sessions WHERE user_id = $1 AND id = $2`
+
+// DropSession ends the session with that token hash, or returns ErrNotFound.
+func (tx *Tx) DropSession(tokenHash []byte) error {
+	res, err := tx.q.ExecContext(tx.ctx, dropSessionQuery, tokenHash)
+	if err != nil {
+		return fmt.Errorf("ending a session: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const dropSessionQuery = `DELETE FROM sessions WHERE token_hash = $1`
+
+// EndSessionsOf ends all of the user's sessions but the one with the id keep
+// ("" keeps none), and returns how many.
+func (tx *Tx) EndSessionsOf(userID, keep string) (int, error) {
+	res, err := tx.q.ExecContext(tx.ctx, endSessionsOfQuery, userID, keep)
+	if err != nil {
+		return 0, fmt.Errorf("ending sessions: %w", err)
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
+const endSessionsOfQuery = `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`

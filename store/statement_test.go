@@ -1,0 +1,128 @@
+package store
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// statement is one query of this package and whether it runs for every
+// request or claim, so that it must not scan a table.
+type statement struct {
+	query string
+	hot   bool
+}
+
+// statements lists every query, for the test that prepares them all.
+func statements() map[string]statement {
+	list := map[string]statement{
+		"meta": {metaQuery, true}, "setMeta": {setMetaQuery, false},
+		"userByID": {userByIDQuery, true}, "userByEmail": {userByEmailQuery, true}, "users": {usersQuery, true},
+		"anyUser": {anyUserQuery, false}, "addUser": {addUserQuery, false}, "addFirstUser": {addFirstUserQuery, false},
+		"verifyEmail": {verifyEmailQuery, true}, "setDisabled": {setDisabledQuery, true}, "removeUser": {removeUserQuery, true},
+		"otherAdmins":    {otherAdminsQuery, false},
+		"sessionByToken": {sessionByTokenQuery, true}, "addSession": {addSessionQuery, false},
+		"sessionsOf": {sessionsOfQuery, true}, "touchSession": {touchSessionQuery, true},
+		"endSession": {endSessionQuery, true}, "dropSession": {dropSessionQuery, true}, "endSessionsOf": {endSessionsOfQuery, true},
+		"addChallenge": {addChallengeQuery, false}, "challengeByToken": {challengeByTokenQuery, true},
+		"challengeByID": {challengeByIDQuery, true}, "latestChallenge": {latestChallengeQuery, true},
+		"spendChallenge": {spendChallengeQuery, true}, "tryCode": {tryCodeQuery, true},
+		"endChallenge": {endChallengeQuery, true}, "supersede": {supersedeQuery, true},
+		"addMessage": {addMessageQuery, false}, "dueMessage": {dueMessageQuery, true}, "nextDue": {nextDueQuery, true},
+		"claimMessage": {claimMessageQuery, true}, "markDot": {markDotQuery, true}, "finishMessage": {finishMessageQuery, true},
+		"cancelMessages": {cancelMessagesQuery, true}, "cancelMessage": {cancelMessageQuery, true},
+		"cancelChallengeMail": {cancelChallengeMailQuery, true},
+		"retryMessages":       {retryMessagesQuery, false}, "freeLeases": {freeLeasesQuery, false},
+		"messages": {messagesQuery, true}, "waitingMessages": {waitingMessagesQuery, false},
+		"messageByID": {messageByIDQuery, true}, "mailHealth": {mailHealthQuery, true},
+		"emptyCaptured": {emptyCapturedQuery, false}, "captured": {capturedQuery, true},
+		"addEvent":      {addEventQuery, false}, "eventsByReference": {eventsByReferenceQuery, true}, "eventsOf": {eventsOfQuery, true},
+	}
+	for _, s := range sweeps {
+		list["sweep "+s.query[:24]] = statement{s.query, true}
+	}
+	return list
+}
+
+func TestEveryStatementIsValidAndTheHotOnesUseAnIndex(t *testing.T) {
+	db, err := Open(t.Context(), Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for name, s := range statements() {
+		t.Run(name, func(t *testing.T) {
+			stmt, err := db.writers.PrepareContext(t.Context(), s.query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stmt.Close()
+			if s.hot {
+				wantNoScan(t, db, s.query)
+			}
+		})
+	}
+}
+
+func wantNoScan(t *testing.T, db *DB, query string) {
+	t.Helper()
+	args := make([]any, strings.Count(query, "$"))
+	rows, err := db.writers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args[:paramCount(query)]...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(detail, "SCAN") && !strings.Contains(detail, "USING INDEX") && !strings.Contains(detail, "CONSTANT ROW") {
+			t.Errorf("plan scans: %s", detail)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// paramCount returns the highest $n of a query.
+func paramCount(query string) int {
+	for n := 20; n > 0; n-- {
+		if strings.Contains(query, "$"+strconv.Itoa(n)) {
+			return n
+		}
+	}
+	return 0
+}
+
+func TestEveryForeignKeyIsIndexed(t *testing.T) {
+	db, err := Open(t.Context(), Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	const query = `
+		SELECT m.name, f."from"
+		  FROM sqlite_schema m, pragma_foreign_key_list(m.name) f
+		 WHERE m.type = 'table'
+		   AND NOT EXISTS (SELECT 1
+		                     FROM pragma_index_list(m.name) l, pragma_index_info(l.name) i
+		                    WHERE i.seqno = 0 AND i.name = f."from")`
+	rows, err := db.readers.Query(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table, column string
+		if err := rows.Scan(&table, &column); err != nil {
+			t.Fatal(err)
+		}
+		t.Errorf("%s.%s refers to another table but has no index", table, column)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+}

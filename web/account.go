@@ -1,0 +1,150 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+
+	"gatelodge/app/audit"
+	"gatelodge/app/device"
+	"gatelodge/app/session"
+	"gatelodge/store"
+)
+
+// signedIn calls h for whoever is signed in and sends everybody else to the
+// sign-in page.
+func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, h func(session.Current) error) error {
+	cur, err := s.current(w, r)
+	if errors.Is(err, session.ErrNone) {
+		return s.toSignIn(w, r)
+	}
+	if err != nil {
+		return err
+	}
+	return h(cur)
+}
+
+// personal is the layout of a page for somebody who is signed in.
+func (s *Server) personal(r *http.Request, u store.User) Layout {
+	l := s.layout(r)
+	l.Person = Person{Name: u.Name, Email: u.Email}
+	return l
+}
+
+func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) error {
+	return s.signedIn(w, r, func(cur session.Current) error {
+		rows, err := s.Sessions.Of(r.Context(), cur.User.ID)
+		if err != nil {
+			return err
+		}
+		a := s.cookies.readLogin(r)
+		page := AccountPage{
+			Layout: s.personal(r, cur.User), Admin: cur.User.Admin, Since: cur.User.CreatedAt,
+			Devices: devices(rows, cur.Session, s.from(r)), Notice: s.notice(r, &a), Welcome: r.URL.Query().Has("welcome"),
+		}
+		if page.Notice != "" {
+			s.cookies.dropLogin(w)
+		}
+		return s.render(w, r, http.StatusOK, "account.html", page)
+	})
+}
+
+// devices lists a user's sessions, this one first.
+func devices(rows []store.Session, current store.Session, from audit.From) []Device {
+	list := make([]Device, 0, len(rows))
+	for _, row := range rows {
+		d := Device{
+			ID: row.ID, Label: row.Device, Phone: device.Phone(row.Device), IP: row.IP, SameNetwork: sameNetwork(row.IP, from.Network),
+			SignedInAt: row.AuthAt, SeenAt: row.SeenAt, Current: row.ID == current.ID, Method: row.AMR,
+		}
+		if d.Current {
+			// The row may be a minute behind.
+			d.IP = from.IP
+			list = slices.Insert(list, 0, d)
+			continue
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+func sameNetwork(ip, ours string) bool {
+	a, err := netip.ParseAddr(ip)
+	return err == nil && network(a) == ours
+}
+
+func (s *Server) postEndDevice(w http.ResponseWriter, r *http.Request) error {
+	return s.signedIn(w, r, func(cur session.Current) error {
+		id := param(r, "id")
+		if err := s.Sessions.End(r.Context(), s.from(r), audit.ByUser, cur.User.ID, id); err != nil {
+			return err
+		}
+		if id == cur.Session.ID {
+			return s.signedOut(w, r)
+		}
+		return s.backToAccount(w, r, "devices.ended", 1)
+	})
+}
+
+func (s *Server) postEndOthers(w http.ResponseWriter, r *http.Request) error {
+	return s.signedIn(w, r, func(cur session.Current) error {
+		n, err := s.Sessions.EndAll(r.Context(), s.from(r), audit.ByUser, cur.User.ID, cur.Session.ID)
+		if err != nil {
+			return err
+		}
+		return s.backToAccount(w, r, "devices.others_ended", n)
+	})
+}
+
+// backToAccount shows the account page with a sentence about what was done.
+func (s *Server) backToAccount(w http.ResponseWriter, r *http.Request, notice string, n int) error {
+	a := s.cookies.readLogin(r)
+	a.Notice, a.Count = notice, n
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return err
+	}
+	return s.redirect(w, r, "/account")
+}
+
+// getSignOut asks before it signs out: a GET must not.
+func (s *Server) getSignOut(w http.ResponseWriter, r *http.Request) error {
+	cur, err := s.current(w, r)
+	if errors.Is(err, session.ErrNone) {
+		return s.render(w, r, http.StatusOK, "signed-out.html", SignedOutPage{Layout: s.layout(r)})
+	}
+	if err != nil {
+		return err
+	}
+	rows, err := s.Sessions.Of(r.Context(), cur.User.ID)
+	if err != nil {
+		return err
+	}
+	return s.render(w, r, http.StatusOK, "signout.html", SignOutPage{Layout: s.personal(r, cur.User), Devices: len(rows)})
+}
+
+func (s *Server) postSignOut(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	if r.PostForm.Get("everywhere") != "" {
+		cur, err := s.current(w, r)
+		if err != nil && !errors.Is(err, session.ErrNone) {
+			return err
+		}
+		if err == nil {
+			if _, err := s.Sessions.EndAll(r.Context(), s.from(r), audit.ByUser, cur.User.ID, ""); err != nil {
+				return err
+			}
+		}
+	} else if err := s.Sessions.SignOut(r.Context(), s.from(r), s.cookies.sessionToken(r)); err != nil {
+		return err
+	}
+	return s.signedOut(w, r)
+}
+
+func (s *Server) signedOut(w http.ResponseWriter, r *http.Request) error {
+	s.cookies.dropSession(w)
+	s.cookies.dropLogin(w)
+	return s.redirect(w, r, "/signout")
+}

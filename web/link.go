@@ -1,0 +1,123 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"gatelodge/app/challenge"
+	"gatelodge/app/fault"
+	"gatelodge/app/login"
+)
+
+// getLink opens a mailed link. In the browser that asked for it, it signs in at
+// once. Anywhere else, and for HEAD and whatever only fetches ahead, it shows a
+// page whose form does: mail scanners open links, and hold no cookie of ours.
+func (s *Server) getLink(w http.ResponseWriter, r *http.Request) error {
+	a := s.cookies.readLogin(r)
+	token := param(r, "token")
+	if person(r) {
+		out, err := s.Login.Follow(r.Context(), s.from(r), &a.Login, token, false, s.cookies.sessionToken(r))
+		if !errors.Is(err, login.ErrStateLost) {
+			return s.linkDone(w, r, a, token, out, err)
+		}
+	}
+	k, err := s.Login.LookAt(r.Context(), &a.Login, token)
+	if err != nil {
+		return s.linkDone(w, r, a, token, login.Outcome{}, err)
+	}
+	return s.render(w, r, http.StatusOK, "confirm-link.html", s.confirmLink(r, k))
+}
+
+// person reports whether a GET looks like somebody who opens a page.
+func person(r *http.Request) bool {
+	if r.Method != http.MethodGet || strings.Contains(r.Header.Get("Sec-Purpose")+r.Header.Get("Purpose"), "prefetch") {
+		return false
+	}
+	mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest")
+	return (mode == "" || mode == "navigate") && (dest == "" || dest == "document")
+}
+
+func (s *Server) confirmLink(r *http.Request, k login.Link) ConfirmLinkPage {
+	from := s.from(r)
+	page := ConfirmLinkPage{
+		Layout: s.layout(r), Email: k.Email, Device: k.Device, AskedAt: k.CreatedAt, IP: k.IP, SameNetwork: k.IP == from.IP,
+		Operator: k.IP == login.OperatorIP, AskCode: s.ConfirmCode && k.IP != login.OperatorIP,
+	}
+	if !page.AskCode {
+		page.Code = k.Code
+	}
+	return page
+}
+
+// postLink signs in a browser that did not ask for the link, or voids the link
+// for somebody who did not ask for it either.
+func (s *Server) postLink(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	a := s.cookies.readLogin(r)
+	token := param(r, "token")
+	if r.PostForm.Get("no") != "" {
+		if err := s.Login.Void(r.Context(), s.from(r), &a.Login, token); err != nil {
+			return s.linkDone(w, r, a, token, login.Outcome{}, err)
+		}
+		return s.render(w, r, http.StatusOK, "voided.html", VoidedPage{Layout: s.layout(r)})
+	}
+	k, err := s.Login.LookAt(r.Context(), &a.Login, token)
+	if err != nil {
+		return s.linkDone(w, r, a, token, login.Outcome{}, err)
+	}
+	if page := s.confirmLink(r, k); page.AskCode && !k.SameBrowser {
+		return s.confirmByCode(w, r, a, token, page)
+	}
+	out, err := s.Login.Follow(r.Context(), s.from(r), &a.Login, token, true, s.cookies.sessionToken(r))
+	return s.linkDone(w, r, a, token, out, err)
+}
+
+// confirmByCode asks for the digits of the same mail, where a button is not
+// enough: some scanners press buttons.
+func (s *Server) confirmByCode(w http.ResponseWriter, r *http.Request, a attempt, token string, page ConfirmLinkPage) error {
+	out, err := s.Login.ConfirmByCode(r.Context(), s.from(r), &a.Login, token, r.PostForm.Get("code"), s.cookies.sessionToken(r))
+	f, ok := errors.AsType[*fault.Fault](err)
+	if !ok || f.Field != "code" {
+		return s.linkDone(w, r, a, token, out, err)
+	}
+	s.refused(r, f)
+	setRetry(w, f)
+	page.Problem = s.say(s.printer(r), f, "")
+	return s.render(w, r, f.Kind.Status(), "confirm-link.html", page)
+}
+
+// linkDone answers a link that was followed: in, or what became of it.
+func (s *Server) linkDone(w http.ResponseWriter, r *http.Request, a attempt, token string, out login.Outcome, err error) error {
+	f, ok := errors.AsType[*fault.Fault](err)
+	kind, dead := strings.CutPrefix(faultText(f), "link.")
+	if errors.Is(err, challenge.ErrCodeDead) || errors.Is(err, challenge.ErrCodeExpired) {
+		kind, dead = "expired", true
+	}
+	if !ok || !dead {
+		return s.proven(w, r, a, out, err)
+	}
+	s.refused(r, f)
+	page := DeadLinkPage{Layout: s.layout(r), Kind: kind, Ref: s.ref(r, f)}
+	// Whoever holds the token may know when; only the browser that typed the
+	// address is shown it.
+	if k, _ := s.Login.LookAt(r.Context(), &a.Login, token); k.ID != "" {
+		page.At = k.EndedAt
+		if kind == "expired" {
+			page.At = k.ExpiresAt
+		}
+		if k.SameBrowser {
+			page.Email = k.Email
+		}
+	}
+	return s.render(w, r, f.Kind.Status(), "dead-link.html", page)
+}
+
+func faultText(f *fault.Fault) string {
+	if f == nil {
+		return ""
+	}
+	return f.Text
+}

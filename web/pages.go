@@ -1,0 +1,117 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"gatelodge/app/fault"
+	"gatelodge/app/login"
+	"gatelodge/app/session"
+)
+
+// layout returns what every page needs, for a reader nobody knows.
+func (s *Server) layout(r *http.Request) Layout {
+	l := Layout{Instance: s.Name, Host: s.Origin.Host, Contact: s.Contact, Now: s.Now()}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return l
+	}
+	// The answer to a form has an address of its own only for forms: the
+	// language links lead to the page it stands on.
+	l.Path = formPage(r.Pattern)
+	return l
+}
+
+// formPage returns the page that holds the form of a route.
+func formPage(pattern string) string {
+	switch pattern {
+	case "/signin/code", "/signin", "/setup", "/account":
+		return pattern
+	case "/signin/resend":
+		return "/signin/code"
+	}
+	return "/"
+}
+
+// ref returns what a person can quote about this request.
+func (s *Server) ref(r *http.Request, f *fault.Fault) Ref {
+	return Ref{Reference: reference(r), At: s.Now(), What: f.Text}
+}
+
+// errorPage says a fault in the reader's words and where to go from there.
+func (s *Server) errorPage(r *http.Request, f *fault.Fault) ErrorPage {
+	p := s.printer(r)
+	page := ErrorPage{
+		Layout: s.layout(r), Heading: s.say(p, f, ".title"), Text: s.say(p, f, ".text"),
+		Next: Link{Text: p.Say("error.start"), Href: "/"}, Ref: s.ref(r, f),
+	}
+	switch {
+	case errors.Is(f, errHost):
+		page.Next = Link{Text: p.Say("error.open_right", "url", s.Origin.String()), Href: s.Origin.String()}
+	case errors.Is(f, login.ErrStateLost):
+		page.Next = Link{Text: p.Say("error.back_to_sign_in"), Href: "/signin"}
+	}
+	return page
+}
+
+// current returns who is signed in, or session.ErrNone.
+func (s *Server) current(w http.ResponseWriter, r *http.Request) (session.Current, error) {
+	token := s.cookies.sessionToken(r)
+	if token == "" {
+		return session.Current{}, session.ErrNone
+	}
+	cur, err := s.Sessions.Resume(r.Context(), token, clientIP(r, s.trusted).String())
+	if err == nil && cur.Renewed {
+		s.cookies.setSession(w, token, cur.Session.ExpiresAt, s.Now())
+	}
+	return cur, err
+}
+
+// toSignIn sends somebody who is not signed in to the sign-in page, and keeps
+// where they wanted to go. Who thought to be signed in is told.
+func (s *Server) toSignIn(w http.ResponseWriter, r *http.Request) error {
+	a := s.cookies.readLogin(r)
+	if r.Method == http.MethodGet {
+		a.Return = login.LocalPath(r.URL.RequestURI())
+	}
+	if s.cookies.sessionToken(r) != "" {
+		a.Notice = "session.ended"
+		s.cookies.dropSession(w)
+	}
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return err
+	}
+	return s.redirect(w, r, "/signin")
+}
+
+// notice takes the sentence that waits for the next page out of the attempt.
+// The caller saves the attempt.
+func (s *Server) notice(r *http.Request, a *attempt) string {
+	if a.Notice == "" {
+		return ""
+	}
+	text := s.printer(r).Say(a.Notice, "n", a.Count)
+	a.Notice, a.Count = "", 0
+	return text
+}
+
+func (s *Server) getHome(w http.ResponseWriter, r *http.Request) error {
+	_, err := s.current(w, r)
+	switch {
+	case err == nil:
+		return s.redirect(w, r, "/account")
+	case !errors.Is(err, session.ErrNone):
+		return err
+	}
+	open, err := s.Users.SetUpOpen(r.Context())
+	if err != nil {
+		return err
+	}
+	if open {
+		return s.redirect(w, r, "/setup")
+	}
+	return s.redirect(w, r, "/signin")
+}
+
+// getError shows the error page by its own address: for apps that send people
+// here. It says nothing that stands in the address.
+func (s *Server) getError(http.ResponseWriter, *http.Request) error { return errNotFound }

@@ -1,0 +1,9 @@
+package web
+
+import "net/http"
+
+// The reference travels in the request's own header, where a client's value
+// has been overwritten: a context would cost a copy of the request each time.
+const referenceHeader = "X-Request-Id"
+
+func reference(r *http.Request) string { return r.Header.Get(referenceHeader) }

@@ -1,0 +1,220 @@
+// Package web speaks HTTP: the sign-in and account pages, and the JSON that
+// programs read.
+//
+// A handler reads a form, asks package app once for the decision, and turns
+// the outcome into a page or a redirect. It returns an error and has written
+// nothing when it does; one wrapper turns errors into pages, log lines and
+// audit rows that share one Reference.
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/julienschmidt/httprouter"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/fault"
+	"gatelodge/app/lang"
+	"gatelodge/app/limit"
+	"gatelodge/app/login"
+	"gatelodge/app/mail/outbox"
+	"gatelodge/app/secret"
+	"gatelodge/app/session"
+)
+
+// Services are what the pages call.
+type Services struct {
+	Users    *account.Users
+	Sessions *session.Sessions
+	Login    *login.Flow
+	Outbox   *outbox.Outbox
+	Audit    *audit.Log
+	Recent   *audit.Recent
+	Limits   *limit.Limiter
+	Lang     *lang.Catalog
+	Ready    func(context.Context) error // whether the store takes writes
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Options are what an operator can set about the pages.
+type Options struct {
+	Origin      *url.URL // the one origin people see
+	Name        string   // of the instance
+	Contact     string   // who runs it, or ""
+	MailFrom    string   // the address our mail comes from
+	Trusted     []netip.Prefix
+	ConfirmCode bool // a link from another browser asks for the code
+	Hue         int
+	SignKey     []byte // of the login cookie; 32 bytes each
+	SealKey     []byte
+}
+
+// Server answers requests. Make it with New.
+type Server struct {
+	Services
+	Options
+	cookies   *Cookies
+	templates *Templates
+	assets    *Assets
+	trusted   []netip.Prefix
+	handler   http.Handler
+	readiness readiness
+}
+
+// maxForm is more than any form of ours holds.
+const maxForm = 64 << 10
+
+// New returns a server for the services.
+func New(services Services, o Options) (*Server, error) {
+	assets, err := LoadAssets(o.Hue)
+	if err != nil {
+		return nil, err
+	}
+	templates, err := ParseTemplates(services.Lang, assets)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		Services: services, Options: o, assets: assets, templates: templates, trusted: o.Trusted,
+		cookies: NewCookies(o.Origin.Scheme == "https", o.SignKey, o.SealKey),
+	}
+	cross := http.NewCrossOriginProtection()
+	if err := cross.AddTrustedOrigin(o.Origin.Scheme + "://" + o.Origin.Host); err != nil {
+		return nil, err
+	}
+	cross.SetDenyHandler(s.page("", func(http.ResponseWriter, *http.Request) error { return errCross }))
+	s.handler = s.outermost(cross.Handler(s.router()))
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Header values that every answer has. They are shared: nobody may append.
+var (
+	headerNosniff  = []string{"nosniff"}
+	headerReferrer = []string{"no-referrer"}
+	headerNoStore  = []string{"no-store"}
+	headerDeny     = []string{"DENY"}
+	headerOpener   = []string{"same-origin"}
+	headerHSTS     = []string{"max-age=31536000"}
+	headerNothing  = []string{"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}
+)
+
+// outermost gives each request its Reference and each answer its headers, and
+// keeps a panic from ending more than its own request.
+func (s *Server) outermost(next http.Handler) http.Handler {
+	secure := s.Origin.Scheme == "https"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ref := []string{secret.Reference()}
+		r.Header[referenceHeader] = ref
+		h := w.Header()
+		h[referenceHeader] = ref
+		h["X-Content-Type-Options"] = headerNosniff
+		h["Referrer-Policy"] = headerReferrer
+		h["Cache-Control"] = headerNoStore
+		h["X-Frame-Options"] = headerDeny
+		h["Cross-Origin-Opener-Policy"] = headerOpener
+		h["Cross-Origin-Resource-Policy"] = headerOpener
+		h["Content-Security-Policy"] = headerNothing
+		if secure {
+			h["Strict-Transport-Security"] = headerHSTS
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// router returns the routes with what happens outside them.
+func (s *Server) router() http.Handler {
+	router := httprouter.New()
+	router.RedirectTrailingSlash, router.RedirectFixedPath = false, false
+	router.HandleOPTIONS = false
+	router.NotFound = s.page("", func(http.ResponseWriter, *http.Request) error { return errNotFound })
+	router.MethodNotAllowed = s.page("", func(http.ResponseWriter, *http.Request) error { return errMethod })
+	for _, route := range s.routes() {
+		for _, method := range route.methods() {
+			router.Handler(method, route.path, route.handler)
+		}
+	}
+	return router
+}
+
+// param returns a part of the path that the route names.
+func param(r *http.Request, name string) string {
+	return httprouter.ParamsFromContext(r.Context()).ByName(name)
+}
+
+var (
+	errNotFound = fault.New(fault.NotFound, "error.not_found")
+	errMethod   = fault.New(fault.Method, "error.method")
+	errCross    = fault.New(fault.Cross, "error.cross_origin")
+	errHost     = fault.New(fault.Misdirected, "error.wrong_host")
+	errTooLarge = fault.New(fault.TooLarge, "error.too_large")
+)
+
+// rightHost reports whether a request was sent to the origin people see. On a
+// loopback origin every loopback name is that; anything else is a page of
+// another site that points its name here, or somebody who came by an address
+// where neither cookies nor links will work.
+func (s *Server) rightHost(r *http.Request) bool {
+	if strings.EqualFold(r.Host, s.Origin.Host) {
+		return true
+	}
+	host, port := splitHost(r.Host)
+	wantHost, wantPort := splitHost(s.Origin.Host)
+	if loopbackName(host) && loopbackName(wantHost) {
+		return port == wantPort
+	}
+	return strings.EqualFold(host, wantHost) && port == "" && (wantPort == "443" || wantPort == "80")
+}
+
+func splitHost(hostport string) (host, port string) {
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return strings.Trim(hostport, "[]"), ""
+	}
+	return host, port
+}
+
+func loopbackName(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// readiness remembers for a moment whether the store takes writes, so that
+// asking often does not write often.
+type readiness struct {
+	mu  sync.Mutex
+	at  time.Time
+	err error
+}
+
+const readyFor = time.Second
+
+func (s *Server) ready(ctx context.Context) error {
+	s.readiness.mu.Lock()
+	defer s.readiness.mu.Unlock()
+	if now := s.Now(); s.readiness.at.IsZero() || now.Sub(s.readiness.at) > readyFor {
+		err := s.Ready(ctx)
+		if errors.Is(err, context.Canceled) {
+			return err // the asker went away; that says nothing about the store
+		}
+		s.readiness.at, s.readiness.err = now, err
+	}
+	return s.readiness.err
+}

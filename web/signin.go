@@ -1,0 +1,194 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"gatelodge/app/fault"
+	"gatelodge/app/login"
+	"gatelodge/app/session"
+)
+
+// getSignIn shows the first page. Whoever is signed in goes on at once.
+func (s *Server) getSignIn(w http.ResponseWriter, r *http.Request) error {
+	a := s.cookies.readLogin(r)
+	switch _, err := s.current(w, r); {
+	case err == nil:
+		return s.redirect(w, r, home(a.Return))
+	case !errors.Is(err, session.ErrNone):
+		return err
+	}
+	page := SignInPage{Layout: s.layout(r), Notice: s.notice(r, &a)}
+	if r.URL.Query().Has("change") {
+		page.Identifier = a.Email
+	}
+	if page.Notice != "" {
+		if err := s.cookies.saveLogin(w, a); err != nil {
+			return err
+		}
+	}
+	return s.render(w, r, http.StatusOK, "signin.html", page)
+}
+
+// home is where a sign-in without a target leads.
+func home(target string) string {
+	if target = login.LocalPath(target); target == "/" {
+		return "/account"
+	}
+	return target
+}
+
+// postSignIn mails a link to the typed address, when somebody has it.
+func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	a := s.cookies.readLogin(r)
+	typed := r.PostForm.Get("identifier")
+	err := s.Login.SendLink(r.Context(), s.from(r), &a.Login, typed, s.printer(r).Tag())
+	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
+		s.refused(r, f)
+		setRetry(w, f)
+		page := SignInPage{Layout: s.layout(r), Identifier: typed, Problem: s.say(s.printer(r), f, "")}
+		return s.render(w, r, f.Kind.Status(), "signin.html", page)
+	}
+	if err != nil {
+		return err
+	}
+	a.Notice = ""
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return err
+	}
+	return s.redirect(w, r, "/signin/code")
+}
+
+// badForm is a body that is too large or no form.
+func badForm(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return errTooLarge.Because(err)
+	}
+	return errBadForm.Because(err)
+}
+
+var errBadForm = fault.New(fault.Invalid, "error.bad_form")
+
+// refused remembers a refusal that is shown beside a field.
+func (s *Server) refused(r *http.Request, f *fault.Fault) { s.note(r, f, f) }
+
+// getCode shows what happens next: a mail, if there is such an account.
+func (s *Server) getCode(w http.ResponseWriter, r *http.Request) error {
+	a := s.cookies.readLogin(r)
+	page, err := s.checkEmail(r, &a)
+	if errors.Is(err, login.ErrStateLost) {
+		return s.redirect(w, r, "/signin")
+	}
+	if err != nil {
+		return err
+	}
+	if page.Notice != "" {
+		if err := s.cookies.saveLogin(w, a); err != nil {
+			return err
+		}
+	}
+	return s.render(w, r, http.StatusOK, "check-email.html", page)
+}
+
+// checkEmail is the page that waits for the code. It is the same for addresses
+// nobody has.
+func (s *Server) checkEmail(r *http.Request, a *attempt) (CheckEmailPage, error) {
+	pending, err := s.Login.Pending(r.Context(), &a.Login)
+	if err != nil {
+		return CheckEmailPage{}, err
+	}
+	slow, err := s.Outbox.Slow(r.Context())
+	if err != nil {
+		return CheckEmailPage{}, err
+	}
+	page := CheckEmailPage{
+		Layout: s.layout(r), Email: pending.Email, From: s.MailFrom, LinkUntil: pending.LinkUntil, CodeUntil: pending.CodeUntil,
+		Notice: s.notice(r, a), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.devMail(r),
+	}
+	if pending.Dead != nil {
+		page.Dead = s.sayDead(r, pending.Dead)
+	}
+	return page, nil
+}
+
+// sayDead says why no code can be typed any more. What became of the link says
+// it in two sentences, of which the second explains.
+func (s *Server) sayDead(r *http.Request, f *fault.Fault) string {
+	if s.Lang.Has(f.Text) {
+		return s.say(s.printer(r), f, "")
+	}
+	return s.say(s.printer(r), f, ".text")
+}
+
+// postCode tries a typed code.
+func (s *Server) postCode(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	a := s.cookies.readLogin(r)
+	out, err := s.Login.EnterCode(r.Context(), s.from(r), &a.Login, r.PostForm.Get("code"), s.cookies.sessionToken(r))
+	f, ok := errors.AsType[*fault.Fault](err)
+	if !ok || f.Field == "" && f.Kind != fault.Gone || errors.Is(f, login.ErrStateLost) {
+		return s.proven(w, r, a, out, err)
+	}
+	s.refused(r, f)
+	return s.checkEmailAgain(w, r, &a, f)
+}
+
+// checkEmailAgain shows the page that waits for the code with what was wrong.
+func (s *Server) checkEmailAgain(w http.ResponseWriter, r *http.Request, a *attempt, f *fault.Fault) error {
+	page, err := s.checkEmail(r, a)
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.Kind == fault.Gone:
+		page.Dead = s.sayDead(r, f)
+	default:
+		page.Problem = s.say(s.printer(r), f, "")
+	}
+	setRetry(w, f)
+	return s.render(w, r, f.Kind.Status(), "check-email.html", page)
+}
+
+// postResend mails again, or says how long to wait.
+func (s *Server) postResend(w http.ResponseWriter, r *http.Request) error {
+	a := s.cookies.readLogin(r)
+	err := s.Login.Resend(r.Context(), s.from(r), &a.Login, s.printer(r).Tag())
+	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Kind == fault.Limited {
+		s.refused(r, f)
+		page, err := s.checkEmail(r, &a)
+		if err != nil {
+			return err
+		}
+		page.Notice = s.say(s.printer(r), f, "")
+		setRetry(w, f)
+		return s.render(w, r, f.Kind.Status(), "check-email.html", page)
+	}
+	if err != nil {
+		return err
+	}
+	a.Notice = "check.resent"
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return err
+	}
+	return s.redirect(w, r, "/signin/code")
+}
+
+// proven answers a proof: the session's cookie and the way on, or the error.
+// The row of the session is on the disk before the browser hears of it.
+func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out login.Outcome, err error) error {
+	if err != nil {
+		return err
+	}
+	if out.Need != "" {
+		return s.redirect(w, r, "/signin")
+	}
+	s.cookies.setSession(w, out.Token, out.Session.ExpiresAt, s.Now())
+	s.cookies.dropLogin(w)
+	return s.finish(w, r, home(out.Return), Target{})
+}

@@ -1,0 +1,110 @@
+package web
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+
+	"gatelodge/app/lang"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// Templates are the pages, parsed once for each language.
+type Templates struct {
+	byTag map[string]*template.Template
+}
+
+// ParseTemplates parses the pages for every language of the catalogue, with the
+// addresses of the assets in them.
+func ParseTemplates(c *lang.Catalog, assets *Assets) (*Templates, error) {
+	t := &Templates{byTag: make(map[string]*template.Template)}
+	for _, l := range c.Languages() {
+		set, err := template.New("").Funcs(words(c, c.For(l.Tag), assets)).
+			ParseFS(templateFiles, "templates/*.html", "templates/parts/*.html", "templates/pages/*.html")
+		if err != nil {
+			return nil, fmt.Errorf("parsing the pages: %w", err)
+		}
+		t.byTag[l.Tag] = set
+	}
+	return t, nil
+}
+
+// words returns what templates can call. Values in sentences are escaped like
+// any other text: say gives a string, and parts the stretches of a sentence for
+// the template "sentence", which alone knows the markup of values.
+func words(c *lang.Catalog, p lang.Printer, assets *Assets) template.FuncMap {
+	return template.FuncMap{
+		"say":       p.Say,
+		"parts":     p.Parts,
+		"clock":     p.Clock,
+		"moment":    p.Moment,
+		"date":      p.Date,
+		"ago":       p.Ago,
+		"tag":       p.Tag,
+		"dir":       p.Dir,
+		"languages": c.Languages,
+		"asset":     assets.URL,
+		"headed":    headed,
+		"link":      func(text, href string) Link { return Link{Text: text, Href: href} },
+		"field":     newField,
+		"grouped":   grouped,
+		"countdown": countdown,
+	}
+}
+
+// Render writes the page of that name, such as "signin.html", in the printer's
+// language. data is the page's struct from view.go.
+func (t *Templates) Render(w io.Writer, p lang.Printer, name string, data any) error {
+	set, ok := t.byTag[p.Tag()]
+	if !ok {
+		return fmt.Errorf("no pages in the language %s", p.Tag())
+	}
+	return set.ExecuteTemplate(w, name, data)
+}
+
+// field is one labelled input, for the template of that name.
+type field struct {
+	Kind    string // how it behaves: "email", "name", "code" or "setup_code"
+	Name    string
+	Label   string
+	Value   string
+	Problem string      // a sentence, or ""
+	Hint    []lang.Part // a sentence, or nothing
+}
+
+func newField(kind, name, label, value, problem string) field {
+	return field{Kind: kind, Name: name, Label: label, Value: value, Problem: problem}
+}
+
+// WithHint returns the field with a sentence below it.
+func (f field) WithHint(hint []lang.Part) field {
+	f.Hint = hint
+	return f
+}
+
+// DescribedBy returns the ids of the sentences about the input.
+func (f field) DescribedBy() string {
+	var ids []string
+	if f.Problem != "" {
+		ids = append(ids, f.Name+"-problem")
+	}
+	if f.Hint != nil {
+		ids = append(ids, f.Name+"-hint")
+	}
+	return strings.Join(ids, " ")
+}
+
+// grouped writes a six-digit code so that it can be read out: "482 913".
+func grouped(code string) string {
+	if len(code) != 6 {
+		return code
+	}
+	return code[:3] + " " + code[3:]
+}
+
+// countdown writes seconds as a clock: "0:42".
+func countdown(seconds int) string { return fmt.Sprintf("%d:%02d", seconds/60, seconds%60) }

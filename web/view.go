@@ -1,0 +1,257 @@
+package web
+
+import (
+	"net/mail"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Layout is what every page needs. Page data embeds it.
+type Layout struct {
+	Instance string    // its name
+	Host     string    // the host people see in the address bar
+	Contact  string    // who runs it: an address, "Sam <sam@home.example>", a web page, or words; "" hides it
+	Path     string    // where the language links lead, without a query; "" is the page itself
+	Now      time.Time // what "2 minutes ago" counts from
+	Person   Person    // who is signed in; zero on pages before that
+}
+
+func (l Layout) layout() Layout { return l }
+
+// frame is a layout with the heading of its page, for the templates around it.
+type frame struct {
+	Layout
+	Heading string
+	Error   bool // something on the page has to be filled differently
+}
+
+// headed gives the layout of a page its heading. A page with a problem says so
+// in its title, which a screen reader speaks first.
+func headed(page interface{ layout() Layout }, heading string, problems ...string) frame {
+	return frame{Layout: page.layout(), Heading: heading, Error: strings.Join(problems, "") != ""}
+}
+
+// Link is a place to go. Without Href it is only words.
+type Link struct {
+	Text string
+	Href string
+}
+
+// String returns the words, so that a Link can stand in a sentence.
+func (l Link) String() string { return l.Text }
+
+// ContactLink returns the contact as something to follow, where it is one.
+func (l Layout) ContactLink() Link {
+	if u, err := url.Parse(l.Contact); err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
+		return Link{Text: l.Contact, Href: l.Contact}
+	}
+	a, err := mail.ParseAddress(l.Contact)
+	if err != nil {
+		return Link{Text: l.Contact}
+	}
+	link := Link{Text: a.Address, Href: (&url.URL{Scheme: "mailto", Opaque: url.PathEscape(a.Address)}).String()}
+	if a.Name != "" {
+		link.Text = a.Name
+	}
+	return link
+}
+
+// Person is a user as pages show one.
+type Person struct {
+	Name  string // may be ""
+	Email string
+}
+
+// Called returns the name, or the address of somebody who gave none.
+func (p Person) Called() string {
+	if p.Name != "" {
+		return p.Name
+	}
+	return p.Email
+}
+
+// Initials returns one or two letters to stand for the person.
+func (p Person) Initials() string {
+	words := strings.Fields(p.Called())
+	if len(words) == 0 {
+		return ""
+	}
+	initials := first(words[0])
+	if len(words) > 1 {
+		initials += first(words[len(words)-1])
+	}
+	return initials
+}
+
+func first(word string) string {
+	r, _ := utf8.DecodeRuneInString(word)
+	return string(unicode.ToUpper(r))
+}
+
+// Target is the app that somebody is on the way to.
+type Target struct {
+	Name string
+	Host string
+}
+
+// Initial returns the letter on the app's tile.
+func (t Target) Initial() string { return first(t.Name) }
+
+// Ref is what a person tells whoever runs the server about an error.
+type Ref struct {
+	Reference string // GL-…
+	At        time.Time
+	What      string // the key of the sentence
+}
+
+// SignInPage is signin.html. It posts identifier to /signin.
+type SignInPage struct {
+	Layout
+	Identifier string // what was typed
+	Problem    string // with that; a sentence
+	Notice     string // a sentence: what happened before
+	Target     Target // where this leads, when that is an app
+}
+
+// CheckEmailPage is check-email.html. It posts code to /signin/code, and to
+// /signin/resend. It must say the same whether or not there is such an account.
+type CheckEmailPage struct {
+	Layout
+	Email     string
+	From      string // the sender's address
+	LinkUntil time.Time
+	CodeUntil time.Time
+	Problem   string // with the code that was typed
+	Notice    string
+	Dead      string        // why no code can be typed any more, or ""
+	ResendIn  time.Duration // until the server would mail again
+	MailSlow  bool          // the server's mail is delayed, whosever it is
+	Captured  bool          // the reader may open /dev/mail
+}
+
+// ResendSeconds returns the wait in whole seconds, rounded up.
+func (p CheckEmailPage) ResendSeconds() int {
+	return int((p.ResendIn + time.Second - 1) / time.Second)
+}
+
+// ConfirmLinkPage is confirm-link.html. It posts to its own path: code when
+// AskCode, and no=1 from the button that voids the link.
+type ConfirmLinkPage struct {
+	Layout
+	Email       string
+	Device      string // that asked
+	AskedAt     time.Time
+	IP          string // that asked
+	SameNetwork bool   // as the reader's
+	Operator    bool   // made on the server's command line, asked for by no browser
+	Code        string // that stands for the link; not shown when AskCode
+	AskCode     bool
+	Problem     string // with the code that was typed
+}
+
+// DeadLinkPage is dead-link.html. It posts identifier to /signin when Email is
+// there, which it may be only in a browser that typed that address itself.
+type DeadLinkPage struct {
+	Layout
+	Kind  string    // expired, used, superseded, cancelled or unknown
+	At    time.Time // when it became so; zero if not known
+	Email string
+	Ref   Ref
+}
+
+// VoidedPage is voided.html, after "I did not ask for this".
+type VoidedPage struct{ Layout }
+
+// SetupPage is setup.html. It posts setup_code, email and name to /setup.
+type SetupPage struct {
+	Layout
+	Code     string
+	Email    string
+	Name     string
+	Problems SetupProblems
+}
+
+// SetupProblems are sentences about what was typed, "" for what is right.
+type SetupProblems struct{ Code, Email, Name string }
+
+// AccountPage is account.html. It posts to /signout, /account/end-others and
+// /account/devices/ID/end.
+type AccountPage struct {
+	Layout
+	Admin   bool
+	Since   time.Time
+	Devices []Device // this one first
+	Notice  string   // a sentence: what was just done
+	Welcome bool     // the account was made a moment ago
+}
+
+// Others reports whether there are other devices to sign out.
+func (p AccountPage) Others() bool { return len(p.Devices) > 1 }
+
+// Device is a session as its owner knows it.
+type Device struct {
+	ID          string
+	Label       string // "Firefox on Linux"
+	Phone       bool
+	IP          string
+	SameNetwork bool // as the reader's
+	SignedInAt  time.Time
+	SeenAt      time.Time
+	Current     bool
+	Method      string // "email", "setup", or another means
+}
+
+// SignOutPage is signout.html. It posts to /signout, with everywhere=1 from the
+// button for all devices.
+type SignOutPage struct {
+	Layout
+	Devices int
+}
+
+// SignedOutPage is signed-out.html.
+type SignedOutPage struct{ Layout }
+
+// ErrorPage is error.html.
+type ErrorPage struct {
+	Layout
+	Heading string // what happened
+	Text    string // why, and what to do
+	Next    Link   // the next step
+	Ref     Ref
+}
+
+// GoingToPage is continue.html: it leads to an app by a link and by itself.
+type GoingToPage struct {
+	Layout
+	Target Target
+	Href   string // https or http; the server's own word, never a visitor's
+}
+
+// DevMailPage is dev-mail.html: the mail that was captured. It posts to itself
+// to be emptied.
+type DevMailPage struct {
+	Layout
+	Messages []DevMail
+	Notice   string
+}
+
+// DevMail is one captured message.
+type DevMail struct {
+	ID      string
+	To      string
+	Subject string
+	At      time.Time
+	Link    string // the sign-in link in it, or ""
+}
+
+// DevMailMessagePage is dev-message.html. Its HTML part is for a page of its
+// own at /dev/mail/ID/html.
+type DevMailMessagePage struct {
+	Layout
+	Message DevMail
+	Source  bool   // the tab: the source rather than the text
+	Body    string // of the tab
+}
