@@ -74,15 +74,23 @@ type field struct {
 	Value   string
 	Problem string      // a sentence, or ""
 	Hint    []lang.Part // a sentence, or nothing
+	Focus   bool        // the cursor starts here
 }
 
 func newField(kind, name, label, value, problem string) field {
-	return field{Kind: kind, Name: name, Label: label, Value: value, Problem: problem}
+	return field{Kind: kind, Name: name, Label: label, Value: value, Problem: problem, Focus: problem != ""}
 }
 
 // WithHint returns the field with a sentence below it.
 func (f field) WithHint(hint []lang.Part) field {
 	f.Hint = hint
+	return f
+}
+
+// After returns the field below others: the cursor starts in the first that has
+// a problem.
+func (f field) After(problems ...string) field {
+	f.Focus = f.Focus && strings.Join(problems, "") == ""
 	return f
 }
 

@@ -32,11 +32,12 @@ var schedules = [classes][]time.Duration{
 const policyTries = 3
 
 // retryIn returns how long after the given attempt (1 is the first) the next
-// one is made, give or take a tenth so that a crowd does not march in step.
+// one is made: up to a tenth longer than the schedule, so that a crowd does not
+// march in step, and never shorter, so that a greylist has been waited out.
 func retryIn(class, attempt int) time.Duration {
 	s := schedules[class]
 	d := s[min(max(attempt, 1), len(s))-1]
-	return d + time.Duration((rand.Float64()-0.5)*0.2*float64(d))
+	return d + time.Duration(rand.Float64()*0.1*float64(d))
 }
 
 // attempt sends one leased message and writes down what came of it.

@@ -1,0 +1,419 @@
+package queue_test
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gatelodge/app/mail/deliver"
+	"gatelodge/app/mail/queue"
+	"gatelodge/store"
+)
+
+// house is a queue with its store, in a bubble where time jumps.
+type house struct {
+	*queue.Queue
+	t  *testing.T
+	db *store.DB
+	mu sync.Mutex
+	// sent are the bodies the server took, with when.
+	sent []string
+	at   []time.Duration
+	// answer is what the server does with the nth attempt, from 1.
+	answer   func(n int, e deliver.Envelope) deliver.Result
+	attempts int
+	start    time.Time
+}
+
+// run calls f in a bubble with a queue that runs until f returns.
+func run(t *testing.T, answer func(n int, e deliver.Envelope) deliver.Result, f func(*house)) {
+	synctest.Test(t, func(t *testing.T) {
+		db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &house{t: t, db: db, answer: answer, start: time.Now()}
+		h.Queue = queue.New(queue.Config{
+			DB: db, Now: time.Now, Log: slog.New(slog.DiscardHandler), From: "login@home.example",
+			Transport: queue.Transport{Name: "test", Deliver: h.deliver},
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.Run(ctx)
+		}()
+		f(h)
+		stop()
+		<-done
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func (h *house) deliver(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result {
+	h.mu.Lock()
+	h.attempts++
+	n := h.attempts
+	h.at = append(h.at, time.Since(h.start))
+	h.mu.Unlock()
+	r := h.answer(n, e)
+	if r.Class == deliver.Sent || r.Class == deliver.Ambiguous {
+		if err := beforeDot(); err != nil {
+			return deliver.Result{Class: deliver.Temporary, Stage: deliver.AtData, Err: err}
+		}
+		h.mu.Lock()
+		h.sent = append(h.sent, string(e.Body))
+		h.mu.Unlock()
+	}
+	return r
+}
+
+func (h *house) add(id string, class int, lifetime time.Duration) {
+	h.t.Helper()
+	err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
+		return h.Add(tx, queue.Mail{
+			ID: id, Class: class, Purpose: "signin", To: "mara@else.example", RcptHash: []byte("mara"), Addressed: true,
+			Body: []byte("body of " + id), NotAfter: time.Now().Add(lifetime), Reference: "GL-0000-0000",
+		})
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.Wake()
+}
+
+func (h *house) message(id string) store.Work {
+	h.t.Helper()
+	var w store.Work
+	err := h.db.View(h.t.Context(), func(tx *store.Tx) (err error) {
+		w, err = tx.MessageByID(id)
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return w
+}
+
+func (h *house) want(id, state string) {
+	h.t.Helper()
+	if w := h.message(id); w.State != state {
+		h.t.Errorf("%s is %s (%s), want %s", id, w.State, w.LastText, state)
+	}
+}
+
+func (h *house) copies(id string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for _, body := range h.sent {
+		if body == "body of "+id {
+			n++
+		}
+	}
+	return n
+}
+
+func temporary(stage string, code int) deliver.Result {
+	return deliver.Result{Class: deliver.Temporary, Stage: stage, Code: code, Text: "later"}
+}
+
+var sent = deliver.Result{Class: deliver.Sent, Code: 250, Stage: deliver.AtDot}
+
+func TestSentMailLeavesNothingBehind(t *testing.T) {
+	run(t, func(int, deliver.Envelope) deliver.Result { return sent }, func(h *house) {
+		h.add("a", queue.ClassSignIn, time.Hour)
+		time.Sleep(time.Second)
+		h.want("a", "sent")
+		if w := h.message("a"); len(w.Body) != 0 || w.Rcpt != "" {
+			t.Errorf("body %q and recipient %q are still there", w.Body, w.Rcpt)
+		}
+	})
+}
+
+// Row 1 of the fault table: a greylisting server wants five minutes.
+func TestAGreylistedMailIsTriedUntilItIsTaken(t *testing.T) {
+	taken := func(n int, _ deliver.Envelope) deliver.Result {
+		if n < 4 {
+			return temporary(deliver.AtTo, 451)
+		}
+		return sent
+	}
+	run(t, taken, func(h *house) {
+		h.add("a", queue.ClassSignIn, 2*time.Hour)
+		time.Sleep(7 * time.Minute)
+		h.want("a", "sent")
+		bounds := [][2]time.Duration{{0, time.Second}, {30 * time.Second, 34 * time.Second}, {120 * time.Second, 133 * time.Second}, {315 * time.Second, 348 * time.Second}}
+		for i, b := range bounds {
+			if h.at[i] < b[0] || h.at[i] > b[1] {
+				t.Errorf("attempt %d came after %v, want between %v and %v", i+1, h.at[i], b[0], b[1])
+			}
+		}
+	})
+}
+
+// Row 3: what is refused for good is not tried again.
+func TestARefusedMailIsNotTriedAgain(t *testing.T) {
+	run(t, func(int, deliver.Envelope) deliver.Result {
+		return deliver.Result{Class: deliver.Permanent, Stage: deliver.AtTo, Code: 550, Text: "unknown"}
+	}, func(h *house) {
+		h.add("a", queue.ClassSignIn, 2*time.Hour)
+		time.Sleep(time.Hour)
+		h.want("a", "failed")
+		if h.attempts != 1 || len(h.message("a").Body) != 0 {
+			t.Errorf("got %d attempts and a body of %d bytes", h.attempts, len(h.message("a").Body))
+		}
+	})
+}
+
+// Row 7: after the final dot nobody answered.
+func TestAnAmbiguousMailIsSentOnceMoreAndNeverAgain(t *testing.T) {
+	run(t, func(int, deliver.Envelope) deliver.Result {
+		return deliver.Result{Class: deliver.Ambiguous, Stage: deliver.AtDot}
+	}, func(h *house) {
+		h.add("a", queue.ClassSignIn, 2*time.Hour)
+		time.Sleep(2 * time.Hour)
+		h.want("a", "failed")
+		if n := h.copies("a"); n != 2 {
+			t.Errorf("got %d copies, want 2", n)
+		}
+	})
+}
+
+// Row 29: the smarthost refuses our login. Nothing is lost, nothing hammers.
+func TestARefusedLoginPausesTheWayAndKeepsTheMail(t *testing.T) {
+	fixed := false
+	run(t, func(int, deliver.Envelope) deliver.Result {
+		if fixed {
+			return sent
+		}
+		return deliver.Result{Class: deliver.Paused, Stage: deliver.AtAuth, Code: 535, Text: "bad credentials"}
+	}, func(h *house) {
+		for _, id := range []string{"a", "b", "c"} {
+			h.add(id, queue.ClassSignIn, 2*time.Hour)
+		}
+		time.Sleep(14 * time.Minute)
+		if h.attempts > 3 {
+			t.Errorf("got %d attempts in 14 minutes, want one for each message that was under way", h.attempts)
+		}
+		way := h.Way()
+		if !way.Down || way.Reason != "bad credentials" {
+			t.Errorf("got %+v", way)
+		}
+		fixed = true
+		h.Resume()
+		time.Sleep(time.Second)
+		if err := h.db.Update(h.t.Context(), func(tx *store.Tx) error { _, err := tx.RetryMessages("", time.Now()); return err }); err != nil {
+			t.Fatal(err)
+		}
+		h.Wake()
+		time.Sleep(time.Second)
+		for _, id := range []string{"a", "b", "c"} {
+			h.want(id, "sent")
+			if n := h.copies(id); n != 1 {
+				t.Errorf("%s: got %d copies", id, n)
+			}
+		}
+	})
+}
+
+// Row 30: the smarthost is away for ten minutes.
+func TestMailLeavesWithinHalfAMinuteOfTheRecovery(t *testing.T) {
+	var back time.Time
+	run(t, func(int, deliver.Envelope) deliver.Result {
+		if back.IsZero() {
+			return temporary(deliver.AtConnect, 0)
+		}
+		return sent
+	}, func(h *house) {
+		h.add("fresh", queue.ClassSignIn, 2*time.Hour)
+		h.add("stale", queue.ClassSignIn, 5*time.Minute)
+		for i := range 50 {
+			h.add("more"+string(rune('0'+i)), queue.ClassSignIn, 2*time.Hour)
+		}
+		time.Sleep(10 * time.Minute)
+		if h.attempts > 60 {
+			t.Errorf("got %d attempts at a dead server in ten minutes", h.attempts)
+		}
+		back = time.Now()
+		time.Sleep(30 * time.Second)
+		h.want("fresh", "sent")
+		h.want("more1", "sent")
+		h.want("stale", "expired")
+		if h.copies("stale") != 0 {
+			t.Error("a mail that came too late was sent")
+		}
+	})
+}
+
+// Row 25: relayed mail clogs every worker it may have.
+func TestSignInMailOvertakesTenThousandOthers(t *testing.T) {
+	var release chan struct{} // of the bubble
+	var tooMany bool
+	var mu sync.Mutex
+	busy := 0
+	run(t, func(_ int, e deliver.Envelope) deliver.Result {
+		if string(e.Body) == "body of urgent" {
+			return sent
+		}
+		mu.Lock()
+		busy++
+		tooMany = tooMany || busy > 6
+		mu.Unlock()
+		<-release
+		mu.Lock()
+		busy--
+		mu.Unlock()
+		return temporary(deliver.AtTo, 451)
+	}, func(h *house) {
+		release = make(chan struct{})
+		err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
+			for range 10_000 {
+				err := h.Add(tx, queue.Mail{
+					ID: store.NewID(time.Now()), Class: queue.ClassRelayed, To: "x@dead.example", RcptHash: []byte("x"),
+					Addressed: true, Body: []byte("b"), NotAfter: time.Now().Add(48 * time.Hour),
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Wake()
+		time.Sleep(10 * time.Second)
+		h.add("urgent", queue.ClassSignIn, time.Hour)
+		time.Sleep(time.Second)
+		h.want("urgent", "sent")
+		if tooMany {
+			t.Error("other mail took a worker that is reserved for sign-in mail")
+		}
+		close(release)
+	})
+}
+
+// Row 37: a mail whose link is of no use any more.
+func TestACancelledMailIsNeverSent(t *testing.T) {
+	run(t, func(n int, _ deliver.Envelope) deliver.Result {
+		if n == 1 {
+			return temporary(deliver.AtTo, 451)
+		}
+		return sent
+	}, func(h *house) {
+		h.add("a", queue.ClassSignIn, time.Hour)
+		time.Sleep(time.Second)
+		err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
+			_, err := tx.CancelMessages([]byte("mara"), "signin", time.Now())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		h.want("a", "cancelled")
+		if h.copies("a") != 0 {
+			t.Error("it was sent")
+		}
+	})
+}
+
+func TestAMailCancelledWhileItIsBeingSentStopsBeforeTheDot(t *testing.T) {
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	run(t, func(int, deliver.Envelope) deliver.Result {
+		close(reached)
+		<-goOn
+		return sent
+	}, func(h *house) {
+		h.add("a", queue.ClassSignIn, time.Hour)
+		<-reached
+		if err := h.db.Update(h.t.Context(), func(tx *store.Tx) error { return tx.CancelMessage("a", time.Now()) }); err != nil {
+			t.Fatal(err)
+		}
+		close(goOn)
+		time.Sleep(time.Hour)
+		h.want("a", "cancelled")
+		if h.copies("a") != 0 {
+			t.Error("it was sent")
+		}
+	})
+}
+
+func TestAStopWaitsForWhatIsPastTheDotAndBreaksOffTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &house{t: t, db: db}
+		var brokenOff []string
+		h.Queue = queue.New(queue.Config{
+			DB: db, Now: time.Now, Log: slog.New(slog.DiscardHandler), From: "login@home.example",
+			Transport: queue.Transport{Name: "test", Deliver: func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result {
+				if string(e.Body) == "body of past" {
+					if err := beforeDot(); err != nil {
+						return deliver.Result{Class: deliver.Temporary, Err: err}
+					}
+					time.Sleep(5 * time.Second)
+					return sent
+				}
+				<-ctx.Done()
+				brokenOff = append(brokenOff, string(e.Body))
+				return temporary(deliver.AtData, 0)
+			}},
+		})
+		h.add("past", queue.ClassSignIn, time.Hour)
+		h.add("before", queue.ClassSignIn, time.Hour)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); h.Run(ctx) }()
+		time.Sleep(time.Second)
+		stop()
+		<-done
+		h.want("past", "sent")
+		h.want("before", "queued")
+		if !slices.Equal(brokenOff, []string{"body of before"}) {
+			t.Errorf("broken off: %v", brokenOff)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestMailForNobodyIsDroppedWithoutDialling(t *testing.T) {
+	run(t, func(int, deliver.Envelope) deliver.Result { return sent }, func(h *house) {
+		err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
+			return h.Add(tx, queue.Mail{ID: "ghost", To: "nobody@else.example", RcptHash: []byte("n"), Body: []byte("b"), NotAfter: time.Now().Add(time.Hour)})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Wake()
+		time.Sleep(time.Second)
+		h.want("ghost", "unaddressed")
+		if h.attempts != 0 {
+			t.Errorf("got %d attempts", h.attempts)
+		}
+	})
+}
+
+func TestPolicyRefusalsAreCountedBeforeTheyAreBelieved(t *testing.T) {
+	run(t, func(int, deliver.Envelope) deliver.Result {
+		return deliver.Result{Class: deliver.Temporary, Stage: deliver.AtFrom, Code: 554, Text: "policy"}
+	}, func(h *house) {
+		h.add("a", queue.ClassSignIn, 2*time.Hour)
+		time.Sleep(time.Hour)
+		h.want("a", "failed")
+		if h.attempts != 3 {
+			t.Errorf("got %d attempts, want 3", h.attempts)
+		}
+	})
+}

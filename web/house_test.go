@@ -1,0 +1,300 @@
+package web_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/config"
+	"gatelodge/app/mail/outbox"
+	"gatelodge/store"
+	"gatelodge/web"
+)
+
+// house is a whole server on a real store, with a clock of its own.
+type house struct {
+	t   testing.TB
+	app *app.App
+	web *web.Server
+	srv *httptest.Server
+	url string
+
+	mu  sync.Mutex
+	now time.Time
+	log strings.Builder
+}
+
+func (h *house) Now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
+}
+
+func (h *house) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
+}
+
+func (h *house) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.log.Write(b)
+}
+
+func (h *house) logged() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.log.String()
+}
+
+// open starts a house. change may alter its configuration; a public URL that
+// begins with https:// is what the server believes, though it is reached by http.
+func open(t testing.TB, change func(*config.Config)) *house {
+	t.Helper()
+	h := &house{t: t, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	c := config.Default()
+	c.DataDir = t.TempDir()
+	h.srv = httptest.NewUnstartedServer(nil)
+	c.Listen = h.srv.Listener.Addr().String()
+	if change != nil {
+		change(&c)
+	}
+	a, err := app.Open(t.Context(), &c, app.Options{Now: h.Now, Log: slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.app = a
+	sign, seal := a.CookieKeys()
+	h.web, err = web.New(web.Services{
+		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Outbox: a.Outbox, Audit: a.Audit, Recent: a.Recent,
+		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: h.Now, Log: a.Log,
+	}, web.Options{
+		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),
+		ConfirmCode: c.Link.Confirm == "code", Hue: c.Theme.Hue, SignKey: sign, SealKey: seal,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.srv.Config.Handler = h.web
+	h.srv.Start()
+	h.url = h.srv.URL
+	work, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); a.Run(work) }()
+	t.Cleanup(func() {
+		h.srv.Close()
+		stop()
+		<-done
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// user adds a user and returns them.
+func (h *house) user(email string) store.User {
+	h.t.Helper()
+	u, err := h.app.Users.Add(h.t.Context(), app.Operator(), email, "", false)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return u
+}
+
+// mail returns the captured messages, the newest first, once there are at least
+// n of them.
+func (h *house) mail(n int) []outbox.Message {
+	h.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		list, err := h.app.Outbox.Captured(h.t.Context())
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if len(list) >= n {
+			return list
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatalf("got %d mails, want %d", len(list), n)
+		}
+	}
+}
+
+var codeForm = regexp.MustCompile(`(?m)^    (\d{3}) (\d{3})\r?$`)
+
+// codeIn returns the six digits of a sign-in mail.
+func codeIn(t testing.TB, m outbox.Message) string {
+	t.Helper()
+	found := codeForm.FindStringSubmatch(m.Text)
+	if found == nil {
+		t.Fatalf("no code in %q", m.Text)
+	}
+	return found[1] + found[2]
+}
+
+// browser is somebody with a cookie jar.
+type browser struct {
+	t       testing.TB
+	h       *house
+	client  *http.Client
+	headers map[string]string
+}
+
+func (h *house) browser() *browser {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return &browser{
+		t: h.t, h: h,
+		client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		headers: map[string]string{
+			"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+		},
+	}
+}
+
+// reply is what came back.
+type reply struct {
+	*http.Response
+	body string
+}
+
+func (b *browser) do(method, path string, form url.Values, headers ...string) reply {
+	b.t.Helper()
+	target := path
+	if strings.HasPrefix(path, "/") {
+		target = b.h.url + path
+	}
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	req, err := http.NewRequestWithContext(b.t.Context(), method, target, body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for name, value := range b.headers {
+		req.Header.Set(name, value)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+			continue
+		}
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := b.client.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return reply{res, string(text)}
+}
+
+func (b *browser) get(path string, headers ...string) reply {
+	b.t.Helper()
+	return b.do(http.MethodGet, path, nil, headers...)
+}
+
+func (b *browser) post(path string, pairs ...string) reply {
+	b.t.Helper()
+	form := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	return b.do(http.MethodPost, path, form)
+}
+
+// goesTo checks that an reply is a 303 to a path.
+func (a reply) goesTo(t testing.TB, want string) {
+	t.Helper()
+	if got := a.Header.Get("Location"); a.StatusCode != http.StatusSeeOther || got != want {
+		t.Fatalf("got %d to %q, want 303 to %q\n%s", a.StatusCode, got, want, a.body)
+	}
+}
+
+// is checks status and words of an reply.
+func (a reply) is(t testing.TB, status int, words ...string) {
+	t.Helper()
+	if a.StatusCode != status {
+		t.Fatalf("got %d, want %d\n%s", a.StatusCode, status, a.body)
+	}
+	for _, want := range words {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("lacks %q:\n%s", want, a.body)
+		}
+	}
+}
+
+// ask asks for a link and returns the mail that came.
+func (b *browser) ask(email string) outbox.Message {
+	b.t.Helper()
+	list, err := b.h.app.Outbox.Captured(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.post("/signin", "identifier", email).goesTo(b.t, "/signin/code")
+	return b.h.mail(len(list) + 1)[0]
+}
+
+// signIn signs somebody in by the link in their mail.
+func (b *browser) signIn(email string) {
+	b.t.Helper()
+	m := b.ask(email)
+	b.get(b.path(m)).goesTo(b.t, "/account")
+}
+
+// path returns the path of a mail's link.
+func (b *browser) path(m outbox.Message) string {
+	b.t.Helper()
+	u, err := url.Parse(m.Link)
+	if err != nil || u.Path == "" {
+		b.t.Fatalf("no link in the mail: %v", err)
+	}
+	return u.Path
+}
+
+// who returns the address of whoever the session API says is signed in, or "".
+func (b *browser) who() string {
+	b.t.Helper()
+	a := b.get("/api/auth/session")
+	if a.StatusCode != http.StatusOK {
+		b.t.Fatalf("the session API answered %d", a.StatusCode)
+	}
+	if a.body == "null" {
+		return ""
+	}
+	found := regexp.MustCompile(`"email":"([^"]*)"`).FindStringSubmatch(a.body)
+	if found == nil {
+		b.t.Fatalf("no address in %s", a.body)
+	}
+	return found[1]
+}
+
+func (b *browser) isSignedInAs(email string) {
+	b.t.Helper()
+	if got := b.who(); got != email {
+		b.t.Fatalf("signed in as %q, want %q", got, email)
+	}
+}
+
+func isHTTPS(c *config.Config) { c.PublicURL = "https://auth.home.example" }

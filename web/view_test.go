@@ -1,0 +1,526 @@
+package web_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"gatelodge/app/lang"
+	"gatelodge/web"
+)
+
+// state is a page in one of its states.
+type state struct {
+	page string
+	data any
+}
+
+// states returns every page in every state.
+func states() map[string]state {
+	now := time.Date(2026, 11, 23, 14, 12, 8, 0, time.UTC)
+	bare := web.Layout{Instance: "Gatelodge", Host: "auth.home.example", Now: now}
+	l := bare
+	l.Contact = "Sam Rivera <sam@home.example>"
+	mine := l
+	mine.Person = web.Person{Name: "Mara Okafor", Email: "mara@home.example"}
+	ref := web.Ref{Reference: "GL-7F3K-92QD", At: now, What: "link.expired"}
+	check := web.CheckEmailPage{
+		Layout: l, Email: "mara@home.example", From: "login@home.example", LinkUntil: now.Add(2 * time.Hour), CodeUntil: now.Add(15 * time.Minute),
+	}
+	confirm := web.ConfirmLinkPage{
+		Layout: l, Email: "mara@home.example", Device: "Firefox on Linux", AskedAt: now.Add(-2 * time.Minute), IP: "203.0.113.7", SameNetwork: true, Code: "482913",
+	}
+	phone := web.Device{ID: "s1", Label: "Chrome on Android", Phone: true, IP: "203.0.113.7", SignedInAt: now.Add(-time.Hour), SeenAt: now, Current: true, Method: "email"}
+	account := web.AccountPage{Layout: mine, Admin: true, Since: now.AddDate(-1, 0, 0), Devices: []web.Device{
+		phone,
+		{ID: "s2", Label: "Firefox on Linux", IP: "203.0.113.7", SameNetwork: true, SignedInAt: now.AddDate(0, 0, -20), SeenAt: now.Add(-2 * time.Hour), Method: "setup"},
+		{ID: "s3", Label: "Safari on Mac", IP: "198.51.100.40", SignedInAt: now.AddDate(0, 0, -30), SeenAt: now.AddDate(0, 0, -9), Method: "passkey"},
+	}}
+	mail := web.DevMail{ID: "m1", To: "mara@home.example", Subject: "Your sign-in code is 482 913", At: now.Add(-12 * time.Second), Link: "http://localhost:8080/signin/link/9vQ2"}
+
+	all := map[string]state{
+		"signin":         {"signin.html", web.SignInPage{Layout: l}},
+		"signin-alone":   {"signin.html", web.SignInPage{Layout: bare}},
+		"signin-problem": {"signin.html", web.SignInPage{Layout: l, Identifier: "mara@", Problem: "That does not look like an email address."}},
+		"signin-notice":  {"signin.html", web.SignInPage{Layout: l, Notice: "You were signed out. Sign in again to go on."}},
+		"signin-target":  {"signin.html", web.SignInPage{Layout: l, Target: web.Target{Name: "Grafana", Host: "grafana.home.example"}}},
+
+		"check":         {"check-email.html", check},
+		"check-wait":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.ResendIn = 42 * time.Second; p.Notice = "We sent a new link and code." })},
+		"check-problem": {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Problem = "That code did not match. 4 tries left." })},
+		"check-slow":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.MailSlow, p.Captured = true, true })},
+		"check-dead": {"check-email.html", with(check, func(p *web.CheckEmailPage) {
+			p.Dead, p.ResendIn = "That code did not match, and there are no tries left. Ask for a new one.", 20*time.Second
+		})},
+
+		"confirm":          {"confirm-link.html", confirm},
+		"confirm-other":    {"confirm-link.html", with(confirm, func(p *web.ConfirmLinkPage) { p.SameNetwork, p.IP = false, "2001:db8:85a3:8d3:1319:8a2e:370:7348" })},
+		"confirm-operator": {"confirm-link.html", with(confirm, func(p *web.ConfirmLinkPage) { p.Operator = true })},
+		"confirm-code":     {"confirm-link.html", with(confirm, func(p *web.ConfirmLinkPage) { p.AskCode = true })},
+		"confirm-code-problem": {"confirm-link.html", with(confirm, func(p *web.ConfirmLinkPage) {
+			p.AskCode, p.Problem = true, "That code did not match. 1 try left."
+		})},
+
+		"voided":       {"voided.html", web.VoidedPage{Layout: l}},
+		"voided-alone": {"voided.html", web.VoidedPage{Layout: bare}},
+
+		"setup": {"setup.html", web.SetupPage{Layout: bare}},
+		"setup-problem": {"setup.html", web.SetupPage{Layout: bare, Code: "K7QW-2F9D", Email: "mara", Name: "Mara", Problems: web.SetupProblems{
+			Code: "That is not the set-up code.", Email: "That does not look like an email address.", Name: "That name is too long.",
+		}}},
+
+		"account":         {"account.html", account},
+		"account-notice":  {"account.html", with(account, func(p *web.AccountPage) { p.Notice, p.Devices = "2 other devices are signed out.", p.Devices[:1] })},
+		"account-welcome": {"account.html", with(account, func(p *web.AccountPage) { p.Welcome, p.Person.Name = true, "" })},
+
+		"signout":       {"signout.html", web.SignOutPage{Layout: mine, Devices: 3}},
+		"signout-alone": {"signout.html", web.SignOutPage{Layout: mine, Devices: 1}},
+		"signed-out":    {"signed-out.html", web.SignedOutPage{Layout: l}},
+
+		"error":       {"error.html", web.ErrorPage{Layout: l, Heading: "Something went wrong here", Text: "This server made a mistake, and it was written down.", Next: web.Link{Text: "Go to the start page", Href: "/"}, Ref: ref}},
+		"error-alone": {"error.html", web.ErrorPage{Layout: bare, Heading: "There is nothing here", Text: "The address may be old or mistyped.", Ref: ref}},
+
+		"continue": {"continue.html", web.GoingToPage{Layout: l, Target: web.Target{Name: "Grafana", Host: "grafana.home.example"}, Href: "https://grafana.home.example/d/1?a=b&c=d"}},
+
+		"dev-mail":           {"dev-mail.html", web.DevMailPage{Layout: l, Messages: []web.DevMail{mail, {ID: "m2", To: "sam@home.example", Subject: "Test mail from Gatelodge", At: now.Add(-time.Hour)}}}},
+		"dev-mail-empty":     {"dev-mail.html", web.DevMailPage{Layout: l, Notice: "The captured mail is gone."}},
+		"dev-message":        {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Body: "Sign in to Gatelodge\n\nhttp://localhost:8080/signin/link/9vQ2\n"}},
+		"dev-message-source": {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Source: true, Body: "From: <login@home.example>\r\nSubject: x\r\n\r\n" + strings.Repeat("x", 400)}},
+	}
+	for _, kind := range []string{"expired", "used", "superseded", "cancelled", "unknown"} {
+		all["dead-"+kind] = state{"dead-link.html", web.DeadLinkPage{Layout: l, Kind: kind, Ref: ref}}
+		if kind != "unknown" {
+			all["dead-"+kind+"-known"] = state{"dead-link.html", web.DeadLinkPage{Layout: bare, Kind: kind, At: now.Add(-52 * time.Minute), Email: "mara@home.example", Ref: ref}}
+		}
+	}
+	return all
+}
+
+func with[T any](page T, change func(*T)) T {
+	change(&page)
+	return page
+}
+
+// pagesOf returns the templates in every language, the pseudo-language too.
+func pagesOf(t testing.TB) (*web.Templates, *lang.Catalog, *web.Assets) {
+	t.Helper()
+	catalog, err := lang.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog = catalog.WithPseudo()
+	assets, err := web.LoadAssets(web.DefaultHue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	templates, err := web.ParseTemplates(catalog, assets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return templates, catalog, assets
+}
+
+func render(t testing.TB, templates *web.Templates, p lang.Printer, s state) string {
+	t.Helper()
+	var b strings.Builder
+	if err := templates.Render(&b, p, s.page, s.data); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestEveryPageInEveryStateAndLanguage(t *testing.T) {
+	templates, catalog, _ := pagesOf(t)
+	for name, s := range states() {
+		for _, l := range catalog.Languages() {
+			t.Run(name+"/"+l.Tag, func(t *testing.T) {
+				text := render(t, templates, catalog.For(l.Tag), s)
+				doc, err := html.Parse(strings.NewReader(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, problem := range problems(doc, text) {
+					t.Error(problem)
+				}
+				if got := attr(element(doc, "html"), "lang"); got != l.Tag {
+					t.Errorf("the page says it is in %q, want %q", got, l.Tag)
+				}
+			})
+		}
+	}
+}
+
+// unresolved is what a sentence or value that is not there leaves behind.
+var unresolved = regexp.MustCompile(`\[[a-z_.0-9]+\]|ZgotmplZ|%!|<no value>|<nil>|0001`)
+
+// problems lists what no page may have.
+func problems(doc *html.Node, text string) []string {
+	var list []string
+	if m := unresolved.FindString(text); m != "" {
+		list = append(list, "something is missing: "+m)
+	}
+	for _, tag := range []string{"h1", "main", "title", "footer", "header"} {
+		if n := len(elements(doc, tag)); n != 1 {
+			list = append(list, "there must be one "+tag+" on a page, whatever it shows")
+		}
+	}
+	ids := map[string]bool{}
+	for n := range doc.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		if id := attr(n, "id"); id != "" {
+			if ids[id] {
+				list = append(list, "the id "+id+" is there twice")
+			}
+			ids[id] = true
+		}
+		list = append(list, elementProblems(n)...)
+	}
+	if strings.Count(text, " autofocus") > 1 {
+		list = append(list, "the cursor cannot start in two places")
+	}
+	for n := range doc.Descendants() {
+		for _, name := range []string{"for", "aria-describedby", "aria-labelledby"} {
+			for id := range strings.FieldsSeq(attr(n, name)) {
+				if !ids[id] {
+					list = append(list, name+" names "+id+", which is not there")
+				}
+			}
+		}
+	}
+	return append(list, unlabelled(doc)...)
+}
+
+// links are the attributes that make a browser go or fetch.
+var links = []string{"href", "src", "action", "formaction", "srcset", "poster", "data"}
+
+func elementProblems(n *html.Node) []string {
+	var list []string
+	switch {
+	case n.Data == "style":
+		list = append(list, "style stands inline")
+	case n.Data == "script" && (attr(n, "src") == "" || n.FirstChild != nil):
+		list = append(list, "script stands inline")
+	case n.Data == "form" && attr(n, "method") != "post":
+		list = append(list, "a form does not post")
+	case n.Data == "button" && attr(n, "type") == "":
+		list = append(list, "a button has no type")
+	}
+	for _, a := range n.Attr {
+		if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+			list = append(list, "the attribute "+a.Key+" is inline style or script")
+		}
+		fetched := a.Key != "href" || n.Data == "link"
+		if slices.Contains(links, a.Key) && fetched && !(strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "//")) {
+			list = append(list, n.Data+" "+a.Key+" leads away: "+a.Val)
+		}
+	}
+	return list
+}
+
+// unlabelled lists form controls that nothing names.
+func unlabelled(doc *html.Node) []string {
+	var list []string
+	labels := map[string]string{}
+	for _, l := range elements(doc, "label") {
+		labels[attr(l, "for")] = words(l)
+	}
+	for _, in := range elements(doc, "input") {
+		if attr(in, "type") != "hidden" && labels[attr(in, "id")] == "" {
+			list = append(list, "the input "+attr(in, "name")+" has no label")
+		}
+	}
+	for _, tag := range []string{"button", "a", "h1", "h2", "title", "summary"} {
+		for _, n := range elements(doc, tag) {
+			if words(n) == "" {
+				list = append(list, "an element "+tag+" has no words")
+			}
+		}
+	}
+	return list
+}
+
+func elements(doc *html.Node, tag string) []*html.Node {
+	var list []*html.Node
+	for n := range doc.Descendants() {
+		if n.Type == html.ElementNode && n.Data == tag {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+func element(doc *html.Node, tag string) *html.Node {
+	if list := elements(doc, tag); len(list) > 0 {
+		return list[0]
+	}
+	return &html.Node{}
+}
+
+func attr(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// words returns the text of an element as a person reads it.
+func words(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// TestPagesSay reads pages as a person does.
+func TestPagesSay(t *testing.T) {
+	templates, catalog, _ := pagesOf(t)
+	all := states()
+	tests := map[string]struct {
+		state, element, want string
+	}{
+		"the lede of check-email":          {"check", "p", "If mara@home.example has an account here, a link and a code are on their way. Each works once: the code until 14:27 UTC, the link until 16:12 UTC."},
+		"a title with a problem":           {"signin-problem", "title", "Error: Sign in · Gatelodge"},
+		"a title without":                  {"signin", "title", "Sign in · Gatelodge"},
+		"the button that waits":            {"check-wait", "button", "Send again in 0:42"},
+		"the button that need not":         {"check", "button", "Send again"},
+		"where the code goes instead":      {"confirm", "p", "To sign in on the other device instead, type the code 482 913 there and close this page."},
+		"an address to write to":           {"signin", "p", "No account? Ask Sam Rivera, who runs this server."},
+		"a link that expired":              {"dead-expired-known", "p", "It worked until 13:20 UTC, which was 52 minutes ago. Nothing is wrong with your account."},
+		"a link that expired at some time": {"dead-expired", "p", "It is too old to be used. Nothing is wrong with your account."},
+		"a device in the same network":     {"account", "div", "Same network as you, active 2 hours ago"},
+		"a device, for screen readers":     {"account", "button", "Sign out Safari on Mac"},
+		"a person without a name":          {"account-welcome", "span", "M"},
+		"the facts of an error":            {"error", "dd", "23 Nov 2026, 14:12:08 UTC"},
+		"all devices":                      {"signout", "button", "Sign out on all 3 devices"},
+		"the target of a sign-in":          {"signin-target", "div", "Continue to Grafanagrafana.home.example"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			doc, err := html.Parse(strings.NewReader(render(t, templates, catalog.For("en"), all[tt.state])))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var said []string
+			for _, n := range elements(doc, tt.element) {
+				said = append(said, words(n))
+			}
+			if !slices.Contains(said, tt.want) {
+				t.Errorf("got %q, want %q among them", said, tt.want)
+			}
+		})
+	}
+}
+
+// TestPagesKeepSecretsOfTheirStates checks what must not be there.
+func TestPagesKeepSecretsOfTheirStates(t *testing.T) {
+	templates, catalog, _ := pagesOf(t)
+	all := states()
+	tests := map[string]struct{ state, never string }{
+		"a page that asks for the code shows it":   {"confirm-code", "482"},
+		"an operator's link speaks of a device":    {"confirm-operator", "Firefox"},
+		"an operator's link shows a code":          {"confirm-operator", "482"},
+		"a code can be typed when all are dead":    {"check-dead", `name="code"`},
+		"a lone device is offered the others' end": {"account-notice", "end-others"},
+		"the device in use can be ended":           {"account", "/account/devices/s1/end"},
+		"help without a contact":                   {"signin-alone", "Help"},
+		"one device offers all":                    {"signout-alone", "everywhere"},
+		"script where there is nothing to count":   {"signin", "<script"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			text := render(t, templates, catalog.For("en"), all[tt.state])
+			if strings.Contains(text, tt.never) {
+				t.Errorf("the page holds %q", tt.never)
+			}
+		})
+	}
+}
+
+// TestValuesAreTextWhereverTheyStand puts markup into every value.
+func TestValuesAreTextWhereverTheyStand(t *testing.T) {
+	templates, catalog, _ := pagesOf(t)
+	const evil = `"><img src=x onerror=alert(1)><b>{email}</b>'`
+	now := time.Now()
+	l := web.Layout{Instance: evil, Host: evil, Contact: evil, Now: now, Path: "/signin", Person: web.Person{Name: evil, Email: evil}}
+	mail := web.DevMail{ID: evil, To: evil, Subject: evil, At: now, Link: "javascript:alert(1)//" + evil}
+	ref := web.Ref{Reference: evil, At: now, What: evil}
+	target := web.Target{Name: evil, Host: evil}
+	for name, s := range map[string]state{
+		"signin":   {"signin.html", web.SignInPage{Layout: l, Identifier: evil, Problem: evil, Notice: evil, Target: target}},
+		"check":    {"check-email.html", web.CheckEmailPage{Layout: l, Email: evil, From: evil, Problem: evil, Notice: evil}},
+		"dead":     {"check-email.html", web.CheckEmailPage{Layout: l, Dead: evil}},
+		"confirm":  {"confirm-link.html", web.ConfirmLinkPage{Layout: l, Email: evil, Device: evil, IP: evil, Code: evil, Problem: evil}},
+		"link":     {"dead-link.html", web.DeadLinkPage{Layout: l, Kind: "used", Email: evil, Ref: ref}},
+		"voided":   {"voided.html", web.VoidedPage{Layout: l}},
+		"setup":    {"setup.html", web.SetupPage{Layout: l, Code: evil, Email: evil, Name: evil, Problems: web.SetupProblems{Code: evil, Email: evil, Name: evil}}},
+		"account":  {"account.html", web.AccountPage{Layout: l, Notice: evil, Welcome: true, Devices: []web.Device{{ID: evil, Label: evil, IP: evil}}}},
+		"signout":  {"signout.html", web.SignOutPage{Layout: l, Devices: 2}},
+		"out":      {"signed-out.html", web.SignedOutPage{Layout: l}},
+		"error":    {"error.html", web.ErrorPage{Layout: l, Heading: evil, Text: evil, Next: web.Link{Text: evil, Href: "javascript:alert(1)"}, Ref: ref}},
+		"continue": {"continue.html", web.GoingToPage{Layout: l, Target: target, Href: "javascript:alert(1)"}},
+		"devmail":  {"dev-mail.html", web.DevMailPage{Layout: l, Messages: []web.DevMail{mail}, Notice: evil}},
+		"message":  {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Body: evil}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := render(t, templates, catalog.For("en"), s)
+			doc, err := html.Parse(strings.NewReader(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(elements(doc, "img")) + len(elements(doc, "b")); n > 0 {
+				t.Errorf("%d elements came out of values", n)
+			}
+			for n := range doc.Descendants() {
+				for _, a := range n.Attr {
+					if strings.HasPrefix(a.Key, "on") || strings.Contains(strings.ToLower(a.Val), "javascript:") {
+						t.Errorf("%s has %s=%q", n.Data, a.Key, a.Val)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestContactLeadsWhereItCan(t *testing.T) {
+	tests := map[string]struct {
+		contact    string
+		text, href string
+	}{
+		"an address":           {"sam@home.example", "sam@home.example", "mailto:sam@home.example"},
+		"a name and address":   {"Sam Rivera <sam@home.example>", "Sam Rivera", "mailto:sam@home.example"},
+		"a page":               {"https://home.example/help", "https://home.example/help", "https://home.example/help"},
+		"words":                {"Sam, in the kitchen", "Sam, in the kitchen", ""},
+		"a script":             {"javascript://home.example/%0aalert(1)", "javascript://home.example/%0aalert(1)", ""},
+		"an address with more": {`"a?subject=x&b"@home.example`, "a?subject=x&b@home.example", "mailto:a%3Fsubject=x&b@home.example"},
+		"nothing":              {"", "", ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := web.Layout{Contact: tt.contact}.ContactLink()
+			if got != (web.Link{Text: tt.text, Href: tt.href}) {
+				t.Errorf("got %+v, want %q %q", got, tt.text, tt.href)
+			}
+		})
+	}
+}
+
+func TestInitials(t *testing.T) {
+	for name, tt := range map[string]struct {
+		person web.Person
+		want   string
+	}{
+		"two names":   {web.Person{Name: "Mara Okafor", Email: "x@y"}, "MO"},
+		"three names": {web.Person{Name: "Mara van Okafor"}, "MO"},
+		"one name":    {web.Person{Name: "élodie"}, "É"},
+		"no name":     {web.Person{Email: "sam@home.example"}, "S"},
+		"nobody":      {web.Person{}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := tt.person.Initials(); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestSizes holds the budgets of what a first visit loads.
+func TestSizes(t *testing.T) {
+	templates, catalog, assets := pagesOf(t)
+	all := states()
+	sizes := map[string]struct{ got, most int }{
+		"gatelodge.css": {len(served(t, assets, "gatelodge.css", "gzip").body), 6 << 10},
+		"app.js":        {len(served(t, assets, "app.js", "gzip").body), 6 << 10},
+	}
+	for _, l := range catalog.Languages() {
+		sizes["signin.html in "+l.Name] = struct{ got, most int }{len(gzipped(t, render(t, templates, catalog.For(l.Tag), all["signin-target"]))), 2 << 10}
+	}
+	for name, s := range sizes {
+		if s.got > s.most || s.got == 0 {
+			t.Errorf("%s is %d bytes, want at most %d", name, s.got, s.most)
+		}
+	}
+}
+
+func gzipped(t testing.TB, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestStylesheetAndPagesAgree finds classes that only one of the two knows.
+func TestStylesheetAndPagesAgree(t *testing.T) {
+	templates, catalog, assets := pagesOf(t)
+	styled := map[string]bool{}
+	for _, m := range regexp.MustCompile(`\.([a-z][a-z0-9-]*)`).FindAllStringSubmatch(string(served(t, assets, "gatelodge.css", "").body), -1) {
+		styled[m[1]] = true
+	}
+	worn := map[string]bool{}
+	for _, s := range states() {
+		doc, err := html.Parse(strings.NewReader(render(t, templates, catalog.For("en"), s)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range doc.Descendants() {
+			for class := range strings.FieldsSeq(attr(n, "class")) {
+				worn[class] = true
+			}
+		}
+	}
+	for class := range styled {
+		if !worn[class] && class != "css" { // theme.css, in a comment
+			t.Errorf("no page has the class %s", class)
+		}
+	}
+	for class := range worn {
+		if !styled[class] {
+			t.Errorf("the stylesheet does not know the class %s", class)
+		}
+	}
+}
+
+func BenchmarkRenderSignIn(b *testing.B) {
+	templates, catalog, _ := pagesOf(b)
+	s, p := states()["signin"], catalog.For("en")
+	for b.Loop() {
+		if err := templates.Render(io.Discard, p, s.page, s.data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkParseTemplates(b *testing.B) {
+	catalog, err := lang.Load()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		assets, err := web.LoadAssets(web.DefaultHue)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := web.ParseTemplates(catalog, assets); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
