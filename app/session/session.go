@@ -133,15 +133,16 @@ func (s *Sessions) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			s.flush()
+			s.Flush()
 			return
 		case <-tick.C:
-			s.flush()
+			s.Flush()
 		}
 	}
 }
 
-func (s *Sessions) flush() {
+// Flush writes the touches that wait now: for readers who want to see them.
+func (s *Sessions) Flush() {
 	s.mu.Lock()
 	waiting := s.touches
 	s.touches = make(map[[32]byte]store.Touch)
