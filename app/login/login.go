@@ -102,7 +102,7 @@ func (l *Login) amr() string {
 // that a browser could take for another place. What is returned always begins
 // with one slash and is safe in a Location header.
 func LocalPath(p string) string {
-	if len(p) > 2000 || !strings.HasPrefix(p, "/") {
+	if len(p) > 2000 || !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") {
 		return "/"
 	}
 	for _, r := range p {
