@@ -1,0 +1,141 @@
+package app_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// may lists, for each layer, what it may import from this module.
+var may = map[string][]string{
+	"store": {"store"},
+	"app":   {"app", "store"},
+	"web":   {"web", "app", "store"},
+}
+
+// only lists packages that a single package of ours may import.
+var only = map[string]string{
+	"github.com/julienschmidt/httprouter": "gatelodge/web",
+	"github.com/gorilla/sessions":         "gatelodge/web",
+	"github.com/BurntSushi/toml":          "gatelodge/app/config gatelodge/app/lang",
+	"modernc.org/sqlite":                  "gatelodge/store",
+	"math/rand":                           "",
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "gatelodge/...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var list []pkg
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+// layer returns the first folder of a package of ours, or "".
+func layer(path string) string {
+	rest, ours := strings.CutPrefix(path, "gatelodge/")
+	if !ours {
+		return ""
+	}
+	first, _, _ := strings.Cut(rest, "/")
+	return first
+}
+
+func TestImportsPointRight(t *testing.T) {
+	seen := 0
+	for _, p := range packages(t) {
+		from := layer(p.ImportPath)
+		for _, path := range p.Imports {
+			to := layer(path)
+			if from != "" && to != "" {
+				seen++
+				if !slices.Contains(may[from], to) {
+					t.Errorf("%s imports %s: %s may import %v only", p.ImportPath, path, from, may[from])
+				}
+			}
+			if allowed, ok := only[path]; ok && !slices.Contains(strings.Fields(allowed), p.ImportPath) {
+				t.Errorf("%s imports %s, which is for %q alone", p.ImportPath, path, allowed)
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("saw only %d imports of ours: the test looks at nothing", seen)
+	}
+}
+
+// Two flows never import each other, and a leaf imports nothing but leaves.
+func TestStepsWithinAppPointDown(t *testing.T) {
+	steps := [][]string{
+		{"fault", "secret", "lang", "config", "device"},
+		{"audit", "limit"},
+		{"account", "session", "challenge"},
+		{"mail"},
+		{"login"},
+		{"app"},
+		{"command"},
+	}
+	step := func(path string) int {
+		rest, ours := strings.CutPrefix(path, "gatelodge/app")
+		if !ours {
+			return -1
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
+		if name == "" {
+			name = "app"
+		}
+		return slices.IndexFunc(steps, func(s []string) bool { return slices.Contains(s, name) })
+	}
+	for _, p := range packages(t) {
+		from := step(p.ImportPath)
+		if strings.HasPrefix(p.ImportPath, "gatelodge/app") && from < 0 {
+			t.Errorf("%s stands in no step", p.ImportPath)
+		}
+		for _, path := range p.Imports {
+			if to := step(path); from >= 0 && to > from {
+				t.Errorf("%s imports %s, which stands above it", p.ImportPath, path)
+			}
+		}
+	}
+}
+
+// modernc.org/sqlite works only with exactly the libc it was made with.
+func TestLibcIsTheOneSQLitePins(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "mod", "graph").Output()
+	if err != nil {
+		t.Fatalf("go mod graph: %v", err)
+	}
+	ours, pinned := "", ""
+	for line := range strings.Lines(string(out)) {
+		from, to, _ := strings.Cut(strings.TrimSpace(line), " ")
+		version, ok := strings.CutPrefix(to, "modernc.org/libc@")
+		switch {
+		case ok && from == "gatelodge":
+			ours = version
+		case ok && strings.HasPrefix(from, "modernc.org/sqlite@"):
+			pinned = version
+		}
+	}
+	if ours == "" || ours != pinned {
+		t.Errorf("libc is %q, SQLite pins %q", ours, pinned)
+	}
+}
