@@ -26,8 +26,8 @@ type Message struct {
 
 var firstLink = regexp.MustCompile(`https?://[^\s<>"]+`)
 
-// open takes apart a message that package compose put together.
-func open(w store.Work) (Message, error) {
+// Open takes apart a message that package compose put together.
+func Open(w store.Work) (Message, error) {
 	m := Message{Message: w.Message, Source: string(w.Body)}
 	parsed, err := mail.ReadMessage(bytes.NewReader(w.Body))
 	if err != nil {
@@ -69,7 +69,7 @@ func open(w store.Work) (Message, error) {
 
 // Notice returns a captured message in two lines, for a terminal.
 func Notice(w store.Work) (string, error) {
-	m, err := open(w)
+	m, err := Open(w)
 	if err != nil {
 		return "", err
 	}

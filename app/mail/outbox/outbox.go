@@ -45,7 +45,7 @@ func (o *Outbox) Captured(ctx context.Context) ([]Message, error) {
 			return err
 		}
 		for _, row := range rows {
-			m, err := open(row)
+			m, err := Open(row)
 			if err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ func (o *Outbox) Message(ctx context.Context, id string) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	return open(work)
+	return Open(work)
 }
 
 // Empty removes the captured messages and returns how many there were.
