@@ -36,7 +36,7 @@ func statements() map[string]statement {
 		"messages": {messagesQuery, true}, "waitingMessages": {waitingMessagesQuery, false},
 		"messageByID": {messageByIDQuery, true}, "mailHealth": {mailHealthQuery, true},
 		"emptyCaptured": {emptyCapturedQuery, false}, "captured": {capturedQuery, true},
-		"addEvent":      {addEventQuery, false}, "eventsByReference": {eventsByReferenceQuery, true}, "eventsOf": {eventsOfQuery, true},
+		"addEvent": {addEventQuery, false}, "eventsByReference": {eventsByReferenceQuery, true}, "eventsOf": {eventsOfQuery, true},
 	}
 	for _, s := range sweeps {
 		list["sweep "+s.query[:24]] = statement{s.query, true}
