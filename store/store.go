@@ -43,6 +43,7 @@ type DB struct {
 	closing chan struct{}
 	closed  sync.WaitGroup
 	hot     hotStatements
+	cache   sessionCache
 	clean   bool // the last run ended with Close
 }
 

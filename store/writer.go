@@ -114,7 +114,9 @@ func (db *DB) inOneTx(group []*job) error {
 			return errors.Join(j.err, fmt.Errorf("ending a write: %w", classify(err)))
 		}
 	}
-	if err := tx.Commit(); err != nil {
+	err = tx.Commit()
+	db.cache.written() // even when it failed: then nobody knows what was written
+	if err != nil {
 		return fmt.Errorf("committing: %w", classify(err))
 	}
 	return nil

@@ -59,7 +59,7 @@ func (s *Server) current(w http.ResponseWriter, r *http.Request) (session.Curren
 	if token == "" {
 		return session.Current{}, session.ErrNone
 	}
-	cur, err := s.Sessions.Resume(r.Context(), token, clientIP(r, s.trusted).String())
+	cur, err := s.Sessions.Resume(r.Context(), token, func() string { return clientIP(r, s.trusted).String() })
 	if err == nil && cur.Renewed {
 		s.cookies.setSession(w, token, cur.Session.ExpiresAt, s.Now())
 	}

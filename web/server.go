@@ -138,7 +138,9 @@ func (s *Server) outermost(next http.Handler) http.Handler {
 		if secure {
 			h["Strict-Transport-Security"] = headerHSTS
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if r.Body != http.NoBody {
+			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		}
 		next.ServeHTTP(w, r)
 	})
 }

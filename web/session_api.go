@@ -46,7 +46,7 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request) error {
 	body, cur := nobody, session.Current{}
 	if token != "" {
 		var err error
-		cur, err = s.Sessions.Resume(r.Context(), token, clientIP(r, s.trusted).String())
+		cur, err = s.Sessions.Resume(r.Context(), token, func() string { return clientIP(r, s.trusted).String() })
 		switch {
 		case errors.Is(err, session.ErrNone):
 			s.cookies.dropSession(w)

@@ -387,7 +387,7 @@ func TestSessionFixation(t *testing.T) {
 			t.Error("the planted token became the session's")
 		}
 	}
-	if _, err := h.app.Sessions.Resume(t.Context(), planted, ""); err == nil {
+	if _, err := h.app.Sessions.Resume(t.Context(), planted, func() string { return "" }); err == nil {
 		t.Error("the planted token opens a session")
 	}
 }

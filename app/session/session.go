@@ -87,8 +87,9 @@ type Current struct {
 }
 
 // Resume returns the live session that the token opens, or ErrNone. The use is
-// remembered; nothing is written here.
-func (s *Sessions) Resume(ctx context.Context, token, ip string) (Current, error) {
+// remembered; nothing is written here. ip says where it is used from, and is
+// asked only when that is to be remembered.
+func (s *Sessions) Resume(ctx context.Context, token string, ip func() string) (Current, error) {
 	hash, ok := secret.Hash(token)
 	if !ok {
 		return Current{}, ErrNone
@@ -106,7 +107,7 @@ func (s *Sessions) Resume(ctx context.Context, token, ip string) (Current, error
 		c.Renewed, c.Session.ExpiresAt = true, expires
 	}
 	if c.Renewed || now.Sub(row.SeenAt) >= touchEvery {
-		s.touch(c.Session, ip, now)
+		s.touch(c.Session, ip(), now)
 	}
 	return c, nil
 }

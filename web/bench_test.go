@@ -1,0 +1,153 @@
+package web_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"gatelodge/app/audit"
+	"gatelodge/store"
+)
+
+// bareHandler answers 200 with the headers and a body of the size of ours: what
+// net/http alone can do.
+func bareHandler(like reply) http.Handler {
+	body := []byte(like.body)
+	header := like.Header.Clone()
+	header.Del("Date")
+	header.Del("Content-Length")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		for name, values := range header {
+			h[name] = values
+		}
+		w.Write(body)
+	})
+}
+
+// signedInRequest opens a house and returns it with the bytes of a session check
+// by somebody who is signed in, among n others.
+func signedInRequest(b *testing.B, n int) (*house, string, reply) {
+	b.Helper()
+	h := open(b, nil)
+	h.user("mara@home.example")
+	seed(b, h, n)
+	mara := h.browser()
+	mara.signIn("mara@home.example")
+	answer := mara.get("/api/auth/session")
+	if !strings.Contains(answer.body, "mara@home.example") {
+		b.Fatal(answer.body)
+	}
+	var cookies []string
+	u := mustURL(b, h.url)
+	for _, c := range mara.client.Jar.Cookies(u) {
+		cookies = append(cookies, c.Name+"="+c.Value)
+	}
+	return h, "GET /api/auth/session HTTP/1.1\r\nHost: " + u.Host + "\r\nCookie: " + strings.Join(cookies, "; ") + "\r\n\r\n", answer
+}
+
+func seed(b *testing.B, h *house, n int) {
+	b.Helper()
+	now := h.Now()
+	for done := 0; done < n; {
+		err := h.app.DB.Update(b.Context(), func(tx *store.Tx) error {
+			for range min(500, n-done) {
+				id := store.NewID(now)
+				u := store.User{ID: id, Email: id + "@x.example", EmailNorm: id + "@x.example", CreatedAt: now, UpdatedAt: now}
+				if err := tx.AddUser(u); err != nil {
+					return err
+				}
+				if _, _, err := h.app.Sessions.Start(tx, fromNowhere, id, "email", ""); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		done += min(500, n-done)
+	}
+}
+
+// load sends the request over connections that stay open, as fast as answers
+// come, and fails on anything but 200.
+func load(b *testing.B, address, request string) {
+	b.Helper()
+	b.SetParallelism(16)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		defer conn.Close()
+		r := bufio.NewReader(conn)
+		for pb.Next() {
+			if _, err := io.WriteString(conn, request); err != nil {
+				b.Error(err)
+				return
+			}
+			res, err := http.ReadResponse(r, nil)
+			if err != nil || res.StatusCode != http.StatusOK {
+				b.Errorf("%v, %v", res, err)
+				return
+			}
+			if _, err := io.Copy(io.Discard, res.Body); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+// BenchmarkSessionCheck compares GET /api/auth/session of somebody signed in
+// among 10,000 sessions with a bare handler that says the same: the handlers
+// alone, and whole servers under 32 connections.
+func BenchmarkSessionCheck(b *testing.B) {
+	h, request, answer := signedInRequest(b, 10_000)
+	bare := bareHandler(answer)
+	for _, tt := range []struct {
+		name    string
+		handler http.Handler
+	}{{"bare", bare}, {"gatelodge", h.web}} {
+		b.Run("handler/"+tt.name, func(b *testing.B) {
+			req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(request)))
+			if err != nil {
+				b.Fatal(err)
+			}
+			req.RemoteAddr = "127.0.0.1:1"
+			b.ReportAllocs()
+			for b.Loop() {
+				w := httptest.NewRecorder()
+				tt.handler.ServeHTTP(w, req)
+				if w.Code != 200 {
+					b.Fatal(w.Code)
+				}
+			}
+		})
+		b.Run("server/"+tt.name, func(b *testing.B) {
+			srv := httptest.NewServer(tt.handler)
+			defer srv.Close()
+			load(b, srv.Listener.Addr().String(), request)
+		})
+	}
+}
+
+// BenchmarkAskForLink is POST /signin: the challenge and its mail written
+// durably, for addresses that are known.
+func BenchmarkAskForLink(b *testing.B) {
+	h := open(b, nil)
+	h.user("mara@home.example")
+	for b.Loop() {
+		h.pass(24 * 3600 * 1e9)
+		h.browser().post("/signin", "identifier", "mara@home.example").goesTo(b, "/signin/code")
+	}
+}
+
+var fromNowhere = audit.From{IP: "127.0.0.1", Network: "127.0.0.1", Device: "Firefox on Linux"}
