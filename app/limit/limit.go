@@ -121,3 +121,10 @@ func (l *Limiter) makeRoom(now time.Time) {
 		delete(l.keys, key)
 	}
 }
+
+// Len returns how many keys are remembered.
+func (l *Limiter) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.keys)
+}

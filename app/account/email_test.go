@@ -1,0 +1,86 @@
+package account_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"unicode"
+
+	"gatelodge/app/account"
+	"gatelodge/store"
+)
+
+func TestNormalEmail(t *testing.T) {
+	tests := map[string]struct {
+		typed, want string
+		err         error
+	}{
+		"as it is":                 {"mara@home.example", "mara@home.example", nil},
+		"upper case and spaces":    {"  Mara@HOME.Example\n", "mara@home.example", nil},
+		"a plus and dots":          {"m.a+x@home.example", "m.a+x@home.example", nil},
+		"a domain in any script":   {"mara@bücher.example", "mara@xn--bcher-kva.example", nil},
+		"a composed letter":        {"mu\u0308ller@home.example", "müller@home.example", nil},
+		"a final dot":              {"mara@home.example.", "mara@home.example", nil},
+		"a host without a dot":     {"admin@localhost", "admin@localhost", nil},
+		"nothing":                  {" ", "", account.ErrEmailEmpty},
+		"no at":                    {"mara", "", account.ErrEmailMalformed},
+		"no name":                  {"@home.example", "", account.ErrEmailMalformed},
+		"no domain":                {"mara@", "", account.ErrEmailMalformed},
+		"two of them":              {"a@b.example, c@d.example", "", account.ErrEmailMalformed},
+		"a line break":             {"mara@home.example\r\nBcc: x@y.example", "", account.ErrEmailMalformed},
+		"brackets":                 {"<mara@home.example>", "", account.ErrEmailMalformed},
+		"quotes":                   {`"a b"@home.example`, "", account.ErrEmailMalformed},
+		"a dot too many":           {"a..b@home.example", "", account.ErrEmailMalformed},
+		"an empty label":           {"a@home..example", "", account.ErrEmailMalformed},
+		"a host with an underline": {"a@ho_me.example", "", account.ErrEmailMalformed},
+		"an address literal":       {"a@[127.0.0.1]", "", account.ErrEmailMalformed},
+		"too long":                 {strings.Repeat("a", 250) + "@home.example", "", account.ErrEmailMalformed},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := account.NormalEmail(tt.typed)
+			if got != tt.want || !errors.Is(err, tt.err) {
+				t.Errorf("got %q, %v, want %q, %v", got, err, tt.want, tt.err)
+			}
+		})
+	}
+}
+
+// Mail goes where the owner said, not where a look-alike was typed: a Turkish
+// dotless i that some comparison folds into an i is another address here.
+func TestALookAlikeIsAnotherAddress(t *testing.T) {
+	for _, pair := range [][2]string{{"mıke@home.example", "mike@home.example"}, {"mike@gıthub.example", "mike@github.example"}} {
+		a, errA := account.NormalEmail(pair[0])
+		b, errB := account.NormalEmail(pair[1])
+		if errA == nil && errB == nil && a == b {
+			t.Errorf("%q and %q are both %q", pair[0], pair[1], a)
+		}
+	}
+}
+
+func TestMailAddressKeepsTheOwnersLocalPart(t *testing.T) {
+	u := store.User{Email: "Mara.O@Bücher.example", EmailNorm: "mara.o@xn--bcher-kva.example"}
+	if got := account.MailAddress(u); got != "Mara.O@xn--bcher-kva.example" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func FuzzNormalEmail(f *testing.F) {
+	f.Add("Mara@HOME.example")
+	f.Add("a@b.example\r\nBcc: c@d.example")
+	f.Add("\u212a@x.example")
+	f.Fuzz(func(t *testing.T, typed string) {
+		got, err := account.NormalEmail(typed)
+		if err != nil {
+			return
+		}
+		if strings.ContainsFunc(got, func(r rune) bool {
+			return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("<>,;:\"()[]\\", r)
+		}) {
+			t.Errorf("%q became %q", typed, got)
+		}
+		if again, err := account.NormalEmail(got); err != nil || again != got {
+			t.Errorf("%q becomes %q, then %q, %v", typed, got, again, err)
+		}
+	})
+}

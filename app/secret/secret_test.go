@@ -1,0 +1,78 @@
+package secret_test
+
+import (
+	"strings"
+	"testing"
+
+	"gatelodge/app/secret"
+)
+
+func TestHashTakesTokensOnly(t *testing.T) {
+	token := secret.Token()
+	hash, ok := secret.Hash(token)
+	if !ok || len(hash) != 32 {
+		t.Fatalf("a token of ours is refused")
+	}
+	if again, _ := secret.Hash(token); !secret.Equal(hash, again) {
+		t.Error("one token has two hashes")
+	}
+	for name, text := range map[string]string{
+		"nothing": "", "short": token[:42], "long": token + "A", "another alphabet": strings.Repeat("+", 43),
+		"bits that do not count": strings.Repeat("A", 42) + "B",
+	} {
+		if _, ok := secret.Hash(text); ok {
+			t.Errorf("%s is taken for a token", name)
+		}
+	}
+}
+
+func TestMACDoesNotConfuseParts(t *testing.T) {
+	key := []byte("key")
+	if secret.Equal(secret.MAC(key, "ab", "c"), secret.MAC(key, "a", "bc")) {
+		t.Error("two lists of parts have one MAC")
+	}
+}
+
+func TestCleanCode(t *testing.T) {
+	for typed, want := range map[string]string{"482913": "482913", " 482 913": "482913", "482-913": "482913", "４８２９１３": "482913"} {
+		if got, ok := secret.CleanCode(typed); !ok || got != want {
+			t.Errorf("%q: got %q, %v", typed, got, ok)
+		}
+	}
+	for _, typed := range []string{"", "48291", "4829133", "48291a", strings.Repeat(" ", 100) + "482913"} {
+		if got, ok := secret.CleanCode(typed); ok {
+			t.Errorf("%q is taken for %q", typed, got)
+		}
+	}
+}
+
+func TestCodesAreSpread(t *testing.T) {
+	key := []byte("key")
+	var first [10]int
+	for range 10_000 {
+		code := secret.Code(key, secret.Token())
+		if len(code) != 6 {
+			t.Fatalf("got %q", code)
+		}
+		first[code[0]-'0']++
+	}
+	for digit, n := range first {
+		if n < 800 || n > 1200 {
+			t.Errorf("%d codes of 10,000 begin with %d", n, digit)
+		}
+	}
+}
+
+func TestSpokenCodesForgiveTheirReader(t *testing.T) {
+	code := secret.Spoken([]byte("0123456789abcdef0123456789abcdef"))
+	for _, typed := range []string{code, strings.ToLower(code), strings.ReplaceAll(code, "-", " "), strings.ReplaceAll(code, "-", ""), strings.ReplaceAll(strings.ReplaceAll(code, "0", "o"), "1", "l")} {
+		if got := secret.CleanSpoken(typed); got != code {
+			t.Errorf("%q: got %q, want %q", typed, got, code)
+		}
+	}
+	for _, typed := range []string{"", code[1:], code + "A", strings.Repeat("U", 16), strings.Repeat("é", 16)} {
+		if got := secret.CleanSpoken(typed); got != "" {
+			t.Errorf("%q is taken for %q", typed, got)
+		}
+	}
+}
