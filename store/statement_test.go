@@ -18,7 +18,7 @@ func statements() map[string]statement {
 	list := map[string]statement{
 		"meta": {metaQuery, true}, "setMeta": {setMetaQuery, false},
 		"userByID": {userByIDQuery, true}, "userByEmail": {userByEmailQuery, true}, "users": {usersQuery, true},
-		"anyUser": {anyUserQuery, false}, "addUser": {addUserQuery, false}, "addFirstUser": {addFirstUserQuery, false},
+		"anyAdmin": {anyAdminQuery, false}, "addUser": {addUserQuery, false}, "addFirstAdmin": {addFirstAdminQuery, false},
 		"verifyEmail": {verifyEmailQuery, true}, "setDisabled": {setDisabledQuery, true}, "removeUser": {removeUserQuery, true},
 		"otherAdmins":    {otherAdminsQuery, false},
 		"sessionByToken": {sessionByTokenQuery, true}, "addSession": {addSessionQuery, false},

@@ -77,16 +77,16 @@ func (tx *Tx) Users(after string, limit int) ([]User, error) {
 
 const usersQuery = `SELECT ` + userColumns + ` FROM users WHERE email_norm > $1 ORDER BY email_norm LIMIT $2`
 
-// AnyUser reports whether there is a user at all.
-func (tx *Tx) AnyUser() (bool, error) {
+// AnyAdmin reports whether there is an admin at all.
+func (tx *Tx) AnyAdmin() (bool, error) {
 	var any bool
-	if err := tx.q.QueryRowContext(tx.ctx, anyUserQuery).Scan(&any); err != nil {
-		return false, fmt.Errorf("looking for a user: %w", err)
+	if err := tx.q.QueryRowContext(tx.ctx, anyAdminQuery).Scan(&any); err != nil {
+		return false, fmt.Errorf("looking for an admin: %w", err)
 	}
 	return any, nil
 }
 
-const anyUserQuery = `SELECT EXISTS (SELECT 1 FROM users)`
+const anyAdminQuery = `SELECT EXISTS (SELECT 1 FROM users WHERE admin = 1)`
 
 // AddUser adds u. It returns ErrConflict when the address is taken.
 func (tx *Tx) AddUser(u User) error {
@@ -99,20 +99,29 @@ func (tx *Tx) AddUser(u User) error {
 
 const addUserQuery = `INSERT INTO users (` + userColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 
-// AddFirstUser adds u when there is no user yet, in one statement: of two
-// visitors with the set-up code, one succeeds and the other gets ErrConflict.
-func (tx *Tx) AddFirstUser(u User) error {
-	res, err := tx.q.ExecContext(tx.ctx, addFirstUserQuery, u.values()...)
-	if err != nil {
-		return fmt.Errorf("adding the first user: %w", classify(err))
+// AddFirstAdmin adds u, an admin, when there is no admin yet, in one statement:
+// of two visitors with the set-up code, one succeeds and the other gets
+// ErrConflict. A user who has the address already becomes the admin; the id
+// that counts is returned.
+func (tx *Tx) AddFirstAdmin(u User) (id string, err error) {
+	err = tx.q.QueryRowContext(tx.ctx, addFirstAdminQuery, u.values()...).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", ErrConflict
 	}
-	return wantRow(res, ErrConflict)
+	if err != nil {
+		return "", fmt.Errorf("adding the first admin: %w", classify(err))
+	}
+	return id, nil
 }
 
-const addFirstUserQuery = `
+const addFirstAdminQuery = `
 	INSERT INTO users (` + userColumns + `)
 	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
-	 WHERE NOT EXISTS (SELECT 1 FROM users)`
+	 WHERE NOT EXISTS (SELECT 1 FROM users WHERE admin = 1)
+	    ON CONFLICT (email_norm) DO UPDATE
+	   SET admin = 1, email_verified_at = excluded.email_verified_at, disabled_at = NULL, updated_at = excluded.updated_at,
+	       name = CASE WHEN excluded.name = '' THEN users.name ELSE excluded.name END
+	RETURNING id`
 
 func (u User) values() []any {
 	return []any{

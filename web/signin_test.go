@@ -450,3 +450,21 @@ func TestSetUpMakesOneAdminHoweverManyTry(t *testing.T) {
 	}
 	h.browser().get("/setup?code="+code).is(t, http.StatusGone, "has been set up")
 }
+
+// A user added on the command line before the set-up must not leave the house
+// without anybody who may manage it.
+func TestSetUpAfterAUserWasAdded(t *testing.T) {
+	h := open(t, nil)
+	u := h.user("mara@home.example")
+	code, err := h.app.Users.SetUpCode(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := h.browser()
+	b.post("/setup", "setup_code", code, "email", "Mara@home.example", "name", "Mara").goesTo(t, "/account?welcome")
+	b.isSignedInAs("mara@home.example")
+	got, err := h.app.Users.Find(t.Context(), u.ID)
+	if err != nil || !got.Admin || got.Name != "Mara" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}

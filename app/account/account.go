@@ -45,7 +45,7 @@ type Users struct {
 }
 
 // SetUpCode returns the code that proves its holder reads this server's
-// terminal, or ErrSetUpDone once there is a user. It follows from the server's
+// terminal, or ErrSetUpDone once there is an admin. It follows from the server's
 // key, so it is the same at each start and nowhere stored.
 func (s *Users) SetUpCode(ctx context.Context) (string, error) {
 	open, err := s.SetUpOpen(ctx)
@@ -58,11 +58,11 @@ func (s *Users) SetUpCode(ctx context.Context) (string, error) {
 	return secret.Spoken(s.DB.Keyring().Derive("set-up code")), nil
 }
 
-// SetUpOpen reports whether the server still waits for its first user.
+// SetUpOpen reports whether the server still waits for its first admin.
 func (s *Users) SetUpOpen(ctx context.Context) (bool, error) {
 	any := false
 	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
-		any, err = tx.AnyUser()
+		any, err = tx.AnyAdmin()
 		return err
 	})
 	return !any, err
@@ -73,7 +73,7 @@ type SetUp struct {
 	Code, Email, Name, Language string
 }
 
-// SetUp makes the first user, an admin. The address counts as verified: who
+// SetUp makes the first admin. The address counts as verified: who
 // reads the terminal decides. finish runs in the same transaction, so that the
 // admin exists only when they are also signed in.
 func (s *Users) SetUp(ctx context.Context, from audit.From, form SetUp, finish func(*store.Tx, store.User) error) error {
@@ -97,9 +97,12 @@ func (s *Users) SetUp(ctx context.Context, from audit.From, form SetUp, finish f
 	}
 	u.Admin, u.EmailVerifiedAt = true, u.CreatedAt
 	err = s.DB.Update(ctx, func(tx *store.Tx) error {
-		if err := tx.AddFirstUser(u); err != nil {
+		id, err := tx.AddFirstAdmin(u)
+		if err != nil {
 			return err
 		}
+		u := u
+		u.ID = id
 		if err := s.Audit.Record(tx, from, audit.SetUp, audit.ByVisitor, u.ID, u.EmailNorm); err != nil {
 			return err
 		}
