@@ -279,6 +279,13 @@ func listen(setting string) (net.Listener, error) {
 	if err != nil {
 		return nil, &noPort{setting, err}
 	}
+	if network == "unix" {
+		// The proxy is another user; who may reach the socket is its directory's
+		// business.
+		if err := os.Chmod(address, 0o666); err != nil {
+			return nil, errors.Join(&noPort{setting, err}, l.Close())
+		}
+	}
 	return l, nil
 }
 

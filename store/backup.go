@@ -37,10 +37,10 @@ func (db *DB) Backup(ctx context.Context, path string) error {
 	if err := vacuumInto(ctx, pool, whole); err != nil {
 		return fmt.Errorf("writing the backup: %w", err)
 	}
-	if err := os.Link(whole, path); err != nil {
+	if err := publish(whole, path); err != nil {
 		return fmt.Errorf("naming the backup: %w", err)
 	}
-	return syncDir(filepath.Dir(path))
+	return nil
 }
 
 func vacuumInto(ctx context.Context, pool *sql.DB, path string) error {

@@ -57,7 +57,18 @@ func newKeyFile(path string) error {
 	if err := errors.Join(tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(tmp.Name(), path); err != nil {
+	return publish(tmp.Name(), path)
+}
+
+// publish gives a file that is whole its name, for good. It does not overwrite.
+func publish(whole, path string) error {
+	err := os.Link(whole, path)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		// A file system without hard links: whoever called has seen that there is
+		// no such file.
+		err = os.Rename(whole, path)
+	}
+	if err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))

@@ -2,6 +2,7 @@ package web
 
 import (
 	"io"
+	"net"
 	"net/http"
 
 	"gatelodge/app/mail/outbox"
@@ -14,7 +15,8 @@ import (
 func (s *Server) devMail(r *http.Request) bool {
 	host, _ := splitHost(r.Host)
 	originHost, _ := splitHost(s.Origin.Host)
-	return s.Outbox.Capture && loopbackName(originHost) && loopbackName(host) && peerIP(r).IsLoopback() && !forwarded(r)
+	_, _, err := net.SplitHostPort(r.RemoteAddr) // fails for a Unix socket, behind which there is always a proxy
+	return s.Outbox.Capture && err == nil && loopbackName(originHost) && loopbackName(host) && peerIP(r).IsLoopback() && !forwarded(r)
 }
 
 func (s *Server) getDevMail(w http.ResponseWriter, r *http.Request) error {
