@@ -202,7 +202,8 @@ func (l *Loaded) readEnv(env []string) Errors {
 	known := settings()
 	for _, pair := range env {
 		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, prefix) || slices.Contains(others, name) {
+		// An empty one counts as not set: container files pass those on.
+		if !strings.HasPrefix(name, prefix) || value == "" || slices.Contains(others, name) {
 			continue
 		}
 		i := slices.IndexFunc(known, func(s setting) bool { return envName(s.key) == name })
