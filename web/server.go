@@ -173,20 +173,15 @@ var (
 	errTooLarge = fault.New(fault.TooLarge, "error.too_large")
 )
 
-// rightHost reports whether a request was sent to the origin people see. On a
+// rightHost reports whether a request was sent to the host people see. On a
 // loopback origin every loopback name is that; anything else is a page of
 // another site that points its name here, or somebody who came by an address
-// where neither cookies nor links will work.
+// where neither cookies nor links will work. Ports are not compared: proxies
+// lose them.
 func (s *Server) rightHost(r *http.Request) bool {
-	if strings.EqualFold(r.Host, s.Origin.Host) {
-		return true
-	}
-	host, port := splitHost(r.Host)
-	wantHost, wantPort := splitHost(s.Origin.Host)
-	if loopbackName(host) && loopbackName(wantHost) {
-		return port == wantPort
-	}
-	return strings.EqualFold(host, wantHost) && port == "" && (wantPort == "443" || wantPort == "80")
+	host, _ := splitHost(r.Host)
+	want, _ := splitHost(s.Origin.Host)
+	return strings.EqualFold(host, want) || loopbackName(host) && loopbackName(want)
 }
 
 func splitHost(hostport string) (host, port string) {
