@@ -2,21 +2,31 @@ package web
 
 import (
 	"io"
-	"net"
 	"net/http"
+	"net/netip"
+	"os"
 
 	"gatelodge/app/mail/outbox"
 )
 
 // devMail reports whether a request may read captured mail, which holds links
-// that sign in as anybody. Only a browser on this machine may, at a loopback
-// address, with no proxy in between; a proxy on this machine would make the
-// whole world look local, so once people see another address nobody may.
+// that sign in as anybody: a program of the same user as ours (or of root) on
+// this machine may, at a loopback address, while that is the address people see.
+// A proxy on this machine makes the whole world look local; it bears its marks,
+// or at least runs as another user.
 func (s *Server) devMail(r *http.Request) bool {
 	host, _ := splitHost(r.Host)
 	originHost, _ := splitHost(s.Origin.Host)
-	_, _, err := net.SplitHostPort(r.RemoteAddr) // fails for a Unix socket, behind which there is always a proxy
-	return s.Outbox.Capture && err == nil && loopbackName(originHost) && loopbackName(host) && peerIP(r).IsLoopback() && !forwarded(r)
+	if !s.Outbox.Capture || !loopbackName(originHost) || !loopbackName(host) || forwarded(r) {
+		return false
+	}
+	// Fails for a Unix socket, behind which there is always a proxy.
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !peer.Addr().Unmap().IsLoopback() {
+		return false
+	}
+	uid, err := peerUser(peer)
+	return err == nil && (uid == os.Getuid() || uid == 0)
 }
 
 func (s *Server) getDevMail(w http.ResponseWriter, r *http.Request) error {
