@@ -138,27 +138,23 @@ func serveDev(ctx context.Context, p command.Process, flags *flag.FlagSet) error
 	if err != nil {
 		return err
 	}
-	return serveHouse(ctx, p, loaded, func(a *app.App) error {
+	return serveHouse(ctx, p, loaded, func(a *app.App) (string, error) {
 		const email = "admin@localhost"
 		u, err := a.Users.Add(ctx, app.Operator(), email, "Dev Admin", true)
 		if err != nil {
 			u, err = a.Users.Find(ctx, email)
 		}
 		if err != nil {
-			return err
+			return "", err
 		}
 		link, _, err := a.Login.LinkFor(ctx, app.Operator(), u)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(p.Out, "  sign in as %s: %s\n", email, link)
-		return nil
+		return fmt.Sprintf("\nSign in as %s here:\n  %s\n", email, link), err
 	})
 }
 
-// serveHouse opens the house and serves it until ctx ends. started is called
-// when it listens.
-func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, started func(*app.App) error) error {
+// serveHouse opens the house and serves it until ctx ends. prepare, unless nil,
+// is called before, and what it returns stands below the greeting.
+func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, prepare func(*app.App) (string, error)) error {
 	log := newLog(p.Err, &loaded.Config)
 	for _, w := range loaded.Warnings {
 		log.Warn(w)
@@ -176,11 +172,11 @@ func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, s
 	if err != nil {
 		return err
 	}
-	err = serveApp(ctx, p, a, listener, started)
+	err = serveApp(ctx, p, a, listener, prepare)
 	return errors.Join(err, a.Close())
 }
 
-func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.Listener, started func(*app.App) error) error {
+func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.Listener, prepare func(*app.App) (string, error)) error {
 	pages, err := newPages(a)
 	if err != nil {
 		return err
@@ -189,13 +185,14 @@ func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.L
 	if err != nil {
 		return err
 	}
-	if err := greet(ctx, p, a, listener); err != nil {
-		return errors.Join(err, admin.Close())
-	}
-	if started != nil {
-		if err := started(a); err != nil {
+	more := ""
+	if prepare != nil {
+		if more, err = prepare(a); err != nil {
 			return errors.Join(err, admin.Close())
 		}
+	}
+	if err := greet(ctx, p, a, listener, more); err != nil {
+		return errors.Join(err, admin.Close())
 	}
 
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
@@ -312,8 +309,9 @@ func (e *noPort) Hint() string {
 	return "stop the other one, or choose another address with -listen 127.0.0.1:8081"
 }
 
-// greet says where the server is and, until it was used, the set-up link.
-func greet(ctx context.Context, p command.Process, a *app.App, listener net.Listener) error {
+// greet says where the server is and, until it was used, the set-up link, and
+// more.
+func greet(ctx context.Context, p command.Process, a *app.App, listener net.Listener, more string) error {
 	version, _ := command.Version()
 	origin := strings.TrimSuffix(a.Config.Origin().String(), "/")
 	fmt.Fprintf(p.Out, "Gatelodge %s\n  address: %s\n", version, origin)
@@ -331,7 +329,7 @@ func greet(ctx context.Context, p command.Process, a *app.App, listener net.List
 	if link != "" {
 		fmt.Fprintf(p.Out, "\nMake the first admin here:\n  %s\n", link)
 	}
-	fmt.Fprintln(p.Out)
+	fmt.Fprintln(p.Out, more)
 	return nil
 }
 

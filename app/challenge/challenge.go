@@ -103,17 +103,27 @@ func (m *Maker) Look(tx *store.Tx, token string) (store.Challenge, error) {
 
 // dead says why a link no longer opens, or nil.
 func (m *Maker) dead(c store.Challenge) error {
-	switch {
-	case c.UserID == "":
+	if c.UserID == "" {
 		return ErrUnknown // its token was never mailed
-	case c.EndedBy == "used":
-		return ErrUsed
-	case c.EndedBy == "superseded":
-		return ErrSuperseded
-	case c.EndedBy == "cancelled":
-		return ErrCancelled
-	case !m.Now().Before(c.ExpiresAt):
+	}
+	if f := ended(c); f != nil {
+		return f
+	}
+	if !m.Now().Before(c.ExpiresAt) {
 		return ErrExpired
+	}
+	return nil
+}
+
+// ended says what ended a challenge, or nil.
+func ended(c store.Challenge) *fault.Fault {
+	switch c.EndedBy {
+	case "used":
+		return ErrUsed
+	case "superseded":
+		return ErrSuperseded
+	case "cancelled":
+		return ErrCancelled
 	}
 	return nil
 }
@@ -175,13 +185,9 @@ func (m *Maker) codeDead(tx *store.Tx, id string) error {
 
 // CodeDead says why no code of the challenge works any more, or nil.
 func (m *Maker) CodeDead(c store.Challenge) *fault.Fault {
-	switch {
-	case c.EndedBy == "used":
-		return ErrUsed
-	case c.EndedBy == "superseded":
-		return ErrSuperseded
-	case c.EndedBy == "cancelled":
-		return ErrCancelled
+	switch f := ended(c); {
+	case f != nil:
+		return f
 	case c.Attempts >= MaxTries:
 		return ErrCodeDead
 	case !m.Now().Before(c.CodeExpiresAt):

@@ -24,7 +24,7 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "gatelodge")
-	cmd := exec.Command("go", "build", "-o", path, "gatelodge")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "gatelodge")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building: %w\n%s", err, out)
