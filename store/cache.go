@@ -57,3 +57,6 @@ func (c *sessionCache) put(tokenHash []byte, e cachedSession) {
 // written begins a new generation. It is called after each commit, before
 // anybody is told of it.
 func (c *sessionCache) written() { c.generation.Add(1) }
+
+// Generation counts the commits of this run: for tests of what must not write.
+func (db *DB) Generation() uint64 { return db.cache.generation.Load() }

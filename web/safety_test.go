@@ -418,3 +418,21 @@ func TestReadiness(t *testing.T) {
 	h.browser().get("/healthz").is(t, 200, "ok")
 	h.browser().get("/readyz").is(t, 200, "ready")
 }
+
+// What strangers can ask for without end must not write.
+func TestStrangersCauseNoWrites(t *testing.T) {
+	h := open(t, nil)
+	h.user("mara@home.example")
+	asker := h.browser()
+	m := asker.ask("mara@home.example")
+	h.app.Audit.Flush()
+	before := h.app.DB.Generation()
+	for _, path := range []string{asker.path(m), "/signin/link/" + strings.Repeat("A", 43), "/signin", "/setup", "/api/auth/session", "/nowhere", "/account"} {
+		for range 20 {
+			h.browser().get(path, "X-Forwarded-For", "203.0.113.7", "Cookie", "gatelodge="+strings.Repeat("B", 43))
+		}
+	}
+	if after := h.app.DB.Generation(); after-before > 5 {
+		t.Errorf("%d writes for 140 requests of a stranger", after-before)
+	}
+}
