@@ -116,6 +116,9 @@ func finish(p Process, err error) int {
 // house, else wherever the store is.
 func dispatch(ctx context.Context, p Process, args []string, a *app.App) error {
 	v, rest := find(args)
+	if v == nil && listGroup(p.Err, args) {
+		return ErrUsage
+	}
 	if v == nil {
 		fmt.Fprintf(p.Err, "gatelodge: there is no command %q\nhint: \"gatelodge help\" lists them\n", strings.Join(args, " "))
 		return ErrUsage
@@ -149,6 +152,24 @@ func find(args []string) (*verb, []string) {
 		}
 	}
 	return nil, nil
+}
+
+// listGroup prints the verbs that begin with the first word, such as "user", and
+// reports whether there are any.
+func listGroup(w io.Writer, args []string) bool {
+	found := false
+	for _, v := range verbs() {
+		group, _, isGroup := strings.Cut(v.words, " ")
+		if !isGroup || len(args) == 0 || group != args[0] {
+			continue
+		}
+		if !found {
+			fmt.Fprintf(w, "usage:\n")
+		}
+		found = true
+		fmt.Fprintf(w, "  gatelodge %s %s\n", v.words, v.args)
+	}
+	return found
 }
 
 func newFlags(v *verb) *flag.FlagSet {
