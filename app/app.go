@@ -6,6 +6,7 @@ package app
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -65,17 +66,22 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	catalog, err := lang.Load()
-	if err != nil {
-		return nil, fmt.Errorf("loading the sentences: %w", err)
-	}
 	smarthost, err := smarthostOf(c, o.Now)
 	if err != nil {
 		return nil, err
 	}
+	// A start waits for the disk; the sentences are read meanwhile.
+	var catalog *lang.Catalog
+	var wrong error
+	var reading sync.WaitGroup
+	reading.Go(func() { catalog, wrong = lang.Load() })
 	db, err := store.Open(ctx, store.Options{Dir: c.DataDir, Log: o.Log, Now: o.Now})
+	reading.Wait()
 	if err != nil {
 		return nil, err
+	}
+	if wrong != nil {
+		return nil, errors.Join(fmt.Errorf("loading the sentences: %w", wrong), db.Close())
 	}
 	a := &App{
 		Config: c, DB: db, Lang: catalog, Smarthost: smarthost, Now: o.Now, Log: o.Log,

@@ -6,12 +6,14 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 //go:embed static
@@ -28,8 +30,9 @@ type Assets struct {
 }
 
 type asset struct {
-	kind         string
-	plain, small []byte // small is gzip, or nil where that saves nothing
+	kind  string
+	plain []byte
+	small func() []byte // gzip, or nil where that saves nothing; made when first asked for, since a start should not wait for it
 }
 
 // LoadAssets reads the embedded files and makes the theme of a hue.
@@ -62,23 +65,23 @@ func (a *Assets) add(name string, body []byte) error {
 	if !ok {
 		return fmt.Errorf("the static file %s is of no known kind", name)
 	}
-	f := asset{kind: kind, plain: body}
+	a.urls[name] = where
+	a.byPath[where] = asset{kind: kind, plain: body, small: sync.OnceValue(func() []byte { return compress(body) })}
+	return nil
+}
+
+// compress returns body as gzip, or nil where that saves less than a tenth.
+func compress(body []byte) []byte {
 	var b bytes.Buffer
 	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	if err != nil {
-		return fmt.Errorf("compressing %s: %w", name, err)
+		return nil
 	}
-	if _, err := w.Write(body); err != nil {
-		return fmt.Errorf("compressing %s: %w", name, err)
+	_, err = w.Write(body)
+	if err := errors.Join(err, w.Close()); err != nil || b.Len() >= len(body)*9/10 {
+		return nil // the plain form serves as well
 	}
-	if err := w.Close(); err != nil {
-		return fmt.Errorf("compressing %s: %w", name, err)
-	}
-	if b.Len() < len(body)*9/10 {
-		f.small = b.Bytes()
-	}
-	a.urls[name], a.byPath[where] = where, f
-	return nil
+	return b.Bytes()
 }
 
 // kinds are the types of our files. The machine's own table is not asked: it
@@ -104,12 +107,12 @@ func (a *Assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", f.kind)
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Vary", "Accept-Encoding")
 	body := f.plain
-	if f.small != nil {
-		h.Set("Vary", "Accept-Encoding")
-		if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		if small := f.small(); small != nil {
 			h.Set("Content-Encoding", "gzip")
-			body = f.small
+			body = small
 		}
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))

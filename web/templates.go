@@ -2,10 +2,12 @@ package web
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 
 	"gatelodge/app/lang"
 )
@@ -21,14 +23,22 @@ type Templates struct {
 // ParseTemplates parses the pages for every language of the catalogue, with the
 // addresses of the assets in them.
 func ParseTemplates(c *lang.Catalog, assets *Assets) (*Templates, error) {
+	languages := c.Languages()
+	sets, errs := make([]*template.Template, len(languages)), make([]error, len(languages))
+	var parsing sync.WaitGroup // a start should not wait for one after the other
+	for i, l := range languages {
+		parsing.Go(func() {
+			sets[i], errs[i] = template.New("").Funcs(words(c, c.For(l.Tag), assets)).
+				ParseFS(templateFiles, "templates/*.html", "templates/parts/*.html", "templates/pages/*.html")
+		})
+	}
+	parsing.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("parsing the pages: %w", err)
+	}
 	t := &Templates{byTag: make(map[string]*template.Template)}
-	for _, l := range c.Languages() {
-		set, err := template.New("").Funcs(words(c, c.For(l.Tag), assets)).
-			ParseFS(templateFiles, "templates/*.html", "templates/parts/*.html", "templates/pages/*.html")
-		if err != nil {
-			return nil, fmt.Errorf("parsing the pages: %w", err)
-		}
-		t.byTag[l.Tag] = set
+	for i, l := range languages {
+		t.byTag[l.Tag] = sets[i]
 	}
 	return t, nil
 }

@@ -90,15 +90,6 @@ func verbs() []*verb {
 	return slices.Concat(setUpVerbs(), userVerbs(), mailVerbs(), storeVerbs(), configVerbs(), healthVerbs())
 }
 
-// Names returns the verbs, for the usage of the program.
-func Names() []string {
-	var names []string
-	for _, v := range verbs() {
-		names = append(names, v.words)
-	}
-	return names
-}
-
 // Run runs the command line args and returns the exit code.
 func Run(ctx context.Context, p Process, args []string) int {
 	return finish(p, dispatch(ctx, p, args, nil))
