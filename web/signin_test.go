@@ -468,3 +468,26 @@ func TestSetUpAfterAUserWasAdded(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
+
+// Whoever tries many addresses from one place is slowed, and others are not.
+func TestOneNetworkCannotAskForEverybody(t *testing.T) {
+	h := open(t, nil)
+	refused := 0
+	for i := range 70 {
+		b := h.browser()
+		b.headers["X-Forwarded-For"] = "203.0.113.7"
+		a := b.post("/signin", "identifier", strings.Repeat("a", i%60+1)+"@home.example")
+		if a.StatusCode == http.StatusTooManyRequests {
+			refused++
+			if !strings.Contains(a.body, "Too many tries from your network") && !strings.Contains(a.body, "Too many mails") {
+				t.Fatal(a.body)
+			}
+		}
+	}
+	if refused != 10 {
+		t.Errorf("%d of 70 were refused, want 10", refused)
+	}
+	other := h.browser()
+	other.headers["X-Forwarded-For"] = "203.0.113.8"
+	other.post("/signin", "identifier", "z@home.example").goesTo(t, "/signin/code")
+}

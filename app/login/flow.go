@@ -26,12 +26,14 @@ var (
 )
 
 // The rules for asking for mail and for trying codes. An address is protected
-// from a flood of mail, a network and the whole house from those who try many.
+// from a flood of mail, and the house from those who try many; a network is an
+// office as often as an attacker. A code has five tries and an address three
+// codes in ten minutes, so that guessing opens one door in 66,000 such spans.
 var (
 	perAddress = []limit.Rule{{Count: 3, Per: 10 * time.Minute}, {Count: 10, Per: 24 * time.Hour}}
-	perNetwork = []limit.Rule{{Count: 20, Per: 10 * time.Minute}, {Count: 200, Per: 24 * time.Hour}}
+	perNetwork = []limit.Rule{{Count: 60, Per: 10 * time.Minute}, {Count: 600, Per: 24 * time.Hour}}
 	perHouse   = []limit.Rule{{Count: 500, Per: 10 * time.Minute}}
-	perCodes   = []limit.Rule{{Count: 30, Per: 10 * time.Minute}}
+	perCodes   = []limit.Rule{{Count: 100, Per: 10 * time.Minute}}
 )
 
 // A browser may ask again after a minute, and from then on every five.
