@@ -150,12 +150,16 @@ func (q *Queue) freeLeases(ctx context.Context) (n int, err error) {
 }
 
 // claimAll hands out what is due to the workers that are free and returns how
-// long nothing more will be due.
+// long nothing more will be due. It writes only when something is.
 func (q *Queue) claimAll(ctx context.Context, sending *sync.WaitGroup) time.Duration {
 	wait := idle
 	for class := range classes {
 		for {
-			if pause := q.takeWorker(class); pause > 0 {
+			pause := q.untilDue(ctx, class)
+			if pause == 0 {
+				pause = q.takeWorker(class)
+			}
+			if pause > 0 {
 				wait = min(wait, pause)
 				break
 			}
@@ -173,7 +177,6 @@ func (q *Queue) claimAll(ctx context.Context, sending *sync.WaitGroup) time.Dura
 				q.attempt(ctx, w)
 			})
 		}
-		wait = min(wait, q.untilDue(ctx, class))
 	}
 	return wait
 }
@@ -216,18 +219,22 @@ func (q *Queue) claim(ctx context.Context, class int) (store.Work, error) {
 	return w, err
 }
 
+// untilDue returns how long until the next message of that class is due, 0 when
+// one is.
 func (q *Queue) untilDue(ctx context.Context, class int) time.Duration {
 	var due time.Time
 	err := q.db.View(ctx, func(tx *store.Tx) (err error) {
 		due, err = tx.NextDue(class)
 		return err
 	})
+	if errors.Is(err, store.ErrNotFound) {
+		return idle
+	}
 	if err != nil {
-		return idle // nothing waits, or the next look will tell
+		if ctx.Err() == nil {
+			q.log.Error("looking for mail", "err", err)
+		}
+		return idle
 	}
-	// Due already means that no worker was free: one that frees itself wakes us.
-	if d := due.Sub(q.now()); d > 0 {
-		return d
-	}
-	return idle
+	return max(0, due.Sub(q.now()))
 }
