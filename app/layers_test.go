@@ -87,7 +87,7 @@ func TestImportsPointRight(t *testing.T) {
 // Two flows never import each other, and a leaf imports nothing but leaves.
 func TestStepsWithinAppPointDown(t *testing.T) {
 	steps := [][]string{
-		{"fault", "secret", "lang", "config", "device"},
+		{"fault", "secret", "lang", "config", "device", "programtest"},
 		{"audit", "limit"},
 		{"account", "session", "challenge"},
 		{"mail"},

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -15,30 +14,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatelodge/app/programtest"
 )
-
-// build returns the program, built once for all tests.
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "gatelodge-e2e-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "gatelodge")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "gatelodge")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := build(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(code)
-}
 
 // program is a running server.
 type program struct {
@@ -58,11 +36,7 @@ var address = regexp.MustCompile(`(?m)^  address: (\S+)$`)
 // start serves in a new directory with the given config.toml, "" for none.
 func start(t testing.TB, config string) *program {
 	t.Helper()
-	path, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &program{t: t, path: path, dir: t.TempDir()}
+	p := &program{t: t, path: programtest.Build(t), dir: t.TempDir()}
 	if config != "" {
 		if err := os.WriteFile(filepath.Join(p.dir, "config.toml"), []byte(config), 0o600); err != nil {
 			t.Fatal(err)

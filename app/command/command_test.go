@@ -1,4 +1,4 @@
-package main
+package command_test
 
 import (
 	"net"
@@ -10,19 +10,19 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-)
 
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gatelodge": main})
-}
+	"gatelodge/app/programtest"
+)
 
 // TestScripts runs the command line as people do: each verb without a server,
 // and the same beside one.
 func TestScripts(t *testing.T) {
+	program := programtest.Build(t)
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("app", "command", "testdata"),
+		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+e.Getenv("PATH"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "capture": capture, "squat": squat},
