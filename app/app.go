@@ -172,12 +172,6 @@ func notice(w io.Writer, log *slog.Logger, m store.Work, origin string) {
 	fmt.Fprintf(w, "%s\n  read it at %s/dev/mail/%s\n\n", text, origin, m.ID)
 }
 
-const (
-	sweepEvery = 10 * time.Minute
-	sweepRows  = 100
-	sweepPause = 100 * time.Millisecond
-)
-
 // Run works in the background until ctx ends. Then it stops claiming mail,
 // waits for what is past the final dot, and writes what waited.
 func (a *App) Run(ctx context.Context) {
@@ -187,27 +181,6 @@ func (a *App) Run(ctx context.Context) {
 	running.Go(func() { a.Sessions.Run(ctx) })
 	running.Go(func() { a.Audit.Run(ctx) })
 	running.Wait()
-}
-
-func (a *App) sweep(ctx context.Context) {
-	wait := sweepEvery
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-		n, err := a.DB.Sweep(ctx, a.Now(), sweepRows)
-		wait = sweepEvery
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			a.Log.Error("sweeping", "err", err)
-		case n > 0:
-			wait = sweepPause
-		}
-	}
 }
 
 // Close closes the store. Run must have returned.

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 )
 
 const (
@@ -34,6 +36,27 @@ func (tx *Tx) setMeta(name string, value []byte) error {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	return nil
+}
+
+// Moment returns a moment that was kept under a name, or the zero time.
+func (tx *Tx) Moment(name string) (time.Time, error) {
+	value, err := tx.meta(name)
+	if errors.Is(err, ErrNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return at(n), nil
+}
+
+// SetMoment keeps a moment under a name.
+func (tx *Tx) SetMoment(name string, t time.Time) error {
+	return tx.setMeta(name, strconv.AppendInt(nil, ms(t), 10))
 }
 
 // checkKey opens the sealed canary, so that a wrong key is told at start and

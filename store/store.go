@@ -221,7 +221,7 @@ func (db *DB) Ready(ctx context.Context) error {
 		return err
 	}
 	return db.Update(ctx, func(tx *Tx) error {
-		return tx.setMeta("ready_at", fmt.Appendf(nil, "%d", tx.db.now().UnixMilli()))
+		return tx.SetMoment("ready_at", tx.db.now())
 	})
 }
 
