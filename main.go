@@ -71,6 +71,9 @@ func run(ctx context.Context, p command.Process, args []string) int {
 		return 0
 	case "serve":
 		err := serve(ctx, p, args[1:])
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = nil // told to stop while it was starting
+		}
 		if err != nil && !errors.Is(err, command.ErrUsage) {
 			io.WriteString(p.Err, command.Explain(err))
 		}
@@ -293,20 +296,32 @@ type noPort struct {
 }
 
 func (e *noPort) Error() string {
-	if errors.Is(e.cause, syscall.EADDRINUSE) {
-		return "cannot listen on " + e.setting + ": another program is using it"
+	why := e.cause.Error()
+	errno, ok := errors.AsType[syscall.Errno](e.cause)
+	switch {
+	case errno == syscall.EADDRINUSE:
+		why = "another program is using it"
+	case errno == syscall.EADDRNOTAVAIL:
+		why = "it is not an address of this machine"
+	case ok:
+		why = errno.Error() // without the address a second time
 	}
-	return "cannot listen on " + e.setting + ": " + e.cause.Error()
+	return "cannot listen on " + e.setting + ": " + why
 }
 
 func (e *noPort) Unwrap() []error { return []error{command.ErrPort, e.cause} }
 
 // Hint says what to try.
 func (e *noPort) Hint() string {
-	if errors.Is(e.cause, syscall.EACCES) {
+	switch errno, ok := errors.AsType[syscall.Errno](e.cause); {
+	case errno == syscall.EACCES && !strings.HasPrefix(e.setting, "unix:"):
 		return "ports below 1024 need a privilege; choose a higher one with -listen, and let a proxy take the low one"
+	case !ok || errno == syscall.EADDRINUSE:
+		return "stop the other one, or choose another address with -listen 127.0.0.1:8081"
+	case strings.HasPrefix(e.setting, "unix:"):
+		return "name a socket in a directory that exists and that the user who runs Gatelodge may write to"
 	}
-	return "stop the other one, or choose another address with -listen 127.0.0.1:8081"
+	return "choose another address with -listen 127.0.0.1:8080"
 }
 
 // greet says where the server is and, until it was used, the set-up link, and

@@ -10,19 +10,16 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"gatelodge/app/programtest"
 )
 
 // TestScripts runs the command line as people do: each verb without a server,
 // and the same beside one.
 func TestScripts(t *testing.T) {
-	program := programtest.Build(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
-			e.Setenv("PATH", filepath.Dir(program)+string(filepath.ListSeparator)+e.Getenv("PATH"))
+			e.Setenv("PATH", filepath.Dir(released)+string(filepath.ListSeparator)+e.Getenv("PATH"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "capture": capture, "squat": squat},

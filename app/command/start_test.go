@@ -1,0 +1,234 @@
+package command_test
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"gatelodge/app/command"
+)
+
+// lived returns a working directory whose house has a user and was left in order.
+func lived(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if got := use(t, dir, "user", "add", "mara@home.example", "-admin"); got.code != 0 {
+		t.Fatalf("user add: got %+v", got)
+	}
+	return dir
+}
+
+func write(t *testing.T, path, text string, mode fs.FileMode) {
+	t.Helper()
+	if err := errors.Join(os.WriteFile(path, []byte(text), mode), os.Chmod(path, mode)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// raw changes the database of a house behind its back.
+func raw(t *testing.T, dir, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "gatelodge-data", "gatelodge.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Exec(statement)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func taken(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
+}
+
+// Each thing that keeps the server from starting has a sentence, a hint and an
+// exit code of its own, and leaves the house as it was.
+func TestWhatKeepsTheServerFromStarting(t *testing.T) {
+	tests := map[string]struct {
+		spoil func(t *testing.T, dir string) []string // returns further arguments
+		code  int
+		text  string
+	}{
+		"a setting that is none": {func(t *testing.T, dir string) []string {
+			write(t, filepath.Join(dir, "config.toml"), "nmae = \"x\"\n", 0o600)
+			return nil
+		}, command.ExitUsage, "config.toml:1: nmae is not a setting"},
+		"a configuration file that is not there": {func(*testing.T, string) []string {
+			return []string{"-config", "nowhere.toml"}
+		}, command.ExitUsage, "there is no configuration file"},
+		"a port that another program has": {func(t *testing.T, _ string) []string {
+			return []string{"-listen", taken(t)}
+		}, command.ExitPort, "another program is using it"},
+		"an address of another machine": {func(*testing.T, string) []string {
+			return []string{"-listen", "192.0.2.1:8080"}
+		}, command.ExitPort, "cannot listen on 192.0.2.1:8080: it is not an address of this machine"},
+		"a socket in a directory that is not there": {func(t *testing.T, dir string) []string {
+			write(t, filepath.Join(dir, "config.toml"), "public_url = \"http://localhost\"\n", 0o600)
+			return []string{"-listen", "unix:/nowhere/s.sock"}
+		}, command.ExitPort, "cannot listen on unix:/nowhere/s.sock: no such file or directory"},
+		"a missing key": {func(t *testing.T, dir string) []string {
+			if err := os.Remove(filepath.Join(dir, "gatelodge-data", "secret.key")); err != nil {
+				t.Fatal(err)
+			}
+			return nil
+		}, command.ExitKey, "secret.key is missing"},
+		"the key of another house": {func(t *testing.T, dir string) []string {
+			other, err := os.ReadFile(filepath.Join(lived(t), "gatelodge-data", "secret.key"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(dir, "gatelodge-data", "secret.key"), string(other), 0o600)
+			return nil
+		}, command.ExitKey, "belongs to another database"},
+		"a key that others may read": {func(t *testing.T, dir string) []string {
+			if err := os.Chmod(filepath.Join(dir, "gatelodge-data", "secret.key"), 0o640); err != nil {
+				t.Fatal(err)
+			}
+			return nil
+		}, command.ExitKey, "may be read by others (mode 0640)"},
+		"a file where the directory belongs": {func(t *testing.T, dir string) []string {
+			write(t, filepath.Join(dir, "file"), "", 0o600)
+			return []string{"-data", "file"}
+		}, command.ExitReadOnly, "cannot be written"},
+		"a newer database": {func(t *testing.T, dir string) []string {
+			raw(t, dir, "PRAGMA user_version = 99")
+			return nil
+		}, command.ExitNewer, "schema 99"},
+		"the database of another program": {func(t *testing.T, dir string) []string {
+			raw(t, dir, "PRAGMA application_id = 7")
+			return nil
+		}, command.ExitDamaged, "is not a database of Gatelodge"},
+		"half a database": {func(t *testing.T, dir string) []string {
+			path := filepath.Join(dir, "gatelodge-data", "gatelodge.db")
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(path, info.Size()/2); err != nil {
+				t.Fatal(err)
+			}
+			return nil
+		}, command.ExitDamaged, "is damaged"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := lived(t)
+			args := tt.spoil(t, dir)
+			before := files(t, dir)
+			refused(t, use(t, dir, append([]string{"serve", "-listen", "127.0.0.1:0"}, args...)...), tt.code, tt.text)
+			if after := files(t, dir); after != before {
+				t.Errorf("the files were\n%sand are\n%s", before, after)
+			}
+		})
+	}
+}
+
+// refused checks that a start ended with a code and said why in one sentence and
+// what to try in another, on stderr alone.
+func refused(t *testing.T, got said, code int, text string) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSuffix(got.err, "\n"), "\n")
+	if got.code != code || !strings.Contains(lines[0], text) {
+		t.Errorf("got exit %d and %q, want %d and %q", got.code, got.err, code, text)
+	}
+	if len(lines) != 2 || !strings.HasPrefix(lines[0], "gatelodge: ") || !strings.HasPrefix(lines[1], "hint: ") {
+		t.Errorf("got %q, want a line of gatelodge: and one of hint:", got.err)
+	}
+	if got.out != "" {
+		t.Errorf("stdout has %q, want nothing", got.out)
+	}
+}
+
+// files lists what lies in a directory with sizes and modes. The lock is left
+// out: it is taken before anything is looked at.
+func files(t *testing.T, dir string) string {
+	t.Helper()
+	var list strings.Builder
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || entry.Name() == "gatelodge.lock" {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&list, "  %s %d %v\n", strings.TrimPrefix(path, dir), info.Size(), info.Mode())
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list.String()
+}
+
+// asNobody runs the program as somebody who owns nothing.
+func asNobody(t *testing.T, dir string, args ...string) said {
+	t.Helper()
+	cmd := call(t, dir, args...)
+	if os.Geteuid() == 0 {
+		// Somebody else must be able to reach the directory.
+		if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	return ended(t, cmd)
+}
+
+func TestADirectoryThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, asNobody(t, dir, "serve", "-listen", "127.0.0.1:0"), command.ExitReadOnly, "cannot be written")
+}
+
+func TestAPortThatNeedsAPrivilege(t *testing.T) {
+	t.Parallel()
+	first, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+	if err == nil && strings.TrimSpace(string(first)) == "0" {
+		t.Skip("no port needs a privilege here")
+	}
+	refused(t, asNobody(t, t.TempDir(), "serve", "-listen", "127.0.0.1:81"), command.ExitPort, "cannot listen on 127.0.0.1:81: permission denied")
+}
+
+func TestAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		if os.Getenv("GATELODGE_PEERS") == "require" {
+			t.Fatalf("the peer tmpfs cannot be mounted: %v", err)
+		}
+		t.Skipf("the peer tmpfs cannot be mounted: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	refused(t, use(t, dir, "serve", "-listen", "127.0.0.1:0"), command.ExitFull, "is full")
+
+	// With space again the same directory is a house.
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	if got := use(t, dir, "user", "add", "mara@home.example"); got.code != 0 || got.err != "" {
+		t.Errorf("with space again: got %+v", got)
+	}
+}
