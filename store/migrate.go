@@ -23,28 +23,37 @@ type migration struct {
 	version int
 	name    string
 	text    string
+	// rebuilds says that the step makes a table anew, which SQLite needs where
+	// other engines alter it. References to the table are not followed meanwhile.
+	rebuilds bool
 }
 
 func (m migration) sum() string { return fmt.Sprintf("%x", sha256.Sum256([]byte(m.text))) }
 
-// loadMigrations reads the steps in order and insists on 1, 2, 3 and so on.
-func loadMigrations(files fs.FS) ([]migration, error) {
+// loadMigrations reads the steps of one engine in order and insists on 1, 2, 3
+// and so on. A step is one text for all engines, 0001_start.sql, or where that
+// cannot be one for each: 0002_name.sqlite.sql and 0002_name.postgres.sql.
+func loadMigrations(files fs.FS, engine string) ([]migration, error) {
 	names, err := fs.Glob(files, "migrations/*.sql") // sorted
 	if err != nil {
 		return nil, err
 	}
-	steps := make([]migration, 0, len(names))
-	for i, name := range names {
+	var steps []migration
+	for _, name := range names {
 		base := strings.TrimPrefix(name, "migrations/")
-		number, _, _ := strings.Cut(base, "_")
-		if v, err := strconv.Atoi(number); err != nil || v != i+1 {
-			return nil, fmt.Errorf("migration %s: want number %d", base, i+1)
+		title, of, own := strings.Cut(strings.TrimSuffix(base, ".sql"), ".")
+		if own && of != engine {
+			continue
+		}
+		number, _, _ := strings.Cut(title, "_")
+		if v, err := strconv.Atoi(number); err != nil || v != len(steps)+1 {
+			return nil, fmt.Errorf("migration %s: want number %d", base, len(steps)+1)
 		}
 		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, err
 		}
-		steps = append(steps, migration{version: i + 1, name: base, text: string(text)})
+		steps = append(steps, migration{version: len(steps) + 1, name: base, text: string(text), rebuilds: own})
 	}
 	return steps, nil
 }
@@ -52,7 +61,7 @@ func loadMigrations(files fs.FS) ([]migration, error) {
 // migrate brings the database to the newest version this program knows, each
 // step in a transaction with its record. fresh says that the file is new.
 func (db *DB) migrate(ctx context.Context, fresh bool) error {
-	steps, err := loadMigrations(migrationFiles)
+	steps, err := loadMigrations(migrationFiles, "sqlite")
 	if err != nil {
 		return err
 	}
@@ -141,6 +150,19 @@ func (db *DB) backupBefore(ctx context.Context, version int) error {
 }
 
 func (db *DB) apply(ctx context.Context, step migration) error {
+	if step.rebuilds {
+		// Only outside a transaction, and the pool has one connection.
+		if _, err := db.writers.ExecContext(ctx, "PRAGMA foreign_keys = 0"); err != nil {
+			return err
+		}
+		err := db.applyStep(ctx, step)
+		_, on := db.writers.ExecContext(context.WithoutCancel(ctx), "PRAGMA foreign_keys = 1")
+		return errors.Join(err, on)
+	}
+	return db.applyStep(ctx, step)
+}
+
+func (db *DB) applyStep(ctx context.Context, step migration) error {
 	tx, err := db.writers.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -166,7 +188,25 @@ func (db *DB) apply(ctx context.Context, step migration) error {
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", step.version)); err != nil {
 		return err
 	}
+	if step.rebuilds {
+		if err := wantWholeReferences(ctx, tx); err != nil {
+			return err
+		}
+	}
 	return tx.Commit()
+}
+
+// wantWholeReferences fails when a row refers to one that is not there.
+func wantWholeReferences(ctx context.Context, tx *sql.Tx) error {
+	var table string
+	err := tx.QueryRowContext(ctx, `SELECT "table" FROM pragma_foreign_key_check LIMIT 1`).Scan(&table)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("rows of %s refer to rows that are not there", table)
+	}
+	return err
 }
 
 // begin makes the table that records the steps, in the first step's own

@@ -1,10 +1,15 @@
 package store
 
 import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMigrationsGoForwardAfterABackup(t *testing.T) {
@@ -14,7 +19,7 @@ func TestMigrationsGoForwardAfterABackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	steps, err := loadMigrations(migrationFiles)
+	steps, err := loadMigrations(migrationFiles, "sqlite")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +39,7 @@ func TestMigrationsGoForwardAfterABackup(t *testing.T) {
 	if err := db.writers.QueryRow("SELECT x FROM added").Scan(&x); err != nil || x != "a" || version() != was+1 {
 		t.Errorf("got %q, %v, version %d", x, err, version())
 	}
-	backup := filepath.Join(dir, "backups", "pre-v2.db")
+	backup := filepath.Join(dir, "backups", fmt.Sprintf("pre-v%d.db", was+1))
 	if held, err := Inspect(t.Context(), backup); err != nil || held.Schema != was {
 		t.Errorf("the backup: %+v, %v", held, err)
 	}
@@ -54,5 +59,57 @@ func TestMigrationsGoForwardAfterABackup(t *testing.T) {
 	}
 	if err := db.migrateTo(t.Context(), false, steps); err == nil || !strings.Contains(err.Error(), "newer") {
 		t.Errorf("an older program: got %v", err)
+	}
+}
+
+// What refers to a table that is made anew must still refer to it.
+func TestATableMadeAnewKeepsWhatRefersToIt(t *testing.T) {
+	steps, err := loadMigrations(migrationFiles, "sqlite")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	old := &DB{dir: dir, log: slog.New(slog.DiscardHandler), now: time.Now}
+	if _, err := old.loadKey(); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.connect(); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.migrateTo(t.Context(), true, steps[:1]); err != nil {
+		t.Fatal(err)
+	}
+	for _, query := range []string{
+		`INSERT INTO users (id, email, email_norm, created_at, updated_at) VALUES ('u', 'u@x.example', 'u@x.example', 1, 1)`,
+		`INSERT INTO challenges (id, token_hash, purpose, email_norm, user_id, browser_hash, code_hash, ip, device, created_at, expires_at, code_expires_at)
+		 VALUES ('c', x'01', 'signin', 'u@x.example', 'u', x'', x'', '', '', 1, 2, 3)`,
+		`INSERT INTO messages (id, class, purpose, challenge_id, addressed, domain, rcpt_hash, rcpt, env_from, state, due_at, next_at, not_after, msgid, reference, created_at, body)
+		 VALUES ('m', 0, 'signin', 'c', 1, '', x'', x'', '', 'queued', 1, 1, 1, '', '', 1, x'')`,
+	} {
+		if _, err := old.writers.Exec(query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(old.writers.Close(), old.readers.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open(t.Context(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var user, challenge string
+	err = db.readers.QueryRow(`SELECT c.user_id, m.challenge_id FROM challenges c JOIN messages m ON m.challenge_id = c.id`).Scan(&user, &challenge)
+	if err != nil || user != "u" || challenge != "c" {
+		t.Errorf("got %q, %q, %v", user, challenge, err)
+	}
+	if err := db.Update(t.Context(), func(tx *Tx) error { return tx.RemoveUser("u") }); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	var still sql.NullString
+	err = db.readers.QueryRow(`SELECT (SELECT COUNT(*) FROM challenges), (SELECT challenge_id FROM messages)`).Scan(&left, &still)
+	if err != nil || left != 0 || still.Valid {
+		t.Errorf("references are not followed any more: %d challenges, %v, %v", left, still, err)
 	}
 }
