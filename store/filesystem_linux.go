@@ -1,6 +1,8 @@
 package store
 
 import (
+	"fmt"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -24,4 +26,13 @@ func networkFileSystem(dir string) (string, error) {
 		return "AFS", nil
 	}
 	return "", nil
+}
+
+// freeSpace returns how many bytes may still be written where dir is.
+func freeSpace(dir string) (uint64, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return 0, fmt.Errorf("asking for the free space of %s: %w", dir, err)
+	}
+	return fs.Bavail * uint64(fs.Bsize), nil
 }

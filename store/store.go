@@ -214,9 +214,18 @@ func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
 	return classify(f(&Tx{ctx: ctx, q: tx, db: db}))
 }
 
+// leastSpace is what one sign-in may need with its mail. A mark can often still
+// be written where a row cannot, so a store with less than this is not ready.
+const leastSpace = 128 << 10
+
 // Ready reports whether a write reaches the disk and the key opens what is in
 // the database.
 func (db *DB) Ready(ctx context.Context) error {
+	if free, err := freeSpace(db.dir); err != nil {
+		return err
+	} else if free < leastSpace {
+		return &classified{kind: ErrFull, err: fmt.Errorf("%d bytes are free", free)}
+	}
 	if err := db.checkKey(ctx); err != nil {
 		return err
 	}
