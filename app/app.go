@@ -75,7 +75,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	var wrong error
 	var reading sync.WaitGroup
 	reading.Go(func() { catalog, wrong = lang.Load() })
-	db, err := store.Open(ctx, store.Options{Dir: c.DataDir, Log: o.Log, Now: o.Now})
+	db, err := store.Open(ctx, store.Options{Dir: c.DataDir, Database: c.Database.Reveal(), Log: o.Log, Now: o.Now})
 	reading.Wait()
 	if err != nil {
 		return nil, err

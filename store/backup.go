@@ -19,8 +19,12 @@ func (db *DB) Backup(ctx context.Context, path string) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// Under a name of its own until it is whole, so that a file that bears the
-	// wanted name can be trusted.
+	return db.engine.copyOut(ctx, path)
+}
+
+// copyOut writes under a name of its own until the file is whole, so that one
+// that bears the wanted name can be trusted.
+func (e *sqliteEngine) copyOut(ctx context.Context, path string) error {
 	tmp, err := os.MkdirTemp(filepath.Dir(path), ".gatelodge-backup-*")
 	if err != nil {
 		return fmt.Errorf("making a place for the backup: %w", err)
@@ -29,7 +33,7 @@ func (db *DB) Backup(ctx context.Context, path string) error {
 	whole := filepath.Join(tmp, "backup.db")
 	// A connection of its own: the readers may not write, not even elsewhere,
 	// and the writer shall not wait.
-	pool, err := openPool(db.path(), false, 1)
+	pool, err := openPool(e.path(), false, 1)
 	if err != nil {
 		return err
 	}
@@ -126,15 +130,15 @@ func inspectProblem(path string, err error) error {
 	return fmt.Errorf("reading %s: %w", path, err)
 }
 
-// Restore puts the backup at path into an empty data directory. It refuses
-// when a database is there, a process holds the directory, or the key does not
-// open the backup; then nothing is changed.
-func Restore(ctx context.Context, dir, path string) (Contents, error) {
+// Restore puts the backup at path into an empty database. It refuses when there
+// is one, a process holds the data directory, or the key does not open the
+// backup; then nothing is changed.
+func Restore(ctx context.Context, o Options, path string) (Contents, error) {
 	c, err := Inspect(ctx, path)
 	if err != nil {
 		return c, err
 	}
-	dir, err = filepath.Abs(dir)
+	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return c, err
 	}
@@ -146,17 +150,34 @@ func Restore(ctx context.Context, dir, path string) (Contents, error) {
 		return c, startProblem(dir, err)
 	}
 	target := filepath.Join(dir, databaseName)
-	err = restoreInto(ctx, dir, path, target)
+	if IsPostgres(o.Database) {
+		err = restorePostgres(ctx, dir, path, o.Database)
+	} else {
+		err = restoreInto(ctx, dir, path, target)
+	}
 	if err := errors.Join(err, held.Close()); err != nil {
 		return c, startProblem(dir, err)
 	}
 	// Opening proves the key, applies what is newer in this program, and leaves
 	// the directory ready.
-	db, err := Open(ctx, Options{Dir: dir})
+	db, err := Open(ctx, o)
+	if err != nil && !IsPostgres(o.Database) {
+		err = errors.Join(err, removeDatabase(target))
+	}
 	if err != nil {
-		return c, errors.Join(err, removeDatabase(target))
+		return c, err
 	}
 	return c, db.Close()
+}
+
+func wantKey(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, keyName)); err != nil {
+		return &Problem{
+			kind: ErrKey, text: "there is no secret.key in " + dir + ", and without it the backup cannot be read",
+			hint: "copy the secret.key that belongs to this backup there first",
+		}
+	}
+	return nil
 }
 
 func restoreInto(ctx context.Context, dir, path, target string) error {
@@ -171,11 +192,8 @@ func restoreInto(ctx context.Context, dir, path, target string) error {
 			hint: "move " + target + " away, or restore into another directory with -data",
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, keyName)); err != nil {
-		return &Problem{
-			kind: ErrKey, text: "there is no secret.key in " + dir + ", and without it the backup cannot be read",
-			hint: "copy the secret.key that belongs to this backup there first",
-		}
+	if err := wantKey(dir); err != nil {
+		return err
 	}
 	if err := removeDatabase(target); err != nil {
 		return err
@@ -186,6 +204,27 @@ func restoreInto(ctx context.Context, dir, path, target string) error {
 	}
 	defer pool.Close()
 	return vacuumInto(ctx, pool, target)
+}
+
+// restorePostgres tries the key before it writes anything.
+func restorePostgres(ctx context.Context, dir, path, dsn string) error {
+	if err := wantKey(dir); err != nil {
+		return err
+	}
+	ring, err := readKeyFile(filepath.Join(dir, keyName))
+	if err != nil {
+		return err
+	}
+	s, err := openFileSource(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := checkCanary(&Tx{ctx: ctx, q: s.q}, ring, dir); err != nil {
+		return err
+	}
+	_, err = copyToPostgres(ctx, s, dsn, func(string, int, int) {})
+	return err
 }
 
 func removeDatabase(path string) error {

@@ -105,7 +105,7 @@ const addMessageQuery = `
 // server. A message whose last lease ended between the final dot and the
 // answer comes back with Ambiguous counted up.
 func (tx *Tx) ClaimMessage(class int, owner string, now, lease time.Time, book func(Message) time.Time) (Work, error) {
-	m, err := tx.scanMessage(tx.q.QueryRowContext(tx.ctx, dueMessageQuery, class, ms(now)))
+	m, err := tx.scanMessage(tx.q.QueryRowContext(tx.ctx, dueMessageQuery+tx.db.engine.skipLocked(), class, ms(now)))
 	if err != nil {
 		return Work{}, err
 	}
@@ -260,10 +260,11 @@ const cancelChallengeMailQuery = `
 	   SET state = 'cancelled', done_at = $2, gen = gen + 1, rcpt = $3, body = $3
 	 WHERE challenge_id = $1 AND (state IN ('queued', 'held') OR state = 'leased' AND phase = '')`
 
-// FreeLeases makes every leased message claimable at its booked time. Only the
-// sole owner of the store may call it, before it starts to claim.
+// FreeLeases makes the messages claimable whose lease was held by a process that
+// is gone. Where no other process can be, that is every lease, so it must be
+// called before this one claims.
 func (tx *Tx) FreeLeases(now time.Time) (int, error) {
-	return tx.changed(freeLeasesQuery, ms(now))
+	return tx.changed(freeLeasesQuery+" AND "+tx.db.engine.orphans(), ms(now))
 }
 
 // The first attempts are made again at once, later ones at the booked time: a

@@ -62,18 +62,18 @@ func (tx *Tx) SetMoment(name string, t time.Time) error {
 // checkKey opens the sealed canary, so that a wrong key is told at start and
 // not at the first sealed value.
 func (db *DB) checkKey(ctx context.Context) error {
-	var box []byte
-	err := db.View(ctx, func(tx *Tx) (err error) {
-		box, err = tx.meta("canary")
-		return err
-	})
+	return db.View(ctx, func(tx *Tx) error { return checkCanary(tx, db.ring, db.dir) })
+}
+
+func checkCanary(tx *Tx, ring *Keyring, dir string) error {
+	box, err := tx.meta("canary")
 	if err != nil {
 		return fmt.Errorf("reading the canary: %w", err)
 	}
-	if plain, err := db.ring.Open(canaryPlace, box); err != nil || string(plain) != canaryText {
+	if plain, err := ring.Open(canaryPlace, box); err != nil || string(plain) != canaryText {
 		return &Problem{
-			kind: ErrKey, text: "the key file " + db.dir + "/" + keyName + " belongs to another database",
-			hint: "put back the secret.key that was beside this database, or restore a backup of both",
+			kind: ErrKey, text: "the key file " + dir + "/" + keyName + " belongs to another database",
+			hint: "put back the secret.key that belongs to this database; several servers over one database have copies of one file",
 		}
 	}
 	return nil

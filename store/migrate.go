@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -59,38 +58,18 @@ func loadMigrations(files fs.FS, engine string) ([]migration, error) {
 }
 
 // migrate brings the database to the newest version this program knows, each
-// step in a transaction with its record. fresh says that the file is new.
-func (db *DB) migrate(ctx context.Context, fresh bool) error {
-	steps, err := loadMigrations(migrationFiles, "sqlite")
+// step in a transaction with its record.
+func (db *DB) migrate(ctx context.Context) error {
+	steps, err := loadMigrations(migrationFiles, db.engine.name())
 	if err != nil {
 		return err
 	}
-	return db.migrateTo(ctx, fresh, steps)
+	return db.migrateTo(ctx, steps)
 }
 
-func (db *DB) migrateTo(ctx context.Context, fresh bool, steps []migration) error {
-	if !fresh {
-		// A first start that was killed may have left an empty database.
-		var tables, id int
-		err := db.writers.QueryRowContext(ctx, "SELECT (SELECT COUNT(*) FROM sqlite_schema), application_id FROM pragma_application_id").Scan(&tables, &id)
-		if err != nil {
-			return err
-		}
-		fresh = tables == 0 && id == 0
-	}
-	if fresh {
-		if _, err := db.writers.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
-			return err
-		}
-	}
-	var id, version int
-	if err := db.writers.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
-		return err
-	}
-	if id != applicationID {
-		return &classified{kind: ErrForeign, err: fmt.Errorf("its application id is %#x", id)}
-	}
-	if err := db.writers.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+func (db *DB) migrateTo(ctx context.Context, steps []migration) error {
+	version, err := db.engine.version(ctx)
+	if err != nil {
 		return err
 	}
 	if version > len(steps) {
@@ -104,12 +83,12 @@ func (db *DB) migrateTo(ctx context.Context, fresh bool, steps []migration) erro
 		return err
 	}
 	if version > 0 && version < len(steps) {
-		if err := db.backupBefore(ctx, version+1); err != nil {
-			return err
+		if err := db.engine.backup(ctx, version+1); err != nil {
+			return fmt.Errorf("the backup before migrating: %w", err)
 		}
 	}
 	for _, step := range steps[version:] {
-		if err := db.apply(ctx, step); err != nil {
+		if err := db.engine.apply(ctx, step); err != nil {
 			return fmt.Errorf("migration %s: %w", step.name, err)
 		}
 	}
@@ -132,91 +111,36 @@ func (db *DB) checkApplied(ctx context.Context, steps []migration) error {
 	return nil
 }
 
-func (db *DB) backupBefore(ctx context.Context, version int) error {
+// backupPath is where the backup before a migration goes. One from an
+// interrupted attempt is removed: it holds the same, or less.
+func (db *DB) backupPath(version int) (string, error) {
 	dir := filepath.Join(db.dir, backupsName)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("making %s: %w", dir, err)
+		return "", fmt.Errorf("making %s: %w", dir, err)
 	}
 	path := filepath.Join(dir, fmt.Sprintf("pre-v%d.db", version))
-	// One from an interrupted attempt holds the same, or less.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return "", err
 	}
-	if err := vacuumInto(ctx, db.writers, path); err != nil {
-		return fmt.Errorf("the backup before migrating: %w", err)
-	}
-	db.log.Info("backed up before migrating", "file", path)
-	return nil
+	return path, nil
 }
 
-func (db *DB) apply(ctx context.Context, step migration) error {
-	if step.rebuilds {
-		// Only outside a transaction, and the pool has one connection.
-		if _, err := db.writers.ExecContext(ctx, "PRAGMA foreign_keys = 0"); err != nil {
-			return err
-		}
-		err := db.applyStep(ctx, step)
-		_, on := db.writers.ExecContext(context.WithoutCancel(ctx), "PRAGMA foreign_keys = 1")
-		return errors.Join(err, on)
-	}
-	return db.applyStep(ctx, step)
-}
+const migrationsTable = `
+	CREATE TABLE schema_migrations (
+	  version    INTEGER NOT NULL PRIMARY KEY,
+	  checksum   TEXT    NOT NULL,
+	  applied_at INTEGER NOT NULL
+	) STRICT`
 
-func (db *DB) applyStep(ctx context.Context, step migration) error {
-	tx, err := db.writers.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if step.version == 1 {
-		if err := db.begin(ctx, tx); err != nil {
-			return err
-		}
-	}
-	if _, err := tx.ExecContext(ctx, step.text); err != nil {
-		return err
-	}
-	if step.version == 1 {
+// record writes that a step was taken, and with the first one the canary. It is
+// part of the step's own transaction.
+func (db *DB) record(ctx context.Context, tx querier, step migration) error {
+	if step.version == 1 && db.ring != nil { // a copy brings its own
 		if _, err := tx.ExecContext(ctx, setMetaQuery, "canary", db.ring.Seal(canaryPlace, []byte(canaryText))); err != nil {
 			return err
 		}
 	}
-	const record = `INSERT INTO schema_migrations (version, checksum, applied_at) VALUES ($1, $2, $3)`
-	if _, err := tx.ExecContext(ctx, record, step.version, step.sum(), ms(db.now())); err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", step.version)); err != nil {
-		return err
-	}
-	if step.rebuilds {
-		if err := wantWholeReferences(ctx, tx); err != nil {
-			return err
-		}
-	}
-	return tx.Commit()
-}
-
-// wantWholeReferences fails when a row refers to one that is not there.
-func wantWholeReferences(ctx context.Context, tx *sql.Tx) error {
-	var table string
-	err := tx.QueryRowContext(ctx, `SELECT "table" FROM pragma_foreign_key_check LIMIT 1`).Scan(&table)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
-	if err == nil {
-		err = fmt.Errorf("rows of %s refer to rows that are not there", table)
-	}
-	return err
-}
-
-// begin makes the table that records the steps, in the first step's own
-// transaction.
-func (db *DB) begin(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `
-		CREATE TABLE schema_migrations (
-		  version    INTEGER NOT NULL PRIMARY KEY,
-		  checksum   TEXT    NOT NULL,
-		  applied_at INTEGER NOT NULL
-		) STRICT`)
+	const query = `INSERT INTO schema_migrations (version, checksum, applied_at) VALUES ($1, $2, $3)`
+	_, err := tx.ExecContext(ctx, query, step.version, step.sum(), ms(db.now()))
 	return err
 }

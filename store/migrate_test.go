@@ -32,7 +32,7 @@ func TestMigrationsGoForwardAfterABackup(t *testing.T) {
 	}
 	was := version()
 	next := append(steps, migration{version: was + 1, name: "next.sql", text: "CREATE TABLE added (x TEXT) STRICT; INSERT INTO added VALUES ('a')"})
-	if err := db.migrateTo(t.Context(), false, next); err != nil {
+	if err := db.migrateTo(t.Context(), next); err != nil {
 		t.Fatal(err)
 	}
 	var x string
@@ -50,14 +50,14 @@ func TestMigrationsGoForwardAfterABackup(t *testing.T) {
 	// One that fails half-way leaves nothing behind, and may be tried again.
 	broken := append(next, migration{version: was + 2, name: "broken.sql", text: "CREATE TABLE half (x TEXT) STRICT; INSERT INTO nowhere VALUES (1)"})
 	for range 2 {
-		if err := db.migrateTo(t.Context(), false, broken); err == nil || !strings.Contains(err.Error(), "broken.sql") {
+		if err := db.migrateTo(t.Context(), broken); err == nil || !strings.Contains(err.Error(), "broken.sql") {
 			t.Errorf("got %v", err)
 		}
 	}
 	if err := db.writers.QueryRow("SELECT x FROM half").Scan(&x); err == nil || version() != was+1 {
 		t.Errorf("half a migration is there, version %d", version())
 	}
-	if err := db.migrateTo(t.Context(), false, steps); err == nil || !strings.Contains(err.Error(), "newer") {
+	if err := db.migrateTo(t.Context(), steps); err == nil || !strings.Contains(err.Error(), "newer") {
 		t.Errorf("an older program: got %v", err)
 	}
 }
@@ -70,13 +70,12 @@ func TestATableMadeAnewKeepsWhatRefersToIt(t *testing.T) {
 	}
 	dir := t.TempDir()
 	old := &DB{dir: dir, log: slog.New(slog.DiscardHandler), now: time.Now}
-	if _, err := old.loadKey(); err != nil {
+	e := &sqliteEngine{DB: old}
+	old.engine = e
+	if err := errors.Join(old.loadKey(true), e.connect(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	if err := old.connect(); err != nil {
-		t.Fatal(err)
-	}
-	if err := old.migrateTo(t.Context(), true, steps[:1]); err != nil {
+	if err := old.migrateTo(t.Context(), steps[:1]); err != nil {
 		t.Fatal(err)
 	}
 	for _, query := range []string{

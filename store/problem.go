@@ -26,6 +26,9 @@ var (
 	// ErrNetwork means the file lies on a network file system, where SQLite's
 	// locks and shared memory do not hold.
 	ErrNetwork = errors.New("on a network file system")
+	// ErrUnreachable means the database server does not answer, or does not let us
+	// in.
+	ErrUnreachable = errors.New("database cannot be reached")
 	// ErrClosed means the store was closed.
 	ErrClosed = errors.New("store is closed")
 )

@@ -29,6 +29,10 @@ type Session struct {
 // more: of the session not where and when it began, of the user not their
 // normal address.
 func (db *DB) SessionByToken(ctx context.Context, tokenHash []byte, now time.Time) (Session, User, error) {
+	if db.engine.shared() {
+		// Another process may have ended it a moment ago.
+		return db.readSession(ctx, tokenHash, now)
+	}
 	e, ok, generation := db.cache.get(tokenHash)
 	if ok && e.session.ExpiresAt.After(now) {
 		return e.session, e.user, nil
@@ -41,8 +45,17 @@ func (db *DB) SessionByToken(ctx context.Context, tokenHash []byte, now time.Tim
 }
 
 func (db *DB) readSession(ctx context.Context, tokenHash []byte, now time.Time) (Session, User, error) {
-	// A context that can end costs two goroutines a query, more than the query.
-	ctx = context.WithoutCancel(ctx)
+	for try := 0; ; try++ {
+		s, u, err := db.readSessionOnce(ctx, tokenHash, now)
+		if err == nil || errors.Is(err, ErrNotFound) || !db.engine.again(ctx, err, try) {
+			return s, u, err
+		}
+	}
+}
+
+func (db *DB) readSessionOnce(ctx context.Context, tokenHash []byte, now time.Time) (Session, User, error) {
+	ctx, done := db.engine.within(ctx)
+	defer done()
 	s, u := Session{TokenHash: tokenHash}, User{}
 	var verified sql.NullInt64
 	var auth, seen, expires, maxExpires, created int64

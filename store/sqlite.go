@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
+	"runtime"
+	"sync"
 	"syscall"
 
 	"modernc.org/sqlite"
@@ -15,6 +18,96 @@ import (
 
 // applicationID marks our files in SQLite's header: "gate" in ASCII.
 const applicationID = 0x67617465
+
+// sqliteEngine is the database file in the data directory. One goroutine writes.
+type sqliteEngine struct {
+	*DB
+	jobs    chan *job
+	closing chan struct{}
+	closed  sync.WaitGroup
+}
+
+func (e *sqliteEngine) name() string { return "sqlite" }
+
+// skipLocked is empty: there is one writer.
+func (e *sqliteEngine) skipLocked() string { return "" }
+
+func (e *sqliteEngine) explain(err error) error { return startProblem(e.dir, err) }
+
+// within ends nothing: a context that can end costs two goroutines a query, more
+// than the query.
+func (e *sqliteEngine) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithoutCancel(ctx), func() {}
+}
+
+func (e *sqliteEngine) owner() string { return "here" }
+
+// orphans is everything: whoever held a lease when this process took the
+// database is gone.
+func (e *sqliteEngine) orphans() string { return "1 = 1" }
+
+func (e *sqliteEngine) shared() bool { return false }
+
+func (e *sqliteEngine) again(context.Context, error, int) bool { return false }
+
+func (e *sqliteEngine) fresh(context.Context) (bool, error) {
+	info, err := os.Stat(e.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return err == nil && info.Size() == 0, err
+}
+
+// connect opens the pools. The file is made readable by its owner alone before
+// SQLite sees it; SQLite gives its log files the same mode.
+func (e *sqliteEngine) connect(context.Context) error {
+	f, err := os.OpenFile(e.path(), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if e.writers, err = openPool(e.path(), false, 1); err != nil {
+		return err
+	}
+	// More readers than twice the cores only add memory and tail latency.
+	e.readers, err = openPool(e.path(), true, min(max(runtime.GOMAXPROCS(0), 2), 8))
+	return err
+}
+
+func (e *sqliteEngine) view(ctx context.Context) (*sql.Tx, querier, error) {
+	tx, err := e.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	return tx, tx, err
+}
+
+// settle checks the pages after a stop that was not clean, and lets the writer
+// begin.
+func (e *sqliteEngine) settle(ctx context.Context) error {
+	if err := e.checkPages(ctx); err != nil {
+		return err
+	}
+	e.closed.Go(e.write)
+	return nil
+}
+
+func (e *sqliteEngine) close() error {
+	close(e.closing)
+	e.closed.Wait()
+	return e.markClean()
+}
+
+// leastSpace is what one sign-in may need with its mail. A mark can often still
+// be written where a row cannot, so a store with less than this is not ready.
+const leastSpace = 128 << 10
+
+func (e *sqliteEngine) ready() error {
+	free, err := freeSpace(e.dir)
+	if err == nil && free < leastSpace {
+		err = &classified{kind: ErrFull, err: fmt.Errorf("%d bytes are free", free)}
+	}
+	return err
+}
 
 // openPool opens a pool of at most n connections. Every pragma travels in the
 // DSN, so that each new connection has it.
@@ -49,6 +142,9 @@ func escapePath(path string) string { return (&url.URL{Path: path}).EscapedPath(
 // classify gives a driver's error its kind, by code and never by text. Errors
 // that already have one pass through.
 func classify(err error) error {
+	if kind := postgresKind(err); kind != nil {
+		return &classified{kind: kind, err: err}
+	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return err
@@ -114,37 +210,37 @@ func startProblem(dir string, err error) error {
 
 // checkPages reads every page after a stop that was not clean. It costs 0.4 s
 // for a million sessions; after a clean stop nothing.
-func (db *DB) checkPages(ctx context.Context) error {
+func (e *sqliteEngine) checkPages(ctx context.Context) error {
 	var stopped []byte
-	err := db.View(ctx, func(tx *Tx) (err error) {
+	err := e.View(ctx, func(tx *Tx) (err error) {
 		stopped, err = tx.meta("clean_stop")
 		return err
 	})
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	db.clean = err == nil && string(stopped) == "1"
-	if !db.clean {
+	clean := err == nil && string(stopped) == "1"
+	if !clean {
 		var finding string
-		if err := db.readers.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&finding); err != nil {
+		if err := e.readers.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&finding); err != nil {
 			return err
 		}
 		if finding != "ok" {
 			return &classified{kind: ErrCorrupt, err: errors.New(finding)}
 		}
 	}
-	_, err = db.writers.ExecContext(ctx, setMetaQuery, "clean_stop", []byte("0"))
+	_, err = e.writers.ExecContext(ctx, setMetaQuery, "clean_stop", []byte("0"))
 	return err
 }
 
-func (db *DB) markClean() error {
-	_, err := db.writers.Exec(setMetaQuery, "clean_stop", []byte("1"))
+func (e *sqliteEngine) markClean() error {
+	_, err := e.writers.Exec(setMetaQuery, "clean_stop", []byte("1"))
 	if err != nil {
 		return fmt.Errorf("marking the clean stop: %w", classify(err))
 	}
 	// Folded in, so that a copy of the one file is whole.
 	var busy, log, done int
-	if err := db.writers.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &done); err != nil {
+	if err := e.writers.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &done); err != nil {
 		return fmt.Errorf("folding in the log: %w", classify(err))
 	}
 	return nil

@@ -370,7 +370,7 @@ func TestBackupWhileWritingIsConsistent(t *testing.T) {
 			t.Errorf("a second backup to the same file: %v", err)
 		}
 		other := t.TempDir()
-		if _, err := store.Restore(t.Context(), other, path); !errors.Is(err, store.ErrKey) {
+		if _, err := store.Restore(t.Context(), store.Options{Dir: other}, path); !errors.Is(err, store.ErrKey) {
 			t.Errorf("without the key: %v", err)
 		}
 		key, err := os.ReadFile(filepath.Join(dir, "secret.key"))
@@ -378,10 +378,10 @@ func TestBackupWhileWritingIsConsistent(t *testing.T) {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(other, "secret.key"), key, 0o600)
-		if _, err := store.Restore(t.Context(), other, path); err != nil {
+		if _, err := store.Restore(t.Context(), store.Options{Dir: other}, path); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Restore(t.Context(), other, path); !errors.Is(err, store.ErrConflict) || !strings.Contains(err.Error(), "0 users") {
+		if _, err := store.Restore(t.Context(), store.Options{Dir: other}, path); !errors.Is(err, store.ErrConflict) || !strings.Contains(err.Error(), "0 users") {
 			t.Errorf("over a database: %v", err)
 		}
 		restored, err := store.Open(t.Context(), store.Options{Dir: other})
@@ -415,7 +415,7 @@ func TestRestoreTakesOnlyBackupsOfOurs(t *testing.T) {
 	for name, path := range map[string]string{"another program's": foreign, "garbage": garbage} {
 		t.Run(name, func(t *testing.T) {
 			target := t.TempDir()
-			if _, err := store.Restore(t.Context(), target, path); !errors.Is(err, store.ErrForeign) {
+			if _, err := store.Restore(t.Context(), store.Options{Dir: target}, path); !errors.Is(err, store.ErrForeign) {
 				t.Errorf("got %v", err)
 			}
 			if entries, err := os.ReadDir(target); err != nil || len(entries) != 0 {

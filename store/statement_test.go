@@ -32,7 +32,7 @@ func statements() map[string]statement {
 		"claimMessage": {claimMessageQuery, true}, "markDot": {markDotQuery, true}, "finishMessage": {finishMessageQuery, true},
 		"cancelMessages": {cancelMessagesQuery, true}, "cancelMessage": {cancelMessageQuery, true},
 		"cancelChallengeMail": {cancelChallengeMailQuery, true},
-		"retryMessages":       {retryMessagesQuery, false}, "freeLeases": {freeLeasesQuery, false},
+		"retryMessages":       {retryMessagesQuery, false}, "freeLeases": {freeLeasesQuery + " AND 1 = 1", false},
 		"messages": {messagesQuery, true}, "waitingMessages": {waitingMessagesQuery, false},
 		"messageByID": {messageByIDQuery, true}, "mailHealth": {mailHealthQuery, true},
 		"emptyCaptured": {emptyCapturedQuery, false}, "captured": {capturedQuery, true},

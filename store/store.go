@@ -18,16 +18,18 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
-	"sync"
+	"runtime/debug"
 	"time"
 )
 
 // Options say where the store lives and how it reports.
 type Options struct {
-	Dir string       // the data directory; made when missing
-	Log *slog.Logger // nil discards
-	Now func() time.Time
+	Dir string // the data directory; made when missing
+	// Database is a PostgreSQL database, "postgres://…"; "" is SQLite in Dir. The
+	// key and the admin socket are in Dir either way.
+	Database string
+	Log      *slog.Logger // nil discards
+	Now      func() time.Time
 }
 
 // DB is the open store. Its methods may be called from many goroutines.
@@ -37,14 +39,11 @@ type DB struct {
 	now     func() time.Time
 	ring    *Keyring
 	lock    *os.File
+	engine  engine
 	readers *sql.DB
-	writers *sql.DB // one connection, used by the writer goroutine alone
-	jobs    chan *job
-	closing chan struct{}
-	closed  sync.WaitGroup
+	writers *sql.DB // on SQLite one connection, used by the writer goroutine alone
 	hot     hotStatements
 	cache   sessionCache
-	clean   bool // the last run ended with Close
 }
 
 // Names within the data directory.
@@ -76,60 +75,63 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, startProblem(dir, err)
 	}
-	db := &DB{
-		dir: dir, log: o.Log, now: o.Now, lock: held,
-		jobs: make(chan *job), closing: make(chan struct{}),
+	db := &DB{dir: dir, log: o.Log, now: o.Now, lock: held}
+	if IsPostgres(o.Database) {
+		db.engine = &postgresEngine{DB: db, dsn: o.Database}
+	} else {
+		db.engine = &sqliteEngine{DB: db, jobs: make(chan *job), closing: make(chan struct{})}
 	}
 	if err := db.open(ctx); err != nil {
-		db.closeFiles()
-		return nil, startProblem(dir, err)
+		return nil, errors.Join(db.engine.explain(err), db.closeFiles())
 	}
-	db.closed.Go(db.write)
 	return db, nil
 }
 
 func (db *DB) open(ctx context.Context) error {
-	fresh, err := db.loadKey()
+	fresh, err := db.engine.fresh(ctx)
 	if err != nil {
 		return err
 	}
-	if err := db.connect(); err != nil {
+	if err := db.loadKey(fresh); err != nil {
 		return err
 	}
-	if err := db.migrate(ctx, fresh); err != nil {
+	if err := db.engine.connect(ctx); err != nil {
+		return err
+	}
+	if err := db.migrate(ctx); err != nil {
 		return err
 	}
 	if err := db.checkKey(ctx); err != nil {
 		return err
 	}
-	if err := db.checkPages(ctx); err != nil {
+	if err := db.prepare(ctx); err != nil {
 		return err
 	}
-	return db.prepare(ctx)
+	return db.engine.settle(ctx)
 }
 
-// loadKey reads the key file, or makes one when there is no database yet. It
-// reports whether the database is new.
-func (db *DB) loadKey() (fresh bool, err error) {
+// loadKey reads the key file, or makes one when there is no database yet.
+func (db *DB) loadKey(fresh bool) (err error) {
 	path := filepath.Join(db.dir, keyName)
-	info, err := os.Stat(db.path())
-	fresh = errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0
-	if err != nil && !fresh {
-		return false, err
-	}
 	if fresh {
 		if err := newKeyFile(path); err != nil && !errors.Is(err, os.ErrExist) {
-			return false, fmt.Errorf("making the key file: %w", err)
+			return fmt.Errorf("making the key file: %w", err)
 		}
 	}
 	db.ring, err = readKeyFile(path)
-	return fresh, err
+	return err
 }
 
 func (db *DB) path() string { return filepath.Join(db.dir, databaseName) }
 
 // Dir returns the data directory, absolute.
 func (db *DB) Dir() string { return db.dir }
+
+// Owner names this process as a holder of leases.
+func (db *DB) Owner() string { return db.engine.owner() }
+
+// Shared reports whether other processes may change the database too.
+func (db *DB) Shared() bool { return db.engine.shared() }
 
 // Keyring returns the keys of this database.
 func (db *DB) Keyring() *Keyring { return db.ring }
@@ -151,40 +153,15 @@ func makeDir(dir string) error {
 	return nil
 }
 
-// connect opens the pools. The file is made readable by its owner alone before
-// SQLite sees it; SQLite gives its log files the same mode.
-func (db *DB) connect() error {
-	f, err := os.OpenFile(db.path(), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if db.writers, err = openPool(db.path(), false, 1); err != nil {
-		return err
-	}
-	// More readers than twice the cores only add memory and tail latency.
-	db.readers, err = openPool(db.path(), true, min(max(runtime.GOMAXPROCS(0), 2), 8))
-	return err
-}
-
-// Close writes what is queued, folds the log into the database file, marks the
-// stop as clean and frees the directory.
-func (db *DB) Close() error {
-	close(db.closing)
-	db.closed.Wait()
-	err := db.markClean()
-	return errors.Join(err, db.closeFiles())
-}
+// Close writes what is queued, marks the stop as clean and frees the directory.
+func (db *DB) Close() error { return errors.Join(db.engine.close(), db.closeFiles()) }
 
 func (db *DB) closeFiles() error {
-	var errs []error
-	if db.readers != nil {
-		errs = append(errs, db.hot.close(), db.readers.Close())
-	}
-	if db.writers != nil {
-		errs = append(errs, db.writers.Close())
+	errs := []error{db.hot.close()}
+	for _, pool := range []*sql.DB{db.readers, db.writers} {
+		if pool != nil {
+			errs = append(errs, pool.Close())
+		}
 	}
 	return errors.Join(append(errs, db.lock.Close())...)
 }
@@ -204,27 +181,54 @@ type querier interface {
 }
 
 // View runs f on a snapshot. It sees everything that was committed before it
-// began.
+// began. f may run twice, so it must only set its results.
 func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
-	tx, err := db.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return classify(err)
+	for try := 0; ; try++ {
+		err := db.viewOnce(ctx, f)
+		if err == nil || !db.engine.again(ctx, err, try) {
+			return classify(err)
+		}
 	}
-	defer tx.Rollback()
-	return classify(f(&Tx{ctx: ctx, q: tx, db: db}))
 }
 
-// leastSpace is what one sign-in may need with its mail. A mark can often still
-// be written where a row cannot, so a store with less than this is not ready.
-const leastSpace = 128 << 10
+func (db *DB) viewOnce(ctx context.Context, f func(*Tx) error) error {
+	tx, q, err := db.engine.view(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	return f(&Tx{ctx: ctx, q: q, db: db})
+}
+
+// Update runs f in a transaction of its own and returns when it is on the
+// disk. An error or panic of f undoes f alone. f may run several times, so it
+// must only set its results, never add to them; after a statement failed it must
+// do nothing more; and it must not hash, send or wait: others stand behind it. A
+// ctx that ends before f began stops it; afterwards it runs to its end.
+func (db *DB) Update(ctx context.Context, f func(*Tx) error) error { return db.engine.update(ctx, f) }
+
+// slowJob is how long a write may hold up others before the log says so.
+const slowJob = 50 * time.Millisecond
+
+// run runs f on a transaction and turns a panic into an error.
+func (db *DB) run(ctx context.Context, q querier, f func(*Tx) error) (err error) {
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a write: %v\n%s", p, debug.Stack())
+		}
+		if d := time.Since(start); d > slowJob {
+			db.log.Warn("a write held up the others", "for", d)
+		}
+	}()
+	return f(&Tx{ctx: ctx, q: q, db: db})
+}
 
 // Ready reports whether a write reaches the disk and the key opens what is in
 // the database.
 func (db *DB) Ready(ctx context.Context) error {
-	if free, err := freeSpace(db.dir); err != nil {
+	if err := db.engine.ready(); err != nil {
 		return err
-	} else if free < leastSpace {
-		return &classified{kind: ErrFull, err: fmt.Errorf("%d bytes are free", free)}
 	}
 	if err := db.checkKey(ctx); err != nil {
 		return err

@@ -2,17 +2,11 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"runtime/debug"
-	"time"
 )
 
-const (
-	groupSize = 64                    // jobs that share one commit
-	slowJob   = 50 * time.Millisecond // longer holds everybody up: it is logged
-)
+const groupSize = 64 // jobs that share one commit
 
 // job is one Update on its way through the writer.
 type job struct {
@@ -22,18 +16,14 @@ type job struct {
 	done chan struct{}
 }
 
-// Update runs f in a transaction of its own and returns when it is on the
-// disk. An error or panic of f undoes f alone. f may run twice, so it must
-// only set its results, never add to them; and it must not hash, send or wait:
-// all writers of the house stand behind it. A ctx that ends before f began
-// stops it; afterwards it runs to its end.
-func (db *DB) Update(ctx context.Context, f func(*Tx) error) error {
+// update queues f for the writer and waits for the disk.
+func (e *sqliteEngine) update(ctx context.Context, f func(*Tx) error) error {
 	j := &job{ctx: ctx, f: f, done: make(chan struct{})}
 	select {
-	case db.jobs <- j:
+	case e.jobs <- j:
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-db.closing:
+	case <-e.closing:
 		return ErrClosed
 	}
 	<-j.done
@@ -42,26 +32,26 @@ func (db *DB) Update(ctx context.Context, f func(*Tx) error) error {
 
 // write is the one writer: whatever queued while the last commit ran becomes
 // the next group. Nobody waits for a timer, and the disk is synced once a group.
-func (db *DB) write() {
+func (e *sqliteEngine) write() {
 	group := make([]*job, 0, groupSize)
 	for {
 		group = group[:0]
 		select {
-		case j := <-db.jobs:
+		case j := <-e.jobs:
 			group = append(group, j)
-		case <-db.closing:
+		case <-e.closing:
 			return
 		}
 	more:
 		for len(group) < groupSize {
 			select {
-			case j := <-db.jobs:
+			case j := <-e.jobs:
 				group = append(group, j)
 			default:
 				break more
 			}
 		}
-		db.commitGroup(group)
+		e.commitGroup(group)
 		for _, j := range group {
 			close(j.done)
 		}
@@ -72,8 +62,8 @@ func (db *DB) write() {
 // transaction itself breaks (SQLite ends it when the disk is full), every job
 // gets a transaction of its own, so that one that cannot be written takes no
 // other with it.
-func (db *DB) commitGroup(group []*job) {
-	broken := db.inOneTx(group)
+func (e *sqliteEngine) commitGroup(group []*job) {
+	broken := e.inOneTx(group)
 	if broken == nil {
 		return
 	}
@@ -82,7 +72,7 @@ func (db *DB) commitGroup(group []*job) {
 		return
 	}
 	for _, j := range group {
-		if err := db.inOneTx([]*job{j}); err != nil {
+		if err := e.inOneTx([]*job{j}); err != nil {
 			j.err = err
 		}
 	}
@@ -90,10 +80,10 @@ func (db *DB) commitGroup(group []*job) {
 
 // inOneTx sets each job's error and commits. It returns an error when nothing
 // of the group was committed.
-func (db *DB) inOneTx(group []*job) error {
+func (e *sqliteEngine) inOneTx(group []*job) error {
 	// A caller that went away must not undo the others' work.
 	ctx := context.Background()
-	tx, err := db.writers.BeginTx(ctx, nil)
+	tx, err := e.writers.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("beginning a write: %w", classify(err))
 	}
@@ -105,7 +95,7 @@ func (db *DB) inOneTx(group []*job) error {
 		if _, err := tx.ExecContext(ctx, "SAVEPOINT job"); err != nil {
 			return fmt.Errorf("beginning a write: %w", classify(err))
 		}
-		j.err = db.runJob(ctx, tx, j)
+		j.err = classify(e.run(ctx, tx, j.f))
 		end := "RELEASE job"
 		if j.err != nil {
 			end = "ROLLBACK TO job; RELEASE job"
@@ -115,22 +105,9 @@ func (db *DB) inOneTx(group []*job) error {
 		}
 	}
 	err = tx.Commit()
-	db.cache.written() // even when it failed: then nobody knows what was written
+	e.cache.written() // even when it failed: then nobody knows what was written
 	if err != nil {
 		return fmt.Errorf("committing: %w", classify(err))
 	}
 	return nil
-}
-
-func (db *DB) runJob(ctx context.Context, tx *sql.Tx, j *job) (err error) {
-	start := time.Now()
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic in a write: %v\n%s", p, debug.Stack())
-		}
-		if d := time.Since(start); d > slowJob {
-			db.log.Warn("a write held up the others", "for", d)
-		}
-	}()
-	return classify(j.f(&Tx{ctx: ctx, q: tx, db: db}))
 }

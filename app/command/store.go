@@ -67,7 +67,7 @@ func restore(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	held, err := store.Restore(ctx, loaded.DataDir, c.args[0])
+	held, err := store.Restore(ctx, store.Options{Dir: loaded.DataDir, Database: loaded.Database.Reveal()}, c.args[0])
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ func (k *checker) warn(format string, args ...any) {
 func (l *Loaded) check() Errors {
 	k := &checker{l: l}
 	k.address()
+	k.database()
 	k.look()
 	k.times()
 	k.mail()
@@ -193,7 +194,7 @@ func (k *checker) mail() {
 			k.fail("mail.ca_file", "cannot be read: %w", err)
 		}
 	}
-	k.password()
+	k.twin("mail.smarthost.password", &c.Mail.Smarthost.Password, "mail.smarthost.password_file", c.Mail.Smarthost.PasswordFile)
 	if c.Mail.Mode == "smarthost" {
 		k.smarthost()
 		return
@@ -203,25 +204,32 @@ func (k *checker) mail() {
 	}
 }
 
-// password reads the file twin of the password.
-func (k *checker) password() {
-	h := &k.l.Mail.Smarthost
-	if h.PasswordFile == "" {
+// database checks the form of the name alone: the store tells the rest.
+func (k *checker) database() {
+	k.twin("database", &k.l.Database, "database_file", k.l.DatabaseFile)
+	name := k.l.Database.text
+	if name != "" && !strings.HasPrefix(name, "postgres://") && !strings.HasPrefix(name, "postgresql://") {
+		k.fail("database", `must begin with postgres://, or be "" for SQLite in data_dir`)
+	}
+}
+
+// twin reads the file twin of a secret.
+func (k *checker) twin(key string, to *Secret, fileKey, path string) {
+	if path == "" {
 		return
 	}
-	const key = "mail.smarthost.password_file"
-	if h.Password.text != "" {
-		k.fail(key, "is set, and so is mail.smarthost.password: keep one")
+	if to.text != "" {
+		k.fail(fileKey, "is set, and so is %s: keep one", key)
 		return
 	}
-	text, err := os.ReadFile(h.PasswordFile)
+	text, err := os.ReadFile(path)
 	if err != nil {
-		k.fail(key, "cannot be read: %w", err)
+		k.fail(fileKey, "cannot be read: %w", err)
 		return
 	}
-	h.Password.text = strings.TrimRight(string(text), "\r\n")
-	if h.Password.text == "" {
-		k.fail(key, "names %s, which is empty", h.PasswordFile)
+	to.text = strings.TrimRight(string(text), "\r\n")
+	if to.text == "" {
+		k.fail(fileKey, "names %s, which is empty", path)
 	}
 }
 

@@ -27,6 +27,10 @@ type Config struct {
 	Listen string
 	// DataDir holds the database, the key and the backups.
 	DataDir string
+	// Database is a PostgreSQL database, "postgres://…", which may hold a
+	// password. "" means SQLite in DataDir.
+	Database     Secret
+	DatabaseFile string // its file twin
 	// Name is the instance's name on pages and in mail.
 	Name string
 	// Contact is who runs this, shown as "ask …".

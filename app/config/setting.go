@@ -22,6 +22,8 @@ func settings() []setting {
 		{key: "public_url", example: `"https://auth.example.com"`, ptr: func(c *Config) any { return &c.PublicURL }},
 		{key: "listen", example: `"127.0.0.1:8080"`, ptr: func(c *Config) any { return &c.Listen }},
 		{key: "data_dir", example: `"/var/lib/gatelodge"`, ptr: func(c *Config) any { return &c.DataDir }, path: true},
+		{key: "database", example: `"postgres://gatelodge@db.example.com/gatelodge?sslmode=verify-full"`, ptr: func(c *Config) any { return &c.Database }},
+		{key: "database_file", example: `"/etc/gatelodge/database"`, ptr: func(c *Config) any { return &c.DatabaseFile }, path: true},
 		{key: "name", example: `"Our house"`, ptr: func(c *Config) any { return &c.Name }},
 		{key: "contact", example: `"sam@example.com"`, ptr: func(c *Config) any { return &c.Contact }},
 		{key: "trusted_proxies", example: `["127.0.0.0/8", "10.0.0.2"]`, ptr: func(c *Config) any { return &c.TrustedProxies }},

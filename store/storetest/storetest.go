@@ -15,7 +15,12 @@ var Now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // Open returns a new store that is closed when the test ends.
 func Open(t testing.TB) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+	return open(t, store.Options{Dir: t.TempDir()})
+}
+
+func open(t testing.TB, o store.Options) *store.DB {
+	t.Helper()
+	db, err := store.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,9 @@ const (
 	stopWithin = 30 * time.Second
 	// idle is the longest sleep: whatever a wake-up missed is seen then.
 	idle = time.Minute
+	// lookForOrphans is how often one of several servers looks for mail that
+	// another one has queued or died with.
+	lookForOrphans = 10 * time.Second
 )
 
 // Transport is a way out: how a message is handed on.
@@ -96,7 +99,7 @@ type Config struct {
 // New returns the queue. Its Run must run for mail to leave.
 func New(c Config) *Queue {
 	return &Queue{
-		db: c.DB, now: c.Now, log: c.Log, from: c.From, owner: store.NewID(c.Now()), transport: c.Transport,
+		db: c.DB, now: c.Now, log: c.Log, from: c.From, owner: c.DB.Owner(), transport: c.Transport,
 		wake: make(chan struct{}, 1), captured: c.Captured,
 	}
 }
@@ -122,14 +125,18 @@ func (q *Queue) Wake() {
 // Run delivers until ctx ends. Then it claims nothing more, breaks off the
 // sessions that have not come to the final dot, and waits for the others.
 func (q *Queue) Run(ctx context.Context) {
-	if n, err := q.freeLeases(ctx); err != nil {
-		q.log.Error("mail leases of the last run not freed; they end by themselves", "err", err)
-	} else if n > 0 {
-		q.log.Info("mail that was being sent when the last run ended", "messages", n)
-	}
+	q.takeOver(ctx)
+	looked := time.Now()
 	var sending sync.WaitGroup
 	for ctx.Err() == nil {
+		if q.db.Shared() && time.Since(looked) > lookForOrphans {
+			q.takeOver(ctx)
+			looked = time.Now()
+		}
 		wait := q.claimAll(ctx, &sending)
+		if q.db.Shared() {
+			wait = min(wait, lookForOrphans) // others queue mail too, and may die with it
+		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
@@ -139,6 +146,18 @@ func (q *Queue) Run(ctx context.Context) {
 		timer.Stop()
 	}
 	sending.Wait()
+}
+
+// takeOver frees the leases of processes that are gone, the last run of this one
+// among them.
+func (q *Queue) takeOver(ctx context.Context) {
+	n, err := q.freeLeases(ctx)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		q.log.Error("mail leases of a run that ended not freed; they end by themselves", "err", err)
+	case n > 0:
+		q.log.Info("mail that was being sent when a run ended", "messages", n)
+	}
 }
 
 func (q *Queue) freeLeases(ctx context.Context) (n int, err error) {

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+const (
+	pgConnections = 10
+	// pgWithin bounds one transaction or lookup: a network that swallows packets
+	// must not hold requests for ever.
+	pgWithin = 15 * time.Second
+	// pgConflicts bounds how long a write is tried again because others were in
+	// its way, pgRestart how long because the server is away: a restart takes a
+	// second or two.
+	pgConflicts = 10 * time.Second
+	pgRestart   = 4 * time.Second
+)
+
+// postgresEngine is a PostgreSQL database that several processes may share.
+//
+// Writes are SERIALIZABLE: two transactions that could not have run one after
+// the other do not both commit, exactly as with SQLite's one writer; the one that
+// lost runs again.
+type postgresEngine struct {
+	*DB
+	dsn      string
+	instance int32 // the advisory lock that shows others that this process lives
+	leave    context.CancelFunc
+	present  sync.WaitGroup
+}
+
+func (e *postgresEngine) name() string { return "postgres" }
+
+// skipLocked lets the workers of several processes claim without waiting.
+func (e *postgresEngine) skipLocked() string { return " FOR UPDATE SKIP LOCKED" }
+
+func (e *postgresEngine) ready() error { return nil }
+
+// open opens the pool. Nothing is dialled yet.
+func (e *postgresEngine) open() error {
+	c, err := pgx.ParseConfig(e.dsn)
+	if err != nil {
+		return err
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = 5 * time.Second
+	}
+	for name, value := range map[string]string{
+		"application_name": "gatelodge",
+		// A process that hangs in the middle of a write must not hold its locks.
+		"idle_in_transaction_session_timeout": "30000",
+	} {
+		if c.RuntimeParams[name] == "" {
+			c.RuntimeParams[name] = value
+		}
+	}
+	pool := stdlib.OpenDB(*c)
+	pool.SetMaxOpenConns(pgConnections)
+	pool.SetMaxIdleConns(pgConnections)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	pool.SetConnMaxLifetime(30 * time.Minute)
+	e.readers, e.writers = pool, pool
+	return nil
+}
+
+func (e *postgresEngine) fresh(ctx context.Context) (bool, error) {
+	if err := e.open(); err != nil {
+		return false, err
+	}
+	version, err := e.version(ctx)
+	return version == 0, err
+}
+
+func (e *postgresEngine) connect(context.Context) error { return nil } // fresh has
+
+func (e *postgresEngine) view(ctx context.Context) (*sql.Tx, querier, error) {
+	tx, err := e.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
+	return tx, pgQuerier{tx}, err
+}
+
+func (e *postgresEngine) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, pgWithin)
+}
+
+// update runs f until it commits, as often as others are in its way.
+func (e *postgresEngine) update(ctx context.Context, f func(*Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	begun := context.WithoutCancel(ctx)
+	start := time.Now()
+	for try := 0; ; try++ {
+		committing, err := e.updateOnce(begun, f)
+		switch waited := time.Since(start); {
+		case err == nil:
+			return nil
+		case isConflict(err) && waited < pgConflicts:
+		case errors.Is(classify(err), ErrUnreachable) && !committing && waited < pgRestart:
+		case errors.Is(classify(err), ErrUnreachable) && committing:
+			return fmt.Errorf("the database went away during a commit, which may or may not count: %w", classify(err))
+		default:
+			return classify(err)
+		}
+		time.Sleep(backOff(try))
+	}
+}
+
+// updateOnce says with an error whether it came from the commit: then nobody
+// knows what was written.
+func (e *postgresEngine) updateOnce(ctx context.Context, f func(*Tx) error) (committing bool, err error) {
+	ctx, cancel := e.within(ctx)
+	defer cancel()
+	tx, err := e.writers.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	if err != nil {
+		return false, err
+	}
+	defer tx.Rollback()
+	if err := e.run(ctx, pgQuerier{tx}, f); err != nil {
+		return false, err
+	}
+	return true, tx.Commit()
+}
+
+// backOff is how long to wait before a write or read is tried again: a chance
+// pause that doubles up to a quarter of a second.
+func backOff(try int) time.Duration {
+	most := time.Millisecond << min(try, 8)
+	return most/4 + rand.N(most)
+}
+
+// again lets a read be made again while the server restarts.
+func (e *postgresEngine) again(ctx context.Context, err error, try int) bool {
+	pause := backOff(try + 4)
+	if try >= 16 || ctx.Err() != nil || !errors.Is(classify(err), ErrUnreachable) {
+		return false
+	}
+	time.Sleep(pause)
+	return true
+}
+
+// pgQuerier passes PostgreSQL what it takes: no NUL and nothing that is not
+// UTF-8 in a text, which SQLite keeps as it comes.
+type pgQuerier struct{ querier }
+
+func (q pgQuerier) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return q.querier.ExecContext(ctx, query, cleanTexts(args)...)
+}
+
+func (q pgQuerier) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return q.querier.QueryContext(ctx, query, cleanTexts(args)...)
+}
+
+func (q pgQuerier) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return q.querier.QueryRowContext(ctx, query, cleanTexts(args)...)
+}
+
+// cleanTexts changes args in place.
+func cleanTexts(args []any) []any {
+	for i, arg := range args {
+		if s, ok := arg.(string); ok && (strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s)) {
+			args[i] = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+		}
+	}
+	return args
+}

@@ -1,0 +1,148 @@
+package storetest
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"gatelodge/store"
+)
+
+// Postgres is a PostgreSQL server of the test's own, on a socket in a directory
+// of its own, or the one that GATELODGE_TEST_POSTGRES names.
+type Postgres struct {
+	base string // a postgres:// name
+	bin  string
+	dir  string
+	run  *syscall.SysProcAttr
+}
+
+// StartPostgres starts a server that ends with the test. Without an installed
+// PostgreSQL the test is skipped, or fails where GATELODGE_PEERS says that it
+// must be there.
+func StartPostgres(t testing.TB) *Postgres {
+	t.Helper()
+	if name := os.Getenv("GATELODGE_TEST_POSTGRES"); name != "" {
+		return &Postgres{base: name}
+	}
+	p := &Postgres{bin: postgresPrograms()}
+	if p.bin == "" && os.Getenv("GATELODGE_PEERS") == "require" {
+		t.Fatal("the peer PostgreSQL is not installed")
+	}
+	if p.bin == "" {
+		t.Skip("the peer PostgreSQL is not installed")
+	}
+	// Short: the path of a socket has at most 107 bytes.
+	dir, err := os.MkdirTemp("", "pg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.dir = dir
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	p.unprivileged(t)
+	p.do(t, "initdb", "-D", dir+"/data", "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8")
+	p.base = "postgres://postgres@/postgres?host=" + url.QueryEscape(dir)
+	p.Start(t)
+	t.Cleanup(func() { p.Stop(t, "immediate") })
+	return p
+}
+
+// postgresPrograms returns the directory of the newest installed version, or "".
+func postgresPrograms() string {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(path)
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil || len(found) == 0 {
+		return ""
+	}
+	return filepath.Dir(found[len(found)-1])
+}
+
+// unprivileged lets the server run as nobody when we are root, whom it refuses.
+func (p *Postgres) unprivileged(t testing.TB) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, uidErr := strconv.Atoi(u.Uid)
+		gid, gidErr := strconv.Atoi(u.Gid)
+		if err := errors.Join(uidErr, gidErr, os.Chown(p.dir, uid, gid)); err != nil {
+			t.Fatal(err)
+		}
+		p.run = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+		return
+	}
+	t.Fatal("there is no user to run PostgreSQL as")
+}
+
+func (p *Postgres) do(t testing.TB, program string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(p.bin, program), args...)
+	cmd.Dir, cmd.SysProcAttr = p.dir, p.run
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Run(); err != nil {
+		log, _ := os.ReadFile(p.dir + "/log") // only to say more
+		t.Fatalf("%s: %v\n%s\n%s", program, err, &said, log)
+	}
+}
+
+// Start starts the server again after Stop.
+func (p *Postgres) Start(t testing.TB) {
+	t.Helper()
+	p.do(t, "pg_ctl", "-D", p.dir+"/data", "-l", p.dir+"/log", "-w", "-o",
+		"-c listen_addresses='' -c unix_socket_directories="+p.dir+" -c fsync=off -c max_connections=200", "start")
+}
+
+// Stop stops the server: "fast" ends its connections, "immediate" is a crash.
+func (p *Postgres) Stop(t testing.TB, how string) {
+	t.Helper()
+	if p.dir != "" {
+		p.do(t, "pg_ctl", "-D", p.dir+"/data", "-m", how, "-w", "stop")
+	}
+}
+
+// Name returns the name of a new, empty database: a schema of its own.
+func (p *Postgres) Name(t testing.TB) string {
+	t.Helper()
+	schema := "t" + strings.ToLower(store.NewID(Now))
+	pool, err := sql.Open("pgx", p.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = pool.ExecContext(t.Context(), "CREATE SCHEMA "+schema)
+	if err := errors.Join(err, pool.Close()); err != nil {
+		t.Fatal(err)
+	}
+	sep := "?"
+	if strings.Contains(p.base, "?") {
+		sep = "&"
+	}
+	return fmt.Sprintf("%s%ssearch_path=%s", p.base, sep, schema)
+}
+
+// Open returns a new store on the server, closed when the test ends.
+func (p *Postgres) Open(t testing.TB) *store.DB {
+	t.Helper()
+	return open(t, store.Options{Dir: t.TempDir(), Database: p.Name(t)})
+}
