@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -27,7 +28,7 @@ type Session struct {
 // at most one prepared lookup, and writes nothing. ErrNotFound for unknown and expired
 // ones and for users whose access is closed. It reads what a check needs and no
 // more: of the session not where and when it began, of the user not their
-// normal address.
+// normal address, but their groups.
 func (db *DB) SessionByToken(ctx context.Context, tokenHash []byte, now time.Time) (Session, User, error) {
 	if db.engine.shared() {
 		// Another process may have ended it a moment ago.
@@ -58,10 +59,11 @@ func (db *DB) readSessionOnce(ctx context.Context, tokenHash []byte, now time.Ti
 	defer done()
 	s, u := Session{TokenHash: tokenHash}, User{}
 	var verified sql.NullInt64
+	var groups sql.NullString
 	var auth, seen, expires, maxExpires, created int64
 	err := db.hot.sessionByToken.QueryRowContext(ctx, tokenHash, ms(now)).Scan(
 		&s.ID, &s.UserID, &s.AMR, &auth, &seen, &expires, &maxExpires,
-		&u.Email, &verified, &u.Name, &u.Language, &u.Admin, &created)
+		&u.Email, &verified, &u.Name, &u.Language, &u.Admin, &created, &groups)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Session{}, User{}, ErrNotFound
 	}
@@ -70,12 +72,19 @@ func (db *DB) readSessionOnce(ctx context.Context, tokenHash []byte, now time.Ti
 	}
 	s.AuthAt, s.SeenAt, s.ExpiresAt, s.MaxExpiresAt = at(auth), at(seen), at(expires), at(maxExpires)
 	u.ID, u.EmailVerifiedAt, u.CreatedAt = s.UserID, atNull(verified), at(created)
+	if groups.String != "" {
+		u.Groups = strings.Split(groups.String, ",")
+	}
 	return s, u, nil
 }
 
 const sessionByTokenQuery = `
 	SELECT s.id, s.user_id, s.amr, s.auth_at, s.seen_at, s.expires_at, s.max_expires_at,
-	       u.email, u.email_verified_at, u.name, u.language, u.admin, u.created_at
+	       u.email, u.email_verified_at, u.name, u.language, u.admin, u.created_at,
+	       (SELECT string_agg(g.name, ',' ORDER BY g.name)
+	          FROM group_members m
+	          JOIN groups g ON g.id = m.group_id
+	         WHERE m.user_id = s.user_id)
 	  FROM sessions s
 	  JOIN users u ON u.id = s.user_id
 	 WHERE s.token_hash = $1 AND s.expires_at > $2 AND u.disabled_at IS NULL`

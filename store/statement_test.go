@@ -36,6 +36,18 @@ func statements() map[string]statement {
 		"messages": {messagesQuery, true}, "waitingMessages": {waitingMessagesQuery, false},
 		"messageByID": {messageByIDQuery, true}, "mailHealth": {mailHealthQuery, true},
 		"emptyCaptured": {emptyCapturedQuery, false}, "captured": {capturedQuery, true},
+		"addAccount": {addAccountQuery, false}, "accountBySubject": {accountBySubjectQuery, true}, "accountsOf": {accountsOfQuery, true},
+		"useAccount": {useAccountQuery, true}, "removeAccount": {removeAccountQuery, true},
+		"claimRefresh": {claimRefreshQuery, true}, "finishRefresh": {finishRefreshQuery, true}, "freeRefresh": {freeRefreshQuery, true},
+		"addJourney": {addJourneyQuery, false}, "endJourney": {endJourneyQuery, true},
+		"addGroup": {addGroupQuery, false}, "groupByName": {groupByNameQuery, true}, "groups": {groupsQuery, false},
+		"removeGroup": {removeGroupQuery, true}, "joinGroup": {joinGroupQuery, false}, "leaveGroup": {leaveGroupQuery, true},
+		"groupsOf": {groupsOfQuery, true}, "membersOf": {membersOfQuery, true},
+		"addInvite": {addInviteQuery, false}, "addInviteGroup": {addInviteGroupQuery, true}, "inviteByToken": {inviteByTokenQuery, true},
+		"inviteByID": {inviteByIDQuery, true}, "inviteGroups": {inviteGroupsQuery, true}, "spendInvite": {spendInviteQuery, true},
+		"invites": {invitesQuery, true}, "revokeInvite": {revokeInviteQuery, true},
+		"addApplicant": {addApplicantQuery, false}, "applicantByEmail": {applicantByEmailQuery, true}, "applicants": {applicantsQuery, true},
+		"takeApplicant": {takeApplicantQuery, true}, "refuseApplicant": {refuseApplicantQuery, true},
 		"addEvent": {addEventQuery, false}, "eventsByReference": {eventsByReferenceQuery, true}, "eventsOf": {eventsOfQuery, true},
 	}
 	for _, s := range sweeps {

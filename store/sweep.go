@@ -18,6 +18,11 @@ var sweeps = []struct {
 	// Kept for a week so that an old link can say what became of it.
 	{`DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE expires_at < $1 LIMIT $2)`, 7 * 24 * time.Hour},
 	{`DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE done_at IS NOT NULL AND done_at < $1 LIMIT $2)`, 7 * 24 * time.Hour},
+	{`DELETE FROM journeys WHERE state_hash IN (SELECT state_hash FROM journeys WHERE expires_at < $1 LIMIT $2)`, time.Hour},
+	// Kept so that an old invite can say what became of it.
+	{`DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at < $1 LIMIT $2)`, 30 * 24 * time.Hour},
+	// Who was refused may ask again after this; who waited so long too.
+	{`DELETE FROM applicants WHERE id IN (SELECT id FROM applicants WHERE created_at < $1 LIMIT $2)`, 90 * 24 * time.Hour},
 	{`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)`, 400 * 24 * time.Hour},
 }
 

@@ -17,6 +17,7 @@ type User struct {
 	Language        string // BCP 47, or "" for "as the browser says"
 	Admin           bool
 	DisabledAt      time.Time // zero: may sign in
+	Groups          []string  // names, sorted; filled by SessionByToken alone, shared: not to be changed
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 }

@@ -86,8 +86,11 @@ func (s *Server) sessionToken(r *http.Request) string {
 
 func describe(u store.User, row store.Session) sessionJSON {
 	j := sessionJSON{
-		User:    userJSON{ID: u.ID, Name: u.Name, Email: u.Email, Groups: []string{}},
+		User:    userJSON{ID: u.ID, Name: u.Name, Email: u.Email, Groups: u.Groups},
 		Expires: jsDate(row.ExpiresAt),
+	}
+	if j.User.Groups == nil {
+		j.User.Groups = []string{} // [] to a program, never null
 	}
 	if !u.EmailVerifiedAt.IsZero() {
 		at := jsDate(u.EmailVerifiedAt)

@@ -41,6 +41,9 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
+	for name, test := range people {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
 }
 
 func want(t *testing.T, err, wanted error) {

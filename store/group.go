@@ -1,0 +1,147 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Group is people an App can allow.
+type Group struct {
+	ID        string
+	Name      string // unique; lower case, no spaces, no commas
+	Members   int    // filled by Groups alone
+	CreatedAt time.Time
+}
+
+// AddGroup adds g. ErrConflict when the name is taken.
+func (tx *Tx) AddGroup(g Group) error {
+	res, err := tx.q.ExecContext(tx.ctx, addGroupQuery, g.ID, g.Name, ms(g.CreatedAt))
+	if err != nil {
+		return fmt.Errorf("adding a group: %w", classify(err))
+	}
+	return wantRow(res, ErrConflict)
+}
+
+const addGroupQuery = `INSERT INTO groups (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING`
+
+// GroupByName returns the group, or ErrNotFound.
+func (tx *Tx) GroupByName(name string) (Group, error) {
+	g := Group{Name: name}
+	var created int64
+	err := tx.q.QueryRowContext(tx.ctx, groupByNameQuery, name).Scan(&g.ID, &created)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Group{}, ErrNotFound
+	}
+	if err != nil {
+		return Group{}, fmt.Errorf("reading a group: %w", err)
+	}
+	g.CreatedAt = at(created)
+	return g, nil
+}
+
+const groupByNameQuery = `SELECT id, created_at FROM groups WHERE name = $1`
+
+// Groups returns every group by name, with how many are in it.
+func (tx *Tx) Groups() ([]Group, error) {
+	rows, err := tx.q.QueryContext(tx.ctx, groupsQuery)
+	if err != nil {
+		return nil, fmt.Errorf("listing groups: %w", err)
+	}
+	defer rows.Close()
+	var list []Group
+	for rows.Next() {
+		var g Group
+		var created int64
+		if err := rows.Scan(&g.ID, &g.Name, &created, &g.Members); err != nil {
+			return nil, fmt.Errorf("reading a group: %w", err)
+		}
+		g.CreatedAt = at(created)
+		list = append(list, g)
+	}
+	return list, rows.Err()
+}
+
+const groupsQuery = `
+	SELECT g.id, g.name, g.created_at, (SELECT COUNT(*) FROM group_members m WHERE m.group_id = g.id)
+	  FROM groups g
+	 ORDER BY g.name`
+
+// RemoveGroup removes the group with that name; its members stay. ErrNotFound
+// when there is none.
+func (tx *Tx) RemoveGroup(name string) error {
+	res, err := tx.q.ExecContext(tx.ctx, removeGroupQuery, name)
+	if err != nil {
+		return fmt.Errorf("removing a group: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const removeGroupQuery = `DELETE FROM groups WHERE name = $1`
+
+// JoinGroup puts the user into the group and reports whether that is new.
+func (tx *Tx) JoinGroup(groupID, userID string, now time.Time) (bool, error) {
+	return tx.did("joining a group", joinGroupQuery, groupID, userID, ms(now))
+}
+
+const joinGroupQuery = `INSERT INTO group_members (group_id, user_id, since) VALUES ($1, $2, $3) ON CONFLICT (group_id, user_id) DO NOTHING`
+
+// LeaveGroup takes the user out of the group and reports whether they were in it.
+func (tx *Tx) LeaveGroup(groupID, userID string) (bool, error) {
+	return tx.did("leaving a group", leaveGroupQuery, groupID, userID)
+}
+
+const leaveGroupQuery = `DELETE FROM group_members WHERE group_id = $1 AND user_id = $2`
+
+// did runs a statement and reports whether it changed a row.
+func (tx *Tx) did(doing, query string, args ...any) (bool, error) {
+	res, err := tx.q.ExecContext(tx.ctx, query, args...)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", doing, err)
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+// GroupsOf returns the names of the user's groups, sorted.
+func (tx *Tx) GroupsOf(userID string) ([]string, error) {
+	return tx.texts("the groups of a user", groupsOfQuery, userID)
+}
+
+const groupsOfQuery = `
+	SELECT g.name
+	  FROM group_members m
+	  JOIN groups g ON g.id = m.group_id
+	 WHERE m.user_id = $1
+	 ORDER BY g.name`
+
+// MembersOf returns the addresses of a group's members, sorted.
+func (tx *Tx) MembersOf(groupID string) ([]string, error) {
+	return tx.texts("the members of a group", membersOfQuery, groupID)
+}
+
+const membersOfQuery = `
+	SELECT u.email
+	  FROM group_members m
+	  JOIN users u ON u.id = m.user_id
+	 WHERE m.group_id = $1
+	 ORDER BY u.email_norm`
+
+// texts returns the one column of a query.
+func (tx *Tx) texts(of, query string, args ...any) ([]string, error) {
+	rows, err := tx.q.QueryContext(tx.ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("listing %s: %w", of, err)
+	}
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", of, err)
+		}
+		list = append(list, text)
+	}
+	return list, rows.Err()
+}

@@ -1,0 +1,237 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Invite lets somebody in who is not known yet.
+type Invite struct {
+	ID        string
+	TokenHash []byte
+	Email     string // as typed; "" is an invite for whoever has the link
+	EmailNorm string
+	UsesLeft  int
+	CreatedBy string // the admin's user id, or "" for the command line
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	RevokedAt time.Time
+	Groups    []string // names; what who comes is put into
+}
+
+const inviteColumns = `id, token_hash, email, email_norm, uses_left, created_by, created_at, expires_at, revoked_at`
+
+func scanInvite(row interface{ Scan(...any) error }) (Invite, error) {
+	var v Invite
+	var created, expires int64
+	var revoked sql.NullInt64
+	err := row.Scan(&v.ID, &v.TokenHash, &v.Email, &v.EmailNorm, &v.UsesLeft, &v.CreatedBy, &created, &expires, &revoked)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Invite{}, ErrNotFound
+	}
+	if err != nil {
+		return Invite{}, fmt.Errorf("reading an invite: %w", err)
+	}
+	v.CreatedAt, v.ExpiresAt, v.RevokedAt = at(created), at(expires), atNull(revoked)
+	return v, nil
+}
+
+// AddInvite adds v and its groups. ErrNotFound when a group is unknown.
+func (tx *Tx) AddInvite(v Invite) error {
+	_, err := tx.q.ExecContext(tx.ctx, addInviteQuery, v.ID, v.TokenHash, v.Email, v.EmailNorm, v.UsesLeft, v.CreatedBy, ms(v.CreatedAt), ms(v.ExpiresAt))
+	if err != nil {
+		return fmt.Errorf("adding an invite: %w", classify(err))
+	}
+	for _, name := range v.Groups {
+		known, err := tx.did("adding a group to an invite", addInviteGroupQuery, v.ID, name)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return fmt.Errorf("the group %q: %w", name, ErrNotFound)
+		}
+	}
+	return nil
+}
+
+const addInviteQuery = `
+	INSERT INTO invites (id, token_hash, email, email_norm, uses_left, created_by, created_at, expires_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+
+const addInviteGroupQuery = `INSERT INTO invite_groups (invite_id, group_id) SELECT $1, id FROM groups WHERE name = $2`
+
+// InviteByToken returns the invite in whatever state it is, or ErrNotFound.
+func (tx *Tx) InviteByToken(tokenHash []byte) (Invite, error) {
+	return tx.inviteWithGroups(scanInvite(tx.q.QueryRowContext(tx.ctx, inviteByTokenQuery, tokenHash)))
+}
+
+const inviteByTokenQuery = `SELECT ` + inviteColumns + ` FROM invites WHERE token_hash = $1`
+
+// InviteByID returns the invite in whatever state it is, or ErrNotFound.
+func (tx *Tx) InviteByID(id string) (Invite, error) {
+	return tx.inviteWithGroups(scanInvite(tx.q.QueryRowContext(tx.ctx, inviteByIDQuery, id)))
+}
+
+const inviteByIDQuery = `SELECT ` + inviteColumns + ` FROM invites WHERE id = $1`
+
+func (tx *Tx) inviteWithGroups(v Invite, err error) (Invite, error) {
+	if err != nil {
+		return Invite{}, err
+	}
+	v.Groups, err = tx.texts("the groups of an invite", inviteGroupsQuery, v.ID)
+	return v, err
+}
+
+const inviteGroupsQuery = `
+	SELECT g.name
+	  FROM invite_groups i
+	  JOIN groups g ON g.id = i.group_id
+	 WHERE i.invite_id = $1
+	 ORDER BY g.name`
+
+// SpendInvite takes one of the invite's uses and returns it. Of many callers
+// no more succeed than it has uses; the others, and those with one that is
+// expired or revoked, get ErrNotFound.
+func (tx *Tx) SpendInvite(id string, now time.Time) (Invite, error) {
+	return tx.inviteWithGroups(scanInvite(tx.q.QueryRowContext(tx.ctx, spendInviteQuery, id, ms(now))))
+}
+
+const spendInviteQuery = `
+	UPDATE invites
+	   SET uses_left = uses_left - 1
+	 WHERE id = $1 AND uses_left > 0 AND revoked_at IS NULL AND expires_at > $2
+	RETURNING ` + inviteColumns
+
+// Invites returns the invites there are, the newest first.
+func (tx *Tx) Invites(limit int) ([]Invite, error) {
+	rows, err := tx.q.QueryContext(tx.ctx, invitesQuery, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing invites: %w", err)
+	}
+	defer rows.Close()
+	var list []Invite
+	for rows.Next() {
+		v, err := scanInvite(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for i, v := range list {
+		if list[i], err = tx.inviteWithGroups(v, nil); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+const invitesQuery = `SELECT ` + inviteColumns + ` FROM invites ORDER BY id DESC LIMIT $1`
+
+// RevokeInvite ends the invite, or returns ErrNotFound when it has ended
+// before or there is none.
+func (tx *Tx) RevokeInvite(id string, now time.Time) error {
+	res, err := tx.q.ExecContext(tx.ctx, revokeInviteQuery, id, ms(now))
+	if err != nil {
+		return fmt.Errorf("revoking an invite: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const revokeInviteQuery = `UPDATE invites SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 AND uses_left > 0`
+
+// Applicant is somebody who proved an address and waits for an admin's word.
+type Applicant struct {
+	ID        string
+	Email     string
+	EmailNorm string
+	Name      string
+	Language  string
+	Provider  string // the upstream identity they came with; "" for none
+	Subject   string
+	Issuer    string
+	Type      string
+	IP        string
+	Device    string
+	CreatedAt time.Time
+	RefusedAt time.Time
+}
+
+const applicantColumns = `id, email, email_norm, name, language, provider, subject, issuer, type, ip, device, created_at, refused_at`
+
+func scanApplicant(row interface{ Scan(...any) error }) (Applicant, error) {
+	var a Applicant
+	var created int64
+	var refused sql.NullInt64
+	err := row.Scan(&a.ID, &a.Email, &a.EmailNorm, &a.Name, &a.Language, &a.Provider, &a.Subject, &a.Issuer, &a.Type, &a.IP, &a.Device, &created, &refused)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Applicant{}, ErrNotFound
+	}
+	if err != nil {
+		return Applicant{}, fmt.Errorf("reading an applicant: %w", err)
+	}
+	a.CreatedAt, a.RefusedAt = at(created), atNull(refused)
+	return a, nil
+}
+
+// AddApplicant adds a and reports whether they are new: who waits already, or
+// was refused, is not asked about again.
+func (tx *Tx) AddApplicant(a Applicant) (bool, error) {
+	return tx.did("adding an applicant", addApplicantQuery, a.ID, a.Email, a.EmailNorm, a.Name, a.Language,
+		a.Provider, a.Subject, a.Issuer, a.Type, a.IP, a.Device, ms(a.CreatedAt))
+}
+
+const addApplicantQuery = `
+	INSERT INTO applicants (id, email, email_norm, name, language, provider, subject, issuer, type, ip, device, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	    ON CONFLICT (email_norm) DO NOTHING`
+
+// ApplicantByEmail returns the applicant, waiting or refused, or ErrNotFound.
+func (tx *Tx) ApplicantByEmail(norm string) (Applicant, error) {
+	return scanApplicant(tx.q.QueryRowContext(tx.ctx, applicantByEmailQuery, norm))
+}
+
+const applicantByEmailQuery = `SELECT ` + applicantColumns + ` FROM applicants WHERE email_norm = $1`
+
+// Applicants returns those who wait, the longest first.
+func (tx *Tx) Applicants(limit int) ([]Applicant, error) {
+	rows, err := tx.q.QueryContext(tx.ctx, applicantsQuery, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing applicants: %w", err)
+	}
+	defer rows.Close()
+	var list []Applicant
+	for rows.Next() {
+		a, err := scanApplicant(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	return list, rows.Err()
+}
+
+const applicantsQuery = `SELECT ` + applicantColumns + ` FROM applicants WHERE refused_at IS NULL ORDER BY created_at, id LIMIT $1`
+
+// TakeApplicant removes the applicant and returns them: of two admins who
+// approve, one does. ErrNotFound when there is none.
+func (tx *Tx) TakeApplicant(norm string) (Applicant, error) {
+	return scanApplicant(tx.q.QueryRowContext(tx.ctx, takeApplicantQuery, norm))
+}
+
+const takeApplicantQuery = `DELETE FROM applicants WHERE email_norm = $1 RETURNING ` + applicantColumns
+
+// RefuseApplicant marks somebody who waits as refused, or returns ErrNotFound.
+func (tx *Tx) RefuseApplicant(norm string, now time.Time) error {
+	res, err := tx.q.ExecContext(tx.ctx, refuseApplicantQuery, norm, ms(now))
+	if err != nil {
+		return fmt.Errorf("refusing an applicant: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const refuseApplicantQuery = `UPDATE applicants SET refused_at = $2 WHERE email_norm = $1 AND refused_at IS NULL`

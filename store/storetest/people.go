@@ -1,0 +1,297 @@
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"gatelodge/store"
+)
+
+// people are the promises about accounts, groups, invites and applicants.
+var people = map[string]func(*testing.T, *store.DB){
+	"an upstream identity belongs to one user":                     oneIdentity,
+	"an account keeps its tokens, and its refresh token if silent": accountTokens,
+	"of twenty who refresh an account's tokens one may":            refreshOnce,
+	"a lost claim stores no tokens":                                lostRefresh,
+	"nobody unlinks somebody else's account":                       unlink,
+	"a journey ends once, in its browser, at its upstream":         journeyEnds,
+	"a session's user has their groups":                            sessionGroups,
+	"a group's name is taken once, and its members outlive it":     groupLife,
+	"an invite is used as often as it may":                         spendInvite,
+	"an invite that ended lets nobody in":                          deadInvite,
+	"of twenty admins one approves":                                approveOnce,
+	"removing a user removes their accounts and memberships":       removePerson,
+}
+
+func account(u store.User, subject string) store.Account {
+	return store.Account{
+		ID: store.NewID(Now), UserID: u.ID, Provider: "github", Subject: subject, Type: "oauth", Email: u.Email, CreatedAt: Now,
+		Tokens: store.Tokens{Access: "access-1", Refresh: "refresh-1", ID: "id-1", Type: "bearer", Scope: "email", ExpiresAt: Now.Add(time.Hour)},
+	}
+}
+
+func add(t *testing.T, db *store.DB, a store.Account) {
+	t.Helper()
+	Update(t, db, func(tx *store.Tx) error { return tx.AddAccount(a) })
+}
+
+func find(t *testing.T, db *store.DB, subject string) store.Account {
+	t.Helper()
+	var a store.Account
+	if err := db.View(t.Context(), func(tx *store.Tx) (err error) { a, err = tx.AccountBySubject("github", subject); return err }); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func oneIdentity(t *testing.T, db *store.DB) {
+	mara, eve := User(t, db, "mara@home.example"), User(t, db, "eve@home.example")
+	add(t, db, account(mara, "1"))
+	want(t, db.Update(t.Context(), func(tx *store.Tx) error { return tx.AddAccount(account(eve, "1")) }), store.ErrConflict)
+	if got := find(t, db, "1"); got.UserID != mara.ID {
+		t.Errorf("it belongs to %s", got.UserID)
+	}
+	other := account(eve, "1")
+	other.Provider = "gitlab"
+	add(t, db, other) // another upstream may call another person the same
+}
+
+func accountTokens(t *testing.T, db *store.DB) {
+	a := account(User(t, db, "mara@home.example"), "1")
+	add(t, db, a)
+	got := find(t, db, "1")
+	if got.Tokens != a.Tokens {
+		t.Errorf("got %+v", got.Tokens)
+	}
+	a.Tokens, a.Email = store.Tokens{Access: "access-2", Type: "bearer"}, "new@home.example"
+	Update(t, db, func(tx *store.Tx) error { return tx.UseAccount(a, Now.Add(time.Minute)) })
+	got = find(t, db, "1")
+	if got.Tokens.Access != "access-2" || got.Tokens.Refresh != "refresh-1" || !got.Tokens.ExpiresAt.IsZero() ||
+		got.Email != "new@home.example" || !got.UsedAt.Equal(Now.Add(time.Minute)) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func refreshOnce(t *testing.T, db *store.DB) {
+	a := account(User(t, db, "mara@home.example"), "1")
+	add(t, db, a)
+	won := race(t, 20, store.ErrNotFound, func(int) error {
+		return db.Update(t.Context(), func(tx *store.Tx) error { return tx.ClaimRefresh(a.ID, Now.Add(time.Minute), Now) })
+	})
+	if won != 1 {
+		t.Errorf("%d claimed the refresh", won)
+	}
+}
+
+func lostRefresh(t *testing.T, db *store.DB) {
+	a := account(User(t, db, "mara@home.example"), "1")
+	add(t, db, a)
+	first, second := Now.Add(time.Minute), Now.Add(3*time.Minute)
+	Update(t, db, func(tx *store.Tx) error { return tx.ClaimRefresh(a.ID, first, Now) })
+	Update(t, db, func(tx *store.Tx) error { return tx.ClaimRefresh(a.ID, second, first.Add(time.Second)) })
+	late := store.Tokens{Access: "late"}
+	want(t, db.Update(t.Context(), func(tx *store.Tx) error { return tx.FinishRefresh(a.ID, first, late) }), store.ErrNotFound)
+	Update(t, db, func(tx *store.Tx) error {
+		return tx.FinishRefresh(a.ID, second, store.Tokens{Access: "access-2", Refresh: "refresh-2"})
+	})
+	if got := find(t, db, "1"); got.Tokens.Access != "access-2" || got.Tokens.Refresh != "refresh-2" || !got.RefreshingTill.IsZero() {
+		t.Errorf("got %+v", got)
+	}
+	third := Now.Add(9 * time.Minute)
+	Update(t, db, func(tx *store.Tx) error { return tx.ClaimRefresh(a.ID, third, Now) })
+	Update(t, db, func(tx *store.Tx) error { return tx.FreeRefresh(a.ID, third, Now) })
+	if got := find(t, db, "1"); got.BrokenAt.IsZero() || got.Tokens.Refresh != "" || got.Tokens.Access != "access-2" {
+		t.Errorf("after a refusal: %+v", got)
+	}
+}
+
+func unlink(t *testing.T, db *store.DB) {
+	mara, eve := User(t, db, "mara@home.example"), User(t, db, "eve@home.example")
+	a := account(mara, "1")
+	add(t, db, a)
+	want(t, db.Update(t.Context(), func(tx *store.Tx) error { return tx.RemoveAccount(eve.ID, a.ID) }), store.ErrNotFound)
+	Update(t, db, func(tx *store.Tx) error { return tx.RemoveAccount(mara.ID, a.ID) })
+	want(t, db.View(t.Context(), func(tx *store.Tx) error { _, err := tx.AccountBySubject("github", "1"); return err }), store.ErrNotFound)
+}
+
+func journeyEnds(t *testing.T, db *store.DB) {
+	begin := func(state string) {
+		Update(t, db, func(tx *store.Tx) error {
+			return tx.AddJourney(store.Journey{StateHash: Hash(state), Provider: "github", BrowserHash: Hash("b"), Baggage: []byte("bag"), CreatedAt: Now, ExpiresAt: Now.Add(time.Minute)})
+		})
+	}
+	begin("s")
+	end := func(provider, browser string, at time.Time) error {
+		return db.Update(t.Context(), func(tx *store.Tx) error {
+			j, err := tx.EndJourney(Hash("s"), provider, Hash(browser), at)
+			if err == nil && !bytes.Equal(j.Baggage, []byte("bag")) {
+				t.Errorf("the baggage is %q", j.Baggage)
+			}
+			return err
+		})
+	}
+	want(t, end("gitlab", "b", Now), store.ErrNotFound)
+	want(t, end("github", "another", Now), store.ErrNotFound)
+	want(t, end("github", "b", Now.Add(time.Minute)), store.ErrNotFound)
+	if won := race(t, 20, store.ErrNotFound, func(int) error { return end("github", "b", Now) }); won != 1 {
+		t.Errorf("it ended %d times", won)
+	}
+}
+
+func group(t *testing.T, db *store.DB, name string, members ...store.User) store.Group {
+	t.Helper()
+	g := store.Group{ID: store.NewID(Now), Name: name, CreatedAt: Now}
+	Update(t, db, func(tx *store.Tx) error {
+		if err := tx.AddGroup(g); err != nil {
+			return err
+		}
+		for _, u := range members {
+			if _, err := tx.JoinGroup(g.ID, u.ID, Now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return g
+}
+
+func sessionGroups(t *testing.T, db *store.DB) {
+	mara := User(t, db, "mara@home.example")
+	Session(t, db, mara, "a")
+	groups := func() []string {
+		t.Helper()
+		_, u, err := db.SessionByToken(t.Context(), Hash("a"), Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.Groups
+	}
+	if got := groups(); got != nil {
+		t.Errorf("nobody's groups are %q", got)
+	}
+	ops := group(t, db, "ops", mara)
+	group(t, db, "media", mara)
+	group(t, db, "others", User(t, db, "eve@home.example"))
+	if got := groups(); !slices.Equal(got, []string{"media", "ops"}) {
+		t.Errorf("got %q", got)
+	}
+	Update(t, db, func(tx *store.Tx) error { _, err := tx.LeaveGroup(ops.ID, mara.ID); return err })
+	if got := groups(); !slices.Equal(got, []string{"media"}) {
+		t.Errorf("after leaving: %q", got)
+	}
+}
+
+func groupLife(t *testing.T, db *store.DB) {
+	mara := User(t, db, "mara@home.example")
+	g := group(t, db, "ops", mara)
+	want(t, db.Update(t.Context(), func(tx *store.Tx) error { return tx.AddGroup(store.Group{ID: "x", Name: "ops", CreatedAt: Now}) }), store.ErrConflict)
+	Update(t, db, func(tx *store.Tx) error {
+		list, err := tx.Groups()
+		if len(list) != 1 || list[0].Members != 1 || list[0].Name != "ops" {
+			t.Errorf("got %+v", list)
+		}
+		again, err2 := tx.JoinGroup(g.ID, mara.ID, Now)
+		if again {
+			t.Error("joined twice")
+		}
+		members, err3 := tx.MembersOf(g.ID)
+		if !slices.Equal(members, []string{"mara@home.example"}) {
+			t.Errorf("members %q", members)
+		}
+		return errors.Join(err, err2, err3, tx.RemoveGroup("ops"))
+	})
+	want(t, db.View(t.Context(), func(tx *store.Tx) error { _, err := tx.GroupByName("ops"); return err }), store.ErrNotFound)
+	Update(t, db, func(tx *store.Tx) error {
+		groups, err := tx.GroupsOf(mara.ID)
+		if len(groups) != 0 {
+			t.Errorf("left in %q", groups)
+		}
+		return err
+	})
+}
+
+func invite(t *testing.T, db *store.DB, token string, uses int, groups ...string) store.Invite {
+	t.Helper()
+	v := store.Invite{ID: "invite " + token, TokenHash: Hash(token), UsesLeft: uses, CreatedAt: Now, ExpiresAt: Now.Add(time.Hour), Groups: groups}
+	Update(t, db, func(tx *store.Tx) error { return tx.AddInvite(v) })
+	return v
+}
+
+func spend(t *testing.T, db *store.DB, id string, at time.Time) error {
+	return db.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.SpendInvite(id, at); return err })
+}
+
+func spendInvite(t *testing.T, db *store.DB) {
+	group(t, db, "ops")
+	group(t, db, "media")
+	v := invite(t, db, "a", 3, "ops", "media")
+	if won := race(t, 20, store.ErrNotFound, func(int) error { return spend(t, db, v.ID, Now) }); won != 3 {
+		t.Errorf("%d came by an invite for three", won)
+	}
+	Update(t, db, func(tx *store.Tx) error {
+		got, err := tx.InviteByToken(Hash("a"))
+		if got.UsesLeft != 0 || !slices.Equal(got.Groups, []string{"media", "ops"}) {
+			t.Errorf("got %+v", got)
+		}
+		return err
+	})
+	want(t, db.Update(t.Context(), func(tx *store.Tx) error {
+		return tx.AddInvite(store.Invite{ID: "x", TokenHash: Hash("x"), UsesLeft: 1, CreatedAt: Now, ExpiresAt: Now, Groups: []string{"nobody"}})
+	}), store.ErrNotFound)
+}
+
+func deadInvite(t *testing.T, db *store.DB) {
+	v := invite(t, db, "a", 1)
+	want(t, spend(t, db, v.ID, v.ExpiresAt), store.ErrNotFound)
+	Update(t, db, func(tx *store.Tx) error { return tx.RevokeInvite(v.ID, Now) })
+	want(t, spend(t, db, v.ID, Now), store.ErrNotFound)
+	want(t, db.Update(t.Context(), func(tx *store.Tx) error { return tx.RevokeInvite(v.ID, Now) }), store.ErrNotFound)
+	want(t, spend(t, db, "unknown", Now), store.ErrNotFound)
+}
+
+func approveOnce(t *testing.T, db *store.DB) {
+	a := store.Applicant{ID: "a", Email: "Ana@home.example", EmailNorm: "ana@home.example", CreatedAt: Now}
+	apply := func() (isNew bool) {
+		Update(t, db, func(tx *store.Tx) (err error) { isNew, err = tx.AddApplicant(a); return err })
+		return isNew
+	}
+	if !apply() || apply() {
+		t.Error("an applicant is new once")
+	}
+	won := race(t, 20, store.ErrNotFound, func(int) error {
+		return db.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.TakeApplicant("ana@home.example"); return err })
+	})
+	if won != 1 {
+		t.Errorf("%d took the applicant", won)
+	}
+	apply()
+	Update(t, db, func(tx *store.Tx) error { return tx.RefuseApplicant("ana@home.example", Now) })
+	if apply() {
+		t.Error("who was refused is new again")
+	}
+	Update(t, db, func(tx *store.Tx) error {
+		waiting, err := tx.Applicants(10)
+		if len(waiting) != 0 {
+			t.Errorf("waiting: %+v", waiting)
+		}
+		return err
+	})
+}
+
+func removePerson(t *testing.T, db *store.DB) {
+	mara := User(t, db, "mara@home.example")
+	add(t, db, account(mara, "1"))
+	g := group(t, db, "ops", mara)
+	Update(t, db, func(tx *store.Tx) error { return tx.RemoveUser(mara.ID) })
+	want(t, db.View(t.Context(), func(tx *store.Tx) error { _, err := tx.AccountBySubject("github", "1"); return err }), store.ErrNotFound)
+	Update(t, db, func(tx *store.Tx) error {
+		members, err := tx.MembersOf(g.ID)
+		if len(members) != 0 {
+			t.Errorf("members %q", members)
+		}
+		return err
+	})
+}
