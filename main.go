@@ -38,6 +38,7 @@ usage: gatelodge COMMAND [flags]
   mail           test, queue, retry, cancel, show
   backup         write a copy of the database while everything goes on
   restore        put a backup into an empty data directory
+  key            list, rotate
   config         check, show
   why            explain the Reference somebody saw on a page
   healthcheck    ask whether the server is ready

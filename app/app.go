@@ -19,6 +19,7 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/config"
+	"gatelodge/app/keys"
 	"gatelodge/app/lang"
 	"gatelodge/app/limit"
 	"gatelodge/app/login"
@@ -39,6 +40,7 @@ type App struct {
 	Audit     *audit.Log
 	Recent    *audit.Recent
 	Limits    *limit.Limiter
+	Keys      *keys.Keys
 	Users     *account.Users
 	Sessions  *session.Sessions
 	Login     *login.Flow
@@ -87,6 +89,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		Config: c, DB: db, Lang: catalog, Smarthost: smarthost, Now: o.Now, Log: o.Log,
 		Audit: audit.New(db, o.Now, o.Log), Recent: audit.NewRecent(), Limits: limit.New(o.Now),
 	}
+	a.Keys = keys.New(db, a.Audit, o.Log)
 	a.build(o.Captured)
 	return a, nil
 }
@@ -178,6 +181,7 @@ func (a *App) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { a.Queue.Run(ctx) })
 	running.Go(func() { a.sweep(ctx) })
+	running.Go(func() { a.Keys.Run(ctx) })
 	running.Go(func() { a.Sessions.Run(ctx) })
 	running.Go(func() { a.Audit.Run(ctx) })
 	running.Wait()

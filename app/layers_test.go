@@ -89,7 +89,7 @@ func TestStepsWithinAppPointDown(t *testing.T) {
 	steps := [][]string{
 		{"fault", "secret", "lang", "config", "device", "programtest"},
 		{"audit", "limit"},
-		{"account", "session", "challenge"},
+		{"account", "session", "challenge", "keys"},
 		{"mail"},
 		{"login"},
 		{"app"},

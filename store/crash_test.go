@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("GATELODGE_TEST_WRITER"); dir != "" {
 		writeForever(dir)
 	}
+	if dir := os.Getenv("GATELODGE_TEST_ROTATOR"); dir != "" {
+		store.RotateForever(dir)
+	}
 	os.Exit(m.Run())
 }
 

@@ -23,3 +23,6 @@ func Statements() map[string]struct {
 	}
 	return list
 }
+
+// For TestMain, which stands in the other package.
+var RotateForever = rotateForever

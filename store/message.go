@@ -277,7 +277,7 @@ const freeLeasesQuery = `
 func (tx *Tx) changed(query string, args ...any) (int, error) {
 	res, err := tx.q.ExecContext(tx.ctx, query, args...)
 	if err != nil {
-		return 0, fmt.Errorf("changing messages: %w", err)
+		return 0, fmt.Errorf("changing rows: %w", err)
 	}
 	n, err := res.RowsAffected()
 	return int(n), err

@@ -29,6 +29,7 @@ func TestPostgreSQL(t *testing.T) {
 		"a backup and its restoring, either way":                 pgBackup,
 		"a copy there and back is the same":                      pgCopy,
 		"a copy is all or nothing":                               pgCopyBroken,
+		"two servers rotate the key without a gap":               pgRotation,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, p) })
 	}
@@ -404,4 +405,80 @@ func pgCopyBroken(t *testing.T, p *storetest.Postgres) {
 			t.Errorf("and made again: %v", err)
 		}
 	}
+}
+
+// One server writes a new key, the other is given the file, the first is started
+// again: at no moment does one meet a value that it cannot open.
+func pgRotation(t *testing.T, p *storetest.Postgres) {
+	name := p.Name(t)
+	dirs := [2]string{t.TempDir(), t.TempDir()}
+	open := func(i int) *store.DB {
+		t.Helper()
+		db, err := store.Open(t.Context(), store.Options{Dir: dirs[i], Database: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	first := open(0)
+	keep(t, dirs[0], dirs[1])
+	second := open(1)
+	defer func() {
+		if err := errors.Join(first.Close(), second.Close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	for i := range 250 { // more than two parts
+		storetest.Message(t, first, fmt.Sprint(i), 0, storetest.Now)
+	}
+	readable := func(when string, ids ...string) {
+		t.Helper()
+		for _, db := range []*store.DB{first, second} {
+			err := db.View(t.Context(), func(tx *store.Tx) error {
+				for _, id := range ids {
+					if w, err := tx.MessageByID(id); err != nil || string(w.Body) != "the body of "+id {
+						return fmt.Errorf("%s reads %q: %w", id, w.Body, err)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Errorf("%s: %v", when, err)
+			}
+		}
+	}
+	code := string(first.Keyring().Derive("code"))
+	if string(second.Keyring().Derive("code")) != code {
+		t.Error("two servers derive two keys")
+	}
+	fresh, err := first.RotateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.Message(t, first, "rotated", 0, storetest.Now)
+	readable("before the others have the file", "0", "rotated")
+	if keys, err := second.Keys(t.Context()); err != nil || len(keys) != 1 {
+		t.Errorf("before the others have the file: got %+v, %v", keys, err)
+	}
+	keep(t, dirs[0], dirs[1])
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	first = open(0)
+	storetest.Message(t, first, "restarted", 0, storetest.Now)
+	if done, err := first.Reseal(t.Context(), nil); err != nil || done.Done < 500 || done.Lost > 0 {
+		t.Errorf("got %+v, %v", done, err)
+	}
+	readable("when one has been restarted", "0", "249", "rotated", "restarted")
+	if string(first.Keyring().Derive("code")) != code {
+		t.Error("what is derived has changed")
+	}
+	keys, err := second.Keys(t.Context())
+	if err != nil || len(keys) != 2 || keys[0].ID != fresh || keys[1].Total() != 0 {
+		t.Errorf("got %+v, %v", keys, err)
+	}
+	if dropped, err := first.DropKeys(t.Context()); err != nil || len(dropped) != 1 {
+		t.Errorf("dropped %v, %v", dropped, err)
+	}
+	readable("after the drop", "0", "restarted")
 }

@@ -16,7 +16,7 @@ type statement struct {
 // statements lists every query, for the test that prepares them all.
 func statements() map[string]statement {
 	list := map[string]statement{
-		"meta": {metaQuery, true}, "setMeta": {setMetaQuery, false},
+		"meta": {metaQuery, true}, "setMeta": {setMetaQuery, false}, "addMeta": {addMetaQuery, false},
 		"userByID": {userByIDQuery, true}, "userByEmail": {userByEmailQuery, true}, "users": {usersQuery, true},
 		"anyAdmin": {anyAdminQuery, false}, "addUser": {addUserQuery, false}, "addFirstAdmin": {addFirstAdminQuery, false},
 		"verifyEmail": {verifyEmailQuery, true}, "setDisabled": {setDisabledQuery, true}, "removeUser": {removeUserQuery, true},
@@ -49,6 +49,12 @@ func statements() map[string]statement {
 		"addApplicant": {addApplicantQuery, false}, "applicantByEmail": {applicantByEmailQuery, true}, "applicants": {applicantsQuery, true},
 		"takeApplicant": {takeApplicantQuery, true}, "refuseApplicant": {refuseApplicantQuery, true},
 		"addEvent": {addEventQuery, false}, "eventsByReference": {eventsByReferenceQuery, true}, "eventsOf": {eventsOfQuery, true},
+	}
+	for _, c := range sealedColumns {
+		name := c.table + "." + c.name
+		list["old "+name] = statement{c.oldQuery(), false}
+		list["count "+name] = statement{c.countQuery(), false}
+		list["reseal "+name] = statement{c.resealQuery(), true}
 	}
 	for _, s := range sweeps {
 		list["sweep "+s.query[:24]] = statement{s.query, true}

@@ -104,6 +104,9 @@ func (db *DB) open(ctx context.Context) error {
 	if err := db.checkKey(ctx); err != nil {
 		return err
 	}
+	if err := db.loadRoot(ctx); err != nil {
+		return err
+	}
 	if err := db.prepare(ctx); err != nil {
 		return err
 	}
@@ -112,9 +115,12 @@ func (db *DB) open(ctx context.Context) error {
 
 // loadKey reads the key file, or makes one when there is no database yet.
 func (db *DB) loadKey(fresh bool) (err error) {
+	if err := clearKeyTemporaries(db.dir); err != nil {
+		return err
+	}
 	path := filepath.Join(db.dir, keyName)
 	if fresh {
-		if err := newKeyFile(path); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := newKeyFile(path, db.now()); err != nil && !errors.Is(err, os.ErrExist) {
 			return fmt.Errorf("making the key file: %w", err)
 		}
 	}

@@ -40,6 +40,8 @@ const (
 	UserDisabled   = "user.disabled"
 	UserEnabled    = "user.enabled"
 	UserRemoved    = "user.removed"
+	KeyRotated     = "key.rotated"
+	KeyDropped     = "key.dropped"
 	RequestRefused = "request.refused"
 	RequestFailed  = "request.failed"
 )

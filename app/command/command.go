@@ -87,7 +87,7 @@ func (c *call) bool(name string) bool     { return c.flags.Lookup(name).Value.(f
 func (c *call) string(name string) string { return c.flags.Lookup(name).Value.String() }
 
 func verbs() []*verb {
-	return slices.Concat(setUpVerbs(), userVerbs(), mailVerbs(), storeVerbs(), configVerbs(), healthVerbs())
+	return slices.Concat(setUpVerbs(), userVerbs(), mailVerbs(), storeVerbs(), keyVerbs(), configVerbs(), healthVerbs())
 }
 
 // Run runs the command line args and returns the exit code.

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"gatelodge/app"
 	"gatelodge/store"
@@ -48,6 +49,12 @@ func Handler(a *app.App) http.Handler {
 		var q request
 		if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&q); err != nil {
 			http.Error(w, "this is not a command", http.StatusBadRequest)
+			return
+		}
+		// A verb takes as long as it takes: the server's limits are for strangers.
+		stays := http.NewResponseController(w)
+		if err := errors.Join(stays.SetReadDeadline(time.Time{}), stays.SetWriteDeadline(time.Time{})); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
 		stream := &frames{w: w}

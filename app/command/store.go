@@ -127,6 +127,8 @@ var sentences = map[string]string{
 	audit.UserDisabled:   "The user's access was closed.",
 	audit.UserEnabled:    "The user's access was opened again.",
 	audit.UserRemoved:    "The user was removed.",
+	audit.KeyRotated:     "A new sealing key was made.",
+	audit.KeyDropped:     "Sealing keys with which nothing was sealed were removed.",
 	audit.RequestRefused: "A request was refused.",
 	audit.RequestFailed:  "A request failed on this server's side.",
 }

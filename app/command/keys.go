@@ -1,0 +1,145 @@
+package command
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/store"
+)
+
+func keyVerbs() []*verb {
+	return []*verb{
+		{
+			words: "key list", place: house, json: true,
+			about: "Lists the sealing keys of secret.key: which one seals, and how many values of the\ndatabase each still opens.", run: keyList,
+		},
+		{
+			words: "key rotate", place: house,
+			about: "Puts a new key first into secret.key and seals everything anew, in small parts\nwhile everything goes on. Nobody is signed out and no live code ends. The older\nkeys stay in the file until -drop, because backups made before need them.",
+			flags: func(fs *flag.FlagSet) {
+				fs.Bool("drop", false, "make no key; remove the older keys with which nothing is sealed any more")
+			},
+			run: keyRotate,
+		},
+	}
+}
+
+type keyJSON struct {
+	ID     string         `json:"id"`
+	Seals  bool           `json:"seals"`
+	InFile bool           `json:"inFile"`
+	Total  int            `json:"total"`
+	Values map[string]int `json:"values"` // by "table.column"
+}
+
+func keyList(ctx context.Context, c *call) error {
+	keys, err := c.app.DB.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	if c.bool("json") {
+		list := make([]keyJSON, len(keys))
+		for i, k := range keys {
+			list[i] = keyJSON{k.ID, k.Seals, k.InFile, k.Total(), k.Values}
+		}
+		return c.printJSON(list)
+	}
+	w := c.table("KEY\tUSE\tVALUES\tWHERE")
+	for _, k := range keys {
+		places := make([]string, 0, len(k.Values))
+		for _, place := range slices.Sorted(maps.Keys(k.Values)) {
+			places = append(places, fmt.Sprintf("%s %d", place, k.Values[place]))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", k.ID, useOf(k), k.Total(), dash(strings.Join(places, ", ")))
+	}
+	return w.Flush()
+}
+
+func useOf(k store.Key) string {
+	switch {
+	case k.Seals:
+		return "seals"
+	case !k.InFile:
+		return "missing from secret.key"
+	case k.Total() == 0:
+		return "may be dropped"
+	}
+	return "opens"
+}
+
+const progressEvery = time.Second
+
+func keyRotate(ctx context.Context, c *call) error {
+	if c.bool("drop") {
+		return keyDrop(ctx, c)
+	}
+	id, err := c.app.Keys.Rotate(ctx, app.Operator())
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(c.app.DB.Dir(), "secret.key")
+	if c.app.DB.Shared() {
+		fmt.Fprintf(c.Out, "wrote the key %s into %s\ncopy that file to every other server of this database now, and then restart them all, one after another\n", id, file)
+		return nil
+	}
+	fmt.Fprintf(c.Out, "the key %s seals from now on\n", id)
+	told := time.Now()
+	done, err := c.app.Keys.Reseal(ctx, func(r store.Resealed) {
+		if time.Since(told) >= progressEvery {
+			told = time.Now()
+			fmt.Fprintf(c.Err, "%s sealed anew ...\n", count(r.Done, "value", "values"))
+		}
+	})
+	if err != nil {
+		return &halfRotated{err}
+	}
+	if done.Lost > 0 {
+		return &lostValues{done.Lost}
+	}
+	fmt.Fprintf(c.Out, "everything is sealed with it\nkeep a copy of %s now, in another place\n", file)
+	fmt.Fprintln(c.Out, "the older key stays in it for the backups made so far; \"gatelodge key rotate -drop\" removes it")
+	return nil
+}
+
+// halfRotated means that the new key seals, and older values are still to move.
+type halfRotated struct{ cause error }
+
+func (e *halfRotated) Error() string { return "not everything is sealed anew yet: " + e.cause.Error() }
+func (e *halfRotated) Unwrap() error { return e.cause }
+
+// Hint says what becomes of the rest.
+func (*halfRotated) Hint() string {
+	return "nothing is lost: the older key opens the rest, and the server goes on with it by itself"
+}
+
+type lostValues struct{ n int }
+
+func (e *lostValues) Error() string {
+	return count(e.n, "value opens", "values open") + " with no key of secret.key and stay as they are"
+}
+
+// Hint says where a key may be.
+func (*lostValues) Hint() string {
+	return "\"gatelodge key list\" shows which keys are missing; put their lines back below the first one, from your copy of secret.key"
+}
+
+func keyDrop(ctx context.Context, c *call) error {
+	ids, err := c.app.Keys.Drop(ctx, app.Operator())
+	if err != nil {
+		return err
+	}
+	if len(ids) == 0 {
+		fmt.Fprintln(c.Out, "nothing to drop: every key of the file opens something")
+		return nil
+	}
+	fmt.Fprintf(c.Out, "dropped %s\n", strings.Join(ids, ", "))
+	fmt.Fprintln(c.Out, "backups that were made before the rotation need a copy of the secret.key of that time")
+	return nil
+}
