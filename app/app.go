@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/mail"
 	"os"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ import (
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/deliver"
 	"gatelodge/app/mail/outbox"
+	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
@@ -46,6 +48,7 @@ type App struct {
 	Login     *login.Flow
 	Composer  *compose.Composer
 	Queue     *queue.Queue
+	Post      *post.Office
 	Outbox    *outbox.Outbox
 	Smarthost *deliver.Smarthost // nil while mail is captured
 	Now       func() time.Time
@@ -101,17 +104,37 @@ func (a *App) build(captured io.Writer) {
 		Rolling: time.Duration(c.Session.Lifetime), Refresh: time.Duration(c.Session.Refresh), Max: time.Duration(c.Session.MaxLifetime),
 	})
 	from := c.MailFrom()
-	a.Composer = &compose.Composer{From: from, Site: c.Name, Host: c.Origin().Host, Lang: a.Lang}
+	a.Composer = &compose.Composer{From: from, ReplyTo: replyTo(c.Contact), Site: c.Name, Host: c.Origin().Host, Lang: a.Lang}
+	if dir := c.Mail.Templates; dir != "" {
+		templates, problems := compose.LoadTemplates(dir, a.Lang)
+		for _, err := range problems {
+			a.Log.Warn("a message of your own cannot be used; ours is sent instead", "err", err)
+		}
+		a.Composer.Templates = templates
+	}
 	a.Queue = queue.New(queue.Config{
 		DB: a.DB, Now: a.Now, Log: a.Log, From: from.Address, Transport: a.transport(),
 		Captured: func(w store.Work) { notice(captured, a.Log, w, c.Origin().String()) },
 	})
 	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Capture: a.Smarthost == nil}
+	a.Post = &post.Office{Queue: a.Queue, Composer: a.Composer, Key: keys.Derive("recipient hash"), Now: a.Now}
 	a.Login = &login.Flow{
-		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Sessions: a.Sessions, Queue: a.Queue, Composer: a.Composer, Now: a.Now,
+		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Sessions: a.Sessions, Queue: a.Queue, Post: a.Post, Now: a.Now,
 		Challenges: &challenge.Maker{Key: keys.Derive("code"), Now: a.Now, LinkFor: time.Duration(c.Link.Lifetime), CodeFor: time.Duration(c.Link.CodeLifetime)},
-		PublicURL:  strings.TrimSuffix(c.Origin().String(), "/"), RcptKey: keys.Derive("recipient hash"),
+		PublicURL:  strings.TrimSuffix(c.Origin().String(), "/"),
 	}
+}
+
+// replyTo returns the address in who runs this, where there is one.
+func replyTo(contact string) string {
+	a, err := mail.ParseAddress(contact)
+	if err != nil {
+		return ""
+	}
+	if _, err := account.NormalEmail(a.Address); err != nil {
+		return ""
+	}
+	return a.Address
 }
 
 // transport is the way mail goes out. Captured mail stays where it is.

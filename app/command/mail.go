@@ -5,10 +5,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"gatelodge/app/account"
+	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/deliver"
 	"gatelodge/store"
 )
@@ -29,6 +31,11 @@ func mailVerbs() []*verb {
 			about: "Tries waiting mail again now: the one with that id, or all. Mail that was paused\nbecause the smarthost refused us goes on.", run: mailRetry,
 		},
 		{words: "mail cancel", args: "ID", min: 1, max: 1, place: house, about: "Takes a waiting mail back.", run: mailCancel},
+		{
+			words: "mail template", place: local,
+			about: "Prints the template of our messages, to begin your own with: put it into the\ndirectory mail.templates as NAME.txt, or with -html as NAME.html, and change it.\nThe names are " + strings.Join(compose.Names(), ", ") + ".",
+			flags: func(fs *flag.FlagSet) { fs.Bool("html", false, "print the HTML") }, run: mailTemplate,
+		},
 		{
 			words: "mail show", args: "[ID]", max: 1, place: house,
 			about: "Shows a captured mail: the one with that id, or the newest. Only while mail is\ncaptured: mail that was sent is not kept.", run: mailShow,
@@ -153,6 +160,15 @@ func mailCancel(ctx context.Context, c *call) error {
 	return nil
 }
 
+func mailTemplate(_ context.Context, c *call) error {
+	text, err := compose.Source(c.bool("html"))
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(c.Out, text)
+	return err
+}
+
 func mailShow(ctx context.Context, c *call) error {
 	if len(c.args) == 0 {
 		list, err := c.app.Outbox.Captured(ctx)
@@ -183,7 +199,7 @@ func mailTest(ctx context.Context, c *call) error {
 	}
 	now := c.app.Now()
 	id := store.NewID(now)
-	body, err := c.app.Composer.Test(to, "", id, now)
+	body, err := c.app.Composer.Write(compose.Head{To: to, ID: id, Now: now}, compose.Test{})
 	if err != nil {
 		return err
 	}

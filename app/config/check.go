@@ -194,6 +194,11 @@ func (k *checker) mail() {
 			k.fail("mail.ca_file", "cannot be read: %w", err)
 		}
 	}
+	if c.Mail.Templates != "" {
+		if info, err := os.Stat(c.Mail.Templates); err != nil || !info.IsDir() {
+			k.fail("mail.templates", "is %s, which is no directory that can be read", c.Mail.Templates)
+		}
+	}
 	k.twin("mail.smarthost.password", &c.Mail.Smarthost.Password, "mail.smarthost.password_file", c.Mail.Smarthost.PasswordFile)
 	if c.Mail.Mode == "smarthost" {
 		k.smarthost()

@@ -66,6 +66,7 @@ type Mail struct {
 	From      string
 	CAFile    string
 	EHLOName  string
+	Templates string // a directory with an operator's own messages, or ""
 	Smarthost MailSmarthost
 }
 

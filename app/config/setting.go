@@ -37,6 +37,7 @@ func settings() []setting {
 		{key: "mail.from", example: `"Our house <login@example.com>"`, ptr: func(c *Config) any { return &c.Mail.From }},
 		{key: "mail.ca_file", example: `"/etc/gatelodge/mail-ca.pem"`, ptr: func(c *Config) any { return &c.Mail.CAFile }, path: true},
 		{key: "mail.ehlo_name", example: `"auth.example.com"`, ptr: func(c *Config) any { return &c.Mail.EHLOName }},
+		{key: "mail.templates", example: `"/etc/gatelodge/mail"`, ptr: func(c *Config) any { return &c.Mail.Templates }, path: true},
 		{key: "mail.smarthost.url", example: `"smtps://user@mail.example.net:465"`, ptr: func(c *Config) any { return &c.Mail.Smarthost.URL }},
 		{key: "mail.smarthost.password", example: `"…"`, ptr: func(c *Config) any { return &c.Mail.Smarthost.Password }},
 		{key: "mail.smarthost.password_file", example: `"/etc/gatelodge/smarthost-password"`, ptr: func(c *Config) any { return &c.Mail.Smarthost.PasswordFile }, path: true},

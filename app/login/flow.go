@@ -11,6 +11,7 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
 	"gatelodge/app/mail/compose"
+	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
@@ -52,10 +53,9 @@ type Flow struct {
 	Challenges *challenge.Maker
 	Sessions   *session.Sessions
 	Queue      *queue.Queue
-	Composer   *compose.Composer
+	Post       *post.Office
 	Now        func() time.Time
 	PublicURL  string // without a trailing slash
-	RcptKey    []byte
 }
 
 // Outcome is what came of a proof.
@@ -170,18 +170,11 @@ func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, lan
 
 // mail writes the message that carries the challenge.
 func (f *Flow) mail(from audit.From, c challenge.Issued, to, language string, known bool) (queue.Mail, error) {
-	id := store.NewID(f.Now())
-	body, err := f.Composer.SignIn(compose.SignIn{
-		To: to, Link: f.linkURL(c.Token), Code: c.Code, Device: from.Device, Language: language,
-		LinkUntil: c.ExpiresAt, CodeUntil: c.CodeExpiresAt, Now: c.CreatedAt, ID: id,
+	return f.Post.Write(compose.SignIn{
+		Link: f.linkURL(c.Token), Code: c.Code, Device: from.Device, LinkUntil: c.ExpiresAt, CodeUntil: c.CodeExpiresAt,
+	}, post.Terms{
+		To: to, Language: language, Reference: from.Reference, ChallengeID: c.ID, Awaited: true, NotAfter: c.ExpiresAt, Unaddressed: !known,
 	})
-	if err != nil {
-		return queue.Mail{}, err
-	}
-	return queue.Mail{
-		ID: id, Purpose: challenge.SignIn, ChallengeID: c.ID, To: to, RcptHash: secret.MAC(f.RcptKey, c.EmailNorm),
-		Addressed: known, Body: body, NotAfter: c.ExpiresAt, Reference: from.Reference,
-	}, nil
 }
 
 func (f *Flow) linkURL(token string) string { return f.PublicURL + "/signin/link/" + token }

@@ -18,6 +18,7 @@ import (
 type Header struct {
 	From     mail.Address
 	To       string // one address
+	ReplyTo  string // one address, or ""
 	Subject  string
 	Date     time.Time
 	ID       string // local part of the Message-ID
@@ -36,6 +37,7 @@ func Build(h Header, text, html string) ([]byte, error) {
 	}
 	boundary := "gl-" + rand.Text()
 	var b bytes.Buffer
+	replyTo := [2]string{"Reply-To", h.ReplyTo}
 	_, domain, _ := strings.Cut(h.From.Address, "@")
 	for _, line := range [][2]string{
 		{"From", h.From.String()},
@@ -49,7 +51,11 @@ func Build(h Header, text, html string) ([]byte, error) {
 		// Vacation programs answer neither of these.
 		{"Auto-Submitted", "auto-generated"},
 		{"X-Auto-Response-Suppress", "All"},
+		replyTo,
 	} {
+		if line == replyTo && h.ReplyTo == "" {
+			continue
+		}
 		fmt.Fprintf(&b, "%s: %s\r\n", line[0], fold(line[1]))
 	}
 	for _, part := range [][2]string{{"text/plain", text}, {"text/html", html}} {
@@ -64,13 +70,16 @@ func Build(h Header, text, html string) ([]byte, error) {
 
 func (h Header) check() error {
 	for name, value := range map[string]string{
-		"From name": h.From.Name, "From": h.From.Address, "To": h.To, "Subject": h.Subject, "Message-ID": h.ID, "Content-Language": h.Language,
+		"From name": h.From.Name, "From": h.From.Address, "To": h.To, "Reply-To": h.ReplyTo, "Subject": h.Subject, "Message-ID": h.ID, "Content-Language": h.Language,
 	} {
 		if !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			return fmt.Errorf("the header %s %w", name, errHeader)
 		}
 	}
-	for _, address := range []string{h.To, h.From.Address} {
+	for i, address := range []string{h.To, h.From.Address, h.ReplyTo} {
+		if i == 2 && address == "" {
+			continue
+		}
 		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address || parsed.Name != "" {
 			return fmt.Errorf("%q is not one bare address", address)
 		}

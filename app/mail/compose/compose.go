@@ -3,108 +3,104 @@
 // elsewhere.
 //
 // A message is composed once, when it is queued, so that every attempt to
-// deliver it sends the same bytes under the same Message-ID.
+// deliver it sends the same bytes under the same Message-ID. Each kind is a
+// Letter: a struct with what only that kind says. All of them have one frame,
+// which an operator may replace; see Templates.
 package compose
 
 import (
 	"bytes"
-	"embed"
 	"fmt"
-	htmltemplate "html/template"
 	"net"
 	"net/mail"
 	"strings"
-	"sync"
-	"text/template"
 	"time"
 
 	"gatelodge/app/lang"
-	"gatelodge/app/secret"
 )
-
-//go:embed templates
-var files embed.FS
 
 // Composer writes mail for one instance. Its fields do not change.
 type Composer struct {
-	From mail.Address
-	Site string // the instance's name
-	Host string // the public host, with its port
-	Lang *lang.Catalog
-
-	once  sync.Once
-	text  *template.Template
-	html  *htmltemplate.Template
-	wrong error
+	From      mail.Address
+	ReplyTo   string // the address of whoever runs this, or ""
+	Site      string // the instance's name
+	Host      string // the public host, with its port
+	Lang      *lang.Catalog
+	Templates *Templates // nil for ours
 }
 
-// SignIn is what a sign-in mail says.
-type SignIn struct {
-	To        string
-	Link      string
-	Code      string // six digits
-	Device    string // of whoever asked: "Firefox on Linux"
-	Language  string
-	LinkUntil time.Time
-	CodeUntil time.Time
-	Now       time.Time
-	ID        string // local part of the Message-ID
+// Head is what every message needs besides its words.
+type Head struct {
+	To       string // one bare address
+	Language string // the recipient's; what is not known is said in English
+	ID       string // local part of the Message-ID
+	Now      time.Time
 }
 
-// words are what the templates say.
+// Letter is one kind of message. The types of this package are all there are.
+type Letter interface {
+	// Name is the kind's name: of its template, and the Purpose in the queue.
+	Name() string
+	words(*writer) words
+}
+
+// Fact is a line of the small table in a message.
+type Fact struct{ Label, Value string }
+
+// words are what a template says. What a kind does not have is empty.
 type words struct {
-	Lang, Dir, Site, Subject, Preview, Heading, Footer string
-	Intro, LinkIntro, ButtonIntro, Button, CodeIntro   string
-	Link, Code, PlainCode, CodeHost                    string
-	Until, NotYou, Never, Body                         string
+	Lang, Dir, Site, To, Subject, Preview, Heading, Footer string
+	Intro                                                  string
+	Facts                                                  []Fact
+	LinkIntro, ButtonIntro, Button, Link                   string // LinkIntro is for text, ButtonIntro for HTML
+	CodeIntro, Code, PlainCode, CodeHost                   string
+	Outro, Never                                           string
 }
 
-// SignIn returns the sign-in mail as it goes over the wire.
-func (c *Composer) SignIn(m SignIn) ([]byte, error) {
-	p := c.Lang.For(m.Language)
-	code := secret.GroupCode(m.Code)
-	say := func(key string, args ...any) string { return p.Say("mail.signin."+key, args...) }
-	return c.build(p, "signin", m.To, m.ID, m.Now, words{
-		Subject: say("subject", "code", code), Preview: say("preview"), Heading: say("heading", "site", c.Site),
-		Intro: say("intro", "email", m.To, "device", m.Device), LinkIntro: say("link_intro"), ButtonIntro: say("button_intro"),
-		Button: say("button"), CodeIntro: say("code_intro"), Link: m.Link, Code: code, PlainCode: m.Code, CodeHost: hostOnly(c.Host),
-		Until:  say("until", "code", p.Clock(m.CodeUntil, m.Now), "link", p.Clock(m.LinkUntil, m.Now)),
-		NotYou: say("not_you"), Never: say("never"), Footer: say("footer", "host", c.Host),
-	})
+// writer is what a letter puts its words together with.
+type writer struct {
+	Head
+	c    *Composer
+	p    lang.Printer
+	name string
 }
 
-// Test returns a mail that says that mail works.
-func (c *Composer) Test(to, language, id string, now time.Time) ([]byte, error) {
-	p := c.Lang.For(language)
-	say := func(key string, args ...any) string { return p.Say("mail.test."+key, args...) }
-	return c.build(p, "test", to, id, now, words{
-		Subject: say("subject", "site", c.Site), Heading: say("heading"),
-		Body: say("body", "host", c.Host, "time", p.Moment(now)), Footer: say("footer", "host", c.Host),
-	})
+// say returns a sentence of the letter's own, with what all of them may name.
+func (w *writer) say(key string, args ...any) string {
+	return w.p.Say("mail."+w.name+"."+key, append(args, "site", w.c.Site, "host", w.c.Host, "email", w.To)...)
 }
 
-func (c *Composer) build(p lang.Printer, name, to, id string, now time.Time, w words) ([]byte, error) {
-	c.once.Do(c.parse)
-	if c.wrong != nil {
-		return nil, c.wrong
+// Write returns the letter as it goes over the wire. A value that could begin
+// another header is an error.
+func (c *Composer) Write(h Head, l Letter) ([]byte, error) {
+	templates := c.Templates
+	if templates == nil {
+		templates = ours()
 	}
-	w.Lang, w.Dir, w.Site = p.Tag(), p.Dir(), c.Site
+	w := &writer{Head: h, c: c, p: c.Lang.For(h.Language), name: l.Name()}
+	said := w.frame(l)
 	var text, html bytes.Buffer
-	if err := c.text.ExecuteTemplate(&text, name+".txt", w); err != nil {
-		return nil, fmt.Errorf("writing the %s mail: %w", name, err)
+	if err := templates.text(w.name).Execute(&text, said); err != nil {
+		return nil, fmt.Errorf("writing the %s mail: %w", w.name, err)
 	}
-	if err := c.html.ExecuteTemplate(&html, name+".html", w); err != nil {
-		return nil, fmt.Errorf("writing the %s mail: %w", name, err)
+	if err := templates.html(w.name).Execute(&html, said); err != nil {
+		return nil, fmt.Errorf("writing the %s mail: %w", w.name, err)
 	}
-	return Build(Header{From: c.From, To: to, Subject: w.Subject, Date: now, ID: id, Language: w.Lang}, text.String(), html.String())
+	return Build(Header{
+		From: c.From, To: h.To, ReplyTo: c.ReplyTo, Subject: said.Subject, Date: h.Now, ID: h.ID, Language: said.Lang,
+	}, text.String(), html.String())
 }
 
-func (c *Composer) parse() {
-	if c.text, c.wrong = template.ParseFS(files, "templates/*.txt"); c.wrong != nil {
-		return
-	}
-	c.html, c.wrong = htmltemplate.ParseFS(files, "templates/*.html")
+// frame returns the letter's words with those that all of them have.
+func (w *writer) frame(l Letter) words {
+	said := l.words(w)
+	said.Lang, said.Dir, said.Site, said.To = w.p.Tag(), w.p.Dir(), w.c.Site, w.To
+	said.Subject, said.Heading, said.Footer = oneLine(said.Subject), oneLine(said.Heading), w.say("footer")
+	return said
 }
+
+// oneLine keeps a name that people chose from breaking a subject in two.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // hostOnly cuts the port off: the last line of the text binds the code to the
 // host alone.
