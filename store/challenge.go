@@ -12,7 +12,7 @@ import (
 type Challenge struct {
 	ID            string
 	TokenHash     []byte
-	Purpose       string // "signin"
+	Purpose       string // "signin", "reset" …; see package challenge
 	EmailNorm     string
 	UserID        string // "" when nobody has that address; such a one is never redeemed
 	BrowserHash   []byte // of the browser that asked
@@ -21,6 +21,7 @@ type Challenge struct {
 	Sends         int // how often that browser has asked within the hour
 	IP            string
 	Device        string
+	Detail        string // what the purpose needs besides
 	CreatedAt     time.Time
 	ExpiresAt     time.Time // of the link
 	CodeExpiresAt time.Time
@@ -29,7 +30,7 @@ type Challenge struct {
 }
 
 const challengeColumns = `id, token_hash, purpose, email_norm, user_id, browser_hash, code_hash, attempts, sends,
-	ip, device, created_at, expires_at, code_expires_at, ended_at, ended_by`
+	ip, device, detail, created_at, expires_at, code_expires_at, ended_at, ended_by`
 
 func scanChallenge(row interface{ Scan(...any) error }) (Challenge, error) {
 	var c Challenge
@@ -37,7 +38,7 @@ func scanChallenge(row interface{ Scan(...any) error }) (Challenge, error) {
 	var ended sql.NullInt64
 	var created, expires, codeExpires int64
 	err := row.Scan(&c.ID, &c.TokenHash, &c.Purpose, &c.EmailNorm, &user, &c.BrowserHash, &c.CodeHash, &c.Attempts, &c.Sends,
-		&c.IP, &c.Device, &created, &expires, &codeExpires, &ended, &c.EndedBy)
+		&c.IP, &c.Device, &c.Detail, &created, &expires, &codeExpires, &ended, &c.EndedBy)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Challenge{}, ErrNotFound
 	}
@@ -53,7 +54,7 @@ func scanChallenge(row interface{ Scan(...any) error }) (Challenge, error) {
 func (tx *Tx) AddChallenge(c Challenge) error {
 	user := sql.NullString{String: c.UserID, Valid: c.UserID != ""}
 	_, err := tx.q.ExecContext(tx.ctx, addChallengeQuery, c.ID, c.TokenHash, c.Purpose, c.EmailNorm, user, c.BrowserHash,
-		c.CodeHash, c.Attempts, c.Sends, c.IP, c.Device, ms(c.CreatedAt), ms(c.ExpiresAt), ms(c.CodeExpiresAt))
+		c.CodeHash, c.Attempts, c.Sends, c.IP, c.Device, c.Detail, ms(c.CreatedAt), ms(c.ExpiresAt), ms(c.CodeExpiresAt))
 	if err != nil {
 		return fmt.Errorf("adding a challenge: %w", classify(err))
 	}
@@ -62,8 +63,8 @@ func (tx *Tx) AddChallenge(c Challenge) error {
 
 const addChallengeQuery = `
 	INSERT INTO challenges (id, token_hash, purpose, email_norm, user_id, browser_hash, code_hash, attempts, sends,
-	                        ip, device, created_at, expires_at, code_expires_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
+	                        ip, device, detail, created_at, expires_at, code_expires_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`
 
 // ChallengeByToken returns the challenge with that token hash in whatever
 // state it is, or ErrNotFound. Who holds the token may know what became of it.
@@ -93,17 +94,18 @@ const latestChallengeQuery = `
 	 ORDER BY created_at DESC, id DESC
 	 LIMIT 1`
 
-// SpendChallenge ends the challenge with that token as used and returns it. Of
-// many callers with one token, one succeeds; the others, and those with a
-// token that is unknown, expired, ended or nobody's, get ErrNotFound.
-func (tx *Tx) SpendChallenge(tokenHash []byte, now time.Time) (Challenge, error) {
-	return scanChallenge(tx.q.QueryRowContext(tx.ctx, spendChallengeQuery, tokenHash, ms(now)))
+// SpendChallenge ends the challenge with that token and purpose as used and
+// returns it. Of many callers with one token, one succeeds; the others, and those
+// with a token that is unknown, expired, ended, nobody's or of another purpose,
+// get ErrNotFound.
+func (tx *Tx) SpendChallenge(tokenHash []byte, purpose string, now time.Time) (Challenge, error) {
+	return scanChallenge(tx.q.QueryRowContext(tx.ctx, spendChallengeQuery, tokenHash, ms(now), purpose))
 }
 
 const spendChallengeQuery = `
 	UPDATE challenges
 	   SET ended_at = $2, ended_by = 'used'
-	 WHERE token_hash = $1 AND ended_at IS NULL AND expires_at > $2 AND user_id IS NOT NULL
+	 WHERE token_hash = $1 AND purpose = $3 AND ended_at IS NULL AND expires_at > $2 AND user_id IS NOT NULL
 	RETURNING ` + challengeColumns
 
 // TryCode counts one attempt at the challenge's code and returns the challenge
@@ -149,3 +151,42 @@ const supersedeQuery = `
 	 WHERE email_norm = $1 AND purpose = $2 AND ended_at IS NULL
 	   AND (browser_hash = $3
 	        OR EXISTS (SELECT 1 FROM messages m WHERE m.challenge_id = challenges.id AND m.state = 'cancelled'))`
+
+// ChallengesOf returns the user's live challenges of a purpose, the newest first.
+func (tx *Tx) ChallengesOf(userID, purpose string, now time.Time) ([]Challenge, error) {
+	rows, err := tx.q.QueryContext(tx.ctx, challengesOfQuery, userID, purpose, ms(now))
+	if err != nil {
+		return nil, fmt.Errorf("listing challenges: %w", err)
+	}
+	defer rows.Close()
+	var list []Challenge
+	for rows.Next() {
+		c, err := scanChallenge(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+const challengesOfQuery = `
+	SELECT ` + challengeColumns + `
+	  FROM challenges
+	 WHERE user_id = $1 AND purpose = $2 AND ended_at IS NULL AND expires_at > $3
+	 ORDER BY created_at DESC, id DESC`
+
+// CancelChallenges ends the user's live challenges of a purpose, of those only the
+// ones for emailNorm unless that is "".
+func (tx *Tx) CancelChallenges(userID, purpose, emailNorm string, now time.Time) error {
+	_, err := tx.q.ExecContext(tx.ctx, cancelChallengesQuery, userID, purpose, emailNorm, ms(now))
+	if err != nil {
+		return fmt.Errorf("cancelling challenges: %w", err)
+	}
+	return nil
+}
+
+const cancelChallengesQuery = `
+	UPDATE challenges
+	   SET ended_at = $4, ended_by = 'cancelled'
+	 WHERE user_id = $1 AND purpose = $2 AND ended_at IS NULL AND ($3 = '' OR email_norm = $3)`

@@ -47,6 +47,22 @@ func (tx *Tx) EventsOf(userID string, limit int) ([]Event, error) {
 
 const eventsOfQuery = `SELECT ` + eventColumns + ` FROM events WHERE user_id = $1 ORDER BY at DESC, id DESC LIMIT $2`
 
+// EventsBefore returns up to limit of the user's events since a moment whose id
+// sorts before before, or the newest when that is "", newest first.
+func (tx *Tx) EventsBefore(userID, before string, since time.Time, limit int) ([]Event, error) {
+	if before == "" {
+		before = "~" // sorts after every id
+	}
+	return tx.events(eventsBeforeQuery, userID, ms(since), before, limit)
+}
+
+const eventsBeforeQuery = `
+	SELECT ` + eventColumns + `
+	  FROM events
+	 WHERE user_id = $1 AND at >= $2 AND id < $3
+	 ORDER BY id DESC
+	 LIMIT $4`
+
 func (tx *Tx) events(query string, args ...any) ([]Event, error) {
 	rows, err := tx.q.QueryContext(tx.ctx, query, args...)
 	if err != nil {

@@ -63,7 +63,7 @@ func (db *DB) readSessionOnce(ctx context.Context, tokenHash []byte, now time.Ti
 	var auth, seen, expires, maxExpires, created int64
 	err := db.hot.sessionByToken.QueryRowContext(ctx, tokenHash, ms(now)).Scan(
 		&s.ID, &s.UserID, &s.AMR, &auth, &seen, &expires, &maxExpires,
-		&u.Email, &verified, &u.Name, &u.Language, &u.Admin, &created, &groups)
+		&u.Email, &verified, &u.Name, &u.Image, &u.Language, &u.Theme, &u.TimeZone, &u.Admin, &created, &groups)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Session{}, User{}, ErrNotFound
 	}
@@ -80,7 +80,7 @@ func (db *DB) readSessionOnce(ctx context.Context, tokenHash []byte, now time.Ti
 
 const sessionByTokenQuery = `
 	SELECT s.id, s.user_id, s.amr, s.auth_at, s.seen_at, s.expires_at, s.max_expires_at,
-	       u.email, u.email_verified_at, u.name, u.language, u.admin, u.created_at,
+	       u.email, u.email_verified_at, u.name, u.image, u.language, u.theme, u.time_zone, u.admin, u.created_at,
 	       (SELECT string_agg(g.name, ',' ORDER BY g.name)
 	          FROM group_members m
 	          JOIN groups g ON g.id = m.group_id

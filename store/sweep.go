@@ -23,6 +23,8 @@ var sweeps = []struct {
 	{`DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at < $1 LIMIT $2)`, 30 * 24 * time.Hour},
 	// Who was refused may ask again after this; who waited so long too.
 	{`DELETE FROM applicants WHERE id IN (SELECT id FROM applicants WHERE created_at < $1 LIMIT $2)`, 90 * 24 * time.Hour},
+	// A browser that has been away longer than its cookie lives.
+	{`DELETE FROM browsers WHERE (browser_hash, user_id) IN (SELECT browser_hash, user_id FROM browsers WHERE seen_at < $1 LIMIT $2)`, 400 * 24 * time.Hour},
 	{`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)`, 400 * 24 * time.Hour},
 }
 

@@ -10,13 +10,18 @@ import (
 // User is a person known here.
 type User struct {
 	ID              string
-	Email           string // as typed
-	EmailNorm       string // as compared; unique
+	Email           string // the primary address as typed; "" for none
+	EmailNorm       string // as compared, unique; NoEmail(ID) for none
 	EmailVerifiedAt time.Time
 	Name            string
+	Username        string // as typed; "" for none
+	Image           string // the address of a picture, or ""
 	Language        string // BCP 47, or "" for "as the browser says"
+	Theme           string // "light", "dark", or "" for "as the browser says"
+	TimeZone        string // "Europe/Berlin", or "" for UTC
 	Admin           bool
 	DisabledAt      time.Time // zero: may sign in
+	RemovalAt       time.Time // closed by its owner, to be erased then; zero: not closed
 	Groups          []string  // names, sorted; filled by SessionByToken alone, shared: not to be changed
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
@@ -25,21 +30,30 @@ type User struct {
 // Disabled reports whether the user's access is closed.
 func (u User) Disabled() bool { return !u.DisabledAt.IsZero() }
 
-const userColumns = `id, email, email_norm, email_verified_at, name, language, admin, disabled_at, created_at, updated_at`
+// NoEmail is the email_norm of a user without an address, for whom Email is "".
+// It is unique, and no address is ever compared equal to it.
+func NoEmail(id string) string { return "!" + id }
+
+// HasEmail reports whether the user has an address at all.
+func (u User) HasEmail() bool { return u.Email != "" }
+
+const userColumns = `id, email, email_norm, email_verified_at, name, username, image, language, theme, time_zone,
+	admin, disabled_at, removal_at, created_at, updated_at`
 
 // scanUser reads userColumns.
 func scanUser(row interface{ Scan(...any) error }) (User, error) {
 	var u User
-	var verified, disabled sql.NullInt64
+	var verified, disabled, removal sql.NullInt64
 	var created, updated int64
-	err := row.Scan(&u.ID, &u.Email, &u.EmailNorm, &verified, &u.Name, &u.Language, &u.Admin, &disabled, &created, &updated)
+	err := row.Scan(&u.ID, &u.Email, &u.EmailNorm, &verified, &u.Name, &u.Username, &u.Image, &u.Language, &u.Theme, &u.TimeZone,
+		&u.Admin, &disabled, &removal, &created, &updated)
 	if errors.Is(err, sql.ErrNoRows) {
 		return User{}, ErrNotFound
 	}
 	if err != nil {
 		return User{}, fmt.Errorf("reading a user: %w", err)
 	}
-	u.EmailVerifiedAt, u.DisabledAt = atNull(verified), atNull(disabled)
+	u.EmailVerifiedAt, u.DisabledAt, u.RemovalAt = atNull(verified), atNull(disabled), atNull(removal)
 	u.CreatedAt, u.UpdatedAt = at(created), at(updated)
 	return u, nil
 }
@@ -51,16 +65,28 @@ func (tx *Tx) UserByID(id string) (User, error) {
 
 const userByIDQuery = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
 
-// UserByEmail returns the user whose normalised address is norm, or ErrNotFound.
+// UserByEmail returns the user to whom the normalised address leads, primary or
+// not, or ErrNotFound.
 func (tx *Tx) UserByEmail(norm string) (User, error) {
 	return scanUser(tx.q.QueryRowContext(tx.ctx, userByEmailQuery, norm))
 }
 
-const userByEmailQuery = `SELECT ` + userColumns + ` FROM users WHERE email_norm = $1`
+const userByEmailQuery = `SELECT ` + userColumns + ` FROM users WHERE id = (SELECT user_id FROM emails WHERE norm = $1)`
+
+// UserByUsername returns the user with that normalised username, or ErrNotFound.
+func (tx *Tx) UserByUsername(norm string) (User, error) {
+	return scanUser(tx.q.QueryRowContext(tx.ctx, userByUsernameQuery, norm))
+}
+
+const userByUsernameQuery = `SELECT ` + userColumns + ` FROM users WHERE username_norm = $1`
 
 // Users returns up to limit users whose normalised address sorts after after.
 func (tx *Tx) Users(after string, limit int) ([]User, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, usersQuery, after, limit)
+	return tx.users(usersQuery, after, limit)
+}
+
+func (tx *Tx) users(query string, args ...any) ([]User, error) {
+	rows, err := tx.q.QueryContext(tx.ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("listing users: %w", err)
 	}
@@ -89,16 +115,21 @@ func (tx *Tx) AnyAdmin() (bool, error) {
 
 const anyAdminQuery = `SELECT EXISTS (SELECT 1 FROM users WHERE admin = 1)`
 
-// AddUser adds u. It returns ErrConflict when the address is taken.
+// AddUser adds u, with its address when it has one. It returns ErrConflict when
+// the address leads to somebody already. A username is given by SetUsername.
 func (tx *Tx) AddUser(u User) error {
-	_, err := tx.q.ExecContext(tx.ctx, addUserQuery, u.values()...)
-	if err != nil {
+	if _, err := tx.q.ExecContext(tx.ctx, addUserQuery, u.values()...); err != nil {
 		return fmt.Errorf("adding a user: %w", classify(err))
 	}
-	return nil
+	if !u.HasEmail() {
+		return nil
+	}
+	return tx.AddEmail(u.primary())
 }
 
-const addUserQuery = `INSERT INTO users (` + userColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+const addUserQuery = `
+	INSERT INTO users (id, email, email_norm, email_verified_at, name, image, language, admin, disabled_at, created_at, updated_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 
 // AddFirstAdmin adds u, an admin, when there is no admin yet, in one statement:
 // of two visitors with the set-up code, one succeeds and the other gets
@@ -112,12 +143,18 @@ func (tx *Tx) AddFirstAdmin(u User) (id string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("adding the first admin: %w", classify(err))
 	}
-	return id, nil
+	e := u.primary()
+	e.UserID = id
+	res, err := tx.q.ExecContext(tx.ctx, claimEmailQuery, e.Norm, e.Email, e.UserID, nullMs(e.VerifiedAt), ms(e.CreatedAt))
+	if err != nil {
+		return "", fmt.Errorf("adding the first admin's address: %w", classify(err))
+	}
+	return id, wantRow(res, ErrConflict)
 }
 
 const addFirstAdminQuery = `
-	INSERT INTO users (` + userColumns + `)
-	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+	INSERT INTO users (id, email, email_norm, email_verified_at, name, image, language, admin, disabled_at, created_at, updated_at)
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
 	 WHERE NOT EXISTS (SELECT 1 FROM users WHERE admin = 1)
 	    ON CONFLICT (email_norm) DO UPDATE
 	   SET admin = 1, email_verified_at = excluded.email_verified_at, disabled_at = NULL, updated_at = excluded.updated_at,
@@ -126,22 +163,63 @@ const addFirstAdminQuery = `
 
 func (u User) values() []any {
 	return []any{
-		u.ID, u.Email, u.EmailNorm, nullMs(u.EmailVerifiedAt), u.Name, u.Language,
+		u.ID, u.Email, u.EmailNorm, nullMs(u.EmailVerifiedAt), u.Name, u.Image, u.Language,
 		bit(u.Admin), nullMs(u.DisabledAt), ms(u.CreatedAt), ms(u.UpdatedAt),
 	}
 }
 
-// VerifyEmail records that the user has proved to read mail to their address,
-// unless that was known. ErrNotFound when there is no such user.
-func (tx *Tx) VerifyEmail(id string, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, verifyEmailQuery, id, ms(now))
+func (u User) primary() Email {
+	return Email{Norm: u.EmailNorm, Email: u.Email, UserID: u.ID, VerifiedAt: u.EmailVerifiedAt, CreatedAt: u.CreatedAt}
+}
+
+// Profile is what people say of themselves.
+type Profile struct{ Name, Language, Theme, TimeZone string }
+
+// SetProfile changes what the user says of themselves, or returns ErrNotFound.
+func (tx *Tx) SetProfile(id string, p Profile, now time.Time) error {
+	res, err := tx.q.ExecContext(tx.ctx, setProfileQuery, id, p.Name, p.Language, p.Theme, p.TimeZone, ms(now))
 	if err != nil {
-		return fmt.Errorf("recording a verified address: %w", err)
+		return fmt.Errorf("changing a profile: %w", classify(err))
 	}
 	return wantRow(res, ErrNotFound)
 }
 
-const verifyEmailQuery = `UPDATE users SET email_verified_at = COALESCE(email_verified_at, $2) WHERE id = $1`
+const setProfileQuery = `
+	UPDATE users
+	   SET name = $2, language = $3, theme = $4, time_zone = $5, updated_at = $6
+	 WHERE id = $1`
+
+// SetUsername gives the user a username, or takes it away when it is "". It
+// returns ErrConflict when somebody else has it.
+func (tx *Tx) SetUsername(id, username, norm string, now time.Time) error {
+	compared := sql.NullString{String: norm, Valid: username != ""}
+	res, err := tx.q.ExecContext(tx.ctx, setUsernameQuery, id, username, compared, ms(now))
+	if err != nil {
+		return fmt.Errorf("changing a username: %w", classify(err))
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const setUsernameQuery = `UPDATE users SET username = $2, username_norm = $3, updated_at = $4 WHERE id = $1`
+
+// SetRemoval books the day on which the user is erased, or calls it off when on
+// is zero. It does not end sessions.
+func (tx *Tx) SetRemoval(id string, on, now time.Time) error {
+	res, err := tx.q.ExecContext(tx.ctx, setRemovalQuery, id, nullMs(on), ms(now))
+	if err != nil {
+		return fmt.Errorf("booking the removal of a user: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const setRemovalQuery = `UPDATE users SET removal_at = $2, updated_at = $3 WHERE id = $1`
+
+// DueRemovals returns up to limit users whose day has come.
+func (tx *Tx) DueRemovals(now time.Time, limit int) ([]User, error) {
+	return tx.users(dueRemovalsQuery, ms(now), limit)
+}
+
+const dueRemovalsQuery = `SELECT ` + userColumns + ` FROM users WHERE removal_at IS NOT NULL AND removal_at <= $1 ORDER BY removal_at LIMIT $2`
 
 // SetDisabled closes a user's access, or opens it again when since is zero.
 // It does not end sessions.

@@ -56,10 +56,21 @@ func Domain(email string) string {
 }
 
 // MailAddress returns the address mail to the user goes to: the local part as
-// its owner wrote it, for servers that mind its case, and the domain in ASCII.
+// its owner wrote it, for servers that mind its case, and the domain in ASCII. It
+// is "" for a user without an address.
 func MailAddress(u store.User) string {
-	local, _, _ := cutLast(u.Email, "@")
-	return local + "@" + Domain(u.EmailNorm)
+	if !u.HasEmail() {
+		return ""
+	}
+	return mailAddress(u.Email, u.EmailNorm)
+}
+
+// MailAddressOf returns the address mail to one of a user's addresses goes to.
+func MailAddressOf(e store.Email) string { return mailAddress(e.Email, e.Norm) }
+
+func mailAddress(typed, norm string) string {
+	local, _, _ := cutLast(typed, "@")
+	return local + "@" + Domain(norm)
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {

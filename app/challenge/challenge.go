@@ -34,8 +34,10 @@ var (
 // MaxTries is how many codes may be tried: five of a million.
 const MaxTries = 5
 
-// SignIn is the purpose of a challenge that signs in.
-const SignIn = "signin"
+// What challenges are for. A token opens nothing but what it was made for.
+const (
+	SignIn = "signin"
+)
 
 // Maker makes and redeems challenges.
 type Maker struct {
@@ -48,10 +50,13 @@ type Maker struct {
 // Ask is what a challenge is made from.
 type Ask struct {
 	From        audit.From
+	Purpose     string // "" is SignIn
 	EmailNorm   string
 	UserID      string // "" when nobody has the address: it is made all the same, and never redeemed
 	BrowserHash []byte
 	Sends       int
+	Detail      string        // what the purpose needs besides
+	For         time.Duration // how long the link works; 0 is LinkFor
 }
 
 // Issued is a challenge with the secrets that only the mail holds.
@@ -67,11 +72,17 @@ func (m *Maker) Issue(a Ask) Issued {
 	now := m.Now()
 	token := secret.Token()
 	hash, _ := secret.Hash(token)
+	if a.Purpose == "" {
+		a.Purpose = SignIn
+	}
+	if a.For == 0 {
+		a.For = m.LinkFor
+	}
 	c := Issued{Token: token, Code: secret.Code(m.Key, token)}
 	c.Challenge = store.Challenge{
-		ID: store.NewID(now), TokenHash: hash, Purpose: SignIn, EmailNorm: a.EmailNorm, UserID: a.UserID,
-		BrowserHash: a.BrowserHash, Sends: a.Sends, IP: a.From.IP, Device: a.From.Device,
-		CreatedAt: now, ExpiresAt: now.Add(m.LinkFor), CodeExpiresAt: now.Add(m.CodeFor),
+		ID: store.NewID(now), TokenHash: hash, Purpose: a.Purpose, EmailNorm: a.EmailNorm, UserID: a.UserID,
+		BrowserHash: a.BrowserHash, Sends: a.Sends, IP: a.From.IP, Device: a.From.Device, Detail: a.Detail,
+		CreatedAt: now, ExpiresAt: now.Add(a.For), CodeExpiresAt: now.Add(m.CodeFor),
 	}
 	c.CodeHash = m.codeHash(c.ID, c.Code)
 	return c
@@ -84,15 +95,15 @@ func (m *Maker) codeHash(id, code string) []byte { return secret.MAC(m.Key, "cod
 // holds the token.
 func (m *Maker) Code(token string) string { return secret.Code(m.Key, token) }
 
-// Look returns the challenge of a link, and with it one of the errors above
-// when the link no longer opens.
-func (m *Maker) Look(tx *store.Tx, token string) (store.Challenge, error) {
+// Look returns the challenge of a link that was made for the purpose, and with it
+// one of the errors above when the link no longer opens.
+func (m *Maker) Look(tx *store.Tx, purpose, token string) (store.Challenge, error) {
 	hash, ok := secret.Hash(token)
 	if !ok {
 		return store.Challenge{}, ErrUnknown
 	}
 	c, err := tx.ChallengeByToken(hash)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && c.Purpose != purpose {
 		return store.Challenge{}, ErrUnknown
 	}
 	if err != nil {
@@ -130,16 +141,16 @@ func ended(c store.Challenge) *fault.Fault {
 
 // Redeem spends the challenge of a link. Of many callers one succeeds; the
 // others learn what became of it.
-func (m *Maker) Redeem(tx *store.Tx, token string) (store.Challenge, error) {
+func (m *Maker) Redeem(tx *store.Tx, purpose, token string) (store.Challenge, error) {
 	hash, ok := secret.Hash(token)
 	if !ok {
 		return store.Challenge{}, ErrUnknown
 	}
-	c, err := tx.SpendChallenge(hash, m.Now())
+	c, err := tx.SpendChallenge(hash, purpose, m.Now())
 	if !errors.Is(err, store.ErrNotFound) {
 		return c, err
 	}
-	if _, err := m.Look(tx, token); err != nil {
+	if _, err := m.Look(tx, purpose, token); err != nil {
 		return store.Challenge{}, err
 	}
 	return store.Challenge{}, ErrUnknown

@@ -138,18 +138,25 @@ func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, lan
 		return ErrLimitNetwork.After(wait).In("identifier")
 	}
 	var user store.User
+	to := address
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
-		user, err = tx.UserByEmail(address)
+		if user, err = tx.UserByEmail(address); err != nil {
+			return err
+		}
+		// The address as its owner gave it, never as a visitor typed it.
+		emails, err := tx.EmailsOf(user.ID)
+		for _, e := range emails {
+			if e.Norm == address {
+				to = account.MailAddressOf(e)
+			}
+		}
 		return err
 	})
 	known := err == nil
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	to := address
 	if known {
-		// The address as its owner gave it, never as a visitor typed it.
-		to = account.MailAddress(user)
 		if user.Language != "" {
 			language = user.Language
 		}

@@ -30,7 +30,7 @@ func (f *Flow) LookAt(ctx context.Context, l *Login, token string) (Link, error)
 	var dead error
 	err := f.DB.View(ctx, func(tx *store.Tx) error {
 		var err error
-		k.Challenge, dead = f.Challenges.Look(tx, token)
+		k.Challenge, dead = f.Challenges.Look(tx, challenge.SignIn, token)
 		if k.Challenge.UserID == "" {
 			return nil
 		}
@@ -50,14 +50,14 @@ func (f *Flow) LookAt(ctx context.Context, l *Login, token string) (Link, error)
 // and people are sent links they did not ask for.
 func (f *Flow) Follow(ctx context.Context, from audit.From, l *Login, token string, confirmed bool, replaces string) (Outcome, error) {
 	return f.redeem(ctx, from, l, replaces, func(tx *store.Tx) (store.Challenge, error) {
-		c, err := f.Challenges.Look(tx, token)
+		c, err := f.Challenges.Look(tx, challenge.SignIn, token)
 		if err != nil {
 			return c, err
 		}
 		if !confirmed && !l.asked(c) {
 			return c, ErrStateLost
 		}
-		return f.Challenges.Redeem(tx, token)
+		return f.Challenges.Redeem(tx, challenge.SignIn, token)
 	})
 }
 
@@ -135,7 +135,7 @@ func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge
 	if u.Disabled() {
 		return Outcome{}, account.ErrAccessClosed
 	}
-	if err := tx.VerifyEmail(u.ID, now); err != nil {
+	if err := tx.VerifyEmail(u.ID, c.EmailNorm, now); err != nil {
 		return Outcome{}, err
 	}
 	l.prove(Proof{Means: ByEmail, UserID: u.ID, At: now})

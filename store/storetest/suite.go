@@ -41,6 +41,9 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
+	for name, test := range own {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
 	for name, test := range people {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -181,7 +184,7 @@ func spendChallenge(t *testing.T, db *store.DB) {
 	u := User(t, db, "mara@home.example")
 	Challenge(t, db, "c", u.ID, "browser")
 	won := race(t, 50, store.ErrNotFound, func(int) error {
-		return db.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.SpendChallenge(Hash("c"), Now); return err })
+		return db.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.SpendChallenge(Hash("c"), "signin", Now); return err })
 	})
 	if won != 1 {
 		t.Errorf("%d spent it", won)
@@ -193,7 +196,7 @@ func deadChallenge(t *testing.T, db *store.DB) {
 	c := Challenge(t, db, "old", u.ID, "browser")
 	Challenge(t, db, "nobody", "", "browser")
 	for token, at := range map[string]time.Time{"old": c.ExpiresAt, "nobody": Now, "unknown": Now} {
-		want(t, db.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.SpendChallenge(Hash(token), at); return err }), store.ErrNotFound)
+		want(t, db.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.SpendChallenge(Hash(token), "signin", at); return err }), store.ErrNotFound)
 	}
 }
 

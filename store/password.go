@@ -1,0 +1,69 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Password is what is kept of a user's password.
+type Password struct {
+	UserID    string
+	Hash      string // "$argon2id$…" in PHC form, or "$2…" of bcrypt from elsewhere
+	ChangedAt time.Time
+}
+
+// PasswordOf returns the user's password, or ErrNotFound when there is none.
+func (tx *Tx) PasswordOf(userID string) (Password, error) {
+	p := Password{UserID: userID}
+	var changed int64
+	err := tx.q.QueryRowContext(tx.ctx, passwordOfQuery, userID).Scan(&p.Hash, &changed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Password{}, ErrNotFound
+	}
+	if err != nil {
+		return Password{}, fmt.Errorf("reading a password: %w", err)
+	}
+	p.ChangedAt = at(changed)
+	return p, nil
+}
+
+const passwordOfQuery = `SELECT hash, changed_at FROM passwords WHERE user_id = $1`
+
+// SetPassword gives the user a password in place of any before.
+func (tx *Tx) SetPassword(p Password) error {
+	_, err := tx.q.ExecContext(tx.ctx, setPasswordQuery, p.UserID, p.Hash, ms(p.ChangedAt))
+	if err != nil {
+		return fmt.Errorf("setting a password: %w", classify(err))
+	}
+	return nil
+}
+
+const setPasswordQuery = `
+	INSERT INTO passwords (user_id, hash, changed_at) VALUES ($1, $2, $3)
+	    ON CONFLICT (user_id) DO UPDATE
+	   SET hash = excluded.hash, changed_at = excluded.changed_at`
+
+// RehashPassword keeps the same password under a newer hash, unless it has been
+// changed or hashed anew meanwhile.
+func (tx *Tx) RehashPassword(userID, old, hash string) error {
+	_, err := tx.q.ExecContext(tx.ctx, rehashPasswordQuery, userID, old, hash)
+	if err != nil {
+		return fmt.Errorf("hashing a password anew: %w", err)
+	}
+	return nil
+}
+
+const rehashPasswordQuery = `UPDATE passwords SET hash = $3 WHERE user_id = $1 AND hash = $2`
+
+// RemovePassword takes the user's password away, or returns ErrNotFound.
+func (tx *Tx) RemovePassword(userID string) error {
+	res, err := tx.q.ExecContext(tx.ctx, removePasswordQuery, userID)
+	if err != nil {
+		return fmt.Errorf("removing a password: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const removePasswordQuery = `DELETE FROM passwords WHERE user_id = $1`
