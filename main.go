@@ -39,6 +39,7 @@ usage: gatelodge COMMAND [flags]
   backup         write a copy of the database while everything goes on
   restore        put a backup into an empty data directory
   key            list, rotate
+  copy           move everything to PostgreSQL, or back to SQLite
   config         check, show
   why            explain the Reference somebody saw on a page
   healthcheck    ask whether the server is ready
@@ -46,7 +47,8 @@ usage: gatelodge COMMAND [flags]
 
 "gatelodge COMMAND -h" tells more. Exit codes: 0 done, 1 failed, 2 usage or
 configuration, 3 cannot listen, 4 another process has the data directory, 5 key
-file, 6 not writable, 7 newer database, 8 disk full, 9 damaged database.
+file, 6 not writable, 7 newer database, 8 disk full, 9 damaged database, 10 the
+database server cannot be reached.
 `
 
 func main() {

@@ -90,7 +90,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	}
 	a := &App{
 		Config: c, DB: db, Lang: catalog, Smarthost: smarthost, Now: o.Now, Log: o.Log,
-		Audit: audit.New(db, o.Now, o.Log), Recent: audit.NewRecent(), Limits: limit.New(o.Now),
+		Audit: audit.New(db, o.Now, o.Log), Recent: audit.NewRecent(), Limits: limit.NewShared(o.Now, db, o.Log),
 	}
 	a.Keys = keys.New(db, a.Audit, o.Log)
 	a.build(o.Captured)

@@ -59,6 +59,7 @@ func statements() map[string]statement {
 		"invites": {invitesQuery, true}, "revokeInvite": {revokeInviteQuery, true},
 		"addApplicant": {addApplicantQuery, false}, "applicantByEmail": {applicantByEmailQuery, true}, "applicants": {applicantsQuery, true},
 		"takeApplicant": {takeApplicantQuery, true}, "refuseApplicant": {refuseApplicantQuery, true},
+		"attempts": {attemptsQuery, true}, "setAttempts": {setAttemptsQuery, false},
 		"addEvent": {addEventQuery, false}, "eventsByReference": {eventsByReferenceQuery, true}, "eventsOf": {eventsOfQuery, true},
 	}
 	for _, c := range sealedColumns {

@@ -25,6 +25,7 @@ var sweeps = []struct {
 	{`DELETE FROM applicants WHERE id IN (SELECT id FROM applicants WHERE created_at < $1 LIMIT $2)`, 90 * 24 * time.Hour},
 	// A browser that has been away longer than its cookie lives.
 	{`DELETE FROM browsers WHERE (browser_hash, user_id) IN (SELECT browser_hash, user_id FROM browsers WHERE seen_at < $1 LIMIT $2)`, 400 * 24 * time.Hour},
+	{`DELETE FROM limits WHERE key_hash IN (SELECT key_hash FROM limits WHERE until_at < $1 LIMIT $2)`, 0},
 	{`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)`, 400 * 24 * time.Hour},
 }
 

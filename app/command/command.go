@@ -35,6 +35,7 @@ const (
 	ExitNewer    = 7
 	ExitFull     = 8
 	ExitDamaged  = 9
+	ExitDatabase = 10
 )
 
 // ErrUsage means the words were wrong; usage has been printed.
@@ -87,7 +88,7 @@ func (c *call) bool(name string) bool     { return c.flags.Lookup(name).Value.(f
 func (c *call) string(name string) string { return c.flags.Lookup(name).Value.String() }
 
 func verbs() []*verb {
-	return slices.Concat(setUpVerbs(), userVerbs(), mailVerbs(), storeVerbs(), keyVerbs(), configVerbs(), healthVerbs())
+	return slices.Concat(setUpVerbs(), userVerbs(), mailVerbs(), storeVerbs(), copyVerbs(), keyVerbs(), configVerbs(), healthVerbs())
 }
 
 // Run runs the command line args and returns the exit code.
@@ -296,6 +297,8 @@ func ExitCode(err error) int {
 		return ExitNewer
 	case errors.Is(err, store.ErrFull):
 		return ExitFull
+	case errors.Is(err, store.ErrUnreachable):
+		return ExitDatabase
 	case errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrForeign):
 		return ExitDamaged
 	}

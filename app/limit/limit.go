@@ -1,13 +1,18 @@
-// Package limit counts attempts by key and window, in memory.
+// Package limit counts attempts by key and window.
 //
-// Nothing is written: a row for each attempt would hand the write path to
-// whoever attacks. What is forgotten at a restart is one window's count.
+// A server that has its database for itself counts in memory and writes nothing:
+// a row for each attempt would hand the write path to whoever attacks, and what
+// is forgotten at a restart is one window's count. Servers that share a database
+// count there as well, what each lets pass by its own count.
 package limit
 
 import (
 	"hash/maphash"
+	"log/slog"
 	"sync"
 	"time"
+
+	"gatelodge/store"
 )
 
 // Rule allows Count attempts in any window of length Per.
@@ -32,6 +37,8 @@ type Limiter struct {
 	now  func() time.Time
 	seed maphash.Seed
 	keys map[uint64]*attempts
+	db   *store.DB // nil: in memory alone
+	log  *slog.Logger
 }
 
 type attempts struct {
@@ -44,19 +51,49 @@ func New(now func() time.Time) *Limiter {
 	return &Limiter{now: now, seed: maphash.MakeSeed(), keys: make(map[uint64]*attempts)}
 }
 
+// NewShared returns a Limiter that counts in db too, where db is shared with
+// other servers. While the database does not answer each counts alone.
+func NewShared(now func() time.Time, db *store.DB, log *slog.Logger) *Limiter {
+	l := New(now)
+	if db.Shared() {
+		l.db, l.log = db, log
+	}
+	return l
+}
+
 // Take counts one attempt for every ask, or for none of them when one is over
 // its rules. Then it returns how long to wait until the asks could pass, which
-// is never zero, and which ask stood in the way longest.
+// is never zero, and which ask stood in the way longest. It must not be called
+// within a transaction.
 func (l *Limiter) Take(asks ...Ask) (wait time.Duration, at int) {
+	if l.db == nil {
+		return l.take(asks, true)
+	}
+	if wait, at = l.take(asks, false); wait > 0 {
+		return wait, at
+	}
+	wait, at, err := l.takeShared(asks)
+	if err != nil {
+		l.log.Error("attempts are counted by each server alone", "err", err)
+	} else if wait > 0 {
+		return wait, at
+	}
+	return l.take(asks, true)
+}
+
+// take looks in memory, and counts there when told to.
+func (l *Limiter) take(asks []Ask, count bool) (wait time.Duration, at int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	for i, ask := range asks {
-		if w := l.wait(ask, now); w > wait {
-			wait, at = w, i
+		if a := l.keys[maphash.String(l.seed, ask.Key)]; a != nil {
+			if w := ask.wait(a.times, now); w > wait {
+				wait, at = w, i
+			}
 		}
 	}
-	if wait > 0 {
+	if wait > 0 || !count {
 		return wait, at
 	}
 	for _, ask := range asks {
@@ -65,21 +102,34 @@ func (l *Limiter) Take(asks ...Ask) (wait time.Duration, at int) {
 	return 0, 0
 }
 
-func (l *Limiter) wait(ask Ask, now time.Time) time.Duration {
-	a := l.keys[maphash.String(l.seed, ask.Key)]
-	if a == nil {
-		return 0
-	}
+// wait returns how long until another attempt fits after those at times.
+func (a Ask) wait(times []time.Time, now time.Time) time.Duration {
 	var longest time.Duration
-	for _, rule := range ask.Rules {
-		if len(a.times) < rule.Count {
+	for _, rule := range a.Rules {
+		if len(times) < rule.Count {
 			continue
 		}
 		// The attempt that has to leave the window before another fits.
-		gate := a.times[len(a.times)-rule.Count]
+		gate := times[len(times)-rule.Count]
 		longest = max(longest, gate.Add(rule.Per).Sub(now))
 	}
 	return longest
+}
+
+// add returns the attempts that count with one more, and until when they do.
+func (a Ask) add(times []time.Time, now time.Time) ([]time.Time, time.Time) {
+	most, until := 0, now
+	for _, rule := range a.Rules {
+		most = max(most, rule.Count)
+		if end := now.Add(rule.Per); end.After(until) {
+			until = end
+		}
+	}
+	times = append(times, now)
+	if extra := len(times) - most; extra > 0 {
+		times = append(times[:0], times[extra:]...)
+	}
+	return times, until
 }
 
 func (l *Limiter) count(ask Ask, now time.Time) {
@@ -90,16 +140,10 @@ func (l *Limiter) count(ask Ask, now time.Time) {
 		a = &attempts{}
 		l.keys[key] = a
 	}
-	most := 0
-	for _, rule := range ask.Rules {
-		most = max(most, rule.Count)
-		if until := now.Add(rule.Per); until.After(a.until) {
-			a.until = until
-		}
-	}
-	a.times = append(a.times, now)
-	if extra := len(a.times) - most; extra > 0 {
-		a.times = append(a.times[:0], a.times[extra:]...)
+	times, until := ask.add(a.times, now)
+	a.times = times
+	if until.After(a.until) {
+		a.until = until
 	}
 }
 
