@@ -49,13 +49,7 @@ require (
 	mvdan.cc/gofumpt v0.12.0 // indirect
 )
 
-require github.com/jackc/pgx/v5 v5.12.0
-
-require (
-	github.com/jackc/pgpassfile v1.0.0 // indirect
-	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
-	github.com/jackc/puddle/v2 v2.2.3 // indirect
-)
+require github.com/lib/pq v1.12.3
 
 tool (
 	honnef.co/go/tools/cmd/staticcheck

@@ -25,6 +25,7 @@ var only = map[string]string{
 	"github.com/gorilla/sessions":         "gatelodge/web",
 	"github.com/BurntSushi/toml":          "gatelodge/app/config gatelodge/app/lang",
 	"modernc.org/sqlite":                  "gatelodge/store",
+	"github.com/lib/pq":                   "gatelodge/store",
 	"math/rand":                           "",
 }
 

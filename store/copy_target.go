@@ -11,9 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // copyToFile writes the snapshot to a SQLite file that must not be there yet.
@@ -293,8 +290,19 @@ func (p pgTarget) rows(ctx context.Context, query string) (*sql.Rows, error) {
 
 // load sends the rows by COPY.
 func (p pgTarget) load(ctx context.Context, t table, next func() ([]any, error)) error {
-	return p.conn.Raw(func(driver any) error {
-		_, err := driver.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier{t.name}, t.columns, pgx.CopyFromFunc(next))
+	send, err := p.conn.PrepareContext(ctx, "COPY "+t.name+" ("+strings.Join(t.columns, ", ")+") FROM STDIN")
+	if err != nil {
 		return err
-	})
+	}
+	defer send.Close()
+	for {
+		row, err := next()
+		if err != nil {
+			return err
+		}
+		// Nothing is sent for the last: it ends the COPY.
+		if _, err := send.ExecContext(ctx, row...); err != nil || row == nil {
+			return err
+		}
+	}
 }

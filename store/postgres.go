@@ -6,13 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
+	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/lib/pq"
 )
 
 const (
@@ -49,29 +51,70 @@ func (e *postgresEngine) ready() error { return nil }
 
 // open opens the pool. Nothing is dialled yet.
 func (e *postgresEngine) open() error {
-	c, err := pgx.ParseConfig(e.dsn)
+	pool, err := OpenPostgres(e.dsn)
 	if err != nil {
 		return err
 	}
-	if c.ConnectTimeout == 0 {
-		c.ConnectTimeout = 5 * time.Second
-	}
-	for name, value := range map[string]string{
-		"application_name": "gatelodge",
-		// A process that hangs in the middle of a write must not hold its locks.
-		"idle_in_transaction_session_timeout": "30000",
-	} {
-		if c.RuntimeParams[name] == "" {
-			c.RuntimeParams[name] = value
-		}
-	}
-	pool := stdlib.OpenDB(*c)
 	pool.SetMaxOpenConns(pgConnections)
 	pool.SetMaxIdleConns(pgConnections)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	pool.SetConnMaxLifetime(30 * time.Minute)
 	e.readers, e.writers = pool, pool
 	return nil
+}
+
+// OpenPostgres opens a pool on the database that a postgres:// name says.
+// Nothing is dialled yet. Where the name and the environment are silent, TLS is
+// required, but for this machine's own servers, which are asked for it.
+func OpenPostgres(name string) (*sql.DB, error) {
+	c, err := pq.NewConfig(name)
+	if err != nil {
+		return nil, &badName{err}
+	}
+	if u, err := url.Parse(name); err == nil && !u.Query().Has("sslmode") && os.Getenv("PGSSLMODE") == "" {
+		c.SSLMode = pq.SSLModeRequire
+		if local(c.Host) {
+			c.SSLMode = pq.SSLModePrefer
+		}
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = 5 * time.Second
+	}
+	if c.ApplicationName == "" {
+		c.ApplicationName = "gatelodge"
+	}
+	if c.Runtime == nil {
+		c.Runtime = make(map[string]string)
+	}
+	const idle = "idle_in_transaction_session_timeout"
+	if c.Runtime[idle] == "" {
+		// A process that hangs in the middle of a write must not hold its locks.
+		c.Runtime[idle] = "30000"
+	}
+	// One round trip for a query that is not prepared.
+	c.BinaryParameters = true
+	connector, err := pq.NewConnectorConfig(c)
+	if err != nil {
+		return nil, &badName{err}
+	}
+	return sql.OpenDB(connector), nil
+}
+
+// badName is a database's name that cannot be used. It does not repeat the
+// name, in which a password may stand.
+type badName struct{ err error }
+
+func (e *badName) Error() string { return "the name of the database cannot be read" }
+func (e *badName) Unwrap() error { return e.err }
+
+// local reports whether a server is on this machine: a socket or a loopback
+// address.
+func local(host string) bool {
+	if host == "" || host == "localhost" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
 }
 
 func (e *postgresEngine) fresh(ctx context.Context) (bool, error) {

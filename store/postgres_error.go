@@ -2,18 +2,19 @@ package store
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"io"
 	"net"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/lib/pq"
 )
 
 // postgresKind returns the kind of an error of PostgreSQL or of the way there,
 // or nil. Codes are those of the manual's appendix A.
 func postgresKind(err error) error {
-	if p, ok := errors.AsType[*pgconn.PgError](err); ok {
+	if p, ok := errors.AsType[*pq.Error](err); ok {
 		switch {
 		case p.Code == "23505":
 			return ErrConflict
@@ -23,17 +24,16 @@ func postgresKind(err error) error {
 			return ErrReadOnly
 		case p.Code == "XX001", p.Code == "XX002":
 			return ErrCorrupt
-		case strings.HasPrefix(p.Code, "08"), strings.HasPrefix(p.Code, "57P"), p.Code == "53300", p.Code == "25P03":
+		case strings.HasPrefix(string(p.Code), "08"), strings.HasPrefix(string(p.Code), "57P"), p.Code == "53300", p.Code == "25P03":
 			return ErrUnreachable // connections, shutdowns, too many clients, idled too long
 		}
 		return nil
 	}
 	var network *net.OpError
-	var connect *pgconn.ConnectError
 	switch {
-	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), pgconn.Timeout(err):
+	case errors.As(err, &network), errors.Is(err, driver.ErrBadConn), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return ErrUnreachable
-	case err != nil && strings.HasSuffix(err.Error(), "conn closed"): // pgconn has no value for it
+	case errors.Is(err, context.DeadlineExceeded):
 		return ErrUnreachable
 	}
 	return nil
@@ -42,7 +42,7 @@ func postgresKind(err error) error {
 // isConflict reports whether a transaction lost against others and may run
 // again.
 func isConflict(err error) bool {
-	p, ok := errors.AsType[*pgconn.PgError](err)
+	p, ok := errors.AsType[*pq.Error](err)
 	return ok && (p.Code == "40001" || p.Code == "40P01")
 }
 
@@ -52,14 +52,16 @@ func (e *postgresEngine) explain(err error) error {
 		return err
 	}
 	shown := ShownDatabase(e.dsn)
-	p := &Problem{kind: ErrUnreachable, text: "the database " + shown + " cannot be used", cause: briefly(err)}
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	parse := errors.As(err, new(*pgconn.ParseConfigError))
+	p := &Problem{kind: ErrUnreachable, text: "the database " + shown + " cannot be used", cause: err}
+	pg, ok := errors.AsType[*pq.Error](err)
+	if ok {
+		p.cause = errors.New(pg.Message)
+	}
 	switch {
-	case parse:
+	case errors.As(err, new(*badName)):
 		p.cause = nil // it would repeat the password
 		p.text, p.hint = "the setting database cannot be read: it is no postgres:// address, or names a file that cannot be read", `write it as postgres://USER@HOST:5432/NAME?sslmode=verify-full&passfile=/etc/gatelodge/pgpass`
-	case ok && strings.HasPrefix(pg.Code, "28"):
+	case ok && strings.HasPrefix(string(pg.Code), "28"):
 		p.hint = "check user and password; passfile=PATH in database names a password file, and PGPASSFILE does"
 	case ok && pg.Code == "3D000":
 		p.hint = "make it first: createdb, owned by the user that Gatelodge connects as"
@@ -75,20 +77,4 @@ func (e *postgresEngine) explain(err error) error {
 		p.hint = "look at the database server's log"
 	}
 	return p
-}
-
-// briefly drops what pgx repeats of the connection's settings before each try.
-func briefly(err error) error {
-	connect, ok := errors.AsType[*pgconn.ConnectError](err)
-	if !ok {
-		return err
-	}
-	if pg, ok := errors.AsType[*pgconn.PgError](connect); ok {
-		return errors.New(pg.Message)
-	}
-	text := connect.Unwrap().Error()
-	if first, _, more := strings.Cut(text, "\n"); more {
-		text = first
-	}
-	return errors.New(strings.TrimSpace(text))
 }

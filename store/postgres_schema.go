@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // postgresWords turn our DDL, which is SQLite's, into PostgreSQL's. Texts are
@@ -31,9 +29,9 @@ func (e *postgresEngine) version(ctx context.Context) (int, error) {
 
 func pgVersion(ctx context.Context, q querier) (int, error) {
 	const query = `
-		SELECT to_regclass('schema_migrations') IS NOT NULL AND to_regclass('meta') IS NOT NULL,
-		       (SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()),
-		       current_schema(), current_database()`
+		SELECT COUNT(*) FILTER (WHERE table_name IN ('schema_migrations', 'meta')) = 2, COUNT(*), current_schema(), current_database()
+		  FROM information_schema.tables
+		 WHERE table_schema = current_schema()`
 	var ours bool
 	var tables, version int
 	var schema sql.NullString
@@ -77,8 +75,8 @@ func (e *postgresEngine) apply(ctx context.Context, step migration) error {
 	if step.version == 1 {
 		text = migrationsTable + ";" + text
 	}
-	// The simple protocol takes several statements at once.
-	if _, err := tx.ExecContext(ctx, postgresWords.Replace(text), pgx.QueryExecModeSimpleProtocol); err != nil {
+	// Without arguments several statements go at once.
+	if _, err := tx.ExecContext(ctx, postgresWords.Replace(text)); err != nil {
 		return err
 	}
 	if err := e.record(ctx, tx, step); err != nil {

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"bytes"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -126,7 +125,7 @@ func (p *Postgres) Stop(t testing.TB, how string) {
 func (p *Postgres) Name(t testing.TB) string {
 	t.Helper()
 	schema := "t" + strings.ToLower(store.NewID(Now))
-	pool, err := sql.Open("pgx", p.base)
+	pool, err := store.OpenPostgres(p.base)
 	if err != nil {
 		t.Fatal(err)
 	}
