@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	}
 	released = filepath.Join(dir, "gatelodge")
 	// Without the revision: the folder may belong to another user than git allows.
-	build := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-tags", "nopgxregisterdefaulttypes", "-ldflags", "-s -w", "-o", released, "gatelodge")
+	build := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", released, "gatelodge")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	if err != nil {
