@@ -261,7 +261,7 @@ func atNull(n sql.NullInt64) time.Time {
 	return at(n.Int64)
 }
 
-// bit is how a bool is bound: pgx refuses a Go bool for an integer column.
+// bit is how a bool is bound: PostgreSQL refuses a Go bool for an integer column.
 func bit(b bool) int {
 	if b {
 		return 1
