@@ -35,7 +35,7 @@ usage: gatelodge COMMAND [flags]
   init           write a short config.toml
   setup-link     print the link that makes the first admin
   user           add, list, show, link, disable, enable, remove, sessions, sign-out
-  mail           test, queue, retry, cancel, show
+  mail           test, domain, queue, retry, cancel, show
   backup         write a copy of the database while everything goes on
   restore        put a backup into an empty data directory
   key            list, rotate

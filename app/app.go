@@ -11,7 +11,6 @@ import (
 	"io"
 	"log/slog"
 	"net/mail"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -26,9 +25,11 @@ import (
 	"gatelodge/app/login"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/deliver"
+	"gatelodge/app/mail/dkim"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
+	"gatelodge/app/mail/resolve"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/store"
@@ -50,7 +51,11 @@ type App struct {
 	Queue     *queue.Queue
 	Post      *post.Office
 	Outbox    *outbox.Outbox
-	Smarthost *deliver.Smarthost // nil while mail is captured
+	Smarthost *deliver.Smarthost // nil where there is none
+	Direct    *deliver.Direct    // nil unless mail goes to the recipients' own servers
+	Resolver  *resolve.Resolver
+	DKIM      *dkim.Ring
+	Roots     *x509.CertPool // nil for the system's
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -71,7 +76,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	smarthost, err := smarthostOf(c, o.Now)
+	roots, err := rootsOf(c.Mail.CAFile)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +94,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		return nil, errors.Join(fmt.Errorf("loading the sentences: %w", wrong), db.Close())
 	}
 	a := &App{
-		Config: c, DB: db, Lang: catalog, Smarthost: smarthost, Now: o.Now, Log: o.Log,
+		Config: c, DB: db, Lang: catalog, Roots: roots, Now: o.Now, Log: o.Log,
 		Audit: audit.New(db, o.Now, o.Log), Recent: audit.NewRecent(), Limits: limit.NewShared(o.Now, db, o.Log),
 	}
 	a.Keys = keys.New(db, a.Audit, o.Log)
@@ -103,6 +108,7 @@ func (a *App) build(captured io.Writer) {
 	a.Sessions = session.New(a.DB, a.Audit, a.Now, a.Log, session.Lifetime{
 		Rolling: time.Duration(c.Session.Lifetime), Refresh: time.Duration(c.Session.Refresh), Max: time.Duration(c.Session.MaxLifetime),
 	})
+	a.buildWays()
 	from := c.MailFrom()
 	a.Composer = &compose.Composer{From: from, ReplyTo: replyTo(c.Contact), Site: c.Name, Host: c.Origin().Host, Lang: a.Lang}
 	if dir := c.Mail.Templates; dir != "" {
@@ -116,7 +122,7 @@ func (a *App) build(captured io.Writer) {
 		DB: a.DB, Now: a.Now, Log: a.Log, From: from.Address, Transport: a.transport(),
 		Captured: func(w store.Work) { notice(captured, a.Log, w, c.Origin().String()) },
 	})
-	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Capture: a.Smarthost == nil}
+	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Capture: c.Mail.Mode == "capture"}
 	a.Post = &post.Office{Queue: a.Queue, Composer: a.Composer, Key: keys.Derive("recipient hash"), Now: a.Now}
 	a.Login = &login.Flow{
 		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Sessions: a.Sessions, Queue: a.Queue, Post: a.Post, Now: a.Now,
@@ -135,54 +141,6 @@ func replyTo(contact string) string {
 		return ""
 	}
 	return a.Address
-}
-
-// transport is the way mail goes out. Captured mail stays where it is.
-func (a *App) transport() queue.Transport {
-	if a.Smarthost == nil {
-		return queue.Transport{Name: "capture", Keep: true, Deliver: func(context.Context, deliver.Envelope, func() error) deliver.Result {
-			return deliver.Result{Class: deliver.Sent}
-		}}
-	}
-	return queue.Transport{Name: "smarthost", Deliver: func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result {
-		return a.Smarthost.Deliver(ctx, e, beforeDot, nil)
-	}}
-}
-
-// smarthostOf returns the smarthost that c names, or nil.
-func smarthostOf(c *config.Config, now func() time.Time) (*deliver.Smarthost, error) {
-	if c.Mail.Mode != "smarthost" {
-		return nil, nil
-	}
-	roots, err := rootsOf(c.Mail.CAFile)
-	if err != nil {
-		return nil, err
-	}
-	h := c.Smarthost()
-	return &deliver.Smarthost{
-		Host: h.Host, Port: h.Port, TLS: deliver.TLSMode(h.TLS), User: h.User, Password: h.Password.Reveal(),
-		EHLO: c.EHLOName(), Roots: roots, Limits: deliver.SignInLimits(), Now: now,
-	}, nil
-}
-
-// rootsOf returns the system's roots with those of a file, or nil for the
-// system's alone.
-func rootsOf(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("mail.ca_file: %w", err)
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		return nil, fmt.Errorf("reading the system's certificates: %w", err)
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("mail.ca_file: %s holds no certificate in PEM form", path)
-	}
-	return roots, nil
 }
 
 // notice tells the terminal of a captured mail.

@@ -104,6 +104,12 @@ var sealSomething = map[string]func(*Tx) error{
 	},
 	"messages.rcpt": addSomeMessages,
 	"messages.body": func(*Tx) error { return nil },
+	"suppressions.rcpt": func(tx *Tx) error {
+		return tx.Suppress(Suppression{RcptHash: []byte{0, 1, 0xff}, Rcpt: "x", CreatedAt: time.UnixMilli(1), ExpiresAt: time.UnixMilli(1)})
+	},
+	"dkim_keys.private_key": func(tx *Tx) error {
+		return tx.AddDKIMKey(DKIMKey{Selector: "s", Domain: "home.example", Algorithm: "rsa", Private: []byte("x"), CreatedAt: time.UnixMilli(1)})
+	},
 }
 
 func addSomeMessages(tx *Tx) error {

@@ -27,6 +27,8 @@ var sealedColumns = []sealedColumn{
 	{table: "journeys", name: "baggage", key: "state_hash", bytes: true},
 	{table: "messages", name: "rcpt", key: "id"},
 	{table: "messages", name: "body", key: "id"},
+	{table: "suppressions", name: "rcpt", key: "rcpt_hash", bytes: true},
+	{table: "dkim_keys", name: "private_key", key: "name"},
 }
 
 // place returns where the value in a row is sealed for.

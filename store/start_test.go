@@ -465,7 +465,7 @@ func TestAStolenDatabaseTellsNoAddressAndNoLink(t *testing.T) {
 			}
 		}
 		storetest.Update(t, db, func(tx *store.Tx) error {
-			w, err := tx.ClaimMessage(0, "w", storetest.Now, storetest.Now, func(store.Message) time.Time { return storetest.Now })
+			w, err := tx.ClaimMessage(0, "w", nil, storetest.Now, storetest.Now, func(store.Message) time.Time { return storetest.Now })
 			if errors.Is(err, store.ErrNotFound) {
 				return nil
 			}

@@ -60,6 +60,14 @@ func statements() map[string]statement {
 		"addApplicant": {addApplicantQuery, false}, "applicantByEmail": {applicantByEmailQuery, true}, "applicants": {applicantsQuery, true},
 		"takeApplicant": {takeApplicantQuery, true}, "refuseApplicant": {refuseApplicantQuery, true},
 		"attempts": {attemptsQuery, true}, "setAttempts": {setAttemptsQuery, false},
+		"mailDomain": {mailDomainQuery, true}, "setTLSSeen": {setTLSSeenQuery, false}, "setSTSPolicy": {setSTSPolicyQuery, false},
+		"backOff": {backOffQuery, false}, "endBackOff": {endBackOffQuery, false}, "forgetMailDomain": {forgetMailDomainQuery, true},
+		"waitingDomains": {waitingDomainsQuery, true}, "nextRelease": {nextReleaseQuery, true},
+		"addTLSResult": {addTLSResultQuery, false}, "tlsResults": {tlsResultsQuery, true},
+		"suppress": {suppressQuery, false}, "suppression": {suppressionQuery, true}, "trySuppressed": {trySuppressedQuery, true},
+		"endSuppression": {endSuppressionQuery, true}, "suppressions": {suppressionsQuery, true},
+		"addDKIMKey": {addDKIMKeyQuery, false}, "dkimKeys": {dkimKeysQuery, true}, "retireDKIMKeys": {retireDKIMKeysQuery, true},
+		"startDKIMKeys": {startDKIMKeysQuery, true}, "removeDKIMKeys": {removeDKIMKeysQuery, true},
 		"addEvent": {addEventQuery, false}, "eventsByReference": {eventsByReferenceQuery, true}, "eventsOf": {eventsOfQuery, true},
 	}
 	for _, c := range sealedColumns {

@@ -26,6 +26,10 @@ var sweeps = []struct {
 	// A browser that has been away longer than its cookie lives.
 	{`DELETE FROM browsers WHERE (browser_hash, user_id) IN (SELECT browser_hash, user_id FROM browsers WHERE seen_at < $1 LIMIT $2)`, 400 * 24 * time.Hour},
 	{`DELETE FROM limits WHERE key_hash IN (SELECT key_hash FROM limits WHERE until_at < $1 LIMIT $2)`, 0},
+	{`DELETE FROM suppressions WHERE rcpt_hash IN (SELECT rcpt_hash FROM suppressions WHERE expires_at < $1 LIMIT $2)`, 24 * time.Hour},
+	{`DELETE FROM tls_results WHERE day IN (SELECT day FROM tls_results WHERE day < $1 LIMIT $2)`, 60 * 24 * time.Hour},
+	// Long enough that a domain that is written to twice a year keeps its TLS.
+	{`DELETE FROM mail_domains WHERE domain IN (SELECT domain FROM mail_domains WHERE updated_at < $1 LIMIT $2)`, 400 * 24 * time.Hour},
 	{`DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < $1 LIMIT $2)`, 400 * 24 * time.Hour},
 }
 

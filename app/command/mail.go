@@ -30,6 +30,7 @@ func mailVerbs() []*verb {
 			words: "mail retry", args: "[ID]", max: 1, place: house,
 			about: "Tries waiting mail again now: the one with that id, or all. Mail that was paused\nbecause the smarthost refused us goes on.", run: mailRetry,
 		},
+		mailDomainVerb(),
 		{words: "mail cancel", args: "ID", min: 1, max: 1, place: house, about: "Takes a waiting mail back.", run: mailCancel},
 		{
 			words: "mail template", place: local,
@@ -107,6 +108,13 @@ func mailQueue(ctx context.Context, c *call) error {
 	if way.Down {
 		fmt.Fprintf(c.Out, "The %s has been down since %s: %s\nNext try at %s, or now with \"gatelodge mail retry\".\n\n",
 			way.Name, stamp(way.Since), way.Reason, stamp(way.Until))
+	}
+	waiting, err := c.app.Outbox.Waiting(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range waiting {
+		fmt.Fprintf(c.Out, "Mail to %s waits until %s, sign-ins look once a minute: %s\n", d.Domain, stamp(d.Until), d.Reason)
 	}
 	if len(list) == 0 {
 		fmt.Fprintln(c.Out, "No mail is waiting.")
@@ -194,7 +202,7 @@ func mailTest(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if c.app.Smarthost == nil {
+	if c.app.Outbox.Capture {
 		return &captured{}
 	}
 	now := c.app.Now()
@@ -203,14 +211,22 @@ func mailTest(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "Sending a test mail to %s through %s:%d\n\n", to, c.app.Smarthost.Host, c.app.Smarthost.Port)
+	through := "the recipient's own server"
+	if c.app.Direct == nil {
+		through = fmt.Sprintf("%s:%d", c.app.Smarthost.Host, c.app.Smarthost.Port)
+	}
+	fmt.Fprintf(c.Out, "Sending a test mail to %s through %s\n\n", to, through)
 	e := deliver.Envelope{From: c.app.Composer.From.Address, To: to, Body: body, NotAfter: now.Add(time.Hour)}
-	result := c.app.Smarthost.Deliver(ctx, e, func() error { return nil }, c.step)
+	result := c.app.Send(ctx, e, func() error { return nil }, c.step)
 	fmt.Fprintln(c.Out)
 	if result.Class != deliver.Sent {
-		return &notAccepted{result}
+		return &notAccepted{result, c.app.Direct != nil}
 	}
-	fmt.Fprintf(c.Out, "Accepted by the smarthost (%s). Whether it arrives is now up to the servers behind it.\n", dash(result.TLS))
+	by := "smarthost"
+	if c.app.Direct != nil && result.Way != "smarthost" {
+		by = "recipient's server"
+	}
+	fmt.Fprintf(c.Out, "Accepted by the %s (%s). Whether it arrives is now up to the servers behind it.\n", by, dash(result.TLS))
 	return nil
 }
 
@@ -230,10 +246,13 @@ func (*captured) Error() string { return "mail is captured, so there is no serve
 
 // Hint says how to send for real.
 func (*captured) Hint() string {
-	return "set mail.mode = \"smarthost\" and mail.smarthost.url in the configuration, then restart"
+	return "set mail.mode = \"direct\", or \"smarthost\" and mail.smarthost.url, in the configuration, then restart"
 }
 
-type notAccepted struct{ r deliver.Result }
+type notAccepted struct {
+	r      deliver.Result
+	direct bool
+}
 
 func (e *notAccepted) Error() string {
 	if e.r.Code != 0 {
@@ -244,6 +263,9 @@ func (e *notAccepted) Error() string {
 
 // Hint says what the answer means.
 func (e *notAccepted) Hint() string {
+	if e.direct {
+		return "\"gatelodge mail check\" looks for what other servers mind about this one"
+	}
 	switch e.r.Class {
 	case deliver.Paused:
 		return "the smarthost refuses our login: check the user in mail.smarthost.url and the password"

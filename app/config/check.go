@@ -176,11 +176,7 @@ func (k *checker) atMost(key string, d Duration, limitKey string, limit Duration
 
 func (k *checker) mail() {
 	c := k.l
-	if c.Mail.Mode == "direct" {
-		k.fail("mail.mode", `is "direct", which this version cannot do yet; "smarthost" sends through a mail provider or your own mail server`)
-		return
-	}
-	k.choice("mail.mode", c.Mail.Mode, "capture", "smarthost")
+	k.choice("mail.mode", c.Mail.Mode, "capture", "smarthost", "direct")
 	if c.Mail.From != "" {
 		if _, err := mail.ParseAddress(c.Mail.From); err != nil {
 			k.fail("mail.from", "is %q, but must be one address, as in from = \"Our house <login@example.com>\"", c.Mail.From)
@@ -200,12 +196,21 @@ func (k *checker) mail() {
 		}
 	}
 	k.twin("mail.smarthost.password", &c.Mail.Smarthost.Password, "mail.smarthost.password_file", c.Mail.Smarthost.PasswordFile)
-	if c.Mail.Mode == "smarthost" {
+	if domain := c.Mail.DKIM.Domain; domain != "" && !hostName(domain) {
+		k.fail("mail.dkim.domain", "is %q, but must be a domain, as in \"example.com\"", domain)
+	}
+	switch c.Mail.Mode {
+	case "smarthost":
+		k.sender()
 		k.smarthost()
+		return
+	case "direct":
+		k.sender()
+		k.direct()
 		return
 	}
 	if len(k.errs) == 0 && !loopback(c.Origin().Hostname()) {
-		k.warn("mail is captured: nobody gets a sign-in mail until mail.mode is \"smarthost\"; \"gatelodge mail show\" and \"gatelodge user link\" help until then")
+		k.warn("mail is captured: nobody gets a sign-in mail until mail.mode is \"smarthost\" or \"direct\"; \"gatelodge mail show\" and \"gatelodge user link\" help until then")
 	}
 }
 
@@ -238,11 +243,53 @@ func (k *checker) twin(key string, to *Secret, fileKey, path string) {
 	}
 }
 
-func (k *checker) smarthost() {
-	c := k.l
-	if c.Mail.From == "" {
+func (k *checker) sender() {
+	if k.l.Mail.From == "" {
 		k.fail("mail.from", `must be set to send mail, as in from = "Our house <login@example.com>"`)
 	}
+}
+
+// direct checks what delivery to the recipients' own servers needs. A smarthost
+// beside it is the second way.
+func (k *checker) direct() {
+	c := k.l
+	if c.Mail.MXPort < 1 || c.Mail.MXPort > 65535 {
+		k.fail("mail.mx_port", "is %d, but a port is a number from 1 to 65535; mail servers answer at 25", c.Mail.MXPort)
+	}
+	if c.Mail.Resolver != "" {
+		if _, err := netip.ParseAddrPort(c.Resolver()); err != nil {
+			k.fail("mail.resolver", "is %q, but must be an address, as in \"127.0.0.1\" or \"10.0.0.2:5353\"", c.Mail.Resolver)
+		}
+	}
+	if name := c.EHLOName(); !hostName(name) {
+		k.fail("mail.ehlo_name", "must be set to a name this machine has in DNS, as in \"auth.example.com\": other servers refuse %q", name)
+	}
+	if c.Mail.Smarthost.URL != "" {
+		k.smarthost()
+	}
+}
+
+// hostName reports whether name is one that DNS can hold and that has a dot.
+func hostName(name string) bool {
+	if len(name) > 253 || !strings.Contains(name, ".") {
+		return false
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return false
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") ||
+			strings.ContainsFunc(label, func(r rune) bool {
+				return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+			}) {
+			return false
+		}
+	}
+	return true
+}
+
+func (k *checker) smarthost() {
+	c := k.l
 	if c.Mail.Smarthost.URL == "" {
 		k.fail("mail.smarthost.url", `must be set to send mail, as in url = "smtps://user@mail.example.net:465"`)
 		return

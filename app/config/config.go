@@ -62,12 +62,26 @@ type Link struct {
 
 // Mail says how mail leaves.
 type Mail struct {
-	Mode      string // "capture" or "smarthost"
+	Mode      string // "capture", "smarthost" or "direct"
 	From      string
 	CAFile    string
 	EHLOName  string
 	Templates string // a directory with an operator's own messages, or ""
-	Smarthost MailSmarthost
+	// Resolver answers what direct mail asks of DNS: "" for the system's first.
+	Resolver string
+	// MXPort is where direct mail knocks: 25 but in a laboratory.
+	MXPort int
+	// AllowPrivateDestinations lets direct mail go to servers in private networks
+	// and on this machine. Whoever may name an address can then make this server
+	// knock there.
+	AllowPrivateDestinations bool
+	Smarthost                MailSmarthost
+	DKIM                     MailDKIM
+}
+
+// MailDKIM says whose signature our mail bears.
+type MailDKIM struct {
+	Domain string // "" is the domain of from
 }
 
 // MailSmarthost is the server that relays our mail.
@@ -95,7 +109,7 @@ func Default() Config {
 		TrustedProxies: []string{"127.0.0.0/8", "::1/128"},
 		Session:        Session{Lifetime: 30 * day, Refresh: day, MaxLifetime: 180 * day},
 		Link:           Link{Lifetime: 2 * hour, CodeLifetime: 15 * minute, Confirm: "button"},
-		Mail:           Mail{Mode: "capture"},
+		Mail:           Mail{Mode: "capture", MXPort: 25},
 		Theme:          Theme{Hue: 205},
 		Log:            Log{Format: "text", Level: slog.LevelInfo},
 	}
@@ -139,6 +153,25 @@ func (c *Config) MailFrom() mail.Address {
 		}
 	}
 	return mail.Address{Name: c.Name, Address: "login@" + c.Origin().Hostname()}
+}
+
+// DKIMDomain returns the domain that signs our mail.
+func (c *Config) DKIMDomain() string {
+	if c.Mail.DKIM.Domain != "" {
+		return strings.ToLower(c.Mail.DKIM.Domain)
+	}
+	from := c.MailFrom().Address
+	return strings.ToLower(from[strings.LastIndexByte(from, '@')+1:])
+}
+
+// Resolver returns the address of the resolver for direct mail, with its port,
+// or "" for the system's.
+func (c *Config) Resolver() string {
+	text := c.Mail.Resolver
+	if ip, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return netip.AddrPortFrom(ip, 53).String()
+	}
+	return text
 }
 
 // Trusted returns the proxies whose X-Forwarded-For counts.

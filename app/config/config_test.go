@@ -46,6 +46,7 @@ func TestTheExampleIsTheDefaultAndNamesEveryKey(t *testing.T) {
 }
 
 func TestWhatIsWrongIsNamedWithItsLineAndTheFix(t *testing.T) {
+	const direct = "public_url = \"https://auth.b.example\"\n[mail]\nmode = \"direct\"\nfrom = \"a@b.example\"\n"
 	const mail = "[mail]\nmode = \"smarthost\"\nfrom = \"a@b.example\"\n[mail.smarthost]\n"
 	tests := map[string]struct{ text, want string }{
 		"an unknown key":             {"nmae = \"x\"", "config.toml:1: nmae is not a setting; did you mean name?"},
@@ -69,7 +70,11 @@ func TestWhatIsWrongIsNamedWithItsLineAndTheFix(t *testing.T) {
 		"a hue beyond the circle":    {"[theme]\nhue = 400", "theme.hue is 400, but a hue is a number from 0 to 359"},
 		"a choice that is none":      {"[link]\nconfirm = \"no\"", `link.confirm is "no", but must be "button" or "code"`},
 		"a level that is none":       {"[log]\nlevel = \"loud\"", `log.level is "loud", but must be "debug", "info", "warn" or "error"`},
-		"direct mail":                {"[mail]\nmode = \"direct\"", `mail.mode is "direct", which this version cannot do yet`},
+		"direct mail":                {"[mail]\nmode = \"direct\"\nfrom = \"a@b.example\"", `mail.ehlo_name must be set to a name this machine has in DNS`},
+		"direct mail by a name":      {direct + `resolver = "ns.example"`, `mail.resolver is "ns.example", but must be an address`},
+		"direct mail to no port":     {direct + `mx_port = 70000`, "mail.mx_port is 70000"},
+		"direct mail, half a switch": {direct + `allow_private_destinations = "yes"`, "but must be true or false"},
+		"a signature of no domain":   {direct + "[mail.dkim]\ndomain = \"a b\"", "mail.dkim.domain"},
 		"a smarthost without a url":  {"[mail]\nmode = \"smarthost\"\nfrom = \"a@b.example\"", "mail.smarthost.url must be set to send mail"},
 		"a smarthost without sender": {"[mail]\nmode = \"smarthost\"\n[mail.smarthost]\nurl = \"smtps://h\"", "mail.from must be set to send mail"},
 		"a password in the address":  {mail + `url = "smtps://user:pass@h"`, "must not hold the password: use mail.smarthost.password_file"},

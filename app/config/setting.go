@@ -12,7 +12,7 @@ import (
 type setting struct {
 	key     string
 	example string            // a right value, as TOML
-	ptr     func(*Config) any // *string, *int, *[]string, *Duration, *Secret or *slog.Level
+	ptr     func(*Config) any // *string, *int, *bool, *[]string, *Duration, *Secret or *slog.Level
 	path    bool              // names a file; relative to the configuration file that names it
 }
 
@@ -38,6 +38,10 @@ func settings() []setting {
 		{key: "mail.ca_file", example: `"/etc/gatelodge/mail-ca.pem"`, ptr: func(c *Config) any { return &c.Mail.CAFile }, path: true},
 		{key: "mail.ehlo_name", example: `"auth.example.com"`, ptr: func(c *Config) any { return &c.Mail.EHLOName }},
 		{key: "mail.templates", example: `"/etc/gatelodge/mail"`, ptr: func(c *Config) any { return &c.Mail.Templates }, path: true},
+		{key: "mail.resolver", example: `"127.0.0.1"`, ptr: func(c *Config) any { return &c.Mail.Resolver }},
+		{key: "mail.mx_port", example: `25`, ptr: func(c *Config) any { return &c.Mail.MXPort }},
+		{key: "mail.allow_private_destinations", example: `false`, ptr: func(c *Config) any { return &c.Mail.AllowPrivateDestinations }},
+		{key: "mail.dkim.domain", example: `"example.com"`, ptr: func(c *Config) any { return &c.Mail.DKIM.Domain }},
 		{key: "mail.smarthost.url", example: `"smtps://user@mail.example.net:465"`, ptr: func(c *Config) any { return &c.Mail.Smarthost.URL }},
 		{key: "mail.smarthost.password", example: `"…"`, ptr: func(c *Config) any { return &c.Mail.Smarthost.Password }},
 		{key: "mail.smarthost.password_file", example: `"/etc/gatelodge/smarthost-password"`, ptr: func(c *Config) any { return &c.Mail.Smarthost.PasswordFile }, path: true},
@@ -63,6 +67,13 @@ func (s setting) set(c *Config, value any) error {
 			return s.fits(kindOf(value), "a whole number")
 		}
 		*p = int(n)
+		return nil
+	case *bool:
+		on, ok := value.(bool)
+		if !ok {
+			return s.fits(kindOf(value), "true or false")
+		}
+		*p = on
 		return nil
 	case *[]string:
 		items, ok := value.([]any)
@@ -96,6 +107,10 @@ func (s setting) parse(c *Config, text string) (err error) {
 		if *p, err = strconv.Atoi(strings.TrimSpace(text)); err != nil {
 			return s.fits(strconv.Quote(text), "a whole number")
 		}
+	case *bool:
+		if *p, err = strconv.ParseBool(strings.TrimSpace(text)); err != nil {
+			return s.fits(strconv.Quote(text), "true or false")
+		}
 	case *[]string:
 		*p = nil
 		for item := range strings.SplitSeq(text, ",") {
@@ -126,6 +141,8 @@ func (s setting) value(c *Config) string {
 		return p.String()
 	case *int:
 		return strconv.Itoa(*p)
+	case *bool:
+		return strconv.FormatBool(*p)
 	case *Duration:
 		return strconv.Quote(p.String())
 	case *slog.Level:

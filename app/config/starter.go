@@ -22,7 +22,7 @@ listen = "127.0.0.1:8080"
 contact = %q
 
 [mail]
-mode = "capture"              # until the lines below are filled in: then "smarthost"
+mode = "capture"              # "direct" sends by itself; "smarthost" through the server below
 from = "Gatelodge <login@%s>"
 # [mail.smarthost]
 # url = "smtps://user@mail.example.net:465"

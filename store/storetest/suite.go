@@ -47,6 +47,9 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 	for name, test := range people {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
+	for name, test := range mail {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
 }
 
 func want(t *testing.T, err, wanted error) {
@@ -245,7 +248,7 @@ func claim(t *testing.T, db *store.DB, class int, at time.Time) (store.Work, err
 	t.Helper()
 	var w store.Work
 	err := db.Update(t.Context(), func(tx *store.Tx) (err error) {
-		w, err = tx.ClaimMessage(class, "worker", at, at.Add(time.Minute), func(store.Message) time.Time { return at.Add(time.Hour) })
+		w, err = tx.ClaimMessage(class, "worker", nil, at, at.Add(time.Minute), func(store.Message) time.Time { return at.Add(time.Hour) })
 		return err
 	})
 	return w, err

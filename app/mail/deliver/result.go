@@ -34,6 +34,7 @@ const (
 
 // The stages of a session.
 const (
+	AtRoute    = "DNS" // before any server is known
 	AtConnect  = "connect"
 	AtGreeting = "greeting"
 	AtHello    = "EHLO"
@@ -52,10 +53,20 @@ type Result struct {
 	Enhanced string // RFC 3463: "5.1.1", or ""
 	Text     string // the reply or our own words; no address, no control characters
 	Stage    string
-	TLS      string // "TLS 1.3", or "" in clear
+	TLS      string // "TLS 1.3", with what it lacks or has besides a verified certificate; "" in clear
 	RemoteIP string
-	Err      error // what broke, when nothing was said
+	Err      error  // what broke, when nothing was said
+	Busy     bool   // nothing was tried: too many of ours are there already
+	Way      string // the transport that the result is of, where there are several
 }
+
+// How well TLS protects.
+const (
+	verified   = "verified"
+	unverified = "not verified"
+	byPolicy   = "MTA-STS"
+	byDANE     = "DANE"
+)
 
 // TransportDown reports whether the failure lies with the server or the way to
 // it and not with the message, so that others would fail the same way.
@@ -64,6 +75,8 @@ func (r Result) TransportDown() bool {
 		return false
 	}
 	switch r.Stage {
+	case AtRoute:
+		return r.Err != nil
 	case AtConnect, AtGreeting, AtHello, AtTLS, AtAuth:
 		return true
 	}
@@ -89,6 +102,7 @@ type Envelope struct {
 	To       string
 	Body     []byte    // CRLF lines, ASCII
 	NotAfter time.Time // of no use when it arrives later
+	Attempt  int       // 1 is the first
 }
 
 // Step is one exchange of a session, for people who look for what is wrong.

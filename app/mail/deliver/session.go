@@ -119,8 +119,9 @@ func (c *conversation) hello(name string) (reply, error) {
 	return r, nil
 }
 
-// handshake begins TLS on the connection, verified as config says.
-func (c *conversation) handshake(ctx context.Context, config *tls.Config) error {
+// handshake begins TLS on the connection, verified as config says. level, unless
+// nil, says how well that protects.
+func (c *conversation) handshake(ctx context.Context, config *tls.Config, level func(tls.ConnectionState) string) error {
 	// What was sent in clear before the handshake could be somebody else's
 	// words taken for the server's (CVE-2011-0411 and its many kin).
 	if c.r.Buffered() > 0 {
@@ -135,7 +136,12 @@ func (c *conversation) handshake(ctx context.Context, config *tls.Config) error 
 	}
 	c.use(conn)
 	c.tls = tls.VersionName(conn.ConnectionState().Version)
-	c.note(Step{Note: c.tls + ", certificate verified for " + config.ServerName})
+	if level == nil {
+		c.note(Step{Note: c.tls + ", certificate verified for " + config.ServerName})
+		return nil
+	}
+	c.tls += ", " + level(conn.ConnectionState())
+	c.note(Step{Note: c.tls})
 	return nil
 }
 

@@ -186,11 +186,18 @@ type Server struct {
 // Serve runs script for each connection until the test ends.
 func Serve(t testing.TB, script func(c *Conn)) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return ServeOn(t, "127.0.0.1:0", script)
+}
+
+// ServeOn does so on an address of this machine.
+func ServeOn(t testing.TB, address string, script func(c *Conn)) *Server {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port}
+	at := l.Addr().(*net.TCPAddr)
+	s := &Server{Host: at.IP.String(), Port: at.Port}
 	var open sync.Map
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -241,6 +248,37 @@ func (s *Server) Sessions() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sessions
+}
+
+// AcceptTLS is a script of a server that takes everything, and offers STARTTLS
+// with that certificate.
+func AcceptTLS(cert tls.Certificate) func(*Conn) {
+	return func(c *Conn) {
+		c.Line("220 mail.test ESMTP")
+		for encrypted := false; ; {
+			switch word, _, _ := strings.Cut(c.Read(), " "); strings.ToUpper(word) {
+			case "EHLO":
+				if encrypted {
+					c.Line("250-mail.test", "250 SIZE 1000000")
+				} else {
+					c.Line("250-mail.test", "250-SIZE 1000000", "250 STARTTLS")
+				}
+			case "STARTTLS":
+				c.Line("220 go")
+				c.StartTLS(cert)
+				encrypted = true
+			case "DATA":
+				c.Line("354 go ahead")
+				c.Body()
+				c.Line("250 2.0.0 queued")
+			case "QUIT":
+				c.Line("221 bye")
+				return
+			default:
+				c.Line("250 2.1.0 ok")
+			}
+		}
+	}
 }
 
 // Accept is a script of a server that takes everything.

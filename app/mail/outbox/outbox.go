@@ -110,9 +110,23 @@ func (o *Outbox) List(ctx context.Context, all bool) (list []store.Message, err 
 }
 
 // Retry makes waiting mail due now, the one with that id or all when id is "",
-// and forgets that the way out was down. It returns how many messages wait.
+// and forgets that the way out, or its domain, was down. It returns how many messages wait.
 func (o *Outbox) Retry(ctx context.Context, id string) (n int, err error) {
 	err = o.DB.Update(ctx, func(tx *store.Tx) (err error) {
+		domain := ""
+		if id != "" {
+			w, err := tx.MessageByID(id)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil // none is retried, which is told below
+			}
+			if err != nil {
+				return err
+			}
+			domain = w.Domain
+		}
+		if _, err = tx.EndBackOff(domain); err != nil {
+			return err
+		}
 		n, err = tx.RetryMessages(id, o.Now())
 		return err
 	})

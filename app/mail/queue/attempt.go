@@ -31,6 +31,9 @@ var schedules = [classes][]time.Duration{
 // policyTries is how often a server may refuse us as a sender before we believe it.
 const policyTries = 3
 
+// busyFor is when a message is tried again that found enough of ours there.
+const busyFor = 2 * time.Second
+
 // retryIn returns how long after the given attempt (1 is the first) the next
 // one is made: up to a tenth longer than the schedule, so that a crowd does not
 // march in step, and never shorter, so that a greylist has been waited out.
@@ -45,13 +48,19 @@ func (q *Queue) attempt(ctx context.Context, w store.Work) {
 	now := q.now()
 	switch {
 	case !w.Addressed:
-		q.finish(w, store.Report{State: "unaddressed", Attempts: w.Attempts})
+		q.finish(w, store.Report{State: "unaddressed", Attempts: w.Attempts}, nil)
 		return
 	case !now.Add(margin).Before(w.NotAfter):
-		q.finish(w, store.Report{State: "expired", Attempts: w.Attempts - 1, Text: "it would have come too late"})
+		q.finish(w, store.Report{State: "expired", Attempts: w.Attempts - 1, Text: "it would have come too late"}, nil)
 		return
 	case w.Ambiguous > 1:
-		q.finish(w, store.Report{State: "failed", Attempts: w.Attempts - 1, Ambiguous: w.Ambiguous, Text: "it may have been delivered; nobody answered twice"})
+		q.finish(w, store.Report{State: "failed", Attempts: w.Attempts - 1, Ambiguous: w.Ambiguous, Text: "it may have been delivered; nobody answered twice"}, nil)
+		return
+	}
+	if why, err := q.suppressed(ctx, w); err != nil {
+		q.log.Error("whether an address is suppressed could not be read; its mail is tried", "message", w.ID, "err", err)
+	} else if why != "" {
+		q.finish(w, store.Report{State: "suppressed", Attempts: w.Attempts - 1, Text: why}, nil)
 		return
 	}
 	d := delivery{q: q, w: w}
@@ -77,7 +86,7 @@ func (d *delivery) run(ctx context.Context) deliver.Result {
 		}
 		cancel()
 	})()
-	e := deliver.Envelope{From: d.w.EnvFrom, To: d.w.Rcpt, Body: d.w.Body, NotAfter: d.w.NotAfter}
+	e := deliver.Envelope{From: d.w.EnvFrom, To: d.w.Rcpt, Body: d.w.Body, NotAfter: d.w.NotAfter, Attempt: d.w.Attempts}
 	return d.q.transport.Deliver(session, e, func() error { return d.markDot(session) })
 }
 
@@ -99,11 +108,17 @@ func (q *Queue) report(w store.Work, r deliver.Result) {
 		Attempts: w.Attempts, Ambiguous: w.Ambiguous, Code: r.Code, Enhanced: r.Enhanced, Text: r.Text,
 		Transport: q.transport.Name, IP: r.RemoteIP, TLS: r.TLS,
 	}
+	if r.Way != "" {
+		report.Transport = r.Way
+	}
 	retry := now.Add(retryIn(w.Class, w.Attempts))
-	q.mu.Lock()
-	recovered := q.way.learn(r, now)
-	pause := q.way.until
-	q.mu.Unlock()
+	recovered, pause := false, now
+	if !q.transport.ByDomain {
+		q.mu.Lock()
+		recovered = q.way.learn(r, now)
+		pause = q.way.until
+		q.mu.Unlock()
+	}
 
 	switch r.Class {
 	case deliver.Sent:
@@ -127,26 +142,35 @@ func (q *Queue) report(w store.Work, r deliver.Result) {
 	default:
 		report.State, report.DueAt = "queued", retry
 		switch {
-		case r.TransportDown():
-			report.DueAt, report.Attempts = pause, w.Attempts-1
-		case r.Code >= 500 && w.Attempts >= policyTries:
+		case r.Code >= 500 && w.Attempts >= policyTries && (q.transport.ByDomain || !r.TransportDown()):
 			report.State = "failed"
+		case r.Busy:
+			report.DueAt, report.Attempts = now.Add(busyFor), w.Attempts-1
+		case r.TransportDown() && r.Code < 500, r.TransportDown() && !q.transport.ByDomain:
+			// Due at once when the way is open again: until then nothing is.
+			report.DueAt, report.Attempts = pause, w.Attempts-1
 		}
 	}
 	if report.State == "queued" && !report.DueAt.Add(margin).Before(w.NotAfter) {
 		report.State = "expired"
 	}
-	q.finish(w, report)
+	q.finish(w, report, func(tx *store.Tx) error { return q.learn(tx, w, r) })
 	if recovered {
 		q.dueNow()
 	}
 }
 
-// finish writes the report. It is never given up for a cancelled context: a
-// message that was sent must not be sent again.
-func (q *Queue) finish(w store.Work, r store.Report) {
+// finish writes the report, and what also writes unless that is nil. It is never
+// given up for a cancelled context: a message that was sent must not be sent
+// again.
+func (q *Queue) finish(w store.Work, r store.Report, also func(*store.Tx) error) {
 	ctx := context.Background()
-	err := q.db.Update(ctx, func(tx *store.Tx) error { return tx.FinishMessage(w.ID, w.Gen, r, q.now()) })
+	err := q.db.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.FinishMessage(w.ID, w.Gen, r, q.now()); err != nil || also == nil {
+			return err
+		}
+		return also(tx)
+	})
 	log := q.log.With("message", w.ID, "domain", w.Domain, "state", r.State, "attempt", r.Attempts, "ref", w.Reference)
 	switch {
 	case errors.Is(err, store.ErrNotFound):

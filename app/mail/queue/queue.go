@@ -33,9 +33,13 @@ const (
 const (
 	workers  = 8
 	reserved = 2 // of them for sign-in mail alone
+	// Sessions with the servers of one domain at a time, where there is no
+	// smarthost: servers count them.
+	perDomain        = 2
+	relayedPerDomain = 1
 	// leaseFor is longer than any session may take, so that a live worker never
 	// loses its lease.
-	leaseFor = 3 * time.Minute
+	leaseFor = 5 * time.Minute
 	// margin is what a mail needs to be of use after it has arrived.
 	margin = time.Minute
 	// stopWithin is how long a stop waits for sessions past the final dot.
@@ -51,8 +55,11 @@ const (
 type Transport struct {
 	Name string
 	// Keep says that the message is kept where it is: it was captured, not sent.
-	Keep    bool
-	Deliver func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result
+	Keep bool
+	// ByDomain says that each domain has servers of its own: one that is down
+	// holds up no other's mail.
+	ByDomain bool
+	Deliver  func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result
 }
 
 // Mail is a message to be queued.
@@ -80,9 +87,10 @@ type Queue struct {
 	wake      chan struct{}
 	captured  func(store.Work)
 
-	mu   sync.Mutex
-	busy [classes]int
-	way  way
+	mu      sync.Mutex
+	busy    [classes]int
+	domains map[string]int // sessions by domain
+	way     way
 }
 
 // Config is what New needs.
@@ -100,7 +108,7 @@ type Config struct {
 func New(c Config) *Queue {
 	return &Queue{
 		db: c.DB, now: c.Now, log: c.Log, from: c.From, owner: c.DB.Owner(), transport: c.Transport,
-		wake: make(chan struct{}, 1), captured: c.Captured,
+		wake: make(chan struct{}, 1), captured: c.Captured, domains: make(map[string]int),
 	}
 }
 
@@ -125,6 +133,9 @@ func (q *Queue) Wake() {
 // Run delivers until ctx ends. Then it claims nothing more, breaks off the
 // sessions that have not come to the final dot, and waits for the others.
 func (q *Queue) Run(ctx context.Context) {
+	if !q.transport.ByDomain {
+		q.forgetDomains(ctx)
+	}
 	q.takeOver(ctx)
 	looked := time.Now()
 	var sending sync.WaitGroup
@@ -184,7 +195,7 @@ func (q *Queue) claimAll(ctx context.Context, sending *sync.WaitGroup) time.Dura
 			}
 			w, err := q.claim(ctx, class)
 			if err != nil {
-				q.freeWorker(class)
+				q.freeWorker(class, "")
 				if !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
 					q.log.Error("claiming mail", "err", err)
 				}
@@ -192,7 +203,7 @@ func (q *Queue) claimAll(ctx context.Context, sending *sync.WaitGroup) time.Dura
 			}
 			sending.Go(func() {
 				defer q.Wake()
-				defer q.freeWorker(class)
+				defer q.freeWorker(class, w.Domain)
 				q.attempt(ctx, w)
 			})
 		}
@@ -220,40 +231,84 @@ func (q *Queue) takeWorker(class int) time.Duration {
 	return 0
 }
 
-func (q *Queue) freeWorker(class int) {
+// freeWorker gives a worker back, and its place at the domain unless that is "".
+func (q *Queue) freeWorker(class int, domain string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.busy[class]--
+	if domain == "" {
+		return
+	}
+	if q.domains[domain]--; q.domains[domain] == 0 {
+		delete(q.domains, domain)
+	}
+}
+
+// full returns the domains that have as many sessions as a message of that
+// class may find there.
+func (q *Queue) full(class int) []string {
+	if !q.transport.ByDomain {
+		return nil
+	}
+	most := perDomain
+	if class >= ClassRelayed {
+		most = relayedPerDomain
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var list []string
+	for domain, n := range q.domains {
+		if n >= most {
+			list = append(list, domain)
+		}
+	}
+	return list
 }
 
 func (q *Queue) claim(ctx context.Context, class int) (store.Work, error) {
 	var w store.Work
+	full := q.full(class)
 	err := q.db.Update(ctx, func(tx *store.Tx) (err error) {
 		now := q.now()
-		w, err = tx.ClaimMessage(class, q.owner, now, now.Add(leaseFor), func(m store.Message) time.Time {
+		w, err = tx.ClaimMessage(class, q.owner, full, now, now.Add(leaseFor), func(m store.Message) time.Time {
 			return now.Add(retryIn(m.Class, m.Attempts))
 		})
 		return err
 	})
+	if err == nil {
+		q.mu.Lock()
+		q.domains[w.Domain]++
+		q.mu.Unlock()
+	}
 	return w, err
 }
 
 // untilDue returns how long until the next message of that class is due, 0 when
-// one is.
+// one is. A domain that waits may have one when it stops waiting.
 func (q *Queue) untilDue(ctx context.Context, class int) time.Duration {
-	var due time.Time
-	err := q.db.View(ctx, func(tx *store.Tx) (err error) {
-		due, err = tx.NextDue(class)
+	full, now := q.full(class), q.now()
+	due := now.Add(idle)
+	err := q.db.View(ctx, func(tx *store.Tx) error {
+		next, err := tx.NextDue(class, full, now)
+		if errors.Is(err, store.ErrNotFound) {
+			next, err = due, nil
+		}
+		if err != nil || !next.After(now) || !q.transport.ByDomain {
+			due = next
+			return err
+		}
+		release, err := tx.NextRelease(class, now)
+		if errors.Is(err, store.ErrNotFound) || err == nil && next.Before(release) {
+			release, err = next, nil
+		}
+		due = release
 		return err
 	})
-	if errors.Is(err, store.ErrNotFound) {
-		return idle
-	}
 	if err != nil {
 		if ctx.Err() == nil {
 			q.log.Error("looking for mail", "err", err)
 		}
 		return idle
 	}
-	return max(0, due.Sub(q.now()))
+	return max(0, due.Sub(now))
 }

@@ -32,15 +32,21 @@ type house struct {
 
 // run calls f in a bubble with a queue that runs until f returns.
 func run(t *testing.T, answer func(n int, e deliver.Envelope) deliver.Result, f func(*house)) {
+	runWay(t, queue.Transport{Name: "test"}, answer, f)
+}
+
+// runWay does so with another kind of transport.
+func runWay(t *testing.T, way queue.Transport, answer func(n int, e deliver.Envelope) deliver.Result, f func(*house)) {
 	synctest.Test(t, func(t *testing.T) {
 		db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		h := &house{t: t, db: db, answer: answer, start: time.Now()}
+		way.Deliver = h.deliver
 		h.Queue = queue.New(queue.Config{
 			DB: db, Now: time.Now, Log: slog.New(slog.DiscardHandler), From: "login@home.example",
-			Transport: queue.Transport{Name: "test", Deliver: h.deliver},
+			Transport: way,
 		})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -77,9 +83,14 @@ func (h *house) deliver(ctx context.Context, e deliver.Envelope, beforeDot func(
 
 func (h *house) add(id string, class int, lifetime time.Duration) {
 	h.t.Helper()
+	h.addTo("mara@else.example", id, class, lifetime)
+}
+
+func (h *house) addTo(to, id string, class int, lifetime time.Duration) {
+	h.t.Helper()
 	err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
 		return h.Add(tx, queue.Mail{
-			ID: id, Class: class, Purpose: "signin", To: "mara@else.example", RcptHash: []byte("mara"), Addressed: true,
+			ID: id, Class: class, Purpose: "signin", To: to, RcptHash: []byte(to), Addressed: true,
 			Body: []byte("body of " + id), NotAfter: time.Now().Add(lifetime), Reference: "GL-0000-0000",
 		})
 	})
@@ -321,7 +332,7 @@ func TestACancelledMailIsNeverSent(t *testing.T) {
 		h.add("a", queue.ClassSignIn, time.Hour)
 		time.Sleep(time.Second)
 		err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
-			_, err := tx.CancelMessages([]byte("mara"), "signin", time.Now())
+			_, err := tx.CancelMessages([]byte("mara@else.example"), "signin", time.Now())
 			return err
 		})
 		if err != nil {

@@ -1,0 +1,113 @@
+package command
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"time"
+
+	"gatelodge/app/mail/outbox"
+	"gatelodge/store"
+)
+
+func mailDomainVerb() *verb {
+	return &verb{
+		words: "mail domain", args: "DOMAIN", min: 1, max: 1, place: house, json: true,
+		about: "Shows what is known of a domain that mail goes to: whether it waits, and how\nconnections to it have to be and were protected.",
+		flags: func(fs *flag.FlagSet) {
+			fs.Bool("forget", false, "forget it: mail goes at once, and in clear where the domain no longer speaks TLS")
+		},
+		run: mailDomain,
+	}
+}
+
+type tlsJSON struct {
+	Day    string `json:"day"`
+	Policy string `json:"policy"`
+	Server string `json:"server"`
+	Result string `json:"result"` // "" went well
+	Count  int    `json:"count"`
+}
+
+type domainJSON struct {
+	Domain    string     `json:"domain"`
+	TLSSince  *time.Time `json:"tlsSeenAt,omitempty"`
+	Policy    string     `json:"mtaSTS,omitempty"`
+	PolicyTil *time.Time `json:"mtaSTSUntil,omitempty"`
+	Failures  int        `json:"failures"`
+	Until     *time.Time `json:"waitsUntil,omitempty"`
+	Reason    string     `json:"reason,omitempty"`
+	TLS       []tlsJSON  `json:"tls"`
+}
+
+func mailDomain(ctx context.Context, c *call) error {
+	name, err := outbox.DomainName(c.args[0])
+	if err != nil {
+		return err
+	}
+	if c.bool("forget") {
+		was, err := c.app.Outbox.ForgetDomain(ctx, name)
+		if err != nil {
+			return err
+		}
+		if !was {
+			fmt.Fprintln(c.Out, "nothing was known of it")
+			return nil
+		}
+		fmt.Fprintln(c.Out, "forgotten")
+		return nil
+	}
+	d, err := c.app.Outbox.Domain(ctx, name)
+	if err != nil {
+		return err
+	}
+	now := c.app.Now()
+	if c.bool("json") {
+		return c.printJSON(describeDomain(d, now))
+	}
+	fmt.Fprintf(c.Out, "domain:   %s\n", d.Domain)
+	if d.Until.After(now) {
+		fmt.Fprintf(c.Out, "waits:    until %s, after %s: %s\n", stamp(d.Until), count(d.Failures, "failure", "failures"), d.Reason)
+	}
+	if d.TLSSeenAt.IsZero() {
+		fmt.Fprintln(c.Out, "TLS:      never seen, so mail may go in clear")
+	} else {
+		fmt.Fprintf(c.Out, "TLS:      seen first at %s, so nothing goes in clear\n", stamp(d.TLSSeenAt))
+	}
+	if d.STSUntil.After(now) {
+		fmt.Fprintf(c.Out, "MTA-STS:  policy %s until %s\n%s\n", d.STSID, stamp(d.STSUntil), d.STSPolicy)
+	}
+	if len(d.TLS) == 0 {
+		return nil
+	}
+	fmt.Fprintln(c.Out)
+	w := c.table("DAY\tPOLICY\tSERVER\tSESSIONS\tRESULT")
+	for _, r := range d.TLS {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", r.Day.UTC().Format(time.DateOnly), r.Policy, r.MX, r.Count, orWell(r))
+	}
+	return w.Flush()
+}
+
+func orWell(r store.TLSResult) string {
+	if r.Result == "" {
+		return "went well"
+	}
+	return r.Result
+}
+
+func describeDomain(d outbox.Domain, now time.Time) domainJSON {
+	j := domainJSON{Domain: d.Domain, Failures: d.Failures, TLS: make([]tlsJSON, len(d.TLS))}
+	if !d.TLSSeenAt.IsZero() {
+		j.TLSSince = &d.TLSSeenAt
+	}
+	if d.STSUntil.After(now) {
+		j.Policy, j.PolicyTil = d.STSPolicy, &d.STSUntil
+	}
+	if d.Until.After(now) {
+		j.Until, j.Reason = &d.Until, d.Reason
+	}
+	for i, r := range d.TLS {
+		j.TLS[i] = tlsJSON{Day: r.Day.UTC().Format(time.DateOnly), Policy: r.Policy, Server: r.MX, Result: r.Result, Count: r.Count}
+	}
+	return j
+}

@@ -1,0 +1,278 @@
+package deliver
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/idna"
+
+	"gatelodge/app/mail/mtasts"
+	"gatelodge/app/mail/reach"
+	"gatelodge/app/mail/resolve"
+)
+
+const (
+	maxServers = 5 // of a domain that are tried
+	maxPerHost = 4 // sessions with one server at a time, whatever the domain
+	// leastShare is what a server gets of the session's time however many are
+	// still to be tried.
+	leastShare = 20 * time.Second
+)
+
+// Direct takes mail to the recipient's own server. Its fields do not change.
+type Direct struct {
+	Resolver *resolve.Resolver
+	STS      *mtasts.Cache
+	Memory   *Memory
+	Guard    reach.Guard
+	Port     int
+	EHLO     string         // our name
+	Roots    *x509.CertPool // nil for the system's
+	Limits   Limits
+	Now      func() time.Time
+
+	hosts hosts
+}
+
+// errand is one message on its way.
+type errand struct {
+	Envelope
+	domain    string // of the recipient, as DNS knows it
+	sts       mtasts.Policy
+	ratchet   bool // the domain has spoken TLS before, so it must now
+	beforeDot func() error
+	trace     func(Step)
+	start     time.Time
+}
+
+func (e *errand) note(format string, args ...any) {
+	if e.trace != nil {
+		e.trace(Step{At: time.Since(e.start), Note: fmt.Sprintf(format, args...)})
+	}
+}
+
+// Deliver sends one message, as Smarthost.Deliver does.
+func (d *Direct) Deliver(ctx context.Context, envelope Envelope, beforeDot func() error, trace func(Step)) Result {
+	e := &errand{Envelope: envelope, beforeDot: beforeDot, trace: trace, start: time.Now()}
+	if err := e.check(d.EHLO); err != nil {
+		return Result{Class: Permanent, Stage: AtFrom, Enhanced: "5.6.0", Text: err.Error(), Err: err}
+	}
+	at := strings.LastIndexByte(e.To, '@')
+	domain, err := idna.Lookup.ToASCII(strings.TrimSuffix(e.To[at+1:], "."))
+	if at <= 0 || err != nil {
+		return Result{Class: Permanent, Stage: AtRoute, Enhanced: "5.1.3", Text: "the address has no domain that a mail server could have"}
+	}
+	e.domain = strings.ToLower(domain)
+	e.To = e.To[:at+1] + e.domain // so that only the part before the @ can need SMTPUTF8
+	ctx, cancel := context.WithTimeout(ctx, d.Limits.Session)
+	defer cancel()
+
+	servers, refused := d.route(ctx, e)
+	if refused != nil {
+		refused.Stage = AtRoute
+		refused.Text = scrub(refused.Text, e.To)
+		e.note("%s", refused.Text)
+		return *refused
+	}
+	d.recall(ctx, e)
+	return d.tryAll(ctx, e, servers)
+}
+
+// recall finds out how the domain wants to be spoken to.
+func (d *Direct) recall(ctx context.Context, e *errand) {
+	e.ratchet = d.Memory.spokeTLS(ctx, e.domain)
+	policy, err := d.STS.Policy(ctx, e.domain)
+	if err != nil {
+		d.Memory.count(ctx, e.domain, "sts", "", "sts-policy-fetch-error")
+		e.note("%v", err)
+	}
+	e.sts = policy
+	if policy.Mode == mtasts.Enforce || policy.Mode == mtasts.Testing {
+		e.note("%s has the MTA-STS policy %q for %s", e.domain, policy.Mode, strings.Join(policy.MX, ", "))
+	}
+	if e.ratchet {
+		e.note("%s has spoken TLS before, so nothing goes there in clear", e.domain)
+	}
+}
+
+// tryAll tries one server after the other until one decides about the message.
+func (d *Direct) tryAll(ctx context.Context, e *errand, servers []server) Result {
+	var last Result
+	deadline, _ := ctx.Deadline()
+	tried := 0
+	for i, s := range servers {
+		if tried == maxServers || ctx.Err() != nil {
+			break
+		}
+		if !d.hosts.enter(s.name) {
+			e.note("%s has enough sessions of ours", s.name)
+			last = worse(last, Result{Class: Temporary, Stage: AtConnect, Text: s.name + " has enough sessions of ours", Busy: true})
+			continue
+		}
+		tried++
+		share := max(time.Until(deadline)/time.Duration(len(servers)-i), min(leastShare, d.Limits.Session))
+		r, decided := d.tryServer(ctx, e, s, share)
+		d.hosts.leave(s.name)
+		if decided {
+			return r
+		}
+		last = worse(last, r)
+	}
+	return last
+}
+
+// worse returns the result that says more of two that decided nothing: what a
+// server said outweighs that one was silent.
+func worse(a, b Result) Result {
+	if a.Stage == "" || a.Busy || b.Code != 0 || a.Code == 0 {
+		return b
+	}
+	return a
+}
+
+// tryServer tries the addresses of one server, and reports whether what came of
+// it decides about the message.
+func (d *Direct) tryServer(ctx context.Context, e *errand, s server, share time.Duration) (Result, bool) {
+	want, refused := d.demand(ctx, e, s)
+	if refused != nil {
+		e.note("%s: %s", s.name, refused.Text)
+		return *refused, false
+	}
+	var last Result
+	for _, ip := range s.addresses {
+		if ctx.Err() != nil {
+			break
+		}
+		limits := d.Limits
+		limits.Session = share
+		r := d.session(ctx, e, s.name, ip, want, limits)
+		if r.Stage == AtTLS && !want.must && r.Class == Temporary && r.Code == 0 {
+			e.note("once more, in clear: %s demands nothing better", e.domain)
+			d.Memory.Log.Warn("mail goes in clear because TLS failed", "domain", e.domain, "server", s.name, "err", r.Text)
+			clear := want
+			clear.clear = true
+			r = d.session(ctx, e, s.name, ip, clear, limits)
+		}
+		r = asDirect(r)
+		if decides(r) {
+			return r, true
+		}
+		last = worse(last, r)
+		if r.Code != 0 && !policyRefusal(r) {
+			break // it speaks; its other address says the same
+		}
+	}
+	if last.Stage == AtTo && last.Code != 0 {
+		return last, true
+	}
+	return last, false
+}
+
+// asDirect reads a result that was written for a smarthost: a stranger's server
+// knows no login of ours, and a recipient's server that refuses for reasons of
+// policy does not say that the address is wrong (RFC 3463, X.7).
+func asDirect(r Result) Result {
+	if r.Class == Paused || r.Class == Permanent && r.Stage == AtTo && (policyRefusal(r) || r.Code == 530) {
+		r.Class = Temporary
+	}
+	return r
+}
+
+// policyRefusal reports whether a server refuses us rather than the message.
+func policyRefusal(r Result) bool {
+	return r.Code >= 500 && (strings.HasPrefix(r.Enhanced, "5.7.") || r.Stage == AtGreeting || r.Stage == AtHello || r.Stage == AtFrom)
+}
+
+// decides reports whether a result is about the message, so that no other server
+// is asked.
+func decides(r Result) bool {
+	switch r.Class {
+	case Sent, Permanent, Ambiguous, Expired:
+		return true
+	}
+	// 4xx for the recipient: all the domain's servers would greylist alike, and
+	// each would start anew. 421 says that this one is going away.
+	return r.Code/100 == 4 && r.Code != 421 && (r.Stage == AtTo || r.Stage == AtData || r.Stage == AtDot)
+}
+
+// session is one connection to one address.
+func (d *Direct) session(ctx context.Context, e *errand, host string, ip netip.Addr, want demand, limits Limits) Result {
+	address := net.JoinHostPort(ip.String(), strconv.Itoa(d.Port))
+	e.note("connecting to %s at %s", host, address)
+	conn, err := d.hosts.dial(ctx, address, limits.Connect, d.Now())
+	if err != nil {
+		r := (&conversation{stage: AtConnect}).broken(e.Envelope, err)
+		r.RemoteIP = ip.String()
+		e.note("%s", r.Text)
+		return r
+	}
+	c, done := open(ctx, conn, limits, e.trace)
+	defer done()
+	c.start, c.hidden = e.start, e.To
+	refused, err := d.begin(ctx, c, e, host, want)
+	if err == nil && refused == nil {
+		refused, err = c.transfer(e.Envelope, d.Now, e.beforeDot)
+	}
+	if err != nil {
+		return c.broken(e.Envelope, err)
+	}
+	r := c.finished(*refused)
+	c.quit()
+	return r
+}
+
+// begin brings the session to the point where a message can be offered, under
+// as much TLS as is wanted or can be had.
+func (d *Direct) begin(ctx context.Context, c *conversation, e *errand, host string, want demand) (*Result, error) {
+	r, err := c.greet()
+	if err != nil || r.code != 220 {
+		return refusal(Temporary, r), err
+	}
+	c.stage = AtHello
+	if r, err = c.hello(d.EHLO); err != nil || r.code != 250 {
+		return refusal(Temporary, r), err
+	}
+	if want.clear {
+		return nil, nil
+	}
+	c.stage = AtTLS
+	if _, offered := c.offers["STARTTLS"]; !offered {
+		return d.noTLS(ctx, e, host, want, "the server offers no STARTTLS, and nothing goes there without")
+	}
+	if r, err = c.command("STARTTLS", "", c.limits.Command); err != nil {
+		return nil, err
+	}
+	if r.code != 220 {
+		return d.noTLS(ctx, e, host, want, fmt.Sprintf("the server refuses STARTTLS: %d %s", r.code, r.text()))
+	}
+	config, level := want.config(host, d.Roots)
+	if err := c.handshake(ctx, config, level); err != nil {
+		d.Memory.count(ctx, e.domain, want.policy, host, tlsFailure(err, want))
+		return nil, err
+	}
+	d.Memory.count(ctx, e.domain, want.policy, host, want.outcome(c.tls))
+	if !e.ratchet {
+		d.Memory.rememberTLS(ctx, e.domain)
+	}
+	// What was offered in clear proves nothing: ask again.
+	c.stage = AtHello
+	if r, err = c.hello(d.EHLO); err != nil || r.code != 250 {
+		return refusal(Temporary, r), err
+	}
+	return nil, nil
+}
+
+// noTLS goes on without, unless TLS is demanded.
+func (d *Direct) noTLS(ctx context.Context, e *errand, host string, want demand, why string) (*Result, error) {
+	d.Memory.count(ctx, e.domain, want.policy, host, "starttls-not-supported")
+	if want.must {
+		return &Result{Class: Temporary, Enhanced: "4.7.5", Text: why + " (" + want.reason + ")"}, nil
+	}
+	return nil, nil
+}

@@ -1,0 +1,49 @@
+package deliver
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"gatelodge/store"
+)
+
+// Memory is what is remembered of domains across restarts. What cannot be
+// written is told in the log: no mail stays behind for it.
+type Memory struct {
+	DB  *store.DB
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// spokeTLS reports whether a domain has spoken TLS to us before. When that
+// cannot be read, it has: mail that waits is better than mail in clear.
+func (m *Memory) spokeTLS(ctx context.Context, domain string) bool {
+	var d store.MailDomain
+	err := m.DB.View(ctx, func(tx *store.Tx) (err error) {
+		d, err = tx.MailDomain(domain)
+		return err
+	})
+	if err != nil {
+		m.Log.Error("what is known of a mail domain could not be read", "domain", domain, "err", err)
+		return true
+	}
+	return !d.TLSSeenAt.IsZero()
+}
+
+func (m *Memory) rememberTLS(ctx context.Context, domain string) {
+	err := m.DB.Update(ctx, func(tx *store.Tx) error { return tx.SetTLSSeen(domain, m.Now()) })
+	if err != nil {
+		m.Log.Error("that a mail domain speaks TLS could not be kept", "domain", domain, "err", err)
+	}
+}
+
+// count counts how a connection was protected, as RFC 8460 wants to have it
+// reported. result is "" for one that went well.
+func (m *Memory) count(ctx context.Context, domain, policy, mx, result string) {
+	day := m.Now().UTC().Truncate(24 * time.Hour)
+	err := m.DB.Update(ctx, func(tx *store.Tx) error { return tx.AddTLSResult(day, domain, policy, mx, result) })
+	if err != nil {
+		m.Log.Error("how mail was protected could not be counted", "domain", domain, "err", err)
+	}
+}

@@ -1,0 +1,151 @@
+package deliver
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+)
+
+// margin is what a mail needs to be of use after it has arrived.
+const margin = time.Minute
+
+// transfer offers the message. It always returns a result or an error.
+func (c *conversation) transfer(e Envelope, now func() time.Time, beforeDot func() error) (*Result, error) {
+	c.stage = AtFrom
+	params := ""
+	if size := c.size(); size > 0 && len(e.Body) > size {
+		return &Result{Class: Permanent, Enhanced: "5.3.4", Text: fmt.Sprintf("the message has %d bytes, the server takes %d", len(e.Body), size)}, nil
+	}
+	if _, offered := c.offers["SIZE"]; offered {
+		params += " SIZE=" + strconv.Itoa(len(e.Body))
+	}
+	if !ascii(e.From) || !ascii(e.To) {
+		if _, offered := c.offers["SMTPUTF8"]; !offered {
+			return &Result{Class: Permanent, Enhanced: "5.6.7", Text: "the address has letters beyond ASCII, and the server cannot take those"}, nil
+		}
+		params += " SMTPUTF8"
+	}
+	r, err := c.command("MAIL FROM:<"+e.From+">"+params, "", c.limits.Command)
+	if err != nil || r.code != 250 {
+		return senderRefusal(r), err
+	}
+	c.stage = AtTo
+	r, err = c.command("RCPT TO:<"+e.To+">", "", c.limits.Command)
+	if err != nil || r.code != 250 && r.code != 251 {
+		return recipientRefusal(r), err
+	}
+	c.stage = AtData
+	if !now().Add(margin).Before(e.NotAfter) {
+		return &Result{Class: Expired, Text: "it would have come too late"}, nil
+	}
+	r, err = c.command("DATA", "", c.limits.Command)
+	if err != nil || r.code != 354 {
+		return recipientRefusal(r), err
+	}
+	if err := c.body(e.Body); err != nil {
+		return nil, err
+	}
+	if err := beforeDot(); err != nil {
+		return nil, fmt.Errorf("broken off before the final dot: %w", err)
+	}
+	c.stage = AtDot
+	r, err = c.command(".", "", c.limits.Dot)
+	if err != nil {
+		return nil, err
+	}
+	if r.code == 250 {
+		return refusal(Sent, r), nil
+	}
+	return recipientRefusal(r), nil
+}
+
+// refusal is a result that says what the server said.
+func refusal(class Class, r reply) *Result {
+	return &Result{Class: class, Code: r.code, Enhanced: r.enhanced, Text: r.text()}
+}
+
+// senderRefusal is about us, not about the recipient: 5xx is for the queue to
+// count. 530 means that a login was due.
+func senderRefusal(r reply) *Result {
+	if r.code == 530 {
+		return refusal(Paused, r)
+	}
+	return refusal(Temporary, r)
+}
+
+// recipientRefusal is believed by the first digit alone: enhanced codes
+// contradict it too often.
+func recipientRefusal(r reply) *Result {
+	switch {
+	case r.code == 530:
+		return refusal(Paused, r)
+	case r.code >= 500:
+		return refusal(Permanent, r)
+	}
+	return refusal(Temporary, r)
+}
+
+func (c *conversation) finished(r Result) Result {
+	r.Stage, r.TLS, r.RemoteIP = c.stage, c.tls, remoteIP(c)
+	r.Text = scrub(r.Text, c.hidden)
+	return r
+}
+
+// broken is the result of a session in which the server said nothing to the
+// point: it is gone, it is too slow, or it is not what it should be.
+func (c *conversation) broken(e Envelope, err error) Result {
+	r := Result{Class: Temporary, Err: err, Text: brokenText(err)}
+	if c.stage == AtDot {
+		r.Class = Ambiguous
+	}
+	c.hidden = e.To
+	return c.finished(r)
+}
+
+func brokenText(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &unknown):
+		return "the server's certificate is not signed by an authority this machine trusts (mail.ca_file can name one)"
+	case errors.As(err, &name):
+		return "the server's certificate is for another name: " + name.Error()
+	case errors.As(err, &invalid):
+		return "the server's certificate is not valid: " + invalid.Error()
+	case errors.As(err, &record):
+		return "the server does not speak TLS on this port"
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return "the server did not answer in time"
+	case errors.Is(err, net.ErrClosed):
+		return "the session was ended: it took too long, or this server is stopping"
+	}
+	return err.Error()
+}
+
+func remoteIP(c *conversation) string {
+	if c.conn == nil {
+		return ""
+	}
+	host, _, err := net.SplitHostPort(c.conn.RemoteAddr().String())
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
