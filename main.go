@@ -34,6 +34,7 @@ usage: gatelodge COMMAND [flags]
   serve          start the server; needs no configuration to try
   init           write a short config.toml
   setup-link     print the link that makes the first admin
+  app            list, show
   user           add, list, show, link, disable, enable, remove, sessions, sign-out
   mail           test, domain, queue, retry, cancel, show
   backup         write a copy of the database while everything goes on
@@ -216,7 +217,7 @@ func newPages(a *app.App) (*web.Server, error) {
 	sign, seal := a.CookieKeys()
 	c := a.Config
 	return web.New(web.Services{
-		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Outbox: a.Outbox, Audit: a.Audit, Recent: a.Recent,
+		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Apps: a.Apps, Outbox: a.Outbox, Audit: a.Audit, Recent: a.Recent,
 		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: a.Now, Log: a.Log,
 	}, web.Options{
 		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gatelodge/app/account"
+	"gatelodge/app/apps"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/config"
@@ -46,6 +47,7 @@ type App struct {
 	Keys      *keys.Keys
 	Users     *account.Users
 	Sessions  *session.Sessions
+	Apps      *apps.Apps
 	Login     *login.Flow
 	Composer  *compose.Composer
 	Queue     *queue.Queue
@@ -80,6 +82,10 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	registered, err := apps.New(c.Apps)
+	if err != nil {
+		return nil, err
+	}
 	// A start waits for the disk; the sentences are read meanwhile.
 	var catalog *lang.Catalog
 	var wrong error
@@ -94,7 +100,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		return nil, errors.Join(fmt.Errorf("loading the sentences: %w", wrong), db.Close())
 	}
 	a := &App{
-		Config: c, DB: db, Lang: catalog, Roots: roots, Now: o.Now, Log: o.Log,
+		Config: c, DB: db, Lang: catalog, Apps: registered, Roots: roots, Now: o.Now, Log: o.Log,
 		Audit: audit.New(db, o.Now, o.Log), Recent: audit.NewRecent(), Limits: limit.NewShared(o.Now, db, o.Log),
 	}
 	a.Keys = keys.New(db, a.Audit, o.Log)
@@ -125,7 +131,7 @@ func (a *App) build(captured io.Writer) {
 	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Capture: c.Mail.Mode == "capture"}
 	a.Post = &post.Office{Queue: a.Queue, Composer: a.Composer, Key: keys.Derive("recipient hash"), Now: a.Now}
 	a.Login = &login.Flow{
-		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Sessions: a.Sessions, Queue: a.Queue, Post: a.Post, Now: a.Now,
+		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Apps: a.Apps, Sessions: a.Sessions, Queue: a.Queue, Post: a.Post, Now: a.Now,
 		Challenges: &challenge.Maker{Key: keys.Derive("code"), Now: a.Now, LinkFor: time.Duration(c.Link.Lifetime), CodeFor: time.Duration(c.Link.CodeLifetime)},
 		PublicURL:  strings.TrimSuffix(c.Origin().String(), "/"),
 	}

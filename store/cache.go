@@ -25,6 +25,7 @@ type sessionCache struct {
 
 type cachedSession struct {
 	generation uint64
+	app        string // whose token it is; "" is our own
 	session    Session
 	user       User
 }

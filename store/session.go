@@ -30,39 +30,61 @@ type Session struct {
 // more: of the session not where and when it began, of the user not their
 // normal address, but their groups.
 func (db *DB) SessionByToken(ctx context.Context, tokenHash []byte, now time.Time) (Session, User, error) {
+	return db.lookUpSession(ctx, "", tokenHash, now)
+}
+
+// lookUpSession finds the session of a token of our own, or of an App's.
+func (db *DB) lookUpSession(ctx context.Context, app string, tokenHash []byte, now time.Time) (Session, User, error) {
 	if db.engine.shared() {
 		// Another process may have ended it a moment ago.
-		return db.readSession(ctx, tokenHash, now)
+		return db.readSession(ctx, app, tokenHash, now)
 	}
 	e, ok, generation := db.cache.get(tokenHash)
-	if ok && e.session.ExpiresAt.After(now) {
+	if ok && e.app == app && e.session.ExpiresAt.After(now) {
 		return e.session, e.user, nil
 	}
-	s, u, err := db.readSession(ctx, tokenHash, now)
+	s, u, err := db.readSession(ctx, app, tokenHash, now)
 	if err == nil {
-		db.cache.put(tokenHash, cachedSession{generation, s, u})
+		db.cache.put(tokenHash, cachedSession{generation, app, s, u})
 	}
 	return s, u, err
 }
 
-func (db *DB) readSession(ctx context.Context, tokenHash []byte, now time.Time) (Session, User, error) {
+func (db *DB) readSession(ctx context.Context, app string, tokenHash []byte, now time.Time) (Session, User, error) {
 	for try := 0; ; try++ {
-		s, u, err := db.readSessionOnce(ctx, tokenHash, now)
+		s, u, err := db.readSessionOnce(ctx, app, tokenHash, now)
 		if err == nil || errors.Is(err, ErrNotFound) || !db.engine.again(ctx, err, try) {
 			return s, u, err
 		}
 	}
 }
 
-func (db *DB) readSessionOnce(ctx context.Context, tokenHash []byte, now time.Time) (Session, User, error) {
+func (db *DB) readSessionOnce(ctx context.Context, app string, tokenHash []byte, now time.Time) (Session, User, error) {
 	ctx, done := db.engine.within(ctx)
 	defer done()
-	s, u := Session{TokenHash: tokenHash}, User{}
+	if app == "" {
+		return scanSession(db.hot.sessionByToken.QueryRowContext(ctx, tokenHash, ms(now)))
+	}
+	return scanSession(db.hot.sessionByAppToken.QueryRowContext(ctx, tokenHash, ms(now), app))
+}
+
+// sessionCheckColumns are what a check reads of sessions s and users u.
+const sessionCheckColumns = `s.token_hash, s.id, s.user_id, s.amr, s.auth_at, s.seen_at, s.expires_at, s.max_expires_at,
+	       u.email, u.email_verified_at, u.name, u.image, u.language, u.theme, u.time_zone, u.admin, u.created_at,
+	       (SELECT string_agg(g.name, ',' ORDER BY g.name)
+	          FROM group_members m
+	          JOIN groups g ON g.id = m.group_id
+	         WHERE m.user_id = s.user_id)`
+
+// scanSession reads sessionCheckColumns.
+func scanSession(row *sql.Row) (Session, User, error) {
+	var s Session
+	var u User
 	var verified sql.NullInt64
 	var groups sql.NullString
 	var auth, seen, expires, maxExpires, created int64
-	err := db.hot.sessionByToken.QueryRowContext(ctx, tokenHash, ms(now)).Scan(
-		&s.ID, &s.UserID, &s.AMR, &auth, &seen, &expires, &maxExpires,
+	err := row.Scan(
+		&s.TokenHash, &s.ID, &s.UserID, &s.AMR, &auth, &seen, &expires, &maxExpires,
 		&u.Email, &verified, &u.Name, &u.Image, &u.Language, &u.Theme, &u.TimeZone, &u.Admin, &created, &groups)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Session{}, User{}, ErrNotFound
@@ -79,12 +101,7 @@ func (db *DB) readSessionOnce(ctx context.Context, tokenHash []byte, now time.Ti
 }
 
 const sessionByTokenQuery = `
-	SELECT s.id, s.user_id, s.amr, s.auth_at, s.seen_at, s.expires_at, s.max_expires_at,
-	       u.email, u.email_verified_at, u.name, u.image, u.language, u.theme, u.time_zone, u.admin, u.created_at,
-	       (SELECT string_agg(g.name, ',' ORDER BY g.name)
-	          FROM group_members m
-	          JOIN groups g ON g.id = m.group_id
-	         WHERE m.user_id = s.user_id)
+	SELECT ` + sessionCheckColumns + `
 	  FROM sessions s
 	  JOIN users u ON u.id = s.user_id
 	 WHERE s.token_hash = $1 AND s.expires_at > $2 AND u.disabled_at IS NULL`

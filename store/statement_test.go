@@ -35,6 +35,8 @@ func statements() map[string]statement {
 		"sessionByToken": {sessionByTokenQuery, true}, "addSession": {addSessionQuery, false},
 		"sessionsOf": {sessionsOfQuery, true}, "touchSession": {touchSessionQuery, true},
 		"endSession": {endSessionQuery, true}, "dropSession": {dropSessionQuery, true}, "endSessionsOf": {endSessionsOfQuery, true},
+		"sessionByAppToken": {sessionByAppTokenQuery, true}, "putAppSession": {putAppSessionQuery, false}, "sessionOf": {sessionOfQuery, true},
+		"addHandoff": {addHandoffQuery, false}, "spendHandoff": {spendHandoffQuery, true},
 		"addChallenge": {addChallengeQuery, false}, "challengeByToken": {challengeByTokenQuery, true},
 		"challengeByID": {challengeByIDQuery, true}, "latestChallenge": {latestChallengeQuery, true},
 		"spendChallenge": {spendChallengeQuery, true}, "tryCode": {tryCodeQuery, true},

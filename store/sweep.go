@@ -15,6 +15,7 @@ var sweeps = []struct {
 }{
 	// A day's grace, so that a clock that jumped ahead does not end everything.
 	{`DELETE FROM sessions WHERE token_hash IN (SELECT token_hash FROM sessions WHERE expires_at < $1 LIMIT $2)`, 24 * time.Hour},
+	{`DELETE FROM handoffs WHERE code_hash IN (SELECT code_hash FROM handoffs WHERE expires_at < $1 LIMIT $2)`, time.Hour},
 	// Kept for a week so that an old link can say what became of it.
 	{`DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE expires_at < $1 LIMIT $2)`, 7 * 24 * time.Hour},
 	{`DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE done_at IS NOT NULL AND done_at < $1 LIMIT $2)`, 7 * 24 * time.Hour},

@@ -233,6 +233,18 @@ func (tx *Tx) SetDisabled(id string, since, now time.Time) error {
 
 const setDisabledQuery = `UPDATE users SET disabled_at = $2, updated_at = $3 WHERE id = $1`
 
+// SetName changes what the user is called. ErrNotFound when there is no such
+// user.
+func (tx *Tx) SetName(id, name string, now time.Time) error {
+	res, err := tx.q.ExecContext(tx.ctx, setNameQuery, id, name, ms(now))
+	if err != nil {
+		return fmt.Errorf("changing a user's name: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const setNameQuery = `UPDATE users SET name = $2, updated_at = $3 WHERE id = $1`
+
 // RemoveUser removes the user with everything that is theirs but the audit log.
 func (tx *Tx) RemoveUser(id string) error {
 	res, err := tx.q.ExecContext(tx.ctx, removeUserQuery, id)

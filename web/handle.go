@@ -52,11 +52,8 @@ func (s *Server) page(pattern string, h handlerFunc) http.Handler {
 	return s.handle(pattern, true, s.ownHost(s.languageSwitch(h)), s.failPage)
 }
 
-// api serves JSON at a route. Answers of 2xx are not logged: programs ask often.
-func (s *Server) api(pattern string, h handlerFunc) http.Handler {
-	return s.handle(pattern, false, h, s.failAPI)
-}
-
+// handle serves h at a route. Answers of 2xx are logged for pages alone:
+// programs ask often.
 func (s *Server) handle(pattern string, logged bool, h handlerFunc, fail func(http.ResponseWriter, *http.Request, *fault.Fault)) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w := &statusWriter{ResponseWriter: rw}

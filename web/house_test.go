@@ -77,7 +77,7 @@ func open(t testing.TB, change func(*config.Config)) *house {
 	h.app = a
 	sign, seal := a.CookieKeys()
 	h.web, err = web.New(web.Services{
-		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Outbox: a.Outbox, Audit: a.Audit, Recent: a.Recent,
+		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Apps: a.Apps, Outbox: a.Outbox, Audit: a.Audit, Recent: a.Recent,
 		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: h.Now, Log: a.Log,
 	}, web.Options{
 		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),
@@ -198,6 +198,11 @@ func (b *browser) do(method, path string, form url.Values, headers ...string) re
 		}
 		req.Header.Set(headers[i], headers[i+1])
 	}
+	return b.send(req)
+}
+
+func (b *browser) send(req *http.Request) reply {
+	b.t.Helper()
 	res, err := b.client.Do(req)
 	if err != nil {
 		b.t.Fatal(err)

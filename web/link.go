@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"gatelodge/app/challenge"
@@ -14,6 +15,9 @@ import (
 // once. Anywhere else, and for HEAD and whatever only fetches ahead, it shows a
 // page whose form does: mail scanners open links, and hold no cookie of ours.
 func (s *Server) getLink(w http.ResponseWriter, r *http.Request) error {
+	if taken, err := s.takeAsk(w, r); taken || err != nil {
+		return err
+	}
 	a := s.cookies.readLogin(r)
 	token := param(r, "token")
 	// Looking only reads, so that scanners cost no write.
@@ -21,11 +25,31 @@ func (s *Server) getLink(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.linkDone(w, r, a, token, login.Outcome{}, err)
 	}
+	if to, ok := s.belongs(&a, k, token); !ok {
+		return s.leave(w, r, to, Target{Name: challenge.AppOf(k.Challenge)})
+	}
 	if k.SameBrowser && person(r) {
 		out, err := s.Login.Follow(r.Context(), s.from(r), &a.Login, token, false, s.cookies.sessionToken(r))
 		return s.linkDone(w, r, a, token, out, err)
 	}
 	return s.render(w, r, http.StatusOK, "confirm-link.html", s.confirmLink(r, k))
+}
+
+// belongs brings the attempt and the link to one App. A link that was asked for
+// at an App's address, and comes by another way, is led there: to, unless ok.
+func (s *Server) belongs(a *attempt, k login.Link, token string) (to string, ok bool) {
+	name := challenge.AppOf(k.Challenge)
+	switch {
+	case name == "":
+		a.Entry = nil
+	case a.Entry == nil || a.Entry.App != name:
+		to = "/"
+		if app := s.Apps.Named(name); app != nil {
+			to = app.Origins[0] + authBase + "callback/email?token=" + url.QueryEscape(token)
+		}
+		return to, false
+	}
+	return "", true
 }
 
 // person reports whether a GET looks like somebody who opens a page.
@@ -66,6 +90,9 @@ func (s *Server) postLink(w http.ResponseWriter, r *http.Request) error {
 	k, err := s.Login.LookAt(r.Context(), &a.Login, token)
 	if err != nil {
 		return s.linkDone(w, r, a, token, login.Outcome{}, err)
+	}
+	if to, ok := s.belongs(&a, k, token); !ok {
+		return s.finish(w, r, to, Target{Name: challenge.AppOf(k.Challenge)})
 	}
 	if page := s.confirmLink(r, k); page.AskCode && !k.SameBrowser {
 		return s.confirmByCode(w, r, a, token, page)

@@ -21,9 +21,6 @@ func (s *Server) routes() []route {
 	page := func(method, path string, h handlerFunc) route {
 		return route{method, path, s.page(path, h)}
 	}
-	api := func(method, path string, h handlerFunc) route {
-		return route{method, path, s.api(path, h)}
-	}
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
 		page(get, "/", s.getHome),
@@ -34,6 +31,7 @@ func (s *Server) routes() []route {
 		page(post, "/signin/resend", s.postResend),
 		page(get, "/signin/link/:token", s.getLink),
 		page(post, "/signin/link/:token", s.postLink),
+		page(get, "/signin/app/:name", s.getEnter),
 		page(get, "/setup", s.getSetUp),
 		page(post, "/setup", s.postSetUp),
 		page(get, "/signout", s.getSignOut),
@@ -48,12 +46,33 @@ func (s *Server) routes() []route {
 		page(get, "/dev/mail/:id", s.getDevMessage),
 		page(get, "/dev/mail/:id/html", s.getDevHTML),
 
-		api(get, "/api/auth/session", s.getSession),
-
 		{get, "/healthz", http.HandlerFunc(s.getHealth)},
 		{get, "/readyz", http.HandlerFunc(s.getReady)},
 		{get, "/static/*name", s.assets},
 		{get, "/favicon.ico", http.HandlerFunc(s.getFavicon)},
 		{get, "/robots.txt", http.HandlerFunc(s.getRobots)},
+	}
+}
+
+// authRoutes lists the actions of the session API, below authBase. HEAD and all
+// other methods are refused, as the clients' own servers do.
+func (s *Server) authRoutes() []authRoute {
+	const get, post = http.MethodGet, http.MethodPost
+	return []authRoute{
+		{get, "session", s.getSession},
+		{post, "session", s.postSession},
+		{get, "csrf", s.getCSRF},
+		{get, "providers", s.getProviders},
+		{get, "signin", s.getAuthSignIn},
+		{get, "signin/:", s.getAuthSignInProvider},
+		{post, "signin/:", s.postSignInProvider},
+		{get, "callback/:", s.getAuthCallback},
+		{post, "callback/:", s.postAuthCallback},
+		{get, "signout", s.getAuthSignOut},
+		{post, "signout", s.postAuthSignOut},
+		{get, "error", s.getAuthError},
+		{get, "verify-request", s.getVerifyRequest},
+		{post, "_log", s.postLog},
+		{get, "static/:", s.getAuthStatic},
 	}
 }

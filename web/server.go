@@ -22,6 +22,7 @@ import (
 	"github.com/julienschmidt/httprouter"
 
 	"gatelodge/app/account"
+	"gatelodge/app/apps"
 	"gatelodge/app/audit"
 	"gatelodge/app/fault"
 	"gatelodge/app/lang"
@@ -37,6 +38,7 @@ type Services struct {
 	Users    *account.Users
 	Sessions *session.Sessions
 	Login    *login.Flow
+	Apps     *apps.Apps
 	Outbox   *outbox.Outbox
 	Audit    *audit.Log
 	Recent   *audit.Recent
@@ -70,6 +72,7 @@ type Server struct {
 	trusted   []netip.Prefix
 	handler   http.Handler
 	readiness readiness
+	own       site
 }
 
 // maxForm is more than any form of ours holds.
@@ -94,7 +97,17 @@ func New(services Services, o Options) (*Server, error) {
 		return nil, err
 	}
 	cross.SetDenyHandler(s.page("", func(http.ResponseWriter, *http.Request) error { return errCross }))
-	s.handler = s.outermost(cross.Handler(s.router()))
+	s.own = s.ownSite()
+	// The session API tells own pages from foreign ones itself: at an App's address
+	// the host of a request need not be the one that people see.
+	pages, api := cross.Handler(s.router()), s.authAPI()
+	s.handler = s.outermost(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, authBase) {
+			api.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	}))
 	return s, nil
 }
 

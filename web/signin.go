@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/url"
 
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
@@ -18,7 +19,7 @@ func (s *Server) getSignIn(w http.ResponseWriter, r *http.Request) error {
 	case !errors.Is(err, session.ErrNone):
 		return err
 	}
-	page := SignInPage{Layout: s.layout(r), Notice: s.notice(r, &a)}
+	page := SignInPage{Layout: s.layout(r), Notice: s.notice(r, &a), Target: s.target(a.Return)}
 	if r.URL.Query().Has("change") {
 		page.Identifier = a.Email
 	}
@@ -44,12 +45,13 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 		return badForm(err)
 	}
 	a := s.cookies.readLogin(r)
+	a.Entry = nil // typed on our own page: for more than one App
 	typed := r.PostForm.Get("identifier")
 	err := s.Login.SendLink(r.Context(), s.from(r), &a.Login, typed, s.printer(r).Tag())
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
 		s.refused(r, f)
 		setRetry(w, f)
-		page := SignInPage{Layout: s.layout(r), Identifier: typed, Problem: s.say(s.printer(r), f, "")}
+		page := SignInPage{Layout: s.layout(r), Identifier: typed, Problem: s.say(s.printer(r), f, ""), Target: s.target(a.Return)}
 		return s.render(w, r, f.Kind.Status(), "signin.html", page)
 	}
 	if err != nil {
@@ -78,6 +80,9 @@ func (s *Server) refused(r *http.Request, f *fault.Fault) { s.note(r, f, f) }
 
 // getCode shows what happens next: a mail, if there is such an account.
 func (s *Server) getCode(w http.ResponseWriter, r *http.Request) error {
+	if taken, err := s.takeAsk(w, r); taken || err != nil {
+		return err
+	}
 	a := s.cookies.readLogin(r)
 	page, err := s.checkEmail(r, &a)
 	if errors.Is(err, login.ErrStateLost) {
@@ -187,6 +192,11 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 	}
 	if out.Need != "" {
 		return s.redirect(w, r, "/signin")
+	}
+	if out.Code != "" {
+		s.cookies.dropLogin(w)
+		to := a.Entry.Origin + authBase + "callback/" + handOffID + "?code=" + url.QueryEscape(out.Code)
+		return s.finish(w, r, to, Target{Name: a.Entry.App})
 	}
 	s.cookies.setSession(w, out.Token, out.Session.ExpiresAt, s.Now())
 	s.cookies.dropLogin(w)

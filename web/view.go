@@ -116,6 +116,25 @@ type SignInPage struct {
 	Target     Target // where this leads, when that is an app
 }
 
+// NotePage is note.html: a sentence and the way on.
+type NotePage struct {
+	Layout
+	Target  Target
+	Heading string
+	Text    string
+	Next    Link
+	Other   Link
+}
+
+// AppSignOutPage is app-signout.html, which is shown at an App's address and
+// posts to Action.
+type AppSignOutPage struct {
+	Layout
+	Action      string
+	CSRFToken   string
+	CallbackURL string
+}
+
 // CheckEmailPage is check-email.html. It posts code to /signin/code, and to
 // /signin/resend. It must say the same whether or not there is such an account.
 type CheckEmailPage struct {

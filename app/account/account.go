@@ -199,6 +199,23 @@ func (s *Users) All(ctx context.Context, f func(store.User) error) error {
 	}
 }
 
+// Rename changes what somebody is called, by their own word.
+func (s *Users) Rename(ctx context.Context, from audit.From, u store.User, name string) error {
+	name, err := cleanName(name)
+	if err != nil {
+		return fault.Of(err).In("name")
+	}
+	if name == u.Name {
+		return nil
+	}
+	return s.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.SetName(u.ID, name, s.Now()); err != nil {
+			return err
+		}
+		return s.Audit.Record(tx, from, audit.UserChanged, audit.ByUser, u.ID, "name")
+	})
+}
+
 // Disable closes a user's access and ends all their sessions at once.
 func (s *Users) Disable(ctx context.Context, from audit.From, u store.User) error {
 	return s.DB.Update(ctx, func(tx *store.Tx) error {

@@ -35,6 +35,8 @@ const (
 	SignedOut      = "session.signed_out"
 	SessionEnded   = "session.ended"
 	SessionsEnded  = "session.others_ended"
+	AppEntered     = "app.entered"
+	UserChanged    = "user.changed"
 	UserAdded      = "user.added"
 	UserLinked     = "user.link_made"
 	UserDisabled   = "user.disabled"

@@ -9,6 +9,7 @@ package challenge
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"gatelodge/app/audit"
@@ -38,6 +39,24 @@ const MaxTries = 5
 const (
 	SignIn = "signin"
 )
+
+// For returns the purpose of a challenge that signs in to an App alone, or
+// SignIn for "".
+func For(app string) string {
+	if app == "" {
+		return SignIn
+	}
+	return SignIn + "@" + app
+}
+
+// AppOf returns the App that a challenge signs in to alone, or "".
+func AppOf(c store.Challenge) string {
+	app, _ := strings.CutPrefix(c.Purpose, SignIn+"@")
+	if app == c.Purpose {
+		return ""
+	}
+	return app
+}
 
 // Maker makes and redeems challenges.
 type Maker struct {
@@ -98,18 +117,27 @@ func (m *Maker) Code(token string) string { return secret.Code(m.Key, token) }
 // Look returns the challenge of a link that was made for the purpose, and with it
 // one of the errors above when the link no longer opens.
 func (m *Maker) Look(tx *store.Tx, purpose, token string) (store.Challenge, error) {
+	return m.look(tx, token, func(c store.Challenge) bool { return c.Purpose == purpose })
+}
+
+func (m *Maker) look(tx *store.Tx, token string, fits func(store.Challenge) bool) (store.Challenge, error) {
 	hash, ok := secret.Hash(token)
 	if !ok {
 		return store.Challenge{}, ErrUnknown
 	}
 	c, err := tx.ChallengeByToken(hash)
-	if errors.Is(err, store.ErrNotFound) || err == nil && c.Purpose != purpose {
+	if errors.Is(err, store.ErrNotFound) || err == nil && !fits(c) {
 		return store.Challenge{}, ErrUnknown
 	}
 	if err != nil {
 		return store.Challenge{}, err
 	}
 	return c, m.dead(c)
+}
+
+// LookSignIn is Look for a link that signs in, to us or to an App alone.
+func (m *Maker) LookSignIn(tx *store.Tx, token string) (store.Challenge, error) {
+	return m.look(tx, token, func(c store.Challenge) bool { return c.Purpose == For(AppOf(c)) })
 }
 
 // dead says why a link no longer opens, or nil.

@@ -122,6 +122,8 @@ var sentences = map[string]string{
 	audit.SignedOut:      "Signed out.",
 	audit.SessionEnded:   "A device was signed out.",
 	audit.SessionsEnded:  "Devices were signed out.",
+	audit.AppEntered:     "Signed in to an app.",
+	audit.UserChanged:    "The user changed their profile.",
 	audit.UserAdded:      "The user was added.",
 	audit.UserLinked:     "An operator made a sign-in link for the user.",
 	audit.UserDisabled:   "The user's access was closed.",

@@ -41,6 +41,7 @@ func (l *Loaded) check() Errors {
 	k.look()
 	k.times()
 	k.mail()
+	k.apps()
 	return k.errs
 }
 

@@ -43,6 +43,7 @@ type Config struct {
 	Mail    Mail
 	Theme   Theme
 	Log     Log
+	Apps    []App
 }
 
 // Session says how long people stay signed in.

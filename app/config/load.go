@@ -91,7 +91,7 @@ func (l *Loaded) Settings() []Setting {
 		}
 		list = append(list, Setting{Key: s.key, Value: s.value(&l.Config), Origin: origin})
 	}
-	return list
+	return append(list, l.appSettingsShown()...)
 }
 
 func (l *Loaded) readFile() Errors {
@@ -107,10 +107,20 @@ func (l *Loaded) readFile() Errors {
 	}
 	errs := l.readTOML(filepath.Base(l.File), string(text))
 	info, err := os.Stat(l.File)
-	if err == nil && info.Mode().Perm()&0o077 != 0 && l.origins["mail.smarthost.password"] != "" {
-		l.Warnings = append(l.Warnings, fmt.Sprintf("%s holds a password and may be read by others: chmod 600 %s, or use password_file", l.File, l.File))
+	if err == nil && info.Mode().Perm()&0o077 != 0 && l.holdsSecret() {
+		l.Warnings = append(l.Warnings, fmt.Sprintf("%s holds a password or a secret and may be read by others: chmod 600 %s, or use password_file and secret_file", l.File, l.File))
 	}
 	return errs
+}
+
+// holdsSecret reports whether a secret stands in the file itself.
+func (l *Loaded) holdsSecret() bool {
+	for i := range l.Apps {
+		if l.origins[appKey(i, "app.authjs.secret")] != "" {
+			return true
+		}
+	}
+	return l.origins["mail.smarthost.password"] != ""
 }
 
 func (l *Loaded) readTOML(name, text string) Errors {
@@ -123,6 +133,10 @@ func (l *Loaded) readTOML(name, text string) Errors {
 	}
 	var errs Errors
 	lines := linesOf(text)
+	if apps, ok := tree["app"]; ok {
+		errs = l.readApps(name, apps, lines, filepath.Dir(l.File))
+		delete(tree, "app")
+	}
 	flat := make(map[string]any)
 	flatten("", tree, flat)
 	known := settings()
@@ -169,15 +183,28 @@ func isSection(key string) bool {
 }
 
 // linesOf finds the line of each key. The parser does not tell, so this reads
-// the two forms that people write, [table] and key = value.
+// the forms that people write: [table], [[list]] and key = value. The keys of the
+// second [[list]] begin with list#1.
 func linesOf(text string) map[string]int {
 	lines := make(map[string]int)
 	table := ""
+	seen := make(map[string]int)
 	for n, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "[") {
 			name, _, _ := strings.Cut(strings.Trim(line, "[ "), "]")
 			table = strings.TrimSpace(name)
+			first, rest, _ := strings.Cut(table, ".")
+			if strings.HasPrefix(line, "[[") {
+				seen[table]++
+				setLine(lines, table, n+1)
+			}
+			if count := seen[first]; count > 0 {
+				table = fmt.Sprintf("%s#%d", first, count-1)
+				if rest != "" {
+					table += "." + rest
+				}
+			}
 			setLine(lines, table, n+1)
 			table += "."
 			continue

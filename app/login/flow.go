@@ -3,9 +3,11 @@ package login
 import (
 	"context"
 	"errors"
+	"net/url"
 	"time"
 
 	"gatelodge/app/account"
+	"gatelodge/app/apps"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/fault"
@@ -24,6 +26,7 @@ var (
 	ErrLimitNetwork = fault.New(fault.Limited, "limit.network")
 	ErrResendWait   = fault.New(fault.Limited, "resend.wait")
 	ErrStateLost    = fault.New(fault.Gone, "error.state_lost")
+	ErrElsewhere    = fault.New(fault.Gone, "link.unknown") // it is for an App, or for another one
 )
 
 // The rules for asking for mail and for trying codes. An address is protected
@@ -50,6 +53,7 @@ type Flow struct {
 	Audit      *audit.Log
 	Users      *account.Users
 	Limits     *limit.Limiter
+	Apps       *apps.Apps
 	Challenges *challenge.Maker
 	Sessions   *session.Sessions
 	Queue      *queue.Queue
@@ -65,6 +69,10 @@ type Outcome struct {
 	Session store.Session
 	User    store.User
 	Return  string
+	// AppToken is for the App's cookie, where the attempt was answered at the
+	// App's own address; Code leads there, where it was answered at ours.
+	AppToken string
+	Code     string
 }
 
 // SendLink mails a link and a code to the address, when somebody here has it.
@@ -89,7 +97,7 @@ func (f *Flow) SendLink(ctx context.Context, from audit.From, l *Login, typed, l
 
 // Resend mails again to the address of the attempt, or says how long to wait.
 func (f *Flow) Resend(ctx context.Context, from audit.From, l *Login, language string) error {
-	if l.Email == "" || l.Browser == "" {
+	if l.Email == "" || l.browserHash() == nil {
 		return ErrStateLost
 	}
 	last, err := f.lastAsk(ctx, l, l.Email)
@@ -107,7 +115,7 @@ func (f *Flow) Resend(ctx context.Context, from audit.From, l *Login, language s
 func (f *Flow) lastAsk(ctx context.Context, l *Login, address string) (store.Challenge, error) {
 	var last store.Challenge
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
-		last, err = tx.LatestChallenge(address, challenge.SignIn, l.browserHash(), f.Now().Add(-resendSpan))
+		last, err = tx.LatestChallenge(address, challenge.For(l.app()), l.browserHash(), f.Now().Add(-resendSpan))
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -161,8 +169,8 @@ func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, lan
 			language = user.Language
 		}
 	}
-	issued := f.Challenges.Issue(challenge.Ask{From: from, EmailNorm: address, UserID: user.ID, BrowserHash: l.browserHash(), Sends: sends})
-	mail, err := f.mail(from, issued, to, language, known)
+	issued := f.Challenges.Issue(challenge.Ask{From: from, Purpose: challenge.For(l.app()), EmailNorm: address, UserID: user.ID, BrowserHash: l.browserHash(), Sends: sends})
+	mail, err := f.mail(from, issued, f.link(l, issued), to, language, known)
 	if err != nil {
 		return err
 	}
@@ -176,12 +184,20 @@ func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, lan
 }
 
 // mail writes the message that carries the challenge.
-func (f *Flow) mail(from audit.From, c challenge.Issued, to, language string, known bool) (queue.Mail, error) {
+func (f *Flow) mail(from audit.From, c challenge.Issued, link, to, language string, known bool) (queue.Mail, error) {
 	return f.Post.Write(compose.SignIn{
-		Link: f.linkURL(c.Token), Code: c.Code, Device: from.Device, LinkUntil: c.ExpiresAt, CodeUntil: c.CodeExpiresAt,
+		Link: link, Code: c.Code, Device: from.Device, LinkUntil: c.ExpiresAt, CodeUntil: c.CodeExpiresAt,
 	}, post.Terms{
 		To: to, Language: language, Reference: from.Reference, ChallengeID: c.ID, Awaited: true, NotAfter: c.ExpiresAt, Unaddressed: !known,
 	})
+}
+
+// link returns where the attempt's mail leads: to us, or to the App it began at.
+func (f *Flow) link(l *Login, c challenge.Issued) string {
+	if l.Entry != nil {
+		return l.Entry.Link + "&token=" + c.Token + "&email=" + url.QueryEscape(c.EmailNorm)
+	}
+	return f.linkURL(c.Token)
 }
 
 func (f *Flow) linkURL(token string) string { return f.PublicURL + "/signin/link/" + token }

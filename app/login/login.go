@@ -31,6 +31,23 @@ type Login struct {
 	// Challenge is the id of the one that was mailed last.
 	Challenge string  `json:"c,omitempty"`
 	Proofs    []Proof `json:"p,omitempty"`
+	// Entry is the App this attempt opens and nothing else, or nil.
+	Entry *Entry `json:"a,omitempty"`
+}
+
+// Entry is an attempt that began at an App's own address. What it proves starts
+// a session that the App alone has a share of: our own cookie is not set, so that
+// no App gets hold of more than itself.
+type Entry struct {
+	App string `json:"a"`
+	// Browser is the hash of what the browser holds at the App's address.
+	Browser []byte `json:"b"`
+	// Origin is the App's own, where the attempt began.
+	Origin string `json:"o,omitempty"`
+	// Link is the App's own address for mailed links, to which the token is added.
+	Link string `json:"l,omitempty"`
+	// Here means that the answer is given at the App's own address.
+	Here bool `json:"-"`
 }
 
 // Proof is one thing the person has shown.
@@ -53,8 +70,19 @@ func (l *Login) Begin() {
 	}
 }
 
+// app returns the App that the attempt is for alone, or "".
+func (l *Login) app() string {
+	if l.Entry == nil {
+		return ""
+	}
+	return l.Entry.App
+}
+
 // browserHash returns what challenges keep of the browser; nil before Begin.
 func (l *Login) browserHash() []byte {
+	if l.Entry != nil {
+		return l.Entry.Browser
+	}
 	hash, ok := secret.Hash(l.Browser)
 	if !ok {
 		return nil

@@ -30,7 +30,7 @@ func (f *Flow) LookAt(ctx context.Context, l *Login, token string) (Link, error)
 	var dead error
 	err := f.DB.View(ctx, func(tx *store.Tx) error {
 		var err error
-		k.Challenge, dead = f.Challenges.Look(tx, challenge.SignIn, token)
+		k.Challenge, dead = f.Challenges.LookSignIn(tx, token)
 		if k.Challenge.UserID == "" {
 			return nil
 		}
@@ -50,20 +50,21 @@ func (f *Flow) LookAt(ctx context.Context, l *Login, token string) (Link, error)
 // and people are sent links they did not ask for.
 func (f *Flow) Follow(ctx context.Context, from audit.From, l *Login, token string, confirmed bool, replaces string) (Outcome, error) {
 	return f.redeem(ctx, from, l, replaces, func(tx *store.Tx) (store.Challenge, error) {
-		c, err := f.Challenges.Look(tx, challenge.SignIn, token)
+		purpose := challenge.For(l.app())
+		c, err := f.Challenges.Look(tx, purpose, token)
 		if err != nil {
 			return c, err
 		}
 		if !confirmed && !l.asked(c) {
 			return c, ErrStateLost
 		}
-		return f.Challenges.Redeem(tx, challenge.SignIn, token)
+		return f.Challenges.Redeem(tx, purpose, token)
 	})
 }
 
 // EnterCode tries a typed code at the challenge this browser asked for.
 func (f *Flow) EnterCode(ctx context.Context, from audit.From, l *Login, typed, replaces string) (Outcome, error) {
-	if l.Challenge == "" || l.Browser == "" {
+	if l.Challenge == "" || l.browserHash() == nil {
 		return Outcome{}, ErrStateLost
 	}
 	return f.tryCode(ctx, from, l, l.Challenge, l.browserHash(), typed, replaces)
@@ -103,6 +104,9 @@ func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, replaces s
 		out, refused, userID = Outcome{}, nil, ""
 		c, err := spend(tx)
 		userID = c.UserID
+		if err == nil && challenge.AppOf(c) != l.app() {
+			err = ErrElsewhere
+		}
 		if err == nil {
 			out, err = f.proven(tx, from, l, c, replaces)
 		}
@@ -145,8 +149,12 @@ func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge
 	return f.Finish(tx, from, l, u, replaces)
 }
 
-// Finish starts the session of an attempt that has proven enough.
+// Finish starts the session of an attempt that has proven enough. For an App
+// alone it gives the App its share and keeps our own token to itself.
 func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, replaces string) (Outcome, error) {
+	if l.Entry != nil {
+		return f.finishApp(tx, from, l, u)
+	}
 	token, row, err := f.Sessions.Start(tx, from, u.ID, l.amr(), replaces)
 	if err != nil {
 		return Outcome{}, err

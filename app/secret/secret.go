@@ -23,10 +23,13 @@ const tokenSize = 32
 var tokenLen = base64.RawURLEncoding.EncodedLen(tokenSize)
 
 // Token returns a new token of 32 random bytes in base64url.
-func Token() string {
-	b := make([]byte, tokenSize)
+func Token() string { return base64.RawURLEncoding.EncodeToString(Random(tokenSize)) }
+
+// Random returns n random bytes.
+func Random(n int) []byte {
+	b := make([]byte, n)
 	rand.Read(b)
-	return base64.RawURLEncoding.EncodeToString(b)
+	return b
 }
 
 // Hash returns what is stored of a token. ok is false for text that cannot be

@@ -90,12 +90,18 @@ type Current struct {
 // remembered; nothing is written here. ip says where it is used from, and is
 // asked only when that is to be remembered.
 func (s *Sessions) Resume(ctx context.Context, token string, ip func() string) (Current, error) {
+	return s.resume(token, ip, func(hash []byte, now time.Time) (store.Session, store.User, error) {
+		return s.db.SessionByToken(ctx, hash, now)
+	})
+}
+
+func (s *Sessions) resume(token string, ip func() string, find func(hash []byte, now time.Time) (store.Session, store.User, error)) (Current, error) {
 	hash, ok := secret.Hash(token)
 	if !ok {
 		return Current{}, ErrNone
 	}
 	now := s.now()
-	row, user, err := s.db.SessionByToken(ctx, hash, now)
+	row, user, err := find(hash, now)
 	if errors.Is(err, store.ErrNotFound) {
 		return Current{}, ErrNone
 	}
@@ -198,6 +204,10 @@ func (s *Sessions) SignOut(ctx context.Context, from audit.From, token string) e
 	if err != nil {
 		return err
 	}
+	return s.signOut(ctx, from, row)
+}
+
+func (s *Sessions) signOut(ctx context.Context, from audit.From, row store.Session) error {
 	return s.db.Update(ctx, func(tx *store.Tx) error {
 		err := tx.EndSession(row.UserID, row.ID)
 		if errors.Is(err, store.ErrNotFound) {

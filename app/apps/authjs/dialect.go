@@ -1,0 +1,178 @@
+package authjs
+
+// Outcome is what came of a request, as the clients have to be told.
+type Outcome string
+
+// The outcomes that are told as an error in an address.
+const (
+	WrongPassword   Outcome = "wrong password"
+	NeedsMore       Outcome = "needs more"       // with a code: what to send along
+	Denied          Outcome = "denied"           // signed in, but not for this app
+	Limited         Outcome = "limited"          // with a code
+	BadForm         Outcome = "bad form"         // the CSRF token of a sign-in
+	BadSignOut      Outcome = "bad sign-out"     // the CSRF token of a sign-out
+	BadAddress      Outcome = "bad address"      // no email address
+	UpstreamFails   Outcome = "upstream fails"   // its address cannot be made
+	UpstreamLost    Outcome = "upstream lost"    // nobody was awaited, or somebody else
+	UpstreamRefuses Outcome = "upstream refuses" // it answered with an error
+	NotLinked       Outcome = "not linked"       // the address is another user's
+	LinkDead        Outcome = "link dead"        // used, too old, another's
+	LinkCut         Outcome = "link cut"         // without a token
+	NoProvider      Outcome = "no such provider"
+	Broken          Outcome = "broken" // ours to mend
+)
+
+// Answer is how an outcome is told: the status to a client that asked for JSON,
+// and the page to send it to with the error in the query.
+type Answer struct {
+	Status   int
+	Page     string // below the base path: "signin", "signout" or "error"
+	Error    string // "" with Code set: the code stands in its place
+	Code     string
+	Provider bool // the provider's id is told
+	CSRF     bool // csrf=true in place of an error
+}
+
+// Dialect is what a generation of clients expects.
+type Dialect struct {
+	Version string
+	// Prefix begins the names of its cookies; Encryption is of the first.
+	Prefix     string
+	Encryption Encryption
+	// Also are dialects whose session cookie is kept too.
+	Also []*Dialect
+	// SignedOut is the session of nobody.
+	SignedOut string
+	// Unchanged is the answer to an update with a wrong token.
+	Unchanged string
+	// JSON is the content type.
+	JSON string
+	// OIDC tells OpenID providers from others.
+	OIDC bool
+	// Emails are the ids under which signing in by mail is listed.
+	Emails []string
+	// Logs takes the client's log lines.
+	Logs bool
+	// ProviderPage shows the sign-in page at an id's own address.
+	ProviderPage bool
+	// Passkeys has the options of a passkey's ceremony.
+	Passkeys bool
+	// BadRequest is the body for what there is not.
+	BadRequest string
+	Answers    map[Outcome]Answer
+	// Errors says what the error page does with an error: its status, or 302 for
+	// those that belong to the sign-in page.
+	Errors map[string]int
+}
+
+// V4 is next-auth 4.
+var V4 = &Dialect{
+	Version: "v4", Prefix: "next-auth", Encryption: GCM, SignedOut: "{}", Unchanged: "{}",
+	JSON: "application/json; charset=utf-8", Emails: []string{"email"}, Logs: true, ProviderPage: true,
+	BadRequest: "Bad request.",
+	Answers: map[Outcome]Answer{
+		WrongPassword:   {Status: 401, Page: "error", Error: "CredentialsSignin", Provider: true},
+		NeedsMore:       {Status: 401, Page: "error"},
+		Limited:         {Status: 429, Page: "error"},
+		Denied:          {Status: 403, Page: "error", Error: "AccessDenied"},
+		BadForm:         {Status: 200, Page: "signin", CSRF: true},
+		BadSignOut:      {Status: 200, Page: "signout", CSRF: true},
+		BadAddress:      {Status: 200, Page: "error", Error: "EmailSignin"},
+		UpstreamFails:   {Status: 200, Page: "error", Error: "OAuthSignin"},
+		UpstreamLost:    {Status: 200, Page: "error", Error: "OAuthCallback"},
+		UpstreamRefuses: {Status: 200, Page: "error", Error: "Callback"},
+		NotLinked:       {Status: 200, Page: "error", Error: "OAuthAccountNotLinked"},
+		LinkDead:        {Status: 200, Page: "error", Error: "Verification"},
+		LinkCut:         {Status: 200, Page: "error", Error: "configuration"},
+		NoProvider:      {Status: 200, Page: "error", Error: "Configuration"},
+		Broken:          {Status: 500, Page: "error", Error: "Configuration"},
+	},
+	Errors: map[string]int{
+		"Configuration": 500, "AccessDenied": 403, "Verification": 403,
+		"Signin": 302, "OAuthSignin": 302, "OAuthCallback": 302, "OAuthCreateAccount": 302, "EmailCreateAccount": 302,
+		"Callback": 302, "OAuthAccountNotLinked": 302, "EmailSignin": 302, "CredentialsSignin": 302, "SessionRequired": 302,
+	},
+}
+
+// V5 is next-auth 5 and @auth/core.
+var V5 = &Dialect{
+	Version: "v5", Prefix: "authjs", Encryption: CBC, SignedOut: "null", Unchanged: "null",
+	JSON: "application/json", OIDC: true, Emails: []string{"email", "nodemailer", "resend"}, Passkeys: true,
+	BadRequest: `"Bad request."`,
+	Answers: map[Outcome]Answer{
+		WrongPassword:   {Status: 200, Page: "signin", Error: "CredentialsSignin", Code: "credentials"},
+		NeedsMore:       {Status: 200, Page: "signin", Error: "CredentialsSignin"},
+		Limited:         {Status: 200, Page: "signin", Error: "CredentialsSignin"},
+		Denied:          {Status: 200, Page: "error", Error: "AccessDenied"},
+		BadForm:         {Status: 200, Page: "signin", Error: "MissingCSRF"},
+		BadSignOut:      {Status: 200, Page: "signin", Error: "MissingCSRF"},
+		BadAddress:      {Status: 200, Page: "error", Error: "Configuration"},
+		UpstreamFails:   {Status: 200, Page: "error", Error: "Configuration"},
+		UpstreamLost:    {Status: 200, Page: "error", Error: "Configuration"},
+		UpstreamRefuses: {Status: 200, Page: "signin", Error: "OAuthCallbackError"},
+		NotLinked:       {Status: 200, Page: "signin", Error: "OAuthAccountNotLinked"},
+		LinkDead:        {Status: 200, Page: "error", Error: "Verification"},
+		LinkCut:         {Status: 200, Page: "error", Error: "Configuration"},
+		NoProvider:      {Status: 200, Page: "error", Error: "Configuration"},
+		Broken:          {Status: 500, Page: "error", Error: "Configuration"},
+	},
+	Errors: map[string]int{"Configuration": 500, "AccessDenied": 403, "Verification": 403},
+}
+
+// Auto serves clients of which it is not known yet what they are. Its session
+// of nobody is one that both read rightly.
+var Auto = func() *Dialect {
+	d := *V5
+	d.Version, d.SignedOut, d.Logs, d.ProviderPage, d.Also = "auto", "false", true, true, []*Dialect{V4}
+	return &d
+}()
+
+// ByVersion returns the dialect a configuration names, or nil.
+func ByVersion(version string) *Dialect {
+	for _, d := range []*Dialect{V4, V5, Auto} {
+		if d.Version == version {
+			return d
+		}
+	}
+	return nil
+}
+
+// Emails are the ids by which apps ask for a mailed link.
+var Emails = []string{"email", "nodemailer", "resend", "magic-link"}
+
+// Query returns the query that tells the answer, for its page.
+func (a Answer) Query(provider, code string) string {
+	if a.CSRF {
+		return "csrf=true"
+	}
+	if a.Code != "" {
+		code = a.Code
+	}
+	switch {
+	case a.Error == "":
+		return "error=" + code
+	case a.Provider:
+		return "error=" + a.Error + "&provider=" + provider
+	case code != "":
+		return "error=" + a.Error + "&code=" + code
+	}
+	return "error=" + a.Error
+}
+
+// Names are the cookies of a dialect on an origin.
+type Names struct {
+	Session, CSRF, CallbackURL, State string
+}
+
+// Names returns the names of the dialect's cookies, which on https have
+// prefixes that browsers hold to their word.
+func (d *Dialect) Names(secure bool) Names {
+	any, host := "", ""
+	if secure {
+		any, host = "__Secure-", "__Host-"
+	}
+	return Names{
+		Session: any + d.Prefix + ".session-token", CSRF: host + d.Prefix + ".csrf-token",
+		CallbackURL: any + d.Prefix + ".callback-url", State: any + d.Prefix + ".state",
+	}
+}

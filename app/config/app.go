@@ -1,0 +1,243 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// App is one [[app]]: something people reach through us.
+type App struct {
+	Name string
+	// Hosts are where people open it: "wiki.example.com", "localhost:3000".
+	Hosts []string
+	// Allow says who may in: "everyone", "user:mara@example.com", "group:ops".
+	// Nothing is nobody.
+	Allow  []string
+	AuthJS AuthJS
+}
+
+// AuthJS is how an App speaks the session API of next-auth.
+type AuthJS struct {
+	Version    string // "v4", "v5" or "auto"
+	Secret     Secret // the App's own NEXTAUTH_SECRET or AUTH_SECRET
+	SecretFile string
+	Origins    []string // "" is https:// and each host
+	Providers  []string // what is listed; empty is everything
+	Pages      AuthJSPages
+	secrets    []string
+}
+
+// AuthJSPages are pages of the App's own, by path.
+type AuthJSPages struct{ SignIn, SignOut, Error, VerifyRequest, NewUser string }
+
+// Secrets returns the secrets that encrypt the session cookie, the newest first.
+func (a AuthJS) Secrets() []string { return a.secrets }
+
+// appSettings lists every key of the App with that index.
+func appSettings(i int) []setting {
+	at := func(c *Config) *App { return &c.Apps[i] }
+	return []setting{
+		{key: "app.name", example: `"Wiki"`, ptr: func(c *Config) any { return &at(c).Name }},
+		{key: "app.hosts", example: `["wiki.example.com"]`, ptr: func(c *Config) any { return &at(c).Hosts }},
+		{key: "app.allow", example: `["everyone"]`, ptr: func(c *Config) any { return &at(c).Allow }},
+		{key: "app.authjs.version", example: `"v5"`, ptr: func(c *Config) any { return &at(c).AuthJS.Version }},
+		{key: "app.authjs.secret", example: `"…"`, ptr: func(c *Config) any { return &at(c).AuthJS.Secret }},
+		{key: "app.authjs.secret_file", example: `"/etc/gatelodge/wiki-secret"`, ptr: func(c *Config) any { return &at(c).AuthJS.SecretFile }, path: true},
+		{key: "app.authjs.origins", example: `["https://wiki.example.com"]`, ptr: func(c *Config) any { return &at(c).AuthJS.Origins }},
+		{key: "app.authjs.providers", example: `["credentials", "email"]`, ptr: func(c *Config) any { return &at(c).AuthJS.Providers }},
+		{key: "app.authjs.pages.sign_in", example: `"/login"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.SignIn }},
+		{key: "app.authjs.pages.sign_out", example: `"/bye"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.SignOut }},
+		{key: "app.authjs.pages.error", example: `"/oops"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.Error }},
+		{key: "app.authjs.pages.verify_request", example: `"/check-mail"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.VerifyRequest }},
+		{key: "app.authjs.pages.new_user", example: `"/welcome"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.NewUser }},
+	}
+}
+
+// readApps reads the [[app]] tables of a file.
+func (l *Loaded) readApps(name string, value any, lines map[string]int, dir string) Errors {
+	tables, ok := value.([]map[string]any)
+	if !ok {
+		return Errors{fmt.Errorf("%s:%d: app must be written [[app]], once for each App", name, lines["app"])}
+	}
+	var errs Errors
+	for i, table := range tables {
+		l.Apps = append(l.Apps, App{AuthJS: AuthJS{Version: "auto"}})
+		flat := make(map[string]any)
+		flatten("app.", table, flat)
+		known := appSettings(i)
+		for _, key := range slices.Sorted(maps.Keys(flat)) {
+			place := appKey(i, key)
+			at := fmt.Sprintf("%s:%d", name, lines[place])
+			n := slices.IndexFunc(known, func(s setting) bool { return s.key == key })
+			switch {
+			case n < 0 && slices.ContainsFunc(known, func(s setting) bool { return strings.HasPrefix(s.key, key+".") }):
+				// An empty table: all defaults.
+			case n < 0:
+				errs = append(errs, fmt.Errorf("%s: %s is not a setting%s", at, key, meantOf(known, key)))
+			default:
+				if err := known[n].set(&l.Config, flat[key]); err != nil {
+					errs = append(errs, fmt.Errorf("%s: %s %w", at, key, err))
+					continue
+				}
+				l.origins[place] = at
+				l.anchor(known[n], dir)
+			}
+		}
+		if _, ok := table["authjs"]; ok {
+			l.origins[appKey(i, "app.authjs")] = fmt.Sprintf("%s:%d", name, lines[appKey(i, "app.authjs")])
+		}
+		l.origins[appKey(i, "app")] = fmt.Sprintf("%s:%d", name, lines[appKey(i, "app")])
+	}
+	return errs
+}
+
+func meantOf(known []setting, key string) string {
+	for _, s := range known {
+		if distance(key, s.key) < 2+len(lastName(key))/3 || lastName(key) == lastName(s.key) {
+			return "; did you mean " + s.key + "?"
+		}
+	}
+	return ""
+}
+
+// appKey is where the origin of a key of the App with that index is kept.
+func appKey(i int, key string) string {
+	return fmt.Sprintf("app#%d%s", i, strings.TrimPrefix(key, "app"))
+}
+
+// appSettingsShown lists the settings of every App, for showing.
+func (l *Loaded) appSettingsShown() []Setting {
+	var list []Setting
+	for i, a := range l.Apps {
+		for _, s := range appSettings(i) {
+			origin := l.origins[appKey(i, s.key)]
+			if origin == "" {
+				origin = "default"
+			}
+			list = append(list, Setting{Key: "app." + a.Name + strings.TrimPrefix(s.key, "app"), Value: s.value(&l.Config), Origin: origin})
+		}
+	}
+	return list
+}
+
+// apps checks every App and reads the files with their secrets.
+func (k *checker) apps() {
+	names, hosts := map[string]bool{}, map[string]string{}
+	for i := range k.l.Apps {
+		a := &k.l.Apps[i]
+		fail := func(key, format string, args ...any) {
+			at := k.l.origins[appKey(i, key)]
+			if at == "" {
+				at = k.l.origins[appKey(i, "app")]
+			}
+			k.errs = append(k.errs, fmt.Errorf("%s: %s %w", at, key, fmt.Errorf(format, args...)))
+		}
+		switch n := len([]rune(a.Name)); {
+		case n == 0 || n > maxName || strings.ContainsFunc(a.Name, unicode.IsControl):
+			fail("app.name", `must have 1 to %d characters, as in name = "Wiki"`, maxName)
+		case names[strings.ToLower(a.Name)]:
+			fail("app.name", "is %q, and so is another App's: each needs a name of its own", a.Name)
+		}
+		names[strings.ToLower(a.Name)] = true
+		k.appHosts(a, hosts, fail)
+		for _, who := range a.Allow {
+			kind, what, _ := strings.Cut(who, ":")
+			if who != "everyone" && (kind != "user" && kind != "group" || what == "") {
+				fail("app.allow", `holds %q, but must hold "everyone", "user:mara@example.com" or "group:ops"`, who)
+			}
+		}
+		if len(a.Allow) == 0 {
+			k.warn(`nobody may use the app %q: say who, as in allow = ["everyone"]`, a.Name)
+		}
+		if k.l.origins[appKey(i, "app.authjs")] == "" {
+			fail("app.authjs", "is missing: add the table [app.authjs] below it, which gives this App the session API")
+			continue
+		}
+		if v := a.AuthJS.Version; v != "v4" && v != "v5" && v != "auto" {
+			fail("app.authjs.version", `is %q, but must be "v4", "v5" or "auto"`, v)
+		}
+		k.appSecrets(a, fail)
+		p := a.AuthJS.Pages
+		for key, path := range map[string]string{"sign_in": p.SignIn, "sign_out": p.SignOut, "error": p.Error, "verify_request": p.VerifyRequest, "new_user": p.NewUser} {
+			if path != "" && (!strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\?#\r\n ")) {
+				fail("app.authjs.pages."+key, `is %q, but must be a path on the App, as in %s = "/login"`, path, key)
+			}
+		}
+	}
+}
+
+func (k *checker) appHosts(a *App, taken map[string]string, fail func(key, format string, args ...any)) {
+	if len(a.Hosts) == 0 {
+		fail("app.hosts", `must name where people open the App, as in hosts = ["wiki.example.com"]`)
+		return
+	}
+	origins := a.AuthJS.Origins
+	if len(origins) == 0 {
+		for _, host := range a.Hosts {
+			scheme := "https://"
+			if name, _, _ := strings.Cut(host, ":"); loopback(name) {
+				scheme = "http://"
+			}
+			origins = append(origins, scheme+host)
+		}
+	}
+	a.AuthJS.Origins = nil
+	for _, text := range origins {
+		u, err := parseOrigin(text)
+		if err != nil {
+			key := "app.authjs.origins"
+			if strings.Contains(text, "://") && !strings.Contains(strings.Join(a.Hosts, " "), "://") && slices.Contains(a.Hosts, strings.SplitN(text, "://", 2)[1]) {
+				key = "app.hosts"
+			}
+			fail(key, "%w", err)
+			continue
+		}
+		if other := taken[u.Host]; other != "" {
+			fail("app.hosts", "holds %q, which belongs to the App %q", u.Host, other)
+			continue
+		}
+		taken[u.Host] = a.Name
+		if u.Scheme == "http" && !loopback(u.Hostname()) {
+			k.warn("the app %q is on http: anybody on the way can take over its sessions; use https", a.Name)
+		}
+		a.AuthJS.Origins = append(a.AuthJS.Origins, u.String())
+	}
+}
+
+// fewLetters is less than what "openssl rand -base64 32" gives.
+const fewLetters = 32
+
+// appSecrets reads the secrets that an App shares with us: one a line.
+func (k *checker) appSecrets(a *App, fail func(key, format string, args ...any)) {
+	text := a.AuthJS.Secret.text
+	if a.AuthJS.SecretFile != "" {
+		if text != "" {
+			fail("app.authjs.secret_file", "is set, and so is app.authjs.secret: keep one")
+			return
+		}
+		content, err := os.ReadFile(a.AuthJS.SecretFile)
+		if err != nil {
+			fail("app.authjs.secret_file", "cannot be read: %w", err)
+			return
+		}
+		if text = strings.TrimSpace(string(content)); text == "" {
+			fail("app.authjs.secret_file", "names %s, which is empty", a.AuthJS.SecretFile)
+			return
+		}
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" {
+			continue
+		}
+		if len(line) < fewLetters {
+			k.warn("the app %q has a secret of %d letters, which can be guessed; make one with: openssl rand -base64 32", a.Name, len(line))
+		}
+		a.AuthJS.secrets = append(a.AuthJS.secrets, line)
+	}
+	a.AuthJS.Secret.text = text
+}

@@ -1,0 +1,62 @@
+package login
+
+import (
+	"context"
+
+	"gatelodge/app/apps"
+	"gatelodge/app/audit"
+	"gatelodge/app/session"
+	"gatelodge/store"
+)
+
+// finishApp starts the session of an attempt that is for an App alone.
+func (f *Flow) finishApp(tx *store.Tx, from audit.From, l *Login, u store.User) (Outcome, error) {
+	if err := f.mayEnter(tx, l.Entry.App, u); err != nil {
+		return Outcome{}, err
+	}
+	_, row, err := f.Sessions.Start(tx, from, u.ID, l.amr(), "")
+	if err != nil {
+		return Outcome{}, err
+	}
+	out := Outcome{Session: row, User: u}
+	if l.Entry.Here {
+		out.AppToken, err = f.Sessions.StartApp(tx, l.Entry.App, row.ID)
+	} else {
+		out.Code, err = f.Sessions.HandOff(tx, l.Entry.App, row.ID, l.Entry.Browser)
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	return out, f.Audit.Record(tx, from, audit.AppEntered, audit.ByUser, u.ID, l.Entry.App)
+}
+
+// mayEnter returns apps.ErrNotAllowed unless the App lets the user in.
+func (f *Flow) mayEnter(tx *store.Tx, name string, u store.User) error {
+	app := f.Apps.Named(name)
+	if app == nil {
+		return ErrStateLost // it was taken out of the configuration meanwhile
+	}
+	groups, err := tx.GroupsOf(u.ID)
+	if err != nil {
+		return err
+	}
+	if !app.Allows(u, groups) {
+		return apps.ErrNotAllowed.With("app", name)
+	}
+	return nil
+}
+
+// Enter hands a session over to an App, for the browser that asked for it at the
+// App's own address, and returns the code that leads there.
+func (f *Flow) Enter(ctx context.Context, from audit.From, c session.Current, app string, browserHash []byte) (code string, err error) {
+	err = f.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := f.mayEnter(tx, app, c.User); err != nil {
+			return err
+		}
+		if code, err = f.Sessions.HandOff(tx, app, c.Session.ID, browserHash); err != nil {
+			return err
+		}
+		return f.Audit.Record(tx, from, audit.AppEntered, audit.ByUser, c.User.ID, app)
+	})
+	return code, err
+}

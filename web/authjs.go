@@ -1,0 +1,360 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"gatelodge/app/apps"
+	"gatelodge/app/apps/authjs"
+	"gatelodge/app/fault"
+	"gatelodge/app/secret"
+)
+
+// authBase is where the session API is: the clients of next-auth have it
+// hard-coded in places.
+const authBase = "/api/auth/"
+
+// site is whom a request to the session API is for: an App at one of its own
+// addresses, or our own pages.
+type site struct {
+	app      *apps.App // nil: our own pages
+	origin   string    // scheme and host, as the browser has them
+	secure   bool
+	dialect  *authjs.Dialect
+	names    authjs.Names
+	provider string // the rest of the path, or ""
+}
+
+// base returns the address of an action.
+func (st site) base(action string) string { return st.origin + authBase + action }
+
+// authFunc answers a request to the session API, or returns an error and has
+// written nothing.
+type authFunc func(w http.ResponseWriter, r *http.Request, st site) error
+
+// authRoute is one action of the session API.
+type authRoute struct {
+	method, action string
+	handler        authFunc
+}
+
+// authAPI serves everything below authBase. It stands beside the router: a
+// pattern for what there is not would cost every session check a copy of its
+// request.
+func (s *Server) authAPI() http.Handler {
+	gets, posts := make(map[string]http.Handler), make(map[string]http.Handler)
+	for _, route := range s.authRoutes() {
+		h := s.handle(authBase+route.action, false, s.atSite(route.handler), s.failAuth)
+		if route.method == http.MethodPost {
+			posts[route.action] = h
+		} else {
+			gets[route.action] = h
+		}
+	}
+	none := s.handle(authBase+"*", false, s.atSite(noAction), s.failAuth)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		action, provider, _ := strings.Cut(r.URL.Path[len(authBase):], "/")
+		if provider != "" {
+			action += "/:"
+		}
+		var h http.Handler
+		switch r.Method {
+		case http.MethodGet:
+			h = gets[action]
+		case http.MethodPost:
+			h = posts[action]
+		}
+		if h == nil {
+			h = none
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// noAction answers what there is not, other methods among it: HEAD spends
+// nothing and shows nothing.
+func noAction(w http.ResponseWriter, r *http.Request, st site) error {
+	if st.dialect.Version == "v4" {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	} else {
+		w.Header().Set("Content-Type", st.dialect.JSON)
+	}
+	w.WriteHeader(http.StatusBadRequest)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write([]byte(st.dialect.BadRequest)) // whoever asked has gone away
+	}
+	return nil
+}
+
+// atSite finds the site of a request. One for no host of ours is refused.
+func (s *Server) atSite(h authFunc) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		st, ok := s.siteOf(r)
+		if !ok {
+			return errHost
+		}
+		_, st.provider, _ = strings.Cut(r.URL.Path[len(authBase):], "/")
+		return h(w, r, st)
+	}
+}
+
+// siteOf tells by the host a request was sent to whom it is for. A proxy in
+// front of an App may have put its own host in the place of the one people see:
+// then X-Forwarded-Host counts, from trusted proxies alone and only when it is
+// one that stands in the configuration.
+func (s *Server) siteOf(r *http.Request) (site, bool) {
+	if len(s.Apps.All()) > 0 {
+		if host := r.Header.Get("X-Forwarded-Host"); host != "" && isTrusted(peerIP(r), s.trusted) {
+			if place, ok := s.Apps.At(strings.TrimSpace(host)); ok {
+				return s.appSite(r, place), true
+			}
+		}
+		if place, ok := s.Apps.At(r.Host); ok {
+			return s.appSite(r, place), true
+		}
+	}
+	if !s.rightHost(r) {
+		return site{}, false
+	}
+	st := s.own
+	if r.Host != s.Origin.Host {
+		host, _ := splitHost(r.Host)
+		if want, _ := splitHost(s.Origin.Host); loopbackName(want) && !strings.EqualFold(host, want) {
+			st.origin = s.Origin.Scheme + "://" + r.Host
+		}
+	}
+	return st, true
+}
+
+// ownSite is the site of our own pages.
+func (s *Server) ownSite() site {
+	secure := s.Origin.Scheme == "https"
+	return site{origin: s.Origin.Scheme + "://" + s.Origin.Host, secure: secure, dialect: authjs.V5, names: authjs.V5.Names(secure)}
+}
+
+// dialectCookie remembers what an App's client speaks, where the configuration
+// leaves it open.
+const dialectCookie = "gatelodge-client"
+
+func (s *Server) appSite(r *http.Request, place apps.Place) site {
+	st := site{app: place.App, origin: place.Origin, secure: strings.HasPrefix(place.Origin, "https:"), dialect: place.App.Dialect}
+	if st.dialect == authjs.Auto {
+		if c, err := r.Cookie(dialectCookie); err == nil && c.Value != "auto" {
+			if d := authjs.ByVersion(c.Value); d != nil {
+				st.dialect = d
+			}
+		}
+	}
+	st.names = st.dialect.Names(st.secure)
+	return st
+}
+
+// learn tells the dialect of a client by how it posts, and remembers it.
+func (s *Server) learn(w http.ResponseWriter, r *http.Request, st site) site {
+	if st.app == nil || st.app.Dialect != authjs.Auto {
+		return st
+	}
+	var d *authjs.Dialect
+	switch {
+	case r.Header.Get("X-Auth-Return-Redirect") != "":
+		d = authjs.V5
+	case r.PostForm.Get("json") == "true":
+		d = authjs.V4
+	default:
+		return st
+	}
+	if d != st.dialect {
+		st.dialect, st.names = d, d.Names(st.secure)
+		s.siteCookie(w, st, dialectCookie, d.Version, 0)
+	}
+	return st
+}
+
+// readers are the dialects whose session cookie counts at a site.
+func (st site) readers() []*authjs.Dialect {
+	if st.app.Dialect == authjs.Auto {
+		return []*authjs.Dialect{authjs.V5, authjs.V4}
+	}
+	return []*authjs.Dialect{st.dialect}
+}
+
+// writers are the dialects whose session cookie is set: both generations' while
+// nobody knows which one an App with a secret will read.
+func (st site) writers() []*authjs.Dialect {
+	if st.dialect != authjs.Auto {
+		return []*authjs.Dialect{st.dialect}
+	}
+	if len(st.app.Secrets) == 0 {
+		return []*authjs.Dialect{authjs.V5}
+	}
+	return []*authjs.Dialect{authjs.V5, authjs.V4}
+}
+
+// csrf is the double-submit cookie of the site. An App that shares secrets makes
+// the same one itself.
+func (s *Server) csrf(st site) authjs.CSRF {
+	if st.app == nil {
+		return authjs.CSRF{Secret: s.csrfSecret("")}
+	}
+	if len(st.app.Secrets) == 0 {
+		return authjs.CSRF{Secret: s.csrfSecret(st.app.Name)}
+	}
+	if st.dialect.Version == "v4" {
+		return authjs.CSRF{Secret: st.app.Secrets[0]}
+	}
+	return authjs.CSRF{Secret: strings.Join(st.app.Secrets, ",")}
+}
+
+func (s *Server) csrfSecret(app string) string { return string(secret.MAC(s.SignKey, "csrf", app)) }
+
+// ownForm reports whether a POST comes from a page of the site itself: browsers
+// say so, and where they do not the token has to prove it. So a token that went
+// stale in an open tab does no harm, and another site's form none either.
+func (s *Server) ownForm(r *http.Request, st site, token string) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin":
+		return true
+	case "same-site", "cross-site":
+		return false
+	}
+	if origin := r.Header.Get("Origin"); origin != "" && origin != "null" {
+		return st.has(origin)
+	}
+	cookie, err := r.Cookie(st.names.CSRF)
+	if err != nil || token == "" {
+		return false
+	}
+	value, err := url.QueryUnescape(cookie.Value)
+	return err == nil && secret.Equal([]byte(token), []byte(s.csrf(st).Token(value)))
+}
+
+// has reports whether an origin is one of the site's.
+func (st site) has(origin string) bool {
+	return authjs.SameOrigin(origin, st.origin) ||
+		st.app != nil && slices.ContainsFunc(st.app.Origins, func(o string) bool { return authjs.SameOrigin(o, origin) })
+}
+
+// csrfToken returns the token of the site's cookie. A cookie that is missing or
+// not ours is made anew.
+func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request, st site) string {
+	c := s.csrf(st)
+	if cookie, err := r.Cookie(st.names.CSRF); err == nil {
+		if value, err := url.QueryUnescape(cookie.Value); err == nil {
+			if token := c.Token(value); token != "" {
+				return token
+			}
+		}
+	}
+	token, value := c.New()
+	s.siteCookie(w, st, st.names.CSRF, url.QueryEscape(value), 0)
+	return token
+}
+
+// landing returns where the sign-in or sign-out of a request leads: what it asks
+// for, else what was asked for before, else the site's front page; and remembers
+// it for the way back.
+func (s *Server) landing(w http.ResponseWriter, r *http.Request, st site) string {
+	asked := r.PostForm.Get("callbackUrl")
+	if asked == "" {
+		asked = r.URL.Query().Get("callbackUrl")
+	}
+	was := ""
+	if cookie, err := r.Cookie(st.names.CallbackURL); err == nil {
+		was, _ = url.QueryUnescape(cookie.Value) // what cannot be read is nothing
+	}
+	if asked == "" {
+		asked = was
+	}
+	to := authjs.Landing(st.origin, asked)
+	if to != was {
+		s.siteCookie(w, st, st.names.CallbackURL, url.QueryEscape(to), 0)
+	}
+	return to
+}
+
+// wantsJSON reports whether the client reads the address out of the answer
+// instead of being led there.
+func wantsJSON(r *http.Request) bool {
+	return r.Header.Get("X-Auth-Return-Redirect") != "" || r.PostForm.Get("json") == "true"
+}
+
+// lead answers a POST with an address: as JSON to a client, else by leading
+// there. The address is absolute: clients take it apart.
+func (s *Server) lead(w http.ResponseWriter, r *http.Request, st site, status int, to string) error {
+	if r.Method == http.MethodPost && wantsJSON(r) {
+		return s.authJSON(w, st, status, struct {
+			URL string `json:"url"`
+		}{to})
+	}
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusFound)
+	return nil
+}
+
+func (s *Server) authJSON(w http.ResponseWriter, st site, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header()["Content-Type"] = []string{st.dialect.JSON}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // whoever asked has gone away
+	return nil
+}
+
+// tell answers with an outcome, in the words of the site's dialect.
+func (s *Server) tell(w http.ResponseWriter, r *http.Request, st site, o authjs.Outcome, code string) error {
+	a := st.dialect.Answers[o]
+	to := st.base(a.Page)
+	// v5 leads to an App's own page at once; v4 by way of ours.
+	if st.app != nil && st.dialect.Version != "v4" {
+		switch {
+		case a.Page == "signin" && st.app.Pages.SignIn != "":
+			to = st.origin + st.app.Pages.SignIn
+		case a.Page == "error" && st.app.Pages.Error != "":
+			to = st.origin + st.app.Pages.Error
+		}
+	}
+	return s.lead(w, r, st, a.Status, to+"?"+a.Query(st.provider, code))
+}
+
+// failAuth answers what went wrong here or cannot be had: a client must be able
+// to read an address from every answer to a POST.
+func (s *Server) failAuth(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
+	setRetry(w, f)
+	st, ok := s.siteOf(r)
+	if !ok || f.Kind == fault.Misdirected {
+		s.failAPI(w, r, f)
+		return
+	}
+	var err error
+	switch {
+	case r.Method == http.MethodPost && errors.Is(f, errTooLarge):
+		s.failAPI(w, r, f)
+	case r.Method == http.MethodPost:
+		st = s.learn(w, r, st)
+		err = s.tell(w, r, st, authjs.Broken, "")
+	default:
+		err = s.authJSON(w, st, f.Kind.Status(), struct {
+			Message   string `json:"message"`
+			Reference string `json:"reference"`
+		}{s.say(s.printer(r), f, ".text"), reference(r)})
+	}
+	if err != nil {
+		s.Log.ErrorContext(r.Context(), "the error answer failed", "ref", reference(r), "err", err)
+	}
+}
+
+// readAuthForm reads a POST to the session API and reports whether it comes from
+// the site's own page.
+func (s *Server) readAuthForm(w http.ResponseWriter, r *http.Request, st site) (site, bool, error) {
+	if err := r.ParseForm(); err != nil {
+		return st, false, badForm(err)
+	}
+	st = s.learn(w, r, st)
+	return st, s.ownForm(r, st, r.PostForm.Get("csrfToken")), nil
+}

@@ -1,0 +1,149 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"gatelodge/app/account"
+	"gatelodge/app/apps"
+	"gatelodge/app/apps/authjs"
+	"gatelodge/app/challenge"
+	"gatelodge/app/fault"
+	"gatelodge/app/login"
+	"gatelodge/app/secret"
+	"gatelodge/app/session"
+)
+
+// handOffID stands where a provider's id would: our own pages lead to an App's
+// callback of that name.
+const handOffID = "gatelodge"
+
+// getAuthCallback is where somebody comes back who signed in elsewhere.
+func (s *Server) getAuthCallback(w http.ResponseWriter, r *http.Request, st site) error {
+	switch {
+	case st.provider == handOffID && st.app != nil:
+		return s.arrive(w, r, st)
+	case slices.Contains(authjs.Emails, st.provider):
+		return s.getMailedLink(w, r, st)
+	}
+	return s.tell(w, r, st, authjs.UpstreamLost, "")
+}
+
+// arrive spends the code with which our own pages led here.
+func (s *Server) arrive(w http.ResponseWriter, r *http.Request, st site) error {
+	a := s.readAttempt(r, st)
+	token, cur, err := s.Sessions.Arrive(r.Context(), st.app.Name, r.URL.Query().Get("code"), a.Browser)
+	if errors.Is(err, session.ErrNone) {
+		// Reloaded, or opened in another browser. Whoever is in goes on; others begin
+		// again, which costs one redirect.
+		if v, err := s.visitor(r, st); err != nil || v.in {
+			return errors.Join(err, s.lead(w, r, st, http.StatusFound, s.landing(w, r, st)))
+		}
+		return s.tell(w, r, st, authjs.UpstreamLost, "")
+	}
+	if err != nil {
+		return err
+	}
+	out := login.Outcome{AppToken: token, Session: cur.Session, User: cur.User}
+	if err := s.signInSite(w, r, st, out); err != nil {
+		return err
+	}
+	s.csrfToken(w, r, st)
+	return s.lead(w, r, st, http.StatusFound, s.landing(w, r, st))
+}
+
+// getMailedLink opens a link that was asked for at an App's address. In the
+// browser that asked it signs in at once. Any other is led to our own page,
+// which asks first: mail scanners open links too.
+func (s *Server) getMailedLink(w http.ResponseWriter, r *http.Request, st site) error {
+	q := r.URL.Query()
+	token := q.Get("token")
+	if token == "" {
+		return s.tell(w, r, st, authjs.LinkCut, "")
+	}
+	if st.app == nil {
+		return s.redirect(w, r, "/signin/link/"+url.PathEscape(token))
+	}
+	to := s.landing(w, r, st)
+	a := s.entering(s.readAttempt(r, st), st, to)
+	k, err := s.Login.LookAt(r.Context(), &a.Login, token)
+	if f, ok := errors.AsType[*fault.Fault](err); ok {
+		s.refused(r, f)
+		return s.tell(w, r, st, authjs.LinkDead, "")
+	}
+	if err != nil {
+		return err
+	}
+	if challenge.AppOf(k.Challenge) != st.app.Name || q.Has("email") && !sameAddress(q.Get("email"), k.EmailNorm) {
+		return s.tell(w, r, st, authjs.LinkDead, "")
+	}
+	if k.SameBrowser && person(r) {
+		out, err := s.Login.Follow(r.Context(), s.from(r), &a.Login, token, false, "")
+		return s.followed(w, r, st, out, err, to)
+	}
+	if err := s.saveAttempt(w, st, a); err != nil {
+		return err
+	}
+	return s.toOurs(w, st, a, "/signin/link/"+url.PathEscape(token), "")
+}
+
+func sameAddress(typed, norm string) bool {
+	address, err := account.NormalEmail(typed)
+	return err == nil && address == norm
+}
+
+// followed answers a mailed link that was followed at an App's address.
+func (s *Server) followed(w http.ResponseWriter, r *http.Request, st site, out login.Outcome, err error, to string) error {
+	f, ok := errors.AsType[*fault.Fault](err)
+	switch {
+	case errors.Is(err, apps.ErrNotAllowed), errors.Is(err, account.ErrAccessClosed):
+		s.refused(r, f)
+		return s.tell(w, r, st, authjs.Denied, "")
+	case ok && f.Kind == fault.Gone:
+		s.refused(r, f)
+		return s.tell(w, r, st, authjs.LinkDead, "")
+	case err != nil:
+		return err
+	case out.Need != "":
+		return s.tell(w, r, st, authjs.NeedsMore, "totp_required")
+	}
+	s.csrfToken(w, r, st)
+	if err := s.signInSite(w, r, st, out); err != nil {
+		return err
+	}
+	return s.lead(w, r, st, http.StatusFound, to)
+}
+
+// toOurs leads from an App's address to a page of ours, with a sealed word about
+// whom it is for and into which browser.
+func (s *Server) toOurs(w http.ResponseWriter, st site, a attempt, path, more string) error {
+	hash, _ := secret.Hash(a.Browser)
+	word := ask{App: st.app.Name, Origin: st.origin, Browser: hash, Challenge: a.Challenge, Email: a.Email}
+	if a.Entry != nil {
+		word.Link = a.Entry.Link
+	}
+	sealed, err := s.sealAsk(word)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", s.own.origin+path+"?ask="+sealed+more)
+	w.WriteHeader(http.StatusFound)
+	return nil
+}
+
+// postAuthCallback takes what is proven by a form: a password. An upstream that
+// answers by a form is another matter.
+func (s *Server) postAuthCallback(w http.ResponseWriter, r *http.Request, st site) error {
+	st, own, err := s.readAuthForm(w, r, st)
+	if err != nil {
+		return err
+	}
+	s.landing(w, r, st)
+	s.csrfToken(w, r, st)
+	if !own {
+		return s.tell(w, r, st, authjs.BadForm, "")
+	}
+	return s.tell(w, r, st, authjs.NoProvider, "")
+}

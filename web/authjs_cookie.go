@@ -1,0 +1,122 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gorilla/securecookie"
+
+	"gatelodge/app/login"
+)
+
+// siteCookie sets a cookie of the session API for as long as the browser is
+// open, or for a time.
+func (s *Server) siteCookie(w http.ResponseWriter, st site, name, value string, maxAge time.Duration) {
+	c := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: st.secure, SameSite: http.SameSiteLaxMode}
+	if maxAge > 0 {
+		c.MaxAge, c.Expires = int(maxAge.Seconds()), s.Now().Add(maxAge)
+	}
+	http.SetCookie(w, c)
+}
+
+// dropSiteCookie removes a cookie of the session API.
+func (s *Server) dropSiteCookie(w http.ResponseWriter, st site, name string) {
+	http.SetCookie(w, &http.Cookie{Name: name, Path: "/", HttpOnly: true, Secure: st.secure, SameSite: http.SameSiteLaxMode, MaxAge: -1})
+}
+
+// setAppSession puts an App's token into the App's cookie until expires.
+func (s *Server) setAppSession(w http.ResponseWriter, st site, name, value string, expires time.Time) {
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: "/", Expires: expires, HttpOnly: true, Secure: st.secure, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// readAttempt returns the attempt this browser is in at the site.
+func (s *Server) readAttempt(r *http.Request, st site) attempt {
+	if st.app == nil {
+		return s.cookies.readLogin(r)
+	}
+	var a attempt
+	cookie, err := r.Cookie(st.names.State)
+	if err != nil || s.cookies.open(st.names.State, cookie.Value, &a) != nil {
+		return attempt{}
+	}
+	return a
+}
+
+// saveAttempt gives the browser the attempt to carry at the site.
+func (s *Server) saveAttempt(w http.ResponseWriter, st site, a attempt) error {
+	if st.app == nil {
+		return s.cookies.saveLogin(w, a)
+	}
+	entry := a.Entry
+	a.Entry = nil // it follows from the site
+	value, err := s.cookies.seal(st.names.State, a)
+	if err != nil {
+		return err
+	}
+	a.Entry = entry
+	s.siteCookie(w, st, st.names.State, value, login.Lifetime)
+	return nil
+}
+
+func (s *Server) dropAttempt(w http.ResponseWriter, st site) {
+	if st.app == nil {
+		s.cookies.dropLogin(w)
+		return
+	}
+	s.dropSiteCookie(w, st, st.names.State)
+}
+
+// ask is what an App's own address tells our address by way of a browser, sealed:
+// whom it asks us to sign in, and into which browser.
+type ask struct {
+	App       string `json:"a"`
+	Origin    string `json:"o"`
+	Browser   []byte `json:"b"`
+	Link      string `json:"l,omitempty"`
+	Email     string `json:"e,omitempty"`
+	Challenge string `json:"c,omitempty"`
+}
+
+const askName = "ask"
+
+func (s *Server) sealAsk(a ask) (string, error) {
+	text, err := s.cookies.seal(askName, a)
+	return url.QueryEscape(text), err
+}
+
+// readAsk returns the ask in a request's query, if there is one and it is still
+// worth something.
+func (s *Server) readAsk(r *http.Request) (ask, bool) {
+	if !strings.Contains(r.URL.RawQuery, "ask=") {
+		return ask{}, false
+	}
+	var a ask
+	if err := s.cookies.open(askName, r.URL.Query().Get("ask"), &a); err != nil {
+		return ask{}, false
+	}
+	app := s.Apps.Named(a.App)
+	return a, app != nil && site{app: app}.has(a.Origin)
+}
+
+// entry returns the ask as an attempt that is for the App alone.
+func (a ask) entry() *login.Entry {
+	return &login.Entry{App: a.App, Browser: a.Browser, Origin: a.Origin, Link: a.Link}
+}
+
+// seal returns v as text that nobody can read or change, for login.Lifetime.
+func (c *Cookies) seal(name string, v any) (string, error) {
+	value, err := securecookie.EncodeMulti(name, v, c.logins.Codecs...)
+	if err != nil {
+		return "", fmt.Errorf("sealing %s: %w", name, err)
+	}
+	return value, nil
+}
+
+func (c *Cookies) open(name, value string, v any) error {
+	return securecookie.DecodeMulti(name, value, v, c.logins.Codecs...)
+}

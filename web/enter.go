@@ -1,0 +1,131 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"gatelodge/app/session"
+)
+
+// enterPath is our page that hands a session over to an App.
+func enterPath(app string) string { return "/signin/app/" + url.PathEscape(app) }
+
+// getEnter hands the session of whoever is signed in over to the App that asked,
+// and has everybody else sign in first.
+func (s *Server) getEnter(w http.ResponseWriter, r *http.Request) error {
+	app := s.Apps.Named(param(r, "name"))
+	if app == nil {
+		return errNotFound
+	}
+	word, ok := s.readAsk(r)
+	if !ok || word.App != app.Name {
+		// Too old, or only a bookmark. The App asks again.
+		return s.leave(w, r, app.Origins[0]+authBase+"signin", Target{Name: app.Name})
+	}
+	cur, err := s.current(w, r)
+	if errors.Is(err, session.ErrNone) {
+		return s.enterFirst(w, r)
+	}
+	if err != nil {
+		return err
+	}
+	if r.URL.Query().Has("stay") {
+		p := s.printer(r)
+		q := r.URL.Query()
+		q.Del("stay")
+		q.Del("error")
+		return s.render(w, r, http.StatusOK, "note.html", NotePage{
+			Layout: s.personal(r, cur.User), Target: Target{Name: app.Name, Host: hostOf(word.Origin)},
+			Heading: p.Say("enter.title"), Text: p.Say("enter.text", "email", cur.User.Email, "app", app.Name),
+			Next:  Link{Text: p.Say("enter.continue", "app", app.Name), Href: enterPath(app.Name) + "?" + q.Encode()},
+			Other: Link{Text: p.Say("enter.other"), Href: "/signout"},
+		})
+	}
+	code, err := s.Login.Enter(r.Context(), s.from(r), cur, app.Name, word.Browser)
+	if err != nil {
+		return err
+	}
+	return s.leave(w, r, word.Origin+authBase+"callback/"+handOffID+"?code="+url.QueryEscape(code), Target{Name: app.Name})
+}
+
+// enterFirst has somebody sign in and come back here.
+func (s *Server) enterFirst(w http.ResponseWriter, r *http.Request) error {
+	a := s.cookies.readLogin(r)
+	a.Entry = nil
+	q := r.URL.Query()
+	said := q.Get("error")
+	q.Del("error")
+	q.Del("stay")
+	a.Return = r.URL.EscapedPath() + "?" + q.Encode()
+	if slices.Contains(signInErrors, said) {
+		a.Notice = authSentence(said)
+	}
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return err
+	}
+	return s.redirect(w, r, "/signin")
+}
+
+func hostOf(origin string) string {
+	_, host, _ := strings.Cut(origin, "://")
+	return host
+}
+
+// target returns the App that a sign-in leads to, for its page, or none.
+func (s *Server) target(path string) Target {
+	rest, ok := strings.CutPrefix(path, "/signin/app/")
+	if !ok {
+		return Target{}
+	}
+	name, query, _ := strings.Cut(rest, "?")
+	name, err := url.PathUnescape(name)
+	if err != nil {
+		return Target{}
+	}
+	app := s.Apps.Named(name)
+	q, err := url.ParseQuery(query)
+	if app == nil || err != nil {
+		return Target{}
+	}
+	var word ask
+	if s.cookies.open(askName, q.Get("ask"), &word) != nil || word.App != name {
+		return Target{Name: name, Host: hostOf(app.Origins[0])}
+	}
+	return Target{Name: name, Host: hostOf(word.Origin)}
+}
+
+// leave leads to an App's address. A redirect does, unless it would answer a
+// form of ours, whose page forbids it (see finish).
+func (s *Server) leave(w http.ResponseWriter, r *http.Request, to string, app Target) error {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site", "none":
+		w.Header().Set("Location", to)
+		w.WriteHeader(http.StatusFound)
+		return nil
+	}
+	return s.finish(w, r, to, app)
+}
+
+// takeAsk makes the attempt of our own pages the one that began at an App's
+// address, when the request says so, and answers with the page's own address.
+func (s *Server) takeAsk(w http.ResponseWriter, r *http.Request) (bool, error) {
+	word, ok := s.readAsk(r)
+	if !ok {
+		return false, nil
+	}
+	a := s.cookies.readLogin(r)
+	a.Entry, a.Challenge, a.Email, a.Proofs, a.Notice = word.entry(), word.Challenge, word.Email, nil, ""
+	// Who rather signs in on our own pages still gets to the App.
+	again, err := s.sealAsk(ask{App: word.App, Origin: word.Origin, Browser: word.Browser})
+	if err != nil {
+		return false, err
+	}
+	a.Return = enterPath(word.App) + "?ask=" + again
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return false, err
+	}
+	return true, s.redirect(w, r, r.URL.EscapedPath())
+}
