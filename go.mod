@@ -52,6 +52,8 @@ require (
 
 require github.com/lib/pq v1.12.3
 
+require blitiri.com.ar/go/spf v1.6.0
+
 tool (
 	honnef.co/go/tools/cmd/staticcheck
 	mvdan.cc/gofumpt

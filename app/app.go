@@ -24,6 +24,7 @@ import (
 	"gatelodge/app/lang"
 	"gatelodge/app/limit"
 	"gatelodge/app/login"
+	"gatelodge/app/mail/check"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/deliver"
 	"gatelodge/app/mail/dkim"
@@ -57,6 +58,7 @@ type App struct {
 	Direct    *deliver.Direct    // nil unless mail goes to the recipients' own servers
 	Resolver  *resolve.Resolver
 	DKIM      *dkim.Ring
+	Check     *check.Checker
 	Roots     *x509.CertPool // nil for the system's
 	Now       func() time.Time
 	Log       *slog.Logger

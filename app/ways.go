@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"gatelodge/app/mail/check"
 	"gatelodge/app/mail/deliver"
 	"gatelodge/app/mail/dkim"
 	"gatelodge/app/mail/mtasts"
@@ -19,6 +20,7 @@ import (
 func (a *App) buildWays() {
 	c := a.Config
 	a.Resolver = resolve.New(c.Resolver(), a.Now)
+	guard := reach.Guard{AllowPrivate: c.Mail.AllowPrivateDestinations}
 	a.DKIM = &dkim.Ring{DB: a.DB, Domain: c.DKIMDomain(), Now: a.Now}
 	if h := c.Smarthost(); c.Mail.Mode != "capture" && h.Host != "" {
 		a.Smarthost = &deliver.Smarthost{
@@ -27,12 +29,15 @@ func (a *App) buildWays() {
 		}
 	}
 	if c.Mail.Mode == "direct" {
-		guard := reach.Guard{AllowPrivate: c.Mail.AllowPrivateDestinations}
 		a.Direct = &deliver.Direct{
 			Resolver: a.Resolver, STS: mtasts.New(a.DB, a.Resolver, guard, a.Roots, a.Now), Guard: guard,
 			Memory: &deliver.Memory{DB: a.DB, Now: a.Now, Log: a.Log},
 			Port:   c.Mail.MXPort, EHLO: c.EHLOName(), Roots: a.Roots, Limits: deliver.SignInLimits(), Now: a.Now,
 		}
+	}
+	a.Check = &check.Checker{
+		Resolver: a.Resolver, DKIM: a.DKIM, Guard: guard, Direct: a.Direct, Smarthost: a.Smarthost, From: c.MailFrom().Address,
+		Contact: replyTo(c.Contact), EHLO: c.EHLOName(), Port: c.Mail.MXPort, Now: a.Now, Big: check.BigProviders(),
 	}
 }
 

@@ -103,6 +103,7 @@ type Envelope struct {
 	Body     []byte    // CRLF lines, ASCII
 	NotAfter time.Time // of no use when it arrives later
 	Attempt  int       // 1 is the first
+	Dry      bool      // a trial: it ends where the message would be sent
 }
 
 // Step is one exchange of a session, for people who look for what is wrong.

@@ -68,6 +68,30 @@ func (s *Smarthost) Deliver(ctx context.Context, e Envelope, beforeDot func() er
 	panic("unreachable: a session ends with a result or an error")
 }
 
+// Greet connects and logs in, and takes leave: Sent means that mail would be
+// taken.
+func (s *Smarthost) Greet(ctx context.Context) Result {
+	ctx, cancel := context.WithTimeout(ctx, s.Limits.Session)
+	defer cancel()
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return (&conversation{stage: AtConnect}).broken(Envelope{}, err)
+	}
+	c, done := open(ctx, conn, s.Limits, nil)
+	defer done()
+	refused, err := s.begin(ctx, c)
+	switch {
+	case err != nil:
+		return c.broken(Envelope{}, err)
+	case refused != nil:
+		c.quit()
+		return c.finished(*refused)
+	}
+	r := c.finished(Result{Class: Sent})
+	c.quit()
+	return r
+}
+
 func (e Envelope) check(ehlo string) error {
 	for _, text := range []string{e.From, e.To, ehlo} {
 		if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '<' || r == '>' }) {

@@ -39,6 +39,10 @@ func (c *conversation) transfer(e Envelope, now func() time.Time, beforeDot func
 	if err != nil || r.code != 250 && r.code != 251 {
 		return recipientRefusal(r), err
 	}
+	if e.Dry {
+		c.note(Step{Note: "this is a trial: nothing is sent"})
+		return refusal(Sent, r), nil
+	}
 	c.stage = AtData
 	if !now().Add(margin).Before(e.NotAfter) {
 		return &Result{Class: Expired, Text: "it would have come too late"}, nil
