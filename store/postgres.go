@@ -64,17 +64,23 @@ func (e *postgresEngine) open() error {
 }
 
 // OpenPostgres opens a pool on the database that a postgres:// name says.
-// Nothing is dialled yet. Where the name and the environment are silent, TLS is
-// required, but for this machine's own servers, which are asked for it.
+// Nothing is dialled yet. Unless sslmode says disable or more than require, TLS
+// is required of other machines and not used on this one. So prefer and allow,
+// which protect nobody, mean that too; the driver leaves a connection open behind
+// each such try.
 func OpenPostgres(name string) (*sql.DB, error) {
 	c, err := pq.NewConfig(name)
 	if err != nil {
 		return nil, &badName{err}
 	}
-	if u, err := url.Parse(name); err == nil && !u.Query().Has("sslmode") && os.Getenv("PGSSLMODE") == "" {
+	said := os.Getenv("PGSSLMODE") != ""
+	if u, err := url.Parse(name); err == nil && u.Query().Has("sslmode") {
+		said = true
+	}
+	if !said || c.SSLMode == pq.SSLModePrefer || c.SSLMode == pq.SSLModeAllow {
 		c.SSLMode = pq.SSLModeRequire
 		if local(c.Host) {
-			c.SSLMode = pq.SSLModePrefer
+			c.SSLMode = pq.SSLModeDisable
 		}
 	}
 	if c.ConnectTimeout == 0 {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"gatelodge/store"
 )
@@ -20,10 +21,12 @@ import (
 // Postgres is a PostgreSQL server of the test's own, on a socket in a directory
 // of its own, or the one that GATELODGE_TEST_POSTGRES names.
 type Postgres struct {
-	base string // a postgres:// name
-	bin  string
-	dir  string
-	run  *syscall.SysProcAttr
+	base   string // a postgres:// name
+	bin    string
+	dir    string
+	run    *syscall.SysProcAttr
+	server *exec.Cmd // nil while it is stopped
+	log    bytes.Buffer
 }
 
 // StartPostgres starts a server that ends with the test. Without an installed
@@ -101,24 +104,55 @@ func (p *Postgres) do(t testing.TB, program string, args ...string) {
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Run(); err != nil {
-		log, _ := os.ReadFile(p.dir + "/log") // only to say more
-		t.Fatalf("%s: %v\n%s\n%s", program, err, &said, log)
+		t.Fatalf("%s: %v\n%s", program, err, &said)
 	}
 }
 
-// Start starts the server again after Stop.
+// Start starts the server again after Stop. It is our own child, so that we see
+// it end.
 func (p *Postgres) Start(t testing.TB) {
 	t.Helper()
-	p.do(t, "pg_ctl", "-D", p.dir+"/data", "-l", p.dir+"/log", "-w", "-o",
-		"-c listen_addresses='' -c unix_socket_directories="+p.dir+" -c fsync=off -c max_connections=200", "start")
+	p.server = exec.Command(filepath.Join(p.bin, "postgres"), "-D", p.dir+"/data", "-k", p.dir,
+		"-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
+	p.server.Dir, p.server.SysProcAttr = p.dir, p.run
+	p.log.Reset()
+	p.server.Stdout, p.server.Stderr = &p.log, &p.log
+	if err := p.server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := store.OpenPostgres(p.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if err = pool.PingContext(t.Context()); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.Stop(t, "immediate")
+			t.Fatalf("PostgreSQL does not start: %v\n%s", err, &p.log)
+		}
+	}
 }
 
 // Stop stops the server: "fast" ends its connections, "immediate" is a crash.
 func (p *Postgres) Stop(t testing.TB, how string) {
 	t.Helper()
-	if p.dir != "" {
-		p.do(t, "pg_ctl", "-D", p.dir+"/data", "-m", how, "-w", "stop")
+	if p.server == nil {
+		return
 	}
+	signal := syscall.SIGINT
+	if how == "immediate" {
+		signal = syscall.SIGQUIT
+	}
+	if err := p.server.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.server.Wait(); err != nil && !errors.As(err, new(*exec.ExitError)) {
+		t.Fatal(err)
+	}
+	p.server = nil
 }
 
 // Name returns the name of a new, empty database: a schema of its own.

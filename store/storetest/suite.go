@@ -13,7 +13,7 @@ import (
 
 // Run holds an engine to the suite. open gives a new store each time.
 func Run(t *testing.T, open func(testing.TB) *store.DB) {
-	for name, test := range map[string]func(*testing.T, *store.DB){
+	for _, promises := range []map[string]func(*testing.T, *store.DB){{
 		"an address belongs to one user":                        oneAddress,
 		"of twenty visitors one becomes the first admin":        firstAdmin,
 		"removing a user leaves nothing but the log":            removeUser,
@@ -41,14 +41,13 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 		"a panic undoes its own write alone":                    groupPanic,
 		"two hundred writers all get through":                   groupMany,
 		"a value does not open in another row":                  sealed,
-	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
-	}
-	for name, test := range own {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
-	}
-	for name, test := range people {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}, own, people} {
+		for name, test := range promises {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, open(t))
+			})
+		}
 	}
 	for name, test := range mail {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })

@@ -48,7 +48,7 @@ const (
 	idle = time.Minute
 	// lookForOrphans is how often one of several servers looks for mail that
 	// another one has queued or died with.
-	lookForOrphans = 10 * time.Second
+	lookForOrphans = 5 * time.Second
 )
 
 // Transport is a way out: how a message is handed on.
