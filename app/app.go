@@ -18,6 +18,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/apps"
 	"gatelodge/app/audit"
+	"gatelodge/app/backup"
 	"gatelodge/app/challenge"
 	"gatelodge/app/config"
 	"gatelodge/app/keys"
@@ -46,6 +47,7 @@ type App struct {
 	Recent    *audit.Recent
 	Limits    *limit.Limiter
 	Keys      *keys.Keys
+	Backups   *backup.Backups
 	Users     *account.Users
 	Sessions  *session.Sessions
 	Apps      *apps.Apps
@@ -106,6 +108,9 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		Audit: audit.New(db, o.Now, o.Log), Recent: audit.NewRecent(), Limits: limit.NewShared(o.Now, db, o.Log),
 	}
 	a.Keys = keys.New(db, a.Audit, o.Log)
+	a.Backups = backup.New(backup.Config{
+		DB: db, Audit: a.Audit, Log: o.Log, Now: o.Now, Every: time.Duration(c.Backup.Every), Keep: c.Backup.Keep, Dir: c.Backup.Dir,
+	})
 	a.build(o.Captured)
 	return a, nil
 }
@@ -171,6 +176,7 @@ func (a *App) Run(ctx context.Context) {
 	running.Go(func() { a.Queue.Run(ctx) })
 	running.Go(func() { a.sweep(ctx) })
 	running.Go(func() { a.Keys.Run(ctx) })
+	running.Go(func() { a.Backups.Run(ctx) })
 	running.Go(func() { a.Sessions.Run(ctx) })
 	running.Go(func() { a.Audit.Run(ctx) })
 	running.Wait()

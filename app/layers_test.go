@@ -90,7 +90,7 @@ func TestStepsWithinAppPointDown(t *testing.T) {
 	steps := [][]string{
 		{"fault", "secret", "lang", "config", "device", "programtest"},
 		{"audit", "limit"},
-		{"account", "session", "challenge", "keys", "apps"},
+		{"account", "session", "challenge", "keys", "backup", "apps"},
 		{"mail"},
 		{"login"},
 		{"app"},

@@ -44,6 +44,8 @@ const (
 	UserRemoved    = "user.removed"
 	KeyRotated     = "key.rotated"
 	KeyDropped     = "key.dropped"
+	BackupMade     = "backup.made"
+	BackupFailed   = "backup.failed"
 	RequestRefused = "request.refused"
 	RequestFailed  = "request.failed"
 )
@@ -53,6 +55,7 @@ const (
 	ByUser    = "user"
 	ByVisitor = "visitor" // nobody is known
 	ByAdmin   = "admin"   // the command line
+	BySystem  = "system"  // by itself
 )
 
 const (

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"gatelodge/app"
 	"gatelodge/app/audit"
 	"gatelodge/store"
 )
@@ -16,8 +17,8 @@ import (
 func storeVerbs() []*verb {
 	return []*verb{
 		{
-			words: "backup", args: "FILE", min: 1, max: 1, place: house, paths: []int{0}, json: true,
-			about: "Writes a copy of the database to FILE while everything goes on. It never\noverwrites. The key, secret.key in the data directory, is not in it: keep a copy\nof that in another place.", run: backup,
+			words: "backup", args: "[FILE]", max: 1, place: house, paths: []int{0}, json: true,
+			about: "Writes a copy of the database to FILE while everything goes on. It never\noverwrites. Without FILE the copy goes where the scheduled ones go, and like these\nis removed when there are newer ones (backup.keep). The key, secret.key in the data directory, is not in it: keep a copy\nof that in another place.", run: backup,
 		},
 		{
 			words: "restore", args: "FILE", min: 1, max: 1, place: alone, paths: []int{0}, json: true,
@@ -31,23 +32,33 @@ func storeVerbs() []*verb {
 }
 
 func backup(ctx context.Context, c *call) error {
-	if err := c.app.DB.Backup(ctx, c.args[0]); err != nil {
-		return err
-	}
-	held, err := store.Inspect(ctx, c.args[0])
+	path, err := c.backUp(ctx)
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(c.args[0])
+	held, err := store.Inspect(ctx, path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
 	if c.bool("json") {
-		return c.printJSON(contentsOf(c.args[0], held, info.Size()))
+		return c.printJSON(contentsOf(path, held, info.Size()))
 	}
-	fmt.Fprintf(c.Out, "wrote %s: %s, %s, %d bytes\n", c.args[0], count(held.Users, "user", "users"), count(held.Sessions, "session", "sessions"), info.Size())
+	fmt.Fprintf(c.Out, "wrote %s: %s, %s, %d bytes\n", path, count(held.Users, "user", "users"), count(held.Sessions, "session", "sessions"), info.Size())
 	fmt.Fprintf(c.Out, "keep %s too, in another place: without it the backup cannot be read\n", filepath.Join(c.app.DB.Dir(), "secret.key"))
 	return nil
+}
+
+// backUp writes a backup where the call says and returns its path.
+func (c *call) backUp(ctx context.Context) (string, error) {
+	if len(c.args) > 0 {
+		return c.args[0], c.app.DB.Backup(ctx, c.args[0])
+	}
+	made, err := c.app.Backups.Make(ctx, app.Operator(), audit.ByAdmin)
+	return made.Path, err
 }
 
 type contentsJSON struct {
@@ -131,6 +142,8 @@ var sentences = map[string]string{
 	audit.UserRemoved:    "The user was removed.",
 	audit.KeyRotated:     "A new sealing key was made.",
 	audit.KeyDropped:     "Sealing keys with which nothing was sealed were removed.",
+	audit.BackupMade:     "A backup was made.",
+	audit.BackupFailed:   "A backup failed.",
 	audit.RequestRefused: "A request was refused.",
 	audit.RequestFailed:  "A request failed on this server's side.",
 }

@@ -41,6 +41,7 @@ func (l *Loaded) check() Errors {
 	k.look()
 	k.times()
 	k.mail()
+	k.backup()
 	k.apps()
 	return k.errs
 }
@@ -161,6 +162,16 @@ func (k *checker) times() {
 	k.atMost("session.refresh", s.Refresh, "session.lifetime", s.Lifetime)
 	k.atMost("session.lifetime", s.Lifetime, "session.max_lifetime", s.MaxLifetime)
 	k.atMost("link.code_lifetime", n.CodeLifetime, "link.lifetime", n.Lifetime)
+}
+
+func (k *checker) backup() {
+	b := k.l.Backup
+	if b.Every != 0 && (b.Every < 5*minute || b.Every > 400*day) {
+		k.fail("backup.every", `is %s, but must be between 5m and 400d, or "0s" for never`, b.Every)
+	}
+	if b.Keep < 1 || b.Keep > 1000 {
+		k.fail("backup.keep", "is %d, but must be between 1 and 1000", b.Keep)
+	}
 }
 
 func (k *checker) between(key string, d, low, high Duration) {

@@ -41,6 +41,7 @@ type Config struct {
 	Session Session
 	Link    Link
 	Mail    Mail
+	Backup  Backup
 	Theme   Theme
 	Log     Log
 	Apps    []App
@@ -92,6 +93,13 @@ type MailSmarthost struct {
 	PasswordFile string
 }
 
+// Backup says how often a copy of the database is made, and how many are kept.
+type Backup struct {
+	Every Duration // 0: never by itself
+	Keep  int
+	Dir   string // "" is "backups" in DataDir
+}
+
 // Theme says how pages look.
 type Theme struct {
 	Hue int // of the accent, 0 to 359 degrees; every hue is readable
@@ -111,6 +119,7 @@ func Default() Config {
 		Session:        Session{Lifetime: 30 * day, Refresh: day, MaxLifetime: 180 * day},
 		Link:           Link{Lifetime: 2 * hour, CodeLifetime: 15 * minute, Confirm: "button"},
 		Mail:           Mail{Mode: "capture", MXPort: 25},
+		Backup:         Backup{Every: day, Keep: 7},
 		Theme:          Theme{Hue: 205},
 		Log:            Log{Format: "text", Level: slog.LevelInfo},
 	}

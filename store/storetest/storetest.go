@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"database/sql"
 	"testing"
 	"time"
 
@@ -87,4 +88,31 @@ func Message(t testing.TB, db *store.DB, id string, class int, due time.Time) {
 			EnvFrom: "login@home.example", DueAt: due, NotAfter: Now.Add(time.Hour), MessageID: id, CreatedAt: Now,
 		}, []byte("the body of "+id))
 	})
+}
+
+// PagesOf returns the pages of a table or index of a database file.
+func PagesOf(t testing.TB, path, name string) []int {
+	t.Helper()
+	pool, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	rows, err := pool.QueryContext(t.Context(), "SELECT pageno FROM dbstat WHERE name = $1 ORDER BY pageno", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var pages []int
+	for rows.Next() {
+		var page int
+		if err := rows.Scan(&page); err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, page)
+	}
+	if err := rows.Err(); err != nil || len(pages) == 0 {
+		t.Fatalf("%s has the pages %v, %v", name, pages, err)
+	}
+	return pages
 }
