@@ -92,7 +92,7 @@ func TestStepsWithinAppPointDown(t *testing.T) {
 		{"audit", "limit"},
 		{"account", "session", "challenge", "keys", "backup", "apps"},
 		{"mail"},
-		{"login"},
+		{"login", "move"},
 		{"app"},
 		{"command"},
 	}

@@ -45,6 +45,17 @@ const putAppSessionQuery = `
 	    ON CONFLICT (session_id, app) DO UPDATE
 	   SET token_hash = excluded.token_hash, created_at = excluded.created_at`
 
+// KnowsAppToken reports whether some App's session has that token hash.
+func (tx *Tx) KnowsAppToken(tokenHash []byte) (bool, error) {
+	var known bool
+	if err := tx.q.QueryRowContext(tx.ctx, knowsAppTokenQuery, tokenHash).Scan(&known); err != nil {
+		return false, fmt.Errorf("looking for an App's session: %w", classify(err))
+	}
+	return known, nil
+}
+
+const knowsAppTokenQuery = `SELECT EXISTS (SELECT 1 FROM app_sessions WHERE token_hash = $1)`
+
 // Handoff is a single-use code by which a Session reaches an App's own address.
 type Handoff struct {
 	CodeHash    []byte

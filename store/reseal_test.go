@@ -80,6 +80,9 @@ func TestEverySealedColumnIsInTheList(t *testing.T) {
 			t.Errorf("%s: %s is not unique (%v), so it names no row", name, c.key, err)
 		}
 	}
+	for _, name := range []string{"passkeys.credential_id", "passkeys.public_key"} {
+		delete(found, name) // public by nature
+	}
 	for name := range found {
 		if !strings.HasSuffix(name, "_hash") {
 			t.Errorf("%s is a BLOB. Sealed: add it to sealedColumns and to sealSomething below. A hash: name it …_hash", name)

@@ -70,7 +70,9 @@ func statements() map[string]statement {
 		"endSuppression": {endSuppressionQuery, true}, "suppressions": {suppressionsQuery, true},
 		"addDKIMKey": {addDKIMKeyQuery, false}, "dkimKeys": {dkimKeysQuery, true}, "retireDKIMKeys": {retireDKIMKeysQuery, true},
 		"startDKIMKeys": {startDKIMKeysQuery, true}, "removeDKIMKeys": {removeDKIMKeysQuery, true},
-		"addEvent": {addEventQuery, false}, "eventsByReference": {eventsByReferenceQuery, true}, "eventsOf": {eventsOfQuery, true},
+		"addPasskey": {addPasskeyQuery, false}, "passkeyByID": {passkeyByIDQuery, true}, "passkeysOf": {passkeysOfQuery, true},
+		"knowsAppToken": {knowsAppTokenQuery, true},
+		"addEvent":      {addEventQuery, false}, "eventsByReference": {eventsByReferenceQuery, true}, "eventsOf": {eventsOfQuery, true},
 	}
 	for _, c := range sealedColumns {
 		name := c.table + "." + c.name

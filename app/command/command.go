@@ -88,7 +88,7 @@ func (c *call) bool(name string) bool     { return c.flags.Lookup(name).Value.(f
 func (c *call) string(name string) string { return c.flags.Lookup(name).Value.String() }
 
 func verbs() []*verb {
-	return slices.Concat(setUpVerbs(), userVerbs(), appVerbs(), mailVerbs(), mailCheckVerbs(), storeVerbs(), copyVerbs(), keyVerbs(), configVerbs(), healthVerbs())
+	return slices.Concat(setUpVerbs(), userVerbs(), appVerbs(), mailVerbs(), mailCheckVerbs(), storeVerbs(), copyVerbs(), keyVerbs(), configVerbs(), moveVerbs(), healthVerbs())
 }
 
 // Run runs the command line args and returns the exit code.

@@ -1,6 +1,8 @@
 package command_test
 
 import (
+	"database/sql"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -22,7 +24,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", filepath.Dir(released)+string(filepath.ListSeparator)+e.Getenv("PATH"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "capture": capture, "squat": squat},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "capture": capture, "squat": squat, "sqlite": sqlite},
 	})
 }
 
@@ -48,6 +50,14 @@ func capture(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s is not in %q", args[1], ts.ReadFile("stdout"))
 	}
 	ts.Setenv(args[0], strings.TrimSpace(found[1]))
+}
+
+// sqlite makes a database of a file of statements.
+func sqlite(ts *testscript.TestScript, neg bool, args []string) {
+	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0]))
+	ts.Check(err)
+	_, err = db.Exec(ts.ReadFile(args[1]))
+	ts.Check(errors.Join(err, db.Close()))
 }
 
 // squat takes a port and sets a variable to its address.

@@ -46,6 +46,13 @@ func (e *remoteError) Error() string { return fmt.Sprintf("exit %d", e.code) }
 // Handler answers the admin socket: it runs verbs in the server's own house.
 func Handler(a *app.App) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The server's limits are for visitors. A long verb takes its time; it ends
+		// when the command line goes away.
+		limits := http.NewResponseController(w)
+		if err := errors.Join(limits.SetReadDeadline(time.Time{}), limits.SetWriteDeadline(time.Time{})); err != nil {
+			http.Error(w, "this connection has no deadlines", http.StatusInternalServerError)
+			return
+		}
 		var q request
 		if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&q); err != nil {
 			http.Error(w, "this is not a command", http.StatusBadRequest)
@@ -141,7 +148,9 @@ func (c *call) atHome(ctx context.Context, args []string) error {
 
 // creates reports whether the verb may begin a new house: a mistyped -data
 // must not.
-func (v *verb) creates() bool { return v.words == "setup-link" || v.words == "user add" }
+func (v *verb) creates() bool {
+	return v.words == "setup-link" || v.words == "user add" || v.words == "import authjs"
+}
 
 // noHouse means there is nothing where the configuration points.
 type noHouse struct{ dir string }

@@ -48,6 +48,38 @@ func Hash(token string) (hash []byte, ok bool) {
 	return sum[:], true
 }
 
+// A token that another system made is text: a UUID of 36 characters, 64
+// hexadecimal digits. What is shorter than 32 could be guessed.
+const (
+	minForeign = 32
+	maxForeign = 255
+)
+
+// SessionHash is Hash for the token of a session, which may also be one that
+// another system made before its sessions were taken over.
+func SessionHash(token string) (hash []byte, ok bool) {
+	if hash, ok = Hash(token); ok {
+		return hash, true
+	}
+	return hashForeign(token)
+}
+
+// hashForeign hashes the text behind a mark of its own, so that it never equals
+// the hash of one of our tokens.
+func hashForeign(token string) (hash []byte, ok bool) {
+	if len(token) < minForeign || len(token) > maxForeign {
+		return nil, false
+	}
+	for i := range len(token) {
+		c := token[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("-._~+/=", c) < 0 {
+			return nil, false
+		}
+	}
+	sum := sha256.Sum256([]byte("gatelodge foreign token\x00" + token))
+	return sum[:], true
+}
+
 // MAC returns the HMAC-SHA-256 of the parts, each with its length, so that no
 // two lists of parts are one.
 func MAC(key []byte, parts ...string) []byte {

@@ -26,6 +26,37 @@ func TestHashTakesTokensOnly(t *testing.T) {
 	}
 }
 
+func TestSessionsFromElsewhereKeepTheirTokens(t *testing.T) {
+	ours := secret.Token()
+	want, _ := secret.Hash(ours)
+	if got, ok := secret.SessionHash(ours); !ok || !secret.Equal(got, want) {
+		t.Error("a token of ours has another hash as a session's")
+	}
+	seen := make(map[string]string)
+	for _, token := range []string{
+		ours, "7a4e596f-74d5-4e06-b419-1af3fc6cb904", strings.Repeat("0f", 32), strings.Repeat("A", 43), strings.Repeat("A", 42) + "B",
+		// 32 letters, and the token of ours that stands for the same bytes.
+		strings.Repeat("a", 32), "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE",
+	} {
+		hash, ok := secret.SessionHash(token)
+		if !ok || len(hash) != 32 {
+			t.Errorf("%q is refused", token)
+		}
+		if other, found := seen[string(hash)]; found {
+			t.Errorf("%q and %q have one hash", token, other)
+		}
+		seen[string(hash)] = token
+	}
+	for name, text := range map[string]string{
+		"nothing": "", "one that can be guessed": strings.Repeat("a", 31), "a long one": strings.Repeat("a", 256),
+		"spaces": strings.Repeat("a ", 20), "beyond ASCII": strings.Repeat("é", 20), "a NUL": strings.Repeat("a", 40) + "\x00",
+	} {
+		if _, ok := secret.SessionHash(text); ok {
+			t.Errorf("%s is taken for a token", name)
+		}
+	}
+}
+
 func TestMACDoesNotConfuseParts(t *testing.T) {
 	key := []byte("key")
 	if secret.Equal(secret.MAC(key, "ab", "c"), secret.MAC(key, "a", "bc")) {

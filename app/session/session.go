@@ -96,7 +96,7 @@ func (s *Sessions) Resume(ctx context.Context, token string, ip func() string) (
 }
 
 func (s *Sessions) resume(token string, ip func() string, find func(hash []byte, now time.Time) (store.Session, store.User, error)) (Current, error) {
-	hash, ok := secret.Hash(token)
+	hash, ok := secret.SessionHash(token)
 	if !ok {
 		return Current{}, ErrNone
 	}

@@ -52,6 +52,9 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 	for name, test := range mail {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
+	for name, test := range passkeys {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
 }
 
 func want(t *testing.T, err, wanted error) {

@@ -1,0 +1,312 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/audit"
+	"gatelodge/app/move"
+	"gatelodge/store"
+)
+
+func moveVerbs() []*verb {
+	return []*verb{
+		{
+			words: "import authjs", args: "DSN", min: 1, max: 1, place: house, json: true,
+			about: "Takes over users, linked accounts, passkeys and sessions from the database of an\nAuth.js or NextAuth app: file:PATH or postgres://USER:PASSWORD@HOST/NAME, as the\napp names it. Without -yes it only says what it would do. Ids stay, people stay\nsigned in, and who is here already is left as they are: it may run again.",
+			flags: func(fs *flag.FlagSet) {
+				fs.Bool("yes", false, "really import")
+				fs.String("app", "", "the `name` of the App whose cookies hold the sessions (default the only one)")
+				fs.Bool("no-sessions", false, "leave the sessions out: everybody signs in anew")
+				fs.String("map", "", "tables that have other `names`, as in User=members,Session=logins")
+				fs.String("password-column", "", "the `column` of users that holds bcrypt or argon2id hashes")
+			},
+			run: importAuthJS,
+		},
+		{
+			words: "export", args: "[FILE]", max: 1, place: house, json: true, paths: []int{0},
+			about: "Writes users, accounts and passkeys to FILE, which must not exist yet, or to the\nterminal: as JSON Lines, or as a SQLite database in the shape that Auth.js uses\nwith Prisma. Sessions cannot be exported: only hashes of their tokens are kept.",
+			flags: func(fs *flag.FlagSet) {
+				fs.String("format", "jsonl", "jsonl or prisma: the `format`")
+				fs.Bool("secrets", false, "with the upstreams' tokens and the password hashes: guard the file")
+			},
+			run: export,
+		},
+	}
+}
+
+func importAuthJS(ctx context.Context, c *call) error {
+	mapped, err := readMap(c.string("map"))
+	if err != nil {
+		return c.usageError(err.Error())
+	}
+	inApp, err := c.sessionsApp()
+	if err != nil {
+		return err
+	}
+	source, err := move.Open(ctx, c.args[0], move.Reading{Dir: c.Dir, Map: mapped, PasswordColumn: c.string("password-column")})
+	if err != nil {
+		return err
+	}
+	if err := c.mindSessions(ctx, source, inApp); err != nil {
+		return errors.Join(err, source.Close())
+	}
+	line := newProgress(c.Err)
+	told := func(done, total int) { line.show("users", done, total) }
+	s := c.app.Config.Session
+	m := &move.Importer{
+		DB: c.app.DB, Audit: c.app.Audit, Now: c.app.Now, App: inApp,
+		Rolling: min(time.Duration(s.Lifetime), time.Duration(s.MaxLifetime)), Max: time.Duration(s.MaxLifetime),
+	}
+	var r *move.Report
+	if c.bool("yes") {
+		r, err = m.Import(ctx, app.Operator(), source, told)
+	} else {
+		r, err = m.Plan(ctx, source, told)
+	}
+	line.end()
+	if err := errors.Join(err, source.Close()); err != nil {
+		return stopped(r, err)
+	}
+	if c.bool("json") {
+		return c.printJSON(r)
+	}
+	return c.printReport(r)
+}
+
+// sessionsApp returns the App whose cookies hold the sessions of the database,
+// or "".
+func (c *call) sessionsApp() (string, error) {
+	list, name := c.app.Apps.All(), c.string("app")
+	switch {
+	case c.bool("no-sessions"):
+		return "", nil
+	case name != "" && c.app.Apps.Named(name) == nil:
+		return "", &noSuchApp{name}
+	case name == "" && len(list) == 1:
+		return list[0].Name, nil
+	}
+	return name, nil
+}
+
+// mindSessions stops an import that would sign everybody out by oversight:
+// sessions come with their user or never.
+func (c *call) mindSessions(ctx context.Context, source *move.Source, inApp string) error {
+	if !c.bool("yes") || c.bool("no-sessions") || inApp != "" {
+		return nil
+	}
+	n, err := source.Sessions(ctx)
+	if err == nil && n > 0 {
+		return &sessionsLost{n}
+	}
+	return err
+}
+
+type noSuchApp struct{ name string }
+
+func (e *noSuchApp) Error() string { return fmt.Sprintf("there is no App %q", e.name) }
+
+// Hint says where Apps are.
+func (e *noSuchApp) Hint() string {
+	return "it has to stand in the configuration as an [[app]] with that name"
+}
+
+type sessionsLost struct{ n int }
+
+func (e *sessionsLost) Error() string {
+	return count(e.n, "session", "sessions") + " would be left out, because it is not said whose cookies they are: nothing was imported"
+}
+
+// Hint says how to take them along, or not.
+func (e *sessionsLost) Hint() string {
+	return "put the app into the configuration as an [[app]] and name it with -app, or say -no-sessions: then everybody signs in anew"
+}
+
+// readMap reads "User=members,Session=logins".
+func readMap(text string) (map[string]string, error) {
+	mapped := make(map[string]string)
+	for pair := range strings.SplitSeq(text, ",") {
+		if pair == "" {
+			continue
+		}
+		model, table, ok := strings.Cut(pair, "=")
+		if !ok || model == "" || table == "" {
+			return nil, fmt.Errorf("-map takes pairs such as User=members, not %q", pair)
+		}
+		mapped[strings.TrimSpace(model)] = strings.TrimSpace(table)
+	}
+	return mapped, nil
+}
+
+// stopped says how far an import came before an error.
+func stopped(r *move.Report, err error) error {
+	if r == nil || r.DryRun || r.Users.Taken == 0 {
+		return err
+	}
+	return &importStopped{r.Users.Taken, err}
+}
+
+type importStopped struct {
+	users int
+	cause error
+}
+
+func (e *importStopped) Error() string {
+	return fmt.Sprintf("the import stopped after %s: %v", count(e.users, "user", "users"), e.cause)
+}
+func (e *importStopped) Unwrap() error { return e.cause }
+
+// Hint says how to go on.
+func (e *importStopped) Hint() string {
+	return "those who came are here and whole; run it again, and it goes on with the others"
+}
+
+// printReport says what an import did or would do.
+func (c *call) printReport(r *move.Report) error {
+	taken := "IMPORTED"
+	if r.DryRun {
+		taken = "TO IMPORT"
+	}
+	fmt.Fprintf(c.Out, "%s: %s\n\n", r.Shape, strings.Join(r.Tables, ", "))
+	w := c.table("\tFOUND\t" + taken)
+	for _, row := range []struct {
+		what string
+		n    move.Counted
+	}{{"users", r.Users}, {"accounts", r.Accounts}, {"passkeys", r.Passkeys}, {"passwords", r.Passwords}, {"sessions", r.Sessions}} {
+		fmt.Fprintf(w, "%s\t%d\t%d\n", row.what, row.n.Read, row.n.Taken)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if r.Here > 0 {
+		fmt.Fprintf(c.Out, "\n%s here already and left as they are, with everything that is theirs\n", count(r.Here, "user is", "users are"))
+	}
+	c.printReasons("left out", r.LeftOut)
+	c.printReasons("coming with less", r.Less)
+	if len(r.Ignored) > 0 {
+		fmt.Fprintf(c.Out, "\ncolumns with no place here: %s\n", strings.Join(r.Ignored, ", "))
+	}
+	if len(r.Providers) > 0 {
+		fmt.Fprintln(c.Out, "\nan [[upstream]] with the same id takes over the accounts of:")
+		for _, id := range slices.Sorted(maps.Keys(r.Providers)) {
+			fmt.Fprintf(c.Out, "  %s (%d)\n", id, r.Providers[id])
+		}
+	}
+	if r.DryRun {
+		fmt.Fprintln(c.Out, "\nnothing was changed: stop the app, and say -yes to import")
+	} else {
+		fmt.Fprintln(c.Out, "\nwhat was imported was read back and is there")
+	}
+	return nil
+}
+
+func (c *call) printReasons(head string, list []move.Reason) {
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(c.Out, "\n%s:\n", head)
+	for _, r := range list {
+		fmt.Fprintf(c.Out, "  %s: %s\n", count(r.Count, r.Kind, r.Kind+"s"), r.Why)
+		if len(r.Examples) > 0 {
+			more := ""
+			if r.Count > len(r.Examples) {
+				more = " …"
+			}
+			fmt.Fprintf(c.Out, "    user %s%s\n", strings.Join(r.Examples, ", "), more)
+		}
+	}
+}
+
+func export(ctx context.Context, c *call) error {
+	e := &move.Exporter{DB: c.app.DB, Secrets: c.bool("secrets")}
+	file := ""
+	if len(c.args) > 0 {
+		file = c.args[0]
+	}
+	var h move.Handed
+	var err error
+	switch format := c.string("format"); {
+	case format != "jsonl" && format != "prisma":
+		return c.usageError(fmt.Sprintf("there is no format %q: it is jsonl or prisma", format))
+	case format == "prisma" && file == "":
+		return c.usageError("-format prisma needs a FILE to write")
+	case format == "prisma":
+		h, err = e.Prisma(ctx, file)
+	case file == "":
+		h, err = e.Lines(ctx, c.Out, c.app.Now())
+	default:
+		h, err = linesTo(ctx, e, file, c.app.Now())
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return &fileThere{file}
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.recordExport(ctx, h, e.Secrets); err != nil {
+		return err
+	}
+	return c.printHanded(h, file)
+}
+
+// linesTo writes the lines to a new file, readable by its owner alone, that is
+// not there after an error.
+func linesTo(ctx context.Context, e *move.Exporter, path string, now time.Time) (move.Handed, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return move.Handed{}, err
+	}
+	h, err := e.Lines(ctx, f, now)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return h, err
+}
+
+// recordExport leaves a line in the audit log: who has the file has the people.
+func (c *call) recordExport(ctx context.Context, h move.Handed, secrets bool) error {
+	detail := fmt.Sprintf("%d users, %d accounts, %d passkeys, without secrets", h.Users, h.Accounts, h.Passkeys)
+	if secrets {
+		detail = fmt.Sprintf("%d users, %d accounts with tokens, %d passkeys, %d password hashes", h.Users, h.Accounts, h.Passkeys, h.Passwords)
+	}
+	return c.app.DB.Update(ctx, func(tx *store.Tx) error {
+		return c.app.Audit.Record(tx, app.Operator(), audit.Exported, audit.ByAdmin, "", detail)
+	})
+}
+
+// printHanded says what was written: on the terminal's other half when the
+// lines themselves went to the output.
+func (c *call) printHanded(h move.Handed, file string) error {
+	w := c.Out
+	if file == "" {
+		w = c.Err
+	} else if c.bool("json") {
+		return c.printJSON(h)
+	} else {
+		fmt.Fprintf(w, "wrote %s: ", file)
+	}
+	fmt.Fprintf(w, "%s, %s, %s", count(h.Users, "user", "users"), count(h.Accounts, "account", "accounts"), count(h.Passkeys, "passkey", "passkeys"))
+	if c.bool("secrets") {
+		fmt.Fprintf(w, ", %s\nit holds the upstreams' tokens and the password hashes: guard it, and delete it after use\n", count(h.Passwords, "password hash", "password hashes"))
+	} else {
+		fmt.Fprintln(w, "\nwithout the upstreams' tokens and the password hashes: -secrets adds them")
+	}
+	fmt.Fprintln(w, "sessions are "+move.NoSessions)
+	return nil
+}
+
+type fileThere struct{ path string }
+
+func (e *fileThere) Error() string { return e.path + " exists already" }
+
+// Hint says what to do.
+func (e *fileThere) Hint() string { return "choose another name, or move it away" }

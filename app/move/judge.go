@@ -1,0 +1,295 @@
+package move
+
+import (
+	"encoding/base64"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"gatelodge/app/account"
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+// Limits of what is taken.
+const (
+	maxID    = 255
+	maxName  = 100
+	maxImage = 2000
+)
+
+// person is one user of the source with everything that comes along.
+type person struct {
+	user     store.User
+	password string
+	accounts []store.Account
+	passkeys []store.Passkey
+	sessions []session
+}
+
+// session is a session with the hash of the token that the app's cookie holds.
+type session struct {
+	row       store.Session
+	tokenHash []byte
+}
+
+// judge turns rows into people. What can be said without looking at the store
+// is noted in the report.
+type judge struct {
+	now       time.Time
+	passwords string         // the column, or ""
+	addresses map[string]int // how many users of the source have a normal address
+	app       string         // that has the sessions, or ""
+	rolling   time.Duration
+	max       time.Duration
+}
+
+// user reads a user's row. ok is false when they are left out.
+func (j *judge) user(r *Report, row record) (p person, ok bool) {
+	id := textOf(row["id"])
+	if !idOK(id) {
+		r.leave("user", "the id is empty, longer than 255 bytes or no text", "")
+		return p, false
+	}
+	created, err := timeOf(row["createdat"])
+	if err != nil || created.IsZero() || created.After(j.now) {
+		created = j.now
+	}
+	p.user = store.User{ID: id, EmailNorm: store.NoEmail(id), CreatedAt: created, UpdatedAt: j.now}
+	p.user.Name = j.name(r, id, textOf(row["name"]))
+	p.user.Image = image(textOf(row["image"]))
+	return p, j.email(r, row, &p.user)
+}
+
+// email gives u the address of the row. ok is false when they are left out.
+func (j *judge) email(r *Report, row record, u *store.User) (ok bool) {
+	typed := strings.TrimSpace(norm.NFC.String(textOf(row["email"])))
+	if typed == "" {
+		r.lessen("user", "no address: they sign in with a linked account or a passkey only", u.ID)
+		return true
+	}
+	address, err := account.NormalEmail(typed)
+	if err != nil {
+		r.lessen("user", "the address is none, and left behind: they sign in with a linked account or a passkey only", u.ID)
+		return true
+	}
+	if j.addresses[address] > 1 {
+		r.leave("user", "several users of that database have one address, but for case or spelling: nobody can tell whose it is", u.ID)
+		return false
+	}
+	u.Email, u.EmailNorm = typed, address
+	verified := row["emailverified"]
+	if b, isBool := verified.(bool); isBool {
+		verified = nil
+		if b {
+			verified = j.now
+		}
+	}
+	if u.EmailVerifiedAt, err = timeOf(verified); err != nil {
+		r.lessen("user", "when the address was verified cannot be read: it counts as not verified", u.ID)
+	}
+	if u.EmailVerifiedAt.After(j.now) {
+		u.EmailVerifiedAt = j.now
+	}
+	return true
+}
+
+func idOK(id string) bool {
+	return id != "" && len(id) <= maxID && utf8.ValidString(id) && strings.TrimSpace(id) == id &&
+		strings.IndexFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
+
+// name makes a name one line that pages can show.
+func (j *judge) name(r *Report, id, name string) string {
+	name = strings.Join(strings.FieldsFunc(norm.NFC.String(strings.ToValidUTF8(name, "")), func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+	}), " ")
+	if len(name) <= maxName {
+		return name
+	}
+	r.lessen("user", "the name is longer than "+strconv.Itoa(maxName)+" bytes, and shortened", id)
+	cut := maxName
+	for !utf8.RuneStart(name[cut]) {
+		cut--
+	}
+	return strings.TrimSpace(name[:cut])
+}
+
+// image keeps an address of a picture that a page may show. Auth.js also keeps
+// whole pictures there, as data: URLs.
+func image(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" || u.Host == "" || len(text) > maxImage {
+		return ""
+	}
+	return u.String()
+}
+
+// account reads one linked account.
+func (j *judge) account(r *Report, p *person, row record) {
+	kind, provider, subject := textOf(row["type"]), textOf(row["provider"]), textOf(row["provideraccountid"])
+	switch kind {
+	case "oauth", "oidc", "":
+	case "webauthn":
+		r.Accounts.Read-- // it is half of a passkey, and counted there
+		return
+	default:
+		r.leave("account", "its type is "+strconv.Quote(kind)+", with nothing in it to sign in with", p.user.ID)
+		return
+	}
+	if !idOK(provider) || !idOK(subject) {
+		r.leave("account", "the provider or the id there is missing or no text", p.user.ID)
+		return
+	}
+	if kind == "" {
+		kind = "oauth"
+	}
+	a := store.Account{
+		ID: store.NewID(j.now), UserID: p.user.ID, Provider: provider, Subject: subject, Type: kind,
+		SessionState: textOf(row["sessionstate"]), CreatedAt: j.now,
+		Tokens: store.Tokens{
+			Access: textOf(row["accesstoken"]), Refresh: textOf(row["refreshtoken"]), ID: textOf(row["idtoken"]),
+			Type: textOf(row["tokentype"]), Scope: textOf(row["scope"]),
+		},
+	}
+	if created, err := timeOf(row["createdat"]); err == nil && !created.IsZero() && !created.After(j.now) {
+		a.CreatedAt = created
+	}
+	// Seconds, whatever the database keeps its other times in.
+	var err error
+	if a.Tokens.ExpiresAt, err = timeOf(row["expiresat"]); err != nil {
+		r.lessen("account", "when the access token ends cannot be read", p.user.ID)
+	}
+	p.accounts = append(p.accounts, a)
+}
+
+// passkey reads one authenticator.
+func (j *judge) passkey(r *Report, p *person, row record) {
+	id, idErr := bytesOf(row["credentialid"])
+	key, keyErr := bytesOf(row["credentialpublickey"])
+	count, ok := intOf(row["counter"])
+	// A COSE key is a CBOR map of some 77 bytes; RSA makes it 270.
+	if idErr != nil || keyErr != nil || !ok || count < 0 || len(id) == 0 || len(id) > 1023 || len(key) == 0 || len(key) > 2048 || key[0]>>5 != 5 {
+		r.leave("passkey", "the credential id, public key or counter cannot be read", p.user.ID)
+		return
+	}
+	p.passkeys = append(p.passkeys, store.Passkey{
+		CredentialID: id, UserID: p.user.ID, PublicKey: key, SignCount: count,
+		Transports:  strings.Join(strings.FieldsFunc(textOf(row["transports"]), func(r rune) bool { return r == ',' || r == ' ' }), " "),
+		MultiDevice: textOf(row["credentialdevicetype"]) == "multiDevice", BackedUp: boolOf(row["credentialbackedup"]), CreatedAt: j.now,
+	})
+}
+
+// password reads the user's password hash.
+func (j *judge) password(r *Report, p *person, row record) {
+	if j.passwords == "" {
+		return
+	}
+	hash := strings.TrimSpace(textOf(row[plain(j.passwords)]))
+	if hash == "" {
+		return
+	}
+	r.Passwords.Read++
+	if why := hashWrong(hash); why != "" {
+		r.leave("password", why, p.user.ID)
+		return
+	}
+	p.password = hash
+}
+
+// hashWrong says why a hash cannot be checked here, or "".
+func hashWrong(hash string) string {
+	const costly = "checking it would take too long: its cost is beyond what anybody should set"
+	switch {
+	case len(hash) == 60 && (strings.HasPrefix(hash, "$2a$") || strings.HasPrefix(hash, "$2b$") || strings.HasPrefix(hash, "$2y$")):
+		cost, err := strconv.Atoi(hash[4:6])
+		if err != nil || hash[6] != '$' || cost < 4 {
+			return "it is a damaged bcrypt hash"
+		}
+		if cost > 15 {
+			return costly
+		}
+		return ""
+	case strings.HasPrefix(hash, "$argon2id$"):
+		var version, memory, passes, lanes int
+		parts := strings.Split(hash, "$")
+		if len(parts) != 6 || !numbers(parts[2], &version, "v") || !numbers(parts[3], &memory, "m", &passes, "t", &lanes, "p") || version != 19 {
+			return "it is a damaged argon2id hash"
+		}
+		salt, saltErr := base64.RawStdEncoding.DecodeString(parts[4])
+		sum, sumErr := base64.RawStdEncoding.DecodeString(parts[5])
+		if saltErr != nil || sumErr != nil || len(salt) < 8 || len(sum) < 16 || passes < 1 || lanes < 1 || memory < 8*lanes {
+			return "it is a damaged argon2id hash"
+		}
+		if memory > 256<<10 || passes > 10 || lanes > 16 {
+			return costly
+		}
+		return ""
+	}
+	return "it is neither bcrypt nor argon2id: they choose a new one"
+}
+
+// numbers reads "m=19456,t=2,p=1" into pointers, each followed by its name.
+func numbers(text string, into ...any) bool {
+	fields := strings.Split(text, ",")
+	if len(fields)*2 != len(into) {
+		return false
+	}
+	for i, f := range fields {
+		name, number, _ := strings.Cut(f, "=")
+		n, err := strconv.Atoi(number)
+		if err != nil || name != into[2*i+1] {
+			return false
+		}
+		*into[2*i].(*int) = n
+	}
+	return true
+}
+
+// authJSLifetime is how long Auth.js lets a session live when told nothing.
+const authJSLifetime = 30 * 24 * time.Hour
+
+// session reads one session. Its token stands there in clear; here only its
+// hash does, so the cookie a browser has for the app goes on being good. It is
+// good for that App alone: no browser has a token of the Session itself.
+func (j *judge) session(r *Report, p *person, row record) {
+	hash, ok := secret.SessionHash(textOf(row["sessiontoken"]))
+	expires, err := timeOf(row["expires"])
+	switch {
+	case j.app == "":
+		r.leave("session", "it is not said whose cookie it is: configure the app as an [[app]], and name it with -app", "")
+		return
+	case err != nil || expires.IsZero():
+		r.leave("session", "when it ends cannot be read", p.user.ID)
+		return
+	case !expires.After(j.now):
+		r.leave("session", "it has expired", "")
+		return
+	case !ok:
+		r.leave("session", "its token is too short to be safe, or no token", p.user.ID)
+		return
+	}
+	// When they signed in is written nowhere. It counts as long ago, so that what
+	// asks for a fresh proof asks.
+	used := expires.Add(-authJSLifetime)
+	if latest := j.now.Add(-24 * time.Hour); used.After(latest) {
+		used = latest
+	}
+	nobodys, _ := secret.Hash(secret.Token())
+	p.sessions = append(p.sessions, session{tokenHash: hash, row: store.Session{
+		ID: store.NewID(j.now), TokenHash: nobodys, UserID: p.user.ID, AMR: "authjs", AuthAt: used, CreatedAt: used, SeenAt: used,
+		ExpiresAt: earlier(expires, j.now.Add(j.rolling)), MaxExpiresAt: j.now.Add(j.max), Device: "Auth.js",
+	}})
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

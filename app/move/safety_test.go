@@ -1,0 +1,333 @@
+package move_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gatelodge/app/audit"
+	"gatelodge/app/move"
+	"gatelodge/store"
+	"gatelodge/store/storetest"
+)
+
+func file(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func users(t *testing.T, db *store.DB) []store.User {
+	t.Helper()
+	return view(t, db, func(tx *store.Tx) ([]store.User, error) { return tx.Users("", 1000) })
+}
+
+func TestADryRunTellsTheSameAndChangesNothing(t *testing.T) {
+	dsn := database(t, fixture(t, "prisma.sql"))
+	before := file(t, strings.TrimPrefix(dsn, "file:"))
+	db := storetest.Open(t)
+	reading := move.Reading{PasswordColumn: "password"}
+	planned := plan(t, db, dsn, reading)
+	if got := users(t, db); len(got) > 0 || signedIn(t, db, maraToken) != "" {
+		t.Errorf("a dry run added %v", got)
+	}
+	done := take(t, db, dsn, reading)
+	if !planned.DryRun || done.DryRun {
+		t.Error("which of them was dry is told wrongly")
+	}
+	planned.DryRun = false
+	if diff := cmp.Diff(planned, done); diff != "" {
+		t.Errorf("planned and done differ:\n%s", diff)
+	}
+	if !bytes.Equal(before, file(t, strings.TrimPrefix(dsn, "file:"))) {
+		t.Error("the source was changed")
+	}
+}
+
+func TestASecondRunAddsNothingAndRevivesNothing(t *testing.T) {
+	dsn := database(t, fixture(t, "prisma.sql"))
+	db := storetest.Open(t)
+	take(t, db, dsn, move.Reading{})
+	// Since then Mara has signed out everywhere, unlinked Google and changed her name.
+	google := view(t, db, func(tx *store.Tx) (store.Account, error) { return tx.AccountBySubject("google", "1000001") })
+	storetest.Update(t, db, func(tx *store.Tx) error {
+		_, err := tx.EndSessionsOf("1", "")
+		return errors.Join(err, tx.RemoveAccount("1", google.ID), tx.SetProfile("1", store.Profile{Name: "Mara O."}, clock()))
+	})
+	report := take(t, db, dsn, move.Reading{PasswordColumn: "password"})
+	if report.Here != 3 || report.Users.Taken+report.Accounts.Taken+report.Sessions.Taken+report.Passwords.Taken != 0 {
+		t.Errorf("reported: %+v", report)
+	}
+	if got := signedIn(t, db, maraToken); got != "" {
+		t.Error("a session that she ended is back")
+	}
+	if got := view(t, db, func(tx *store.Tx) ([]store.Account, error) { return tx.AccountsOf("1") }); len(got) > 0 {
+		t.Errorf("an account that she unlinked is back: %v", got)
+	}
+	if got := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByID("1") }); got.Name != "Mara O." {
+		t.Errorf("her name is %q again", got.Name)
+	}
+}
+
+// many makes n users with an account and a session each.
+func many(n int) string {
+	var b strings.Builder
+	b.WriteString(`CREATE TABLE user (id text, name text, email text, emailVerified integer);
+		CREATE TABLE account (userId text, type text, provider text, providerAccountId text);
+		CREATE TABLE session (sessionToken text, userId text, expires integer);`)
+	for i := range n {
+		fmt.Fprintf(&b, "INSERT INTO user VALUES ('u%06d', 'User', 'u%d@home.example', NULL);", i, i)
+		fmt.Fprintf(&b, "INSERT INTO account VALUES ('u%06d', 'oauth', 'github', '%d');", i, i)
+		fmt.Fprintf(&b, "INSERT INTO session VALUES ('7a4e596f-74d5-4e06-b419-%012d', 'u%06d', %d);", i, i, storetest.Now.Add(time.Hour).UnixMilli())
+	}
+	return b.String()
+}
+
+func TestAnInterruptedImportGoesOnWhereItStopped(t *testing.T) {
+	dsn := database(t, many(250))
+	db := storetest.Open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	report, err := importer(db).Import(ctx, audit.From{}, open(t, dsn, move.Reading{}), func(done, total int) {
+		if done == 100 {
+			cancel()
+		}
+		if total != 250 {
+			t.Errorf("of %d users, want 250", total)
+		}
+	})
+	if !errors.Is(err, context.Canceled) || report.Users.Taken != 100 {
+		t.Fatalf("it ended with %v after %d users", err, report.Users.Taken)
+	}
+	for _, u := range users(t, db) {
+		accounts := view(t, db, func(tx *store.Tx) ([]store.Account, error) { return tx.AccountsOf(u.ID) })
+		sessions := view(t, db, func(tx *store.Tx) ([]store.Session, error) { return tx.SessionsOf(u.ID, clock()) })
+		if len(accounts) != 1 || len(sessions) != 1 {
+			t.Errorf("%s came by halves: %d accounts, %d sessions", u.ID, len(accounts), len(sessions))
+		}
+	}
+	report = take(t, db, dsn, move.Reading{})
+	if report.Here != 100 || report.Users.Taken != 150 || report.Accounts.Taken != 150 || report.Sessions.Taken != 150 {
+		t.Errorf("the second run: %+v", report)
+	}
+	if got := len(users(t, db)); got != 250 {
+		t.Errorf("there are %d users, want 250", got)
+	}
+}
+
+// reasons returns how many were left out, or came with less, by kind and the
+// first words of why.
+func reasons(list []move.Reason) map[string]int {
+	counts := make(map[string]int)
+	for _, r := range list {
+		words := strings.Fields(r.Why)
+		counts[r.Kind+": "+strings.Join(words[:min(5, len(words))], " ")] += r.Count
+	}
+	return counts
+}
+
+// Whoever made a second account in the app with another spelling of somebody's
+// address must not get the first one's mail here, nor the other way round.
+func TestUsersWithOneAddressAreLeftOutAndNamed(t *testing.T) {
+	dsn := database(t, fixture(t, "drizzle.sql"), `
+		INSERT INTO user VALUES ('4', 'Eve', 'MARA@home.example', 1740823200123, NULL);
+		INSERT INTO account VALUES ('4', 'oauth', 'github', '666', NULL, NULL, NULL, NULL, NULL, NULL, NULL)`)
+	db := storetest.Open(t)
+	report := take(t, db, dsn, move.Reading{})
+	if got := users(t, db); len(got) != 2 {
+		t.Errorf("there are %v", got)
+	}
+	if got := signedIn(t, db, maraToken); got != "" {
+		t.Errorf("the session of somebody who was left out signs in %s", got)
+	}
+	i := -1
+	for n, r := range report.LeftOut {
+		if r.Kind == "user" {
+			i = n
+		}
+	}
+	if i < 0 || report.LeftOut[i].Count != 2 || !cmp.Equal(report.LeftOut[i].Examples, []string{"1", "4"}) {
+		t.Errorf("left out: %+v", report.LeftOut)
+	}
+}
+
+func TestWhoIsHereKeepsAddressIDAndAccounts(t *testing.T) {
+	db := storetest.Open(t)
+	admin := storetest.User(t, db, "mara@home.example") // the first admin, set up before the import
+	eve := store.User{ID: "3", Email: "eve@home.example", EmailNorm: "eve@home.example", CreatedAt: clock(), UpdatedAt: clock()}
+	storetest.Update(t, db, func(tx *store.Tx) error {
+		return errors.Join(tx.AddUser(eve), tx.AddAccount(store.Account{
+			ID: "mine", UserID: admin.ID, Provider: "github", Subject: "2000002", Type: "oauth", CreatedAt: clock(),
+		}), tx.AddPasskey(store.Passkey{CredentialID: []byte{1, 2, 3, 4}, UserID: admin.ID, PublicKey: []byte{0xa1}, CreatedAt: clock()}))
+	})
+	report := take(t, db, database(t, fixture(t, "prisma.sql")), move.Reading{})
+	if report.Users.Taken != 1 || report.Here != 1 || report.Accounts.Taken != 0 {
+		t.Errorf("reported: %+v", report)
+	}
+	want := map[string]int{
+		"user: somebody here has that address": 1, "account: it belongs to somebody here": 1, "session: it has expired": 1,
+		"verification token: it is bound to the": 1,
+	}
+	if diff := cmp.Diff(want, reasons(report.LeftOut)); diff != "" {
+		t.Error(diff)
+	}
+	if got := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByEmail("mara@home.example") }); got.ID != admin.ID {
+		t.Errorf("the address leads to %s", got.ID)
+	}
+	if got := view(t, db, func(tx *store.Tx) (store.Account, error) { return tx.AccountBySubject("github", "2000002") }); got.UserID != admin.ID {
+		t.Errorf("the account leads to %s", got.UserID)
+	}
+	if got := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByID("3") }); got.Email != "eve@home.example" {
+		t.Errorf("the user with id 3 is %s", got.Email)
+	}
+}
+
+func TestWhatCannotBeTakenIsCountedWithTheReason(t *testing.T) {
+	future := storetest.Now.Add(time.Hour).UnixMilli()
+	dsn := database(t, fixture(t, "prisma.sql"), fmt.Sprintf(`
+		DELETE FROM "Account"; DELETE FROM "Session"; DELETE FROM "Authenticator"; DELETE FROM "User";
+		INSERT INTO "User" VALUES ('', 'no id', 'a@home.example', NULL, NULL, NULL, NULL, 0, 0);
+		INSERT INTO "User" VALUES ('a b'||char(10), 'line break', 'b@home.example', NULL, NULL, NULL, NULL, 0, 0);
+		INSERT INTO "User" VALUES ('5', 'no address', 'not an address', NULL, 'data:image/png;base64,AAAA', NULL, NULL, 0, 0);
+		INSERT INTO "User" VALUES ('6', '%s', 'six@home.example', 'yesterday', 'javascript:alert(1)', 'scrypt:1:2', NULL, 'soon', 0);
+		INSERT INTO "User" VALUES ('7', 'Bidi' || char(8238) || 'gpj', 'seven@home.example', 4102444800000, NULL, '$2b$31$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy', NULL, 0, 0);
+		INSERT INTO "Account" VALUES ('6', 'credentials', 'credentials', '6', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0);
+		INSERT INTO "Account" VALUES ('6', 'oauth', '', '6', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0);
+		INSERT INTO "Account" VALUES ('nobody', 'oauth', 'github', '8', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0);
+		INSERT INTO "Account" VALUES ('6', 'oauth', 'github', '9', NULL, NULL, 'never', NULL, NULL, NULL, NULL, 0, 0);
+		INSERT INTO "Session" VALUES ('short', '6', %d, 0, 0);
+		INSERT INTO "Session" VALUES ('7a4e596f-74d5-4e06-b419-1af3fc6cb905', '6', 'never', 0, 0);
+		INSERT INTO "Session" VALUES ('7a4e596f-74d5-4e06-b419-1af3fc6cb906', 'nobody', %d, 0, 0);
+		INSERT INTO "Authenticator" VALUES ('!!', '6', '!!', 'pQEC', 1, 'singleDevice', 0, NULL);
+		INSERT INTO "Authenticator" VALUES ('AQID', '6', 'AQID', 'AAAA', 1, 'singleDevice', 0, NULL)`,
+		strings.Repeat("é", 60), future, future))
+	db := storetest.Open(t)
+	report := take(t, db, dsn, move.Reading{PasswordColumn: "password"})
+	left := map[string]int{
+		"user: the id is empty, longer":              2,
+		"account: its type is \"credentials\", with": 1, "account: the provider or the id": 1, "account: the user it belongs to": 1,
+		"passkey: the credential id, public key": 2, "password: it is neither bcrypt nor": 1, "password: checking it would take too": 1,
+		"session: its token is too short": 1, "session: when it ends cannot be": 1, "session: the user it belongs to": 1,
+		"verification token: it is bound to the": 1,
+	}
+	if diff := cmp.Diff(left, reasons(report.LeftOut)); diff != "" {
+		t.Errorf("left out: %s", diff)
+	}
+	less := map[string]int{
+		"user: the address is none, and": 1, "user: the name is longer than": 1, "user: when the address was verified": 1,
+		"account: when the access token ends": 1,
+	}
+	if diff := cmp.Diff(less, reasons(report.Less)); diff != "" {
+		t.Errorf("with less: %s", diff)
+	}
+	six := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByID("6") })
+	if six.Name != strings.Repeat("é", 50) || six.Image != "" || !six.EmailVerifiedAt.IsZero() {
+		t.Errorf("it came as %+v", six)
+	}
+	seven := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByID("7") })
+	if seven.Name != "Bidi gpj" || seven.EmailVerifiedAt.After(clock()) {
+		t.Errorf("it came as %+v", seven)
+	}
+}
+
+func TestTokensOfUpstreamsAreSealedOnTheWayIn(t *testing.T) {
+	dir := t.TempDir()
+	db, err := store.Open(t.Context(), store.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	take(t, db, database(t, fixture(t, "prisma.sql")), move.Reading{})
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	kept := file(t, filepath.Join(dir, "gatelodge.db"))
+	for _, secret := range []string{"access-1", "refresh-1", "id-1", maraToken} {
+		if bytes.Contains(kept, []byte(secret)) {
+			t.Errorf("%s stands in the database in clear", secret)
+		}
+	}
+	if !bytes.Contains(kept, []byte("1000001")) {
+		t.Error("the test looks at the wrong file")
+	}
+}
+
+// What asks for a fresh proof of who somebody is must ask an imported session.
+func TestAnImportedSessionProvesNothingFresh(t *testing.T) {
+	db := storetest.Open(t)
+	take(t, db, database(t, fixture(t, "drizzle.sql")), move.Reading{})
+	for _, s := range view(t, db, func(tx *store.Tx) ([]store.Session, error) { return tx.SessionsOf("1", clock()) }) {
+		if clock().Sub(s.AuthAt) < 24*time.Hour || s.MaxExpiresAt.After(clock().Add(180*24*time.Hour)) || s.ExpiresAt.After(clock().Add(30*24*time.Hour)) {
+			t.Errorf("it came as %+v", s)
+		}
+	}
+}
+
+func TestAnImportIsInTheAuditLog(t *testing.T) {
+	db := storetest.Open(t)
+	take(t, db, database(t, fixture(t, "prisma.sql")), move.Reading{})
+	events := view(t, db, func(tx *store.Tx) ([]store.Event, error) { return tx.EventsByReference("GL-TEST-0001") })
+	kinds := make(map[string]int)
+	for _, e := range events {
+		kinds[e.Kind]++
+	}
+	if diff := cmp.Diff(map[string]int{audit.UserImported: 3, audit.Imported: 1}, kinds); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAWrongDatabaseIsRefusedInWords(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "notes.txt")
+	if err := os.WriteFile(text, []byte(strings.Repeat("these are notes\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ours := t.TempDir()
+	db, err := store.Open(t.Context(), store.Options{Dir: ours})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	prisma := database(t, fixture(t, "prisma.sql"))
+	for name, test := range map[string]struct {
+		dsn       string
+		reading   move.Reading
+		say, hint string
+	}{
+		"no name":          {"dev.db", move.Reading{}, "names no database", "file:PATH"},
+		"no file":          {"file:nowhere.db", move.Reading{Dir: dir}, "nowhere.db", "directory this command runs in"},
+		"a directory":      {"file:.", move.Reading{Dir: dir}, "is a directory", "file in it"},
+		"a text":           {"file:" + text, move.Reading{}, "cannot be read", "SQLite"},
+		"our own":          {"file:" + ours + "/gatelodge.db", move.Reading{}, "not a database of Auth.js", "-map User=members"},
+		"two that fit":     {database(t, fixture(t, "renamed.sql")), move.Reading{}, "app_leads, app_members", "-map User=app_leads"},
+		"no such table":    {prisma, move.Reading{Map: map[string]string{"User": "members"}}, `no table "members"`, "Account"},
+		"no such model":    {prisma, move.Reading{Map: map[string]string{"Person": "User"}}, `no "Person"`, "one of User"},
+		"another table":    {prisma, move.Reading{Map: map[string]string{"Session": "Post"}}, `"Post" is no Session`, "-map"},
+		"no such column":   {prisma, move.Reading{PasswordColumn: "hash"}, `no column "hash"`, "password"},
+		"nobody listening": {"postgres://me:sesame@127.0.0.1:1/app", move.Reading{}, "cannot be read", "psql"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := move.Open(t.Context(), test.dsn, test.reading)
+			if err == nil {
+				t.Fatal(errors.Join(errors.New("it was opened"), s.Close()))
+			}
+			var hinted interface{ Hint() string }
+			if !errors.As(err, &hinted) || !strings.Contains(err.Error(), test.say) || !strings.Contains(hinted.Hint(), test.hint) {
+				t.Errorf("got %v", err)
+			} else if strings.Contains(err.Error()+hinted.Hint(), "sesame") {
+				t.Errorf("it tells the password: %v", err)
+			}
+		})
+	}
+}

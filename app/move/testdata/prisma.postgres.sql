@@ -1,0 +1,11 @@
+-- The Prisma adapter on PostgreSQL: quoted names, times without a zone that
+-- mean UTC.
+CREATE TABLE "User" ("id" TEXT NOT NULL PRIMARY KEY, "name" TEXT, "email" TEXT, "emailVerified" TIMESTAMP(3), "image" TEXT, "createdAt" TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, "updatedAt" TIMESTAMP(3) NOT NULL);
+CREATE TABLE "Account" ("userId" TEXT NOT NULL, "type" TEXT NOT NULL, "provider" TEXT NOT NULL, "providerAccountId" TEXT NOT NULL, "refresh_token" TEXT, "access_token" TEXT, "expires_at" INTEGER, "token_type" TEXT, "scope" TEXT, "id_token" TEXT, "session_state" TEXT, "createdAt" TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, "updatedAt" TIMESTAMP(3) NOT NULL, PRIMARY KEY ("provider", "providerAccountId"));
+CREATE TABLE "Session" ("sessionToken" TEXT NOT NULL, "userId" TEXT NOT NULL, "expires" TIMESTAMP(3) NOT NULL, "createdAt" TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, "updatedAt" TIMESTAMP(3) NOT NULL);
+CREATE TABLE "Authenticator" ("credentialID" TEXT NOT NULL, "userId" TEXT NOT NULL, "providerAccountId" TEXT NOT NULL, "credentialPublicKey" TEXT NOT NULL, "counter" INTEGER NOT NULL, "credentialDeviceType" TEXT NOT NULL, "credentialBackedUp" BOOLEAN NOT NULL, "transports" TEXT, PRIMARY KEY ("userId", "credentialID"));
+
+INSERT INTO "User" VALUES ('1', 'Mara Okafor', 'Mara@Home.example', '2025-03-01 10:00:00.123', 'https://img.example/mara.png', DEFAULT, '2025-02-01'), ('2', NULL, NULL, NULL, NULL, DEFAULT, '2025-02-01'), ('3', 'Eva', 'eva@home.example', NULL, NULL, DEFAULT, '2025-02-01');
+INSERT INTO "Account" VALUES ('1', 'oidc', 'google', '1000001', 'refresh-1', 'access-1', 1798000000, 'bearer', 'openid email', 'id-1', NULL, DEFAULT, '2025-02-01'), ('2', 'oauth', 'github', '2000002', NULL, 'access-2', NULL, 'bearer', 'read:user', NULL, NULL, DEFAULT, '2025-02-01'), ('1', 'webauthn', 'passkey', 'AQIDBA==', NULL, NULL, NULL, NULL, NULL, NULL, NULL, DEFAULT, '2025-02-01');
+INSERT INTO "Session" VALUES ('7a4e596f-74d5-4e06-b419-1af3fc6cb901', '1', '2026-12-20 00:00:00', DEFAULT, '2025-02-01'), ('7a4e596f-74d5-4e06-b419-1af3fc6cb902', '2', '2026-12-20 00:00:00', DEFAULT, '2025-02-01'), ('7a4e596f-74d5-4e06-b419-1af3fc6cb903', '1', '2025-02-01 00:00:00', DEFAULT, '2025-02-01');
+INSERT INTO "Authenticator" VALUES ('AQIDBA==', '1', 'AQIDBA==', 'pQECAyYgASFYIA==', 7, 'multiDevice', TRUE, 'internal,hybrid');
