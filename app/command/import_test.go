@@ -26,16 +26,26 @@ func TestWhoWasSignedInAtTheAppIsSignedInHere(t *testing.T) {
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
+	write(t, filepath.Join(dir, "config.toml"), `
+[[app]]
+name = "Wiki"
+hosts = ["wiki.example.com"]
+allow = ["everyone"]
+[app.authjs]
+version = "v5"
+`, 0o600)
 	s := serve(t, dir)
 
 	if got := use(t, dir, "import", "authjs", "file:app.db", "-yes"); got.code != 0 {
 		t.Fatalf("got %+v", got)
 	}
-	ask := func() string {
+	ask := func(host string) string {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/auth/session", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		r.Host = host
+		r.AddCookie(&http.Cookie{Name: "__Secure-authjs.session-token", Value: "7a4e596f-74d5-4e06-b419-1af3fc6cb901"})
 		r.Header.Set("Authorization", "Bearer 7a4e596f-74d5-4e06-b419-1af3fc6cb901")
 		res, err := http.DefaultClient.Do(r)
 		if err != nil {
@@ -48,8 +58,11 @@ func TestWhoWasSignedInAtTheAppIsSignedInHere(t *testing.T) {
 		}
 		return string(body)
 	}
-	if got := ask(); !strings.Contains(got, `"id":"cm0mara"`) {
+	if got := ask("wiki.example.com"); !strings.Contains(got, `"id":"cm0mara"`) {
 		t.Errorf("the session is %s", got)
+	}
+	if got := ask("127.0.0.1"); strings.Contains(got, "cm0mara") {
+		t.Errorf("the App's token is good at our own address: %s", got)
 	}
 	if got := use(t, dir, "user", "sign-out", "mara@home.example"); got.code != 0 {
 		t.Fatalf("got %+v", got)
@@ -57,7 +70,7 @@ func TestWhoWasSignedInAtTheAppIsSignedInHere(t *testing.T) {
 	if got := use(t, dir, "import", "authjs", "file:app.db", "-yes"); got.code != 0 {
 		t.Fatalf("got %+v", got)
 	}
-	if got := ask(); strings.Contains(got, "cm0mara") {
+	if got := ask("wiki.example.com"); strings.Contains(got, "cm0mara") {
 		t.Errorf("after the sign-out the session is %s", got)
 	}
 }
