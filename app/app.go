@@ -20,6 +20,7 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/backup"
 	"gatelodge/app/challenge"
+	"gatelodge/app/clock"
 	"gatelodge/app/config"
 	"gatelodge/app/keys"
 	"gatelodge/app/lang"
@@ -62,7 +63,8 @@ type App struct {
 	DKIM      *dkim.Ring
 	Check     *check.Checker
 	Roots     *x509.CertPool // nil for the system's
-	Now       func() time.Time
+	Clock     *clock.Clock
+	Now       func() time.Time // Clock's
 	Log       *slog.Logger
 }
 
@@ -70,6 +72,8 @@ type App struct {
 type Options struct {
 	Log *slog.Logger
 	Now func() time.Time // nil is time.Now
+	// Steady never goes back and is not set by anybody; nil is the system's.
+	Steady func() time.Duration
 	// Captured is where a short notice of each captured mail goes; nil discards.
 	Captured io.Writer
 }
@@ -78,6 +82,9 @@ type Options struct {
 func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Steady == nil {
+		o.Steady = clock.Steady()
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -103,8 +110,13 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if wrong != nil {
 		return nil, errors.Join(fmt.Errorf("loading the sentences: %w", wrong), db.Close())
 	}
+	house, err := clockOf(ctx, db, o)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	o.Now = house.Now
 	a := &App{
-		Config: c, DB: db, Lang: catalog, Apps: registered, Roots: roots, Now: o.Now, Log: o.Log,
+		Clock: house, Config: c, DB: db, Lang: catalog, Apps: registered, Roots: roots, Now: o.Now, Log: o.Log,
 		Audit: audit.New(db, o.Now, o.Log), Recent: audit.NewRecent(), Limits: limit.NewShared(o.Now, db, o.Log),
 	}
 	a.Keys = keys.New(db, a.Audit, o.Log)
@@ -132,7 +144,7 @@ func (a *App) build(captured io.Writer) {
 		a.Composer.Templates = templates
 	}
 	a.Queue = queue.New(queue.Config{
-		DB: a.DB, Now: a.Now, Log: a.Log, From: from.Address, Transport: a.transport(),
+		DB: a.DB, Now: a.Now, Log: a.Log, From: from.Address, Transport: a.transport(), Doubtful: a.Clock.Doubtful,
 		Captured: func(w store.Work) { notice(captured, a.Log, w, c.Origin().String()) },
 	})
 	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Capture: c.Mail.Mode == "capture"}

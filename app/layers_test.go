@@ -88,7 +88,7 @@ func TestImportsPointRight(t *testing.T) {
 // Two flows never import each other, and a leaf imports nothing but leaves.
 func TestStepsWithinAppPointDown(t *testing.T) {
 	steps := [][]string{
-		{"fault", "secret", "lang", "config", "device", "programtest"},
+		{"clock", "fault", "secret", "lang", "config", "device", "programtest"},
 		{"audit", "limit"},
 		{"account", "session", "challenge", "keys", "backup", "apps"},
 		{"mail"},

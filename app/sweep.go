@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gatelodge/app/clock"
 	"gatelodge/store"
 )
 
@@ -11,11 +12,6 @@ const (
 	sweepEvery = 10 * time.Minute
 	sweepRows  = 100
 	sweepPause = 100 * time.Millisecond
-	// A clock that is further ahead than this of where the last sweep left it has
-	// jumped, or the server was off.
-	sweepJump = 48 * time.Hour
-	// Until then nobody can tell which, and nothing is removed.
-	sweepHold = 24 * time.Hour
 )
 
 // sweep removes what has expired long ago, until ctx ends.
@@ -40,38 +36,41 @@ func (a *App) sweep(ctx context.Context) {
 	}
 }
 
-// sweepOnce removes some rows and returns how many, unless the clock may be
-// wrong: one that is ten years ahead must not end every session for good.
+// sweepOnce keeps the time and removes some rows, of which it returns the number,
+// unless the clock may be wrong: one that is ten years ahead must not end every
+// session for good.
 func (a *App) sweepOnce(ctx context.Context) (int, error) {
-	now := a.Now()
-	held := false
-	err := a.DB.Update(ctx, func(tx *store.Tx) error {
-		last, err := tx.Moment("swept_at")
-		if err != nil {
-			return err
-		}
-		until, err := tx.Moment("sweep_held_until")
-		if err != nil {
-			return err
-		}
-		jumped := !last.IsZero() && now.Sub(last) > sweepJump
-		if jumped {
-			until = now.Add(sweepHold)
-			if err := tx.SetMoment("sweep_held_until", until); err != nil {
-				return err
-			}
-		}
-		// Held until a moment of a clock that has been set back since means
-		// nothing any more.
-		held = now.Before(until) && until.Sub(now) <= sweepHold
-		return tx.SetMoment("swept_at", now)
-	})
+	err := a.DB.Update(ctx, func(tx *store.Tx) error { return tx.SetMoment(clockMark, a.Clock.Mark()) })
 	if err != nil {
 		return 0, err
 	}
-	if held {
-		a.Log.Warn("the clock is far ahead of the last run's; nothing is removed for a day", "now", now)
+	if late := a.Clock.Behind(); late > 0 {
+		a.Log.Warn("the clock is behind the time that was kept; set it right", "by", late.Round(time.Second))
+	}
+	if a.Clock.Doubtful() {
+		a.Log.Warn("the clock is far ahead of the last run's; nothing is removed for a day", "now", a.Now())
 		return 0, nil
 	}
-	return a.DB.Sweep(ctx, now, sweepRows)
+	return a.DB.Sweep(ctx, a.Now(), sweepRows)
+}
+
+// clockMark is the name of the trusted time in the store.
+const clockMark = "clock_mark"
+
+// clockOf returns the house's clock, which goes on from where the last run left
+// it.
+func clockOf(ctx context.Context, db *store.DB, o Options) (*clock.Clock, error) {
+	var mark time.Time
+	err := db.View(ctx, func(tx *store.Tx) (err error) {
+		mark, err = tx.Moment(clockMark)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := clock.New(o.Now, o.Steady, mark)
+	if late := c.Behind(); late > 0 {
+		o.Log.Warn("the clock is behind the time that was kept; until it is right the house goes on from there", "by", late.Round(time.Second))
+	}
+	return c, nil
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -15,7 +16,8 @@ func TestAWrongClockRemovesNothingForGood(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	c := config.Default()
 	c.DataDir = t.TempDir()
-	a, err := Open(t.Context(), &c, Options{Now: func() time.Time { return now }})
+	steady := time.Duration(0)
+	a, err := Open(t.Context(), &c, Options{Now: func() time.Time { return now }, Steady: func() time.Duration { return steady }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,27 +48,39 @@ func TestAWrongClockRemovesNothingForGood(t *testing.T) {
 	}
 	right := now
 	sweep()
+	// Somebody signs in by the wrong time: that must not last for ten years.
 	now = right.AddDate(10, 0, 0)
+	wrong := ""
+	if err := a.DB.Update(t.Context(), func(tx *store.Tx) (err error) {
+		wrong, _, err = a.Sessions.Start(tx, Operator(), u.ID, "email", "")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
 	for range 100 { // most of a day
 		if n := sweep(); n > 0 {
 			t.Fatalf("%d rows were removed by a clock that had just jumped", n)
 		}
-		now = now.Add(10 * time.Minute)
+		now, steady = now.Add(10*time.Minute), steady+10*time.Minute
 	}
 	if signedIn() {
 		t.Error("an expired session opens")
 	}
-	now = right.Add(17 * time.Hour)
+	now = right.Add(steady)
 	sweep()
 	if !signedIn() {
 		t.Error("with the clock right again the session is gone")
 	}
+	hash, _ := secret.Hash(wrong)
+	if _, _, err := a.DB.SessionByToken(t.Context(), hash, now); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a session of ten years ahead is one now: %v", err)
+	}
 	// A clock that was right all along: after a day the sweeping goes on.
-	now = right.AddDate(1, 0, 0)
+	now = now.AddDate(1, 0, 0)
 	sweep()
 	removed := 0
 	for range 150 {
-		now = now.Add(10 * time.Minute)
+		now, steady = now.Add(10*time.Minute), steady+10*time.Minute
 		removed += sweep()
 	}
 	if removed == 0 || signedIn() {

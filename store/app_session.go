@@ -27,7 +27,7 @@ const sessionByAppTokenQuery = `
 	  FROM app_sessions a
 	  JOIN sessions s ON s.id = a.session_id
 	  JOIN users u ON u.id = s.user_id
-	 WHERE a.token_hash = $1 AND a.app = $3 AND s.expires_at > $2 AND u.disabled_at IS NULL`
+	 WHERE a.token_hash = $1 AND a.app = $3 AND s.expires_at > $2 AND s.auth_at <= $2 + 300000 AND u.disabled_at IS NULL`
 
 // PutAppSession gives the App its share of a Session. An earlier one of the
 // same App and Session ends: there is one.
@@ -107,4 +107,4 @@ const sessionOfQuery = `
 	SELECT ` + sessionCheckColumns + `
 	  FROM sessions s
 	  JOIN users u ON u.id = s.user_id
-	 WHERE s.id = $1 AND s.expires_at > $2 AND u.disabled_at IS NULL`
+	 WHERE s.id = $1 AND s.expires_at > $2 AND s.auth_at <= $2 + 300000 AND u.disabled_at IS NULL`

@@ -68,6 +68,11 @@ func (db *DB) readSessionOnce(ctx context.Context, app string, tokenHash []byte,
 	return scanSession(db.hot.sessionByAppToken.QueryRowContext(ctx, tokenHash, ms(now), app))
 }
 
+// skew is how far apart the clocks of several servers may be. A session that
+// began later than that after now was made by a clock that was wrong, and would
+// outlive every limit.
+const skew = 5 * time.Minute // 300000 in the queries
+
 // sessionCheckColumns are what a check reads of sessions s and users u.
 const sessionCheckColumns = `s.token_hash, s.id, s.user_id, s.amr, s.auth_at, s.seen_at, s.expires_at, s.max_expires_at,
 	       u.email, u.email_verified_at, u.name, u.image, u.language, u.theme, u.time_zone, u.admin, u.created_at,
@@ -104,7 +109,7 @@ const sessionByTokenQuery = `
 	SELECT ` + sessionCheckColumns + `
 	  FROM sessions s
 	  JOIN users u ON u.id = s.user_id
-	 WHERE s.token_hash = $1 AND s.expires_at > $2 AND u.disabled_at IS NULL`
+	 WHERE s.token_hash = $1 AND s.expires_at > $2 AND s.auth_at <= $2 + 300000 AND u.disabled_at IS NULL`
 
 // AddSession adds s.
 func (tx *Tx) AddSession(s Session) error {

@@ -31,6 +31,10 @@ var schedules = [classes][]time.Duration{
 // policyTries is how often a server may refuse us as a sender before we believe it.
 const policyTries = 3
 
+// doubtFor is when mail is looked at again that is too late by a clock that may
+// be wrong.
+const doubtFor = 10 * time.Minute
+
 // busyFor is when a message is tried again that found enough of ours there.
 const busyFor = 2 * time.Second
 
@@ -49,6 +53,10 @@ func (q *Queue) attempt(ctx context.Context, w store.Work) {
 	switch {
 	case !w.Addressed:
 		q.finish(w, store.Report{State: "unaddressed", Attempts: w.Attempts}, nil)
+		return
+	case !now.Add(margin).Before(w.NotAfter) && q.doubtful():
+		// By a clock that may be years ahead: neither sent nor dropped.
+		q.finish(w, store.Report{State: "queued", DueAt: now.Add(doubtFor), Attempts: w.Attempts - 1, Text: "the clock may be wrong"}, nil)
 		return
 	case !now.Add(margin).Before(w.NotAfter):
 		q.finish(w, store.Report{State: "expired", Attempts: w.Attempts - 1, Text: "it would have come too late"}, nil)

@@ -46,6 +46,8 @@ const (
 	stopWithin = 30 * time.Second
 	// idle is the longest sleep: whatever a wake-up missed is seen then.
 	idle = time.Minute
+	// furthest is later than any attempt is booked by a clock that is right.
+	furthest = 24 * time.Hour
 	// lookForOrphans is how often one of several servers looks for mail that
 	// another one has queued or died with.
 	lookForOrphans = 5 * time.Second
@@ -86,6 +88,7 @@ type Queue struct {
 	transport Transport
 	wake      chan struct{}
 	captured  func(store.Work)
+	doubtful  func() bool
 
 	mu      sync.Mutex
 	busy    [classes]int
@@ -100,15 +103,21 @@ type Config struct {
 	Log       *slog.Logger
 	From      string
 	Transport Transport
+	// Doubtful reports whether the clock may be far ahead: then nothing is dropped
+	// for being too late. nil is never.
+	Doubtful func() bool
 	// Captured is told of each message that was captured, to show it.
 	Captured func(store.Work)
 }
 
 // New returns the queue. Its Run must run for mail to leave.
 func New(c Config) *Queue {
+	if c.Doubtful == nil {
+		c.Doubtful = func() bool { return false }
+	}
 	return &Queue{
 		db: c.DB, now: c.Now, log: c.Log, from: c.From, owner: c.DB.Owner(), transport: c.Transport,
-		wake: make(chan struct{}, 1), captured: c.Captured, domains: make(map[string]int),
+		wake: make(chan struct{}, 1), captured: c.Captured, doubtful: c.Doubtful, domains: make(map[string]int),
 	}
 }
 
