@@ -40,7 +40,7 @@ func (db *DB) lookUpSession(ctx context.Context, app string, tokenHash []byte, n
 		return db.readSession(ctx, app, tokenHash, now)
 	}
 	e, ok, generation := db.cache.get(tokenHash)
-	if ok && e.app == app && e.session.ExpiresAt.After(now) {
+	if ok && e.app == app && e.session.ExpiresAt.After(now) && !e.session.AuthAt.After(now.Add(skew)) {
 		return e.session, e.user, nil
 	}
 	s, u, err := db.readSession(ctx, app, tokenHash, now)

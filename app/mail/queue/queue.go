@@ -319,5 +319,10 @@ func (q *Queue) untilDue(ctx context.Context, class int) time.Duration {
 		}
 		return idle
 	}
-	return max(0, due.Sub(now))
+	if wait := due.Sub(now); wait <= furthest {
+		return max(0, wait)
+	}
+	q.log.Warn("mail was booked by a clock that was wrong; it is due now", "booked", due)
+	q.dueNow()
+	return 0
 }

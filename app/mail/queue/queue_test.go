@@ -28,6 +28,29 @@ type house struct {
 	answer   func(n int, e deliver.Envelope) deliver.Result
 	attempts int
 	start    time.Time
+	// off is how far the queue's clock is from the right time, and doubtful
+	// whether the house doubts it.
+	off      time.Duration
+	doubtful bool
+}
+
+func (h *house) now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Now().Add(h.off)
+}
+
+func (h *house) doubts() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.doubtful
+}
+
+// set sets the queue's clock.
+func (h *house) set(off time.Duration, doubtful bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.off, h.doubtful = off, doubtful
 }
 
 // run calls f in a bubble with a queue that runs until f returns.
@@ -45,8 +68,8 @@ func runWay(t *testing.T, way queue.Transport, answer func(n int, e deliver.Enve
 		h := &house{t: t, db: db, answer: answer, start: time.Now()}
 		way.Deliver = h.deliver
 		h.Queue = queue.New(queue.Config{
-			DB: db, Now: time.Now, Log: slog.New(slog.DiscardHandler), From: "login@home.example",
-			Transport: way,
+			DB: db, Now: h.now, Log: slog.New(slog.DiscardHandler), From: "login@home.example",
+			Transport: way, Doubtful: h.doubts,
 		})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -173,6 +196,35 @@ func TestAGreylistedMailIsTriedUntilItIsTaken(t *testing.T) {
 			if h.at[i] < b[0] || h.at[i] > b[1] {
 				t.Errorf("attempt %d came after %v, want between %v and %v", i+1, h.at[i], b[0], b[1])
 			}
+		}
+	})
+}
+
+// A clock that leaps ten years ahead makes mail neither too late nor due at
+// once for ever: when it is right again the mail goes, once.
+func TestAClockThatLeapsDropsNoMail(t *testing.T) {
+	down := true
+	answer := func(int, deliver.Envelope) deliver.Result {
+		if down {
+			return temporary(deliver.AtTo, 451)
+		}
+		return sent
+	}
+	run(t, answer, func(h *house) {
+		h.add("a", queue.ClassSignIn, 2*time.Hour)
+		time.Sleep(time.Second)
+		h.set(10*365*24*time.Hour, true)
+		time.Sleep(20 * time.Minute)
+		h.want("a", "queued")
+		if n := h.tries(); n != 1 {
+			t.Errorf("%d attempts while the clock was wrong, want the one before", n)
+		}
+		down = false
+		h.set(0, false)
+		time.Sleep(2 * time.Minute)
+		h.want("a", "sent")
+		if n := h.copies("a"); n != 1 {
+			t.Errorf("%d copies, want 1", n)
 		}
 	})
 }
