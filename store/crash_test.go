@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("GATELODGE_TEST_ROTATOR"); dir != "" {
 		store.RotateForever(dir)
 	}
+	if dir := os.Getenv("GATELODGE_TEST_MIGRATOR"); dir != "" {
+		store.MigrateAndWait(dir)
+	}
 	os.Exit(m.Run())
 }
 

@@ -25,4 +25,7 @@ func Statements() map[string]struct {
 }
 
 // For TestMain, which stands in the other package.
-var RotateForever = rotateForever
+var (
+	RotateForever  = rotateForever
+	MigrateAndWait = migrateAndWait
+)
