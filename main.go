@@ -42,6 +42,7 @@ usage: gatelodge COMMAND [flags]
   key            list, rotate
   copy           move everything to PostgreSQL, or back to SQLite
   config         check, show
+  doctor         say what is wrong here, and the fix
   why            explain the Reference somebody saw on a page
   healthcheck    ask whether the server is ready
   version        print the version

@@ -18,6 +18,10 @@ func healthVerbs() []*verb {
 			words: "healthcheck", place: local,
 			about: "Asks the server at the configured address whether it is ready. Exit 0 when it is:\nfor container and service managers.", run: healthcheck,
 		},
+		{
+			words: "doctor", place: house, json: true,
+			about: "Says how the store, its key, the backups, the disk, the clock and mail fare, each\nwith what to do about it. Exit 1 when something needs mending.", run: doctor,
+		},
 		{words: "version", place: local, json: true, about: "Prints the version.", run: version},
 	}
 }
