@@ -26,7 +26,7 @@ import (
 
 const (
 	startAfter = time.Minute // a start has better things to do first
-	lookEvery  = 10 * time.Minute
+	lookEvery  = time.Minute
 	retryAfter = time.Hour
 	// spare is what a backup leaves free at least, besides room for the database
 	// to double.
