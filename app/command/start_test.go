@@ -210,18 +210,7 @@ func TestAPortThatNeedsAPrivilege(t *testing.T) {
 
 func TestAFullDisk(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
-		if os.Getenv("GATELODGE_PEERS") == "require" {
-			t.Fatalf("the peer tmpfs cannot be mounted: %v", err)
-		}
-		t.Skipf("the peer tmpfs cannot be mounted: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	dir := smallDisk(t, "64k")
 	refused(t, use(t, dir, "serve", "-listen", "127.0.0.1:0"), command.ExitFull, "is full")
 
 	// With space again the same directory is a house.
