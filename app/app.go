@@ -22,6 +22,7 @@ import (
 	"gatelodge/app/challenge"
 	"gatelodge/app/clock"
 	"gatelodge/app/config"
+	"gatelodge/app/factor/password"
 	"gatelodge/app/keys"
 	"gatelodge/app/lang"
 	"gatelodge/app/limit"
@@ -34,6 +35,7 @@ import (
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/mail/resolve"
+	"gatelodge/app/owner"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/store"
@@ -53,6 +55,7 @@ type App struct {
 	Sessions  *session.Sessions
 	Apps      *apps.Apps
 	Login     *login.Flow
+	Owner     *owner.Desk
 	Composer  *compose.Composer
 	Queue     *queue.Queue
 	Post      *post.Office
@@ -149,10 +152,21 @@ func (a *App) build(captured io.Writer) {
 	})
 	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Capture: c.Mail.Mode == "capture"}
 	a.Post = &post.Office{Queue: a.Queue, Composer: a.Composer, Key: keys.Derive("recipient hash"), Now: a.Now}
+	var passwords *password.Hasher
+	if c.Password.Enabled {
+		passwords = password.New(password.Cost{Memory: config.PasswordMemory, Passes: config.PasswordPasses, Lanes: config.PasswordLanes},
+			password.Slots(), config.PasswordQueue)
+	}
+	challenges := &challenge.Maker{Key: keys.Derive("code"), Now: a.Now, LinkFor: time.Duration(c.Link.Lifetime), CodeFor: time.Duration(c.Link.CodeLifetime)}
+	public := strings.TrimSuffix(c.Origin().String(), "/")
 	a.Login = &login.Flow{
 		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Apps: a.Apps, Sessions: a.Sessions, Queue: a.Queue, Post: a.Post, Now: a.Now,
-		Challenges: &challenge.Maker{Key: keys.Derive("code"), Now: a.Now, LinkFor: time.Duration(c.Link.Lifetime), CodeFor: time.Duration(c.Link.CodeLifetime)},
-		PublicURL:  strings.TrimSuffix(c.Origin().String(), "/"),
+		Passwords:  passwords,
+		Challenges: challenges, PublicURL: public,
+	}
+	a.Owner = &owner.Desk{
+		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Challenges: challenges, Post: a.Post, Queue: a.Queue, Passwords: passwords,
+		Now: a.Now, PublicURL: public, Site: c.Name,
 	}
 }
 

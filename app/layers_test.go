@@ -89,10 +89,10 @@ func TestImportsPointRight(t *testing.T) {
 func TestStepsWithinAppPointDown(t *testing.T) {
 	steps := [][]string{
 		{"clock", "fault", "secret", "lang", "config", "device", "programtest"},
-		{"audit", "limit"},
+		{"audit", "limit", "factor"},
 		{"account", "session", "challenge", "keys", "backup", "apps"},
 		{"mail"},
-		{"login", "move"},
+		{"login", "move", "owner"},
 		{"app"},
 		{"command"},
 	}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"time"
 
+	"gatelodge/app/audit"
 	"gatelodge/app/clock"
+	"gatelodge/app/login"
+	"gatelodge/app/secret"
 	"gatelodge/store"
 )
 
@@ -51,7 +54,12 @@ func (a *App) sweepOnce(ctx context.Context) (int, error) {
 		a.Log.Warn("the clock is far ahead of the last run's; nothing is removed for a day", "now", a.Now())
 		return 0, nil
 	}
-	return a.DB.Sweep(ctx, a.Now(), sweepRows)
+	erased, err := a.Users.EraseDue(ctx, audit.From{IP: login.OperatorIP, Network: login.OperatorIP, Device: "schedule", Reference: secret.Reference()})
+	if err != nil {
+		return erased, err
+	}
+	swept, err := a.DB.Sweep(ctx, a.Now(), sweepRows)
+	return erased + swept, err
 }
 
 // clockMark is the name of the trusted time in the store.

@@ -175,6 +175,18 @@ const touchSessionQuery = `
 	       expires_at = CASE WHEN $3 > expires_at THEN $3 ELSE expires_at END
 	 WHERE token_hash = $1 AND seen_at < $2`
 
+// ConfirmSession records that the owner of a session has proved themselves again,
+// or returns ErrNotFound.
+func (tx *Tx) ConfirmSession(userID, id string, now time.Time) error {
+	res, err := tx.q.ExecContext(tx.ctx, confirmSessionQuery, userID, id, ms(now))
+	if err != nil {
+		return fmt.Errorf("confirming a session: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const confirmSessionQuery = `UPDATE sessions SET auth_at = $3 WHERE user_id = $1 AND id = $2`
+
 // EndSession ends the user's session with that id, or returns ErrNotFound:
 // another user's session looks like none.
 func (tx *Tx) EndSession(userID, id string) error {

@@ -37,6 +37,17 @@ func NoEmail(id string) string { return "!" + id }
 // HasEmail reports whether the user has an address at all.
 func (u User) HasEmail() bool { return u.Email != "" }
 
+// Called returns what names the user to themselves and to others: the address, or
+// for who has none the username, the name, or the id.
+func (u User) Called() string {
+	for _, name := range []string{u.Email, u.Username, u.Name} {
+		if name != "" {
+			return name
+		}
+	}
+	return u.ID
+}
+
 const userColumns = `id, email, email_norm, email_verified_at, name, username, image, language, theme, time_zone,
 	admin, disabled_at, removal_at, created_at, updated_at`
 

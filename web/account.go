@@ -8,6 +8,7 @@ import (
 
 	"gatelodge/app/audit"
 	"gatelodge/app/device"
+	"gatelodge/app/owner"
 	"gatelodge/app/session"
 	"gatelodge/store"
 )
@@ -43,11 +44,31 @@ func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) error {
 			Layout: s.personal(r, cur.User), Admin: cur.User.Admin, Since: cur.User.CreatedAt,
 			Devices: devices(rows, cur.Session, s.from(r)), Notice: s.notice(r, &a), Welcome: r.URL.Query().Has("welcome"),
 		}
+		_, ways, err := s.Owner.UserWays(r.Context(), cur.User.ID)
+		if err != nil {
+			return err
+		}
+		page.Own = s.ownWays(ways)
 		if page.Notice != "" {
 			s.cookies.dropLogin(w)
 		}
 		return s.render(w, r, http.StatusOK, "account.html", page)
 	})
+}
+
+// ownWays lists how somebody signs in by what is kept here, and a password that
+// could be set.
+func (s *Server) ownWays(ways []owner.Way) []OwnWay {
+	var list []OwnWay
+	set := false
+	for _, way := range ways {
+		list = append(list, OwnWay{Kind: way.Kind, Name: way.Name, At: way.At})
+		set = set || way.Kind == "password"
+	}
+	if s.Passwords && !set {
+		list = append(list, OwnWay{Kind: "password"})
+	}
+	return list
 }
 
 // devices lists a user's sessions, this one first.

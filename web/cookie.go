@@ -20,12 +20,16 @@ import (
 type Cookies struct {
 	secure bool
 	logins *sessions.CookieStore
+	hints  []securecookie.Codec
 }
 
 const (
 	sessionCookie  = "gatelodge"
 	loginCookie    = "gatelodge-login"
 	languageCookie = "gatelodge-lang"
+	themeCookie    = "gatelodge-theme"
+	deviceCookie   = "gatelodge-device"
+	hintCookie     = "gatelodge-hint"
 	loginValue     = "login"
 	noticeValue    = "notice"
 )
@@ -40,7 +44,14 @@ func NewCookies(secure bool, signKey, sealKey []byte) *Cookies {
 			c.MaxAge(store.Options.MaxAge)
 		}
 	}
-	return &Cookies{secure: secure, logins: store}
+	hints := securecookie.CodecsFromPairs(signKey, sealKey)
+	for _, codec := range hints {
+		if c, ok := codec.(*securecookie.SecureCookie); ok {
+			c.SetSerializer(securecookie.JSONEncoder{})
+			c.MaxAge(int(login.DeviceLifetime.Seconds()))
+		}
+	}
+	return &Cookies{secure: secure, logins: store, hints: hints}
 }
 
 func (c *Cookies) name(base string) string {
@@ -85,11 +96,13 @@ type attempt struct {
 func (c *Cookies) readLogin(r *http.Request) attempt {
 	var a attempt
 	cookie, err := r.Cookie(c.name(loginCookie))
-	if err != nil {
-		return a
+	if err == nil {
+		if err := securecookie.DecodeMulti(c.name(loginCookie), cookie.Value, &a, c.logins.Codecs...); err != nil {
+			a = attempt{}
+		}
 	}
-	if err := securecookie.DecodeMulti(c.name(loginCookie), cookie.Value, &a, c.logins.Codecs...); err != nil {
-		return attempt{}
+	if cookie, err := r.Cookie(c.name(deviceCookie)); err == nil {
+		a.Device = cookie.Value
 	}
 	return a
 }
@@ -121,8 +134,33 @@ func (c *Cookies) language(r *http.Request) string {
 }
 
 func (c *Cookies) setLanguage(w http.ResponseWriter, tag string) {
+	c.setLasting(w, languageCookie, tag)
+}
+
+// theme returns the theme this browser chose, "light", "dark" or "".
+func (c *Cookies) theme(r *http.Request) string {
+	cookie, err := r.Cookie(themeCookie)
+	if err != nil || cookie.Value != "light" && cookie.Value != "dark" {
+		return ""
+	}
+	return cookie.Value
+}
+
+func (c *Cookies) setTheme(w http.ResponseWriter, theme string) { c.setLasting(w, themeCookie, theme) }
+
+// setDevice gives the browser the token by which users know it again.
+func (c *Cookies) setDevice(w http.ResponseWriter, token string) {
+	c.setLasting(w, c.name(deviceCookie), token)
+}
+
+// setLasting gives the browser a value to keep as long as browsers keep any, or
+// takes it away when it is "".
+func (c *Cookies) setLasting(w http.ResponseWriter, name, value string) {
+	age := int(login.DeviceLifetime.Seconds())
+	if value == "" {
+		age = -1
+	}
 	http.SetCookie(w, &http.Cookie{
-		Name: languageCookie, Value: tag, Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode,
-		MaxAge: int((400 * 24 * time.Hour).Seconds()),
+		Name: name, Value: value, Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode, MaxAge: age,
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 // layout returns what every page needs, for a reader nobody knows.
 func (s *Server) layout(r *http.Request) Layout {
-	l := Layout{Instance: s.Name, Host: s.Origin.Host, Contact: s.Contact, Now: s.Now()}
+	l := Layout{Instance: s.Name, Host: s.Origin.Host, Contact: s.Contact, Now: s.Now(), Theme: s.cookies.theme(r)}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return l
 	}
@@ -24,7 +24,10 @@ func (s *Server) layout(r *http.Request) Layout {
 // formPage returns the page that holds the form of a route.
 func formPage(pattern string) string {
 	switch pattern {
-	case "/signin/code", "/signin", "/setup", "/account":
+	case "/account/emails/primary", "/account/emails/remove", "/account/emails/cancel":
+		return "/account/emails"
+	case "/account/profile", "/account/password", "/account/emails", "/account/close", "/account/confirm", "/signin/forgot",
+		"/signin/code", "/signin/password", "/signin", "/setup", "/account":
 		return pattern
 	case "/signin/resend":
 		return "/signin/code"

@@ -29,6 +29,7 @@ import (
 	"gatelodge/app/limit"
 	"gatelodge/app/login"
 	"gatelodge/app/mail/outbox"
+	"gatelodge/app/owner"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 )
@@ -39,6 +40,7 @@ type Services struct {
 	Sessions *session.Sessions
 	Login    *login.Flow
 	Apps     *apps.Apps
+	Owner    *owner.Desk
 	Outbox   *outbox.Outbox
 	Audit    *audit.Log
 	Recent   *audit.Recent
@@ -57,6 +59,7 @@ type Options struct {
 	MailFrom    string   // the address our mail comes from
 	Trusted     []netip.Prefix
 	ConfirmCode bool // a link from another browser asks for the code
+	Passwords   bool // people may sign in with one
 	Hue         int
 	SignKey     []byte // of the login cookie; 32 bytes each
 	SealKey     []byte

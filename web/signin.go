@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
@@ -13,15 +14,21 @@ import (
 // getSignIn shows the first page. Whoever is signed in goes on at once.
 func (s *Server) getSignIn(w http.ResponseWriter, r *http.Request) error {
 	a := s.cookies.readLogin(r)
-	switch _, err := s.current(w, r); {
-	case err == nil:
+	switch cur, err := s.current(w, r); {
+	case err == nil && a.Confirms != cur.Session.ID:
 		return s.redirect(w, r, home(a.Return))
-	case !errors.Is(err, session.ErrNone):
+	case err != nil && !errors.Is(err, session.ErrNone):
 		return err
 	}
-	page := SignInPage{Layout: s.layout(r), Notice: s.notice(r, &a), Target: s.target(a.Return)}
+	known, err := s.remembered(r)
+	if err != nil {
+		return err
+	}
+	page := SignInPage{Layout: s.layout(r), Notice: s.notice(r, &a), Target: s.target(a.Return), Passwords: s.Passwords}
 	if r.URL.Query().Has("change") {
-		page.Identifier = a.Email
+		page.Identifier = a.Identifier
+	} else if !r.URL.Query().Has("other") {
+		page.Known = known
 	}
 	if page.Notice != "" {
 		if err := s.cookies.saveLogin(w, a); err != nil {
@@ -39,7 +46,8 @@ func home(target string) string {
 	return target
 }
 
-// postSignIn mails a link to the typed address, when somebody has it.
+// postSignIn mails a link to the typed address, when somebody has it, or goes on
+// to the password.
 func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
@@ -47,11 +55,16 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 	a := s.cookies.readLogin(r)
 	a.Entry = nil // typed on our own page: for more than one App
 	typed := r.PostForm.Get("identifier")
-	err := s.Login.SendLink(r.Context(), s.from(r), &a.Login, typed, s.printer(r).Tag())
+	var err error
+	if r.PostForm.Get("method") == "password" && s.Passwords {
+		err = a.Name(typed)
+	} else {
+		err = s.Login.SendLink(r.Context(), s.from(r), &a.Login, typed, s.printer(r).Tag())
+	}
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
 		s.refused(r, f)
 		setRetry(w, f)
-		page := SignInPage{Layout: s.layout(r), Identifier: typed, Problem: s.say(s.printer(r), f, ""), Target: s.target(a.Return)}
+		page := SignInPage{Layout: s.layout(r), Identifier: typed, Problem: s.say(s.printer(r), f, ""), Target: s.target(a.Return), Passwords: s.Passwords}
 		return s.render(w, r, f.Kind.Status(), "signin.html", page)
 	}
 	if err != nil {
@@ -61,7 +74,29 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 	if err := s.cookies.saveLogin(w, a); err != nil {
 		return err
 	}
+	if r.PostForm.Get("method") == "password" && s.Passwords {
+		return s.redirect(w, r, "/signin/password")
+	}
 	return s.redirect(w, r, "/signin/code")
+}
+
+// postKnown goes on with an account that this browser remembers, by the way that
+// was chosen.
+func (s *Server) postKnown(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	known, err := s.remembered(r)
+	if err != nil {
+		return err
+	}
+	for _, k := range known {
+		if strconv.Itoa(k.Number) == r.PostForm.Get("account") {
+			r.PostForm.Set("identifier", k.Identifier)
+			return s.postSignIn(w, r)
+		}
+	}
+	return s.redirect(w, r, "/signin?other=1")
 }
 
 // badForm is a body that is too large or no form.
@@ -197,6 +232,23 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 		s.cookies.dropLogin(w)
 		to := a.Entry.Origin + authBase + "callback/" + handOffID + "?code=" + url.QueryEscape(out.Code)
 		return s.finish(w, r, to, Target{Name: a.Entry.App})
+	}
+	if out.Confirmed {
+		a.Confirms = ""
+		if err := s.cookies.saveLogin(w, a); err != nil {
+			return err
+		}
+		return s.finish(w, r, home(out.Return), Target{})
+	}
+	if err := s.remember(w, r, out.User.ID, out.Session.AMR); err != nil {
+		return err
+	}
+	s.cookies.setDevice(w, out.Device)
+	if out.User.Theme != s.cookies.theme(r) {
+		s.cookies.setTheme(w, out.User.Theme)
+	}
+	if out.User.Language != "" {
+		s.cookies.setLanguage(w, out.User.Language)
 	}
 	s.cookies.setSession(w, out.Token, out.Session.ExpiresAt, s.Now())
 	s.cookies.dropLogin(w)

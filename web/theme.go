@@ -35,7 +35,8 @@ func ThemeCSS(hue int) []byte {
 		fmt.Fprintf(&light, "--%s:%s;", a.name, a.light.hex(hue))
 		fmt.Fprintf(&dark, "--%s:%s;", a.name, a.dark.hex(hue))
 	}
-	return fmt.Appendf(nil, ":root{%s}\n@media (prefers-color-scheme:dark){:root{%s}}\n", light.String(), dark.String())
+	return fmt.Appendf(nil, ":root{%s}\n@media (prefers-color-scheme:dark){:root:not([data-theme=light]){%s}}\n:root[data-theme=dark]{%s}\n",
+		light.String(), dark.String(), dark.String())
 }
 
 // hex returns the colour at a hue for a stylesheet. Where the screen cannot show

@@ -17,6 +17,7 @@ type Layout struct {
 	Path     string    // where the language links lead, without a query; "" is the page itself
 	Now      time.Time // what "2 minutes ago" counts from
 	Person   Person    // who is signed in; zero on pages before that
+	Theme    string    // "light", "dark", or "" for as the browser says
 }
 
 func (l Layout) layout() Layout { return l }
@@ -107,13 +108,33 @@ type Ref struct {
 	What      string // the key of the sentence
 }
 
-// SignInPage is signin.html. It posts identifier to /signin.
+// SignInPage is signin.html. It posts identifier to /signin, with method=password
+// to go on to the password.
 type SignInPage struct {
 	Layout
-	Identifier string // what was typed
-	Problem    string // with that; a sentence
-	Notice     string // a sentence: what happened before
-	Target     Target // where this leads, when that is an app
+	Identifier string  // what was typed
+	Problem    string  // with that; a sentence
+	Notice     string  // a sentence: what happened before
+	Target     Target  // where this leads, when that is an app
+	Passwords  bool    // people may sign in with one
+	Known      []Known // the accounts of this browser, the last used first
+}
+
+// First returns the account that was used last.
+func (p SignInPage) First() *Known {
+	if len(p.Known) == 0 {
+		return nil
+	}
+	return &p.Known[0]
+}
+
+// PasswordPage is password.html. It posts password to /signin/password. It must be
+// the same whether or not there is such an account.
+type PasswordPage struct {
+	Layout
+	Identifier string // what was typed before
+	Problem    string // with the password
+	Target     Target
 }
 
 // NotePage is note.html: a sentence and the way on.
@@ -203,9 +224,13 @@ type AccountPage struct {
 	Admin   bool
 	Since   time.Time
 	Devices []Device // this one first
-	Notice  string   // a sentence: what was just done
-	Welcome bool     // the account was made a moment ago
+	Own     []OwnWay
+	Notice  string // a sentence: what was just done
+	Welcome bool   // the account was made a moment ago
 }
+
+// Initials returns one or two letters for the reader's tile.
+func (k Known) Initials() string { return k.Person.Initials() }
 
 // Others reports whether there are other devices to sign out.
 func (p AccountPage) Others() bool { return len(p.Devices) > 1 }
@@ -221,6 +246,106 @@ type Device struct {
 	SeenAt      time.Time
 	Current     bool
 	Method      string // "email", "setup", or another means
+}
+
+// OwnWay is a way to sign in that is kept here: the mailed link, the password.
+type OwnWay struct {
+	Kind string // "email" or "password"
+	Name string
+	At   time.Time // zero: not set
+}
+
+// ConfirmPage is confirm.html: the reader is signed in and shows that it is still
+// them. It posts password, or method=mail, to /account/confirm.
+type ConfirmPage struct {
+	Layout
+	Identifier string
+	Mail       bool // there is an address to mail to
+	Password   bool // there is a password
+	Problem    string
+}
+
+// ForgotPage is forgot.html. It posts identifier to /signin/forgot. It must be the
+// same whether or not there is such an account.
+type ForgotPage struct {
+	Layout
+	Identifier string
+	Problem    string
+	Sent       bool
+	From       string // the sender's address
+	Captured   bool
+}
+
+// MailedPage is mailed.html: what a mailed link is for, before it is used. It posts
+// to its own path, for a new password with password.
+type MailedPage struct {
+	Layout
+	Purpose string // the sentences are those of mailed.PURPOSE
+	Account string
+	Email   string
+	Least   int // characters of a new password
+	Problem string
+	Done    string // a sentence: it has been used
+}
+
+// OwnPasswordPage is own-password.html. It posts password to /account/password.
+type OwnPasswordPage struct {
+	Layout
+	Set     bool // there is one
+	Last    bool // it is the last way in
+	Least   int
+	Problem string
+}
+
+// ProfilePage is profile.html. It posts name, username, language and theme to
+// /account/profile.
+type ProfilePage struct {
+	Layout
+	Name, Username, Language     string
+	Chosen                       string // theme
+	NameProblem, UsernameProblem string
+	Notice                       string
+}
+
+// EmailsPage is emails.html. It posts email to /account/emails, and to
+// /account/emails/primary, /remove and /cancel.
+type EmailsPage struct {
+	Layout
+	Emails  []OwnEmail
+	Waiting []string
+	Email   string
+	Problem string
+	Notice  string
+}
+
+// OwnEmail is one address of the reader's.
+type OwnEmail struct {
+	Norm, Email       string
+	Primary, Verified bool
+}
+
+// HistoryPage is history.html.
+type HistoryPage struct {
+	Layout
+	Events []HistoryLine
+	Older  string // the id to go on from, or ""
+}
+
+// HistoryLine is one thing that happened.
+type HistoryLine struct {
+	What      string // a sentence
+	At        time.Time
+	Where     string
+	Bad       bool
+	Reference string
+}
+
+// ClosePage is close.html. It posts confirm to /account/close.
+type ClosePage struct {
+	Layout
+	Name    string // what is to be typed
+	EraseAt time.Time
+	Problem string
 }
 
 // SignOutPage is signout.html. It posts to /signout, with everywhere=1 from the

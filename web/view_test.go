@@ -52,6 +52,42 @@ func states() map[string]state {
 		"signin-notice":  {"signin.html", web.SignInPage{Layout: l, Notice: "You were signed out. Sign in again to go on."}},
 		"signin-target":  {"signin.html", web.SignInPage{Layout: l, Target: web.Target{Name: "Grafana", Host: "grafana.home.example"}}},
 
+		"signin-passwords": {"signin.html", web.SignInPage{Layout: l, Passwords: true}},
+		"signin-known": {"signin.html", web.SignInPage{Layout: l, Passwords: true, Known: []web.Known{
+			{Person: web.Person{Name: "Mara Okafor", Email: "mara@home.example"}, Identifier: "mara@home.example", Means: "pwd"},
+			{Number: 1, Person: web.Person{Email: "sam@home.example"}, Identifier: "sam@home.example", Means: "email"},
+		}}},
+		"signin-known-mail":    {"signin.html", web.SignInPage{Layout: l, Passwords: true, Known: []web.Known{{Person: web.Person{Email: "sam@home.example"}, Means: "email"}}}},
+		"password":             {"password.html", web.PasswordPage{Layout: l, Identifier: "mara@home.example"}},
+		"password-problem":     {"password.html", web.PasswordPage{Layout: l, Identifier: "mara@home.example", Problem: "That account and password do not match."}},
+		"reauth":               {"confirm.html", web.ConfirmPage{Layout: mine, Identifier: "mara@home.example", Mail: true, Password: true}},
+		"reauth-problem":       {"confirm.html", web.ConfirmPage{Layout: mine, Identifier: "mara@home.example", Mail: true, Password: true, Problem: "That account and password do not match."}},
+		"reauth-mail":          {"confirm.html", web.ConfirmPage{Layout: mine, Identifier: "mara@home.example", Mail: true}},
+		"reauth-limited":       {"confirm.html", web.ConfirmPage{Layout: mine, Identifier: "mara@home.example", Mail: true, Problem: "Too many mails were asked for."}},
+		"reauth-other":         {"confirm.html", web.ConfirmPage{Layout: mine, Identifier: "mara"}},
+		"forgot":               {"forgot.html", web.ForgotPage{Layout: l, Identifier: "mara@home.example"}},
+		"forgot-problem":       {"forgot.html", web.ForgotPage{Layout: l, Identifier: "mara", Problem: "That does not look like an email address."}},
+		"forgot-sent":          {"forgot.html", web.ForgotPage{Layout: l, Identifier: "mara@home.example", Sent: true, From: "login@home.example", Captured: true}},
+		"mailed-reset-problem": {"mailed.html", web.MailedPage{Layout: l, Purpose: "reset", Account: "mara@home.example", Least: 15, Problem: "That has 4 characters."}},
+		"own-password":         {"own-password.html", web.OwnPasswordPage{Layout: mine, Set: true, Least: 15}},
+		"own-password-first":   {"own-password.html", web.OwnPasswordPage{Layout: mine, Last: true, Least: 15, Problem: "That has 4 characters."}},
+		"profile":              {"profile.html", web.ProfilePage{Layout: mine, Name: "Mara Okafor", Username: "mara", Language: "de", Chosen: "dark", Notice: "Your profile is saved."}},
+		"profile-problem":      {"profile.html", web.ProfilePage{Layout: mine, Name: "Mara", Username: "m", Chosen: "light", NameProblem: "Too long.", UsernameProblem: "Somebody has that username."}},
+		"emails": {"emails.html", web.EmailsPage{Layout: mine, Notice: "The address is yours now.", Waiting: []string{"mara@new.example"}, Emails: []web.OwnEmail{
+			{Norm: "mara@home.example", Email: "mara@home.example", Primary: true, Verified: true}, {Norm: "mara@work.example", Email: "mara@work.example"},
+		}}},
+		"emails-none":   {"emails.html", web.EmailsPage{Layout: mine, Email: "x", Problem: "That does not look like an email address."}},
+		"history":       {"history.html", web.HistoryPage{Layout: mine, Older: "01", Events: []web.HistoryLine{{What: "You signed in", At: now, Where: "Firefox on Linux, 203.0.113.7", Reference: "GL-7F3K-92QD"}, {What: "A sign-in was refused", At: now, Bad: true}}}},
+		"history-none":  {"history.html", web.HistoryPage{Layout: mine}},
+		"close":         {"close.html", web.ClosePage{Layout: mine, Name: "mara@home.example", EraseAt: now}},
+		"close-problem": {"close.html", web.ClosePage{Layout: mine, Name: "mara@home.example", EraseAt: now, Problem: "That is not mara@home.example."}},
+		"closed":        {"closed.html", web.ClosePage{Layout: l, EraseAt: now}},
+		"account-ways": {"account.html", with(account, func(p *web.AccountPage) {
+			p.Own = []web.OwnWay{{Kind: "email", Name: "mara@home.example"}, {Kind: "password", At: now}}
+			p.Layout.Theme = "dark"
+		})},
+		"account-no-password": {"account.html", with(account, func(p *web.AccountPage) { p.Own = []web.OwnWay{{Kind: "password"}} })},
+
 		"check":         {"check-email.html", check},
 		"check-wait":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.ResendIn = 42 * time.Second; p.Notice = "We sent a new link and code." })},
 		"check-problem": {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Problem = "That code did not match. 4 tries left." })},
@@ -94,7 +130,11 @@ func states() map[string]state {
 		"dev-message":        {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Body: "Sign in to Gatelodge\n\nhttp://localhost:8080/signin/link/9vQ2\n"}},
 		"dev-message-source": {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Source: true, Body: "From: <login@home.example>\r\nSubject: x\r\n\r\n" + strings.Repeat("x", 400)}},
 	}
+	for _, purpose := range []string{"reset", "confirm_email", "undo_email", "not_me", "not_me_password", "keep_account"} {
+		all["mailed-"+purpose] = state{"mailed.html", web.MailedPage{Layout: l, Purpose: purpose, Account: "mara@home.example", Email: "mara@new.example", Least: 15}}
+	}
 	for _, kind := range []string{"expired", "used", "superseded", "cancelled", "unknown"} {
+		all["dead-mailed-"+kind] = state{"dead-mailed.html", web.DeadLinkPage{Layout: l, Kind: kind, Ref: ref}}
 		all["dead-"+kind] = state{"dead-link.html", web.DeadLinkPage{Layout: l, Kind: kind, Ref: ref}}
 		if kind != "unknown" {
 			all["dead-"+kind+"-known"] = state{"dead-link.html", web.DeadLinkPage{Layout: bare, Kind: kind, At: now.Add(-52 * time.Minute), Email: "mara@home.example", Ref: ref}}

@@ -31,6 +31,7 @@ var (
 	ErrTaken        = errors.New("a user has that address already")
 	ErrLastAdmin    = errors.New("this is the last admin with open access")
 	ErrAccessClosed = fault.New(fault.Denied, "error.disabled")
+	ErrClosing      = fault.New(fault.Denied, "error.closing")
 )
 
 // maxName is the longest name in bytes that a page is asked to show.
@@ -42,6 +43,17 @@ type Users struct {
 	Audit  *audit.Log
 	Limits *limit.Limiter
 	Now    func() time.Time
+}
+
+// MayEnter says why a user who has proved themselves is not let in, or nil.
+func MayEnter(u store.User) error {
+	switch {
+	case u.Disabled():
+		return ErrAccessClosed
+	case !u.RemovalAt.IsZero():
+		return ErrClosing
+	}
+	return nil
 }
 
 // SetUpCode returns the code that proves its holder reads this server's
@@ -119,7 +131,7 @@ func (s *Users) newUser(email, name, language string) (store.User, error) {
 	if err != nil {
 		return store.User{}, fault.Of(err).In("email")
 	}
-	name, err = cleanName(name)
+	name, err = CleanName(name)
 	if err != nil {
 		return store.User{}, fault.Of(err).In("name")
 	}
@@ -130,8 +142,8 @@ func (s *Users) newUser(email, name, language string) (store.User, error) {
 	}, nil
 }
 
-// cleanName makes a name one line without control characters.
-func cleanName(name string) (string, error) {
+// CleanName makes a name one line without control characters.
+func CleanName(name string) (string, error) {
 	name = strings.Join(strings.FieldsFunc(norm.NFC.String(strings.ToValidUTF8(name, "")), func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 	}), " ")
@@ -201,7 +213,7 @@ func (s *Users) All(ctx context.Context, f func(store.User) error) error {
 
 // Rename changes what somebody is called, by their own word.
 func (s *Users) Rename(ctx context.Context, from audit.From, u store.User, name string) error {
-	name, err := cleanName(name)
+	name, err := CleanName(name)
 	if err != nil {
 		return fault.Of(err).In("name")
 	}
@@ -219,7 +231,7 @@ func (s *Users) Rename(ctx context.Context, from audit.From, u store.User, name 
 // Disable closes a user's access and ends all their sessions at once.
 func (s *Users) Disable(ctx context.Context, from audit.From, u store.User) error {
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
-		if err := keepAnAdmin(tx, u); err != nil {
+		if err := KeepAnAdmin(tx, u); err != nil {
 			return err
 		}
 		now := s.Now()
@@ -233,10 +245,13 @@ func (s *Users) Disable(ctx context.Context, from audit.From, u store.User) erro
 	})
 }
 
-// Enable opens a user's access again.
+// Enable opens a user's access again, also one that its owner had closed.
 func (s *Users) Enable(ctx context.Context, from audit.From, u store.User) error {
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.SetDisabled(u.ID, time.Time{}, s.Now()); err != nil {
+			return err
+		}
+		if err := tx.SetRemoval(u.ID, time.Time{}, s.Now()); err != nil {
 			return err
 		}
 		return s.Audit.Record(tx, from, audit.UserEnabled, audit.ByAdmin, u.ID, "")
@@ -246,7 +261,7 @@ func (s *Users) Enable(ctx context.Context, from audit.From, u store.User) error
 // Remove removes a user for good. The audit log keeps what they did.
 func (s *Users) Remove(ctx context.Context, from audit.From, u store.User) error {
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
-		if err := keepAnAdmin(tx, u); err != nil {
+		if err := KeepAnAdmin(tx, u); err != nil {
 			return err
 		}
 		if err := tx.RemoveUser(u.ID); err != nil {
@@ -256,9 +271,9 @@ func (s *Users) Remove(ctx context.Context, from audit.From, u store.User) error
 	})
 }
 
-// keepAnAdmin refuses what would leave the house without anybody who may
+// KeepAnAdmin refuses what would leave the house without anybody who may
 // manage it.
-func keepAnAdmin(tx *store.Tx, u store.User) error {
+func KeepAnAdmin(tx *store.Tx, u store.User) error {
 	if !u.Admin || u.Disabled() {
 		return nil
 	}
@@ -271,3 +286,36 @@ func keepAnAdmin(tx *store.Tx, u store.User) error {
 	}
 	return nil
 }
+
+// EraseDue removes the users who closed their accounts long enough ago, and
+// returns how many.
+func (s *Users) EraseDue(ctx context.Context, from audit.From) (n int, err error) {
+	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+		n = 0
+		due, err := tx.DueRemovals(s.Now(), eraseAtOnce)
+		if err != nil {
+			return err
+		}
+		for _, u := range due {
+			err := KeepAnAdmin(tx, u)
+			if errors.Is(err, ErrLastAdmin) {
+				continue // somebody has to be able to manage the house
+			}
+			if err != nil {
+				return err
+			}
+			if err := tx.RemoveUser(u.ID); err != nil {
+				return err
+			}
+			if err := s.Audit.Record(tx, from, audit.Erased, audit.ByUser, u.ID, ""); err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
+// eraseAtOnce is how many accounts are erased in one transaction.
+const eraseAtOnce = 20

@@ -25,32 +25,48 @@ type From struct {
 
 // The kinds of events. Their names are part of the JSON that scripts read.
 const (
-	SetUp          = "setup.done"
-	SetUpRefused   = "setup.refused"
-	LinkAsked      = "signin.asked"
-	LinkLimited    = "signin.limited"
-	SignedIn       = "signin.done"
-	SignInRefused  = "signin.refused"
-	LinkVoided     = "signin.voided"
-	SignedOut      = "session.signed_out"
-	SessionEnded   = "session.ended"
-	SessionsEnded  = "session.others_ended"
-	AppEntered     = "app.entered"
-	UserChanged    = "user.changed"
-	UserAdded      = "user.added"
-	UserLinked     = "user.link_made"
-	UserDisabled   = "user.disabled"
-	UserEnabled    = "user.enabled"
-	UserRemoved    = "user.removed"
-	UserImported   = "user.imported"
-	Imported       = "import.done"
-	Exported       = "export.done"
-	KeyRotated     = "key.rotated"
-	KeyDropped     = "key.dropped"
-	BackupMade     = "backup.made"
-	BackupFailed   = "backup.failed"
-	RequestRefused = "request.refused"
-	RequestFailed  = "request.failed"
+	SetUp           = "setup.done"
+	SetUpRefused    = "setup.refused"
+	LinkAsked       = "signin.asked"
+	LinkLimited     = "signin.limited"
+	SignedIn        = "signin.done"
+	SignInRefused   = "signin.refused"
+	LinkVoided      = "signin.voided"
+	PasswordLimited = "signin.password_limited"
+	SignedOut       = "session.signed_out"
+	SessionEnded    = "session.ended"
+	SessionsEnded   = "session.others_ended"
+	PasswordSet     = "password.set"
+	PasswordRemoved = "password.removed"
+	ResetAsked      = "password.reset_asked"
+	EmailAdded      = "email.added"
+	EmailPrimary    = "email.primary"
+	EmailRemoved    = "email.removed"
+	EmailUndone     = "email.undone"
+	ProfileChanged  = "profile.changed"
+	NewBrowser      = "signin.new_browser"
+	Confirmed       = "session.confirmed"
+	NotMe           = "account.not_me"
+	Closed          = "account.closed"
+	Reopened        = "account.reopened"
+	DataTaken       = "account.data_taken"
+	Erased          = "account.erased"
+	AppEntered      = "app.entered"
+	UserChanged     = "user.changed"
+	UserAdded       = "user.added"
+	UserLinked      = "user.link_made"
+	UserDisabled    = "user.disabled"
+	UserEnabled     = "user.enabled"
+	UserRemoved     = "user.removed"
+	KeyRotated      = "key.rotated"
+	KeyDropped      = "key.dropped"
+	RequestRefused  = "request.refused"
+	RequestFailed   = "request.failed"
+	UserImported    = "user.imported"
+	Imported        = "import.done"
+	Exported        = "export.done"
+	BackupMade      = "backup.made"
+	BackupFailed    = "backup.failed"
 )
 
 // The actors.
@@ -94,6 +110,17 @@ func (l *Log) Note(from From, kind, actor, userID, detail string) {
 	default:
 		l.dropped.Add(1)
 	}
+}
+
+// AuthFail writes the one line that programs which ban addresses read: who was
+// refused, from where, and why. Its form is documented (app/doc/bans.md) and does
+// not change. user is an address or a username that exists, or "-": people type
+// passwords into the wrong field.
+func (l *Log) AuthFail(from From, user, reason string) {
+	if user == "" {
+		user = "-"
+	}
+	l.log.Warn("auth-fail", "ip", from.IP, "user", user, "reason", reason, "ref", from.Reference)
 }
 
 func (l *Log) event(from From, kind, actor, userID, detail string) store.Event {

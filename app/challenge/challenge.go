@@ -37,7 +37,13 @@ const MaxTries = 5
 
 // What challenges are for. A token opens nothing but what it was made for.
 const (
-	SignIn = "signin"
+	SignIn        = "signin"
+	Reset         = "reset"           // chooses a new password
+	ConfirmEmail  = "confirm-email"   // adds an address; Detail is it as typed
+	UndoEmail     = "undo-email"      // Detail is the address as typed, and below it what came instead
+	NotMe         = "not-me"          // ends the session in Detail
+	NotMePassword = "not-me-password" // ends all sessions
+	Keep          = "keep-account"    // opens a closed account again
 )
 
 // For returns the purpose of a challenge that signs in to an App alone, or

@@ -38,13 +38,14 @@ type Config struct {
 	// TrustedProxies are the networks whose X-Forwarded-For counts.
 	TrustedProxies []string
 
-	Session Session
-	Link    Link
-	Mail    Mail
-	Backup  Backup
-	Theme   Theme
-	Log     Log
-	Apps    []App
+	Session  Session
+	Password Password
+	Link     Link
+	Mail     Mail
+	Theme    Theme
+	Log      Log
+	Apps     []App
+	Backup   Backup
 }
 
 // Session says how long people stay signed in.
@@ -53,6 +54,21 @@ type Session struct {
 	Refresh     Duration // how often a used session's expiry is moved
 	MaxLifetime Duration // however much it is used
 }
+
+// Password says whether people may sign in with a password.
+type Password struct {
+	Enabled bool // when not, nobody can, and those that are kept stay kept
+}
+
+// What one password hash costs: OWASP's least for argon2id, some 22 ms of one
+// core. More memory would slow down a small server more than it would an attacker.
+const (
+	PasswordMemory = 19 << 10 // KiB
+	PasswordPasses = 2
+	PasswordLanes  = 1
+	// PasswordQueue is how many may wait for a hash at once: a second and a half.
+	PasswordQueue = 64
+)
 
 // Link says how long a mailed link and its code work, and how a link that is
 // opened in another browser is confirmed.
@@ -117,6 +133,7 @@ func Default() Config {
 		Listen: "127.0.0.1:8080", DataDir: "./gatelodge-data", Name: "Gatelodge",
 		TrustedProxies: []string{"127.0.0.0/8", "::1/128"},
 		Session:        Session{Lifetime: 30 * day, Refresh: day, MaxLifetime: 180 * day},
+		Password:       Password{Enabled: true},
 		Link:           Link{Lifetime: 2 * hour, CodeLifetime: 15 * minute, Confirm: "button"},
 		Mail:           Mail{Mode: "capture", MXPort: 25},
 		Backup:         Backup{Every: day, Keep: 7},

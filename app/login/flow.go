@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 	"time"
 
 	"gatelodge/app/account"
 	"gatelodge/app/apps"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
+	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
 	"gatelodge/app/mail/compose"
@@ -25,6 +27,7 @@ var (
 	ErrLimitAddress = fault.New(fault.Limited, "limit.address")
 	ErrLimitNetwork = fault.New(fault.Limited, "limit.network")
 	ErrResendWait   = fault.New(fault.Limited, "resend.wait")
+	ErrEmailNeeded  = fault.New(fault.Invalid, "signin.email_needed")
 	ErrStateLost    = fault.New(fault.Gone, "error.state_lost")
 	ErrElsewhere    = fault.New(fault.Gone, "link.unknown") // it is for an App, or for another one
 )
@@ -58,6 +61,7 @@ type Flow struct {
 	Sessions   *session.Sessions
 	Queue      *queue.Queue
 	Post       *post.Office
+	Passwords  *password.Hasher // nil: nobody signs in with one
 	Now        func() time.Time
 	PublicURL  string // without a trailing slash
 }
@@ -73,6 +77,9 @@ type Outcome struct {
 	// App's own address; Code leads there, where it was answered at ours.
 	AppToken string
 	Code     string
+	Device   string // by which the user knows this browser again, for its cookie
+	// Confirmed says that no session was begun: the one there is counts as new.
+	Confirmed bool
 }
 
 // SendLink mails a link and a code to the address, when somebody here has it.
@@ -80,11 +87,15 @@ type Outcome struct {
 // the writes and the time tell nothing. Asking again too soon sends nothing new.
 func (f *Flow) SendLink(ctx context.Context, from audit.From, l *Login, typed, language string) error {
 	address, err := account.NormalEmail(typed)
+	if _, bad := account.NormalUsername(typed); err != nil && bad == nil && f.Passwords != nil {
+		return ErrEmailNeeded.In("identifier")
+	}
 	if err != nil {
 		return fault.Of(err).In("identifier")
 	}
 	l.Begin()
-	last, err := f.lastAsk(ctx, l, address)
+	l.Identifier = strings.TrimSpace(typed)
+	last, err := f.lastAsk(ctx, l, address, challenge.For(l.app()))
 	if err != nil {
 		return err
 	}
@@ -100,7 +111,7 @@ func (f *Flow) Resend(ctx context.Context, from audit.From, l *Login, language s
 	if l.Email == "" || l.browserHash() == nil {
 		return ErrStateLost
 	}
-	last, err := f.lastAsk(ctx, l, l.Email)
+	last, err := f.lastAsk(ctx, l, l.Email, challenge.For(l.app()))
 	if err != nil {
 		return err
 	}
@@ -112,10 +123,10 @@ func (f *Flow) Resend(ctx context.Context, from audit.From, l *Login, language s
 
 // lastAsk returns this browser's newest challenge for the address within the
 // hour, or a zero one.
-func (f *Flow) lastAsk(ctx context.Context, l *Login, address string) (store.Challenge, error) {
+func (f *Flow) lastAsk(ctx context.Context, l *Login, address, purpose string) (store.Challenge, error) {
 	var last store.Challenge
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
-		last, err = tx.LatestChallenge(address, challenge.For(l.app()), l.browserHash(), f.Now().Add(-resendSpan))
+		last, err = tx.LatestChallenge(address, purpose, l.browserHash(), f.Now().Add(-resendSpan))
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -134,47 +145,18 @@ func (f *Flow) resendIn(last store.Challenge) time.Duration {
 }
 
 func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, language string, sends int) error {
-	wait, at := f.Limits.Take(
-		limit.Ask{Key: "address:" + address, Rules: perAddress},
-		limit.Ask{Key: "network:" + from.Network, Rules: perNetwork},
-		limit.Ask{Key: "house", Rules: perHouse})
-	if wait > 0 {
-		f.Audit.Note(from, audit.LinkLimited, audit.ByVisitor, "", [...]string{"address", "network", "house"}[at])
-		if at == 0 {
-			return ErrLimitAddress.After(wait).In("identifier")
-		}
-		return ErrLimitNetwork.After(wait).In("identifier")
-	}
-	var user store.User
-	to := address
-	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
-		if user, err = tx.UserByEmail(address); err != nil {
-			return err
-		}
-		// The address as its owner gave it, never as a visitor typed it.
-		emails, err := tx.EmailsOf(user.ID)
-		for _, e := range emails {
-			if e.Norm == address {
-				to = account.MailAddressOf(e)
-			}
-		}
-		return err
-	})
-	known := err == nil
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	if known {
-		if user.Language != "" {
-			language = user.Language
-		}
-	}
-	issued := f.Challenges.Issue(challenge.Ask{From: from, Purpose: challenge.For(l.app()), EmailNorm: address, UserID: user.ID, BrowserHash: l.browserHash(), Sends: sends})
-	mail, err := f.mail(from, issued, f.link(l, issued), to, language, known)
+	to, err := f.recipient(ctx, from, address, language)
 	if err != nil {
 		return err
 	}
-	err = f.DB.Update(ctx, func(tx *store.Tx) error { return f.enqueue(tx, from, issued.Challenge, mail) })
+	issued := f.Challenges.Issue(challenge.Ask{From: from, Purpose: challenge.For(l.app()), EmailNorm: address, UserID: to.user.ID, BrowserHash: l.browserHash(), Sends: sends})
+	mail, err := f.mail(from, issued, to, compose.SignIn{
+		Link: f.link(l, issued), Code: issued.Code, Device: from.Device, LinkUntil: issued.ExpiresAt, CodeUntil: issued.CodeExpiresAt,
+	})
+	if err != nil {
+		return err
+	}
+	err = f.DB.Update(ctx, func(tx *store.Tx) error { return f.enqueue(tx, from, audit.LinkAsked, issued.Challenge, mail) })
 	if err != nil {
 		return err
 	}
@@ -183,12 +165,53 @@ func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, lan
 	return nil
 }
 
+// recipient is whom mail to a typed address goes to.
+type recipient struct {
+	user     store.User // zero when nobody has the address
+	mail     string     // as its owner gave it, never as a visitor typed it
+	language string
+}
+
+// recipient counts a request for mail to an address, and finds whose it is.
+func (f *Flow) recipient(ctx context.Context, from audit.From, address, language string) (recipient, error) {
+	wait, at := f.Limits.Take(
+		limit.Ask{Key: "address:" + address, Rules: perAddress},
+		limit.Ask{Key: "network:" + from.Network, Rules: perNetwork},
+		limit.Ask{Key: "house", Rules: perHouse})
+	if wait > 0 {
+		f.Audit.Note(from, audit.LinkLimited, audit.ByVisitor, "", [...]string{"address", "network", "house"}[at])
+		if at == 0 {
+			return recipient{}, ErrLimitAddress.After(wait).In("identifier")
+		}
+		return recipient{}, ErrLimitNetwork.After(wait).In("identifier")
+	}
+	to := recipient{mail: address, language: language}
+	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		if to.user, err = tx.UserByEmail(address); err != nil {
+			return err
+		}
+		emails, err := tx.EmailsOf(to.user.ID)
+		for _, e := range emails {
+			if e.Norm == address {
+				to.mail = account.MailAddressOf(e)
+			}
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return recipient{}, err
+	}
+	if to.user.Language != "" {
+		to.language = to.user.Language
+	}
+	return to, nil
+}
+
 // mail writes the message that carries the challenge.
-func (f *Flow) mail(from audit.From, c challenge.Issued, link, to, language string, known bool) (queue.Mail, error) {
-	return f.Post.Write(compose.SignIn{
-		Link: link, Code: c.Code, Device: from.Device, LinkUntil: c.ExpiresAt, CodeUntil: c.CodeExpiresAt,
-	}, post.Terms{
-		To: to, Language: language, Reference: from.Reference, ChallengeID: c.ID, Awaited: true, NotAfter: c.ExpiresAt, Unaddressed: !known,
+func (f *Flow) mail(from audit.From, c challenge.Issued, to recipient, l compose.Letter) (queue.Mail, error) {
+	return f.Post.Write(l, post.Terms{
+		To: to.mail, Language: to.language, Reference: from.Reference, ChallengeID: c.ID, Awaited: true, NotAfter: c.ExpiresAt,
+		Unaddressed: to.user.ID == "",
 	})
 }
 
@@ -205,7 +228,7 @@ func (f *Flow) linkURL(token string) string { return f.PublicURL + "/signin/link
 // enqueue writes challenge and mail together: neither is ever without the
 // other. Mail that still waits for the same address is cancelled, since its
 // link will be of no use.
-func (f *Flow) enqueue(tx *store.Tx, from audit.From, c store.Challenge, m queue.Mail) error {
+func (f *Flow) enqueue(tx *store.Tx, from audit.From, kind string, c store.Challenge, m queue.Mail) error {
 	if _, err := tx.CancelMessages(m.RcptHash, m.Purpose, c.CreatedAt); err != nil {
 		return err
 	}
@@ -218,7 +241,7 @@ func (f *Flow) enqueue(tx *store.Tx, from audit.From, c store.Challenge, m queue
 	if err := f.Queue.Add(tx, m); err != nil {
 		return err
 	}
-	return f.Audit.Record(tx, from, audit.LinkAsked, audit.ByVisitor, c.UserID, "")
+	return f.Audit.Record(tx, from, kind, audit.ByVisitor, c.UserID, "")
 }
 
 // OperatorIP stands where an address would for what the command line does.

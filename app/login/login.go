@@ -26,6 +26,8 @@ type Login struct {
 	Browser string `json:"b,omitempty"`
 	// Return is the local path to go to in the end.
 	Return string `json:"r,omitempty"`
+	// Identifier is what was typed to name the account: an address or a username.
+	Identifier string `json:"i,omitempty"`
 	// Email is the normal form of the address that was typed.
 	Email string `json:"e,omitempty"`
 	// Challenge is the id of the one that was mailed last.
@@ -33,6 +35,11 @@ type Login struct {
 	Proofs    []Proof `json:"p,omitempty"`
 	// Entry is the App this attempt opens and nothing else, or nil.
 	Entry *Entry `json:"a,omitempty"`
+	// Confirms is the id of the session whose owner proves themselves again.
+	Confirms string `json:"k,omitempty"`
+	// Device is a token by which users know this browser again. It has a cookie
+	// of its own that outlives attempts and sessions.
+	Device string `json:"-"`
 }
 
 // Entry is an attempt that began at an App's own address. What it proves starts
@@ -59,8 +66,9 @@ type Proof struct {
 
 // The means of signing in.
 const (
-	ByEmail = "email" // a link or code that was mailed
-	BySetUp = "setup" // the set-up code, off the server's terminal
+	ByEmail    = "email" // a link or code that was mailed
+	ByPassword = "pwd"
+	BySetUp    = "setup" // the set-up code, off the server's terminal
 )
 
 // Begin gives the attempt its browser token unless it has one.
@@ -77,6 +85,20 @@ func (l *Login) app() string {
 	}
 	return l.Entry.App
 }
+
+// Name takes what names the account, for a password that is asked for next.
+func (l *Login) Name(typed string) error {
+	typed = strings.TrimSpace(typed)
+	if typed == "" || len(typed) > maxIdentifier {
+		return ErrIdentifier.In("identifier")
+	}
+	l.Begin()
+	l.Identifier = typed
+	return nil
+}
+
+// maxIdentifier is more than the longest address.
+const maxIdentifier = 320
 
 // browserHash returns what challenges keep of the browser; nil before Begin.
 func (l *Login) browserHash() []byte {
@@ -110,7 +132,7 @@ func (l *Login) prove(p Proof) {
 // missing names what the user still has to prove, or "".
 func (l *Login) missing(u store.User, now time.Time) string {
 	for _, p := range l.Proofs {
-		if p.UserID == u.ID && p.Means == ByEmail && now.Sub(p.At) < Lifetime {
+		if p.UserID == u.ID && (p.Means == ByEmail || p.Means == ByPassword) && now.Sub(p.At) < Lifetime {
 			return ""
 		}
 	}

@@ -121,9 +121,23 @@ func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, replaces s
 	}
 	if refused != nil {
 		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, userID, refused.Text)
+		f.authFailed(from, l, userID, refused)
 		return Outcome{}, refused
 	}
+	f.Queue.Wake() // for what is told of a new browser
 	return out, nil
+}
+
+// authFailed writes the line that programs which ban addresses read, for what may
+// be guessing. An old link is none.
+func (f *Flow) authFailed(from audit.From, l *Login, userID string, refused *fault.Fault) {
+	reason, name := reasonOf(refused), l.Email
+	if userID == "" {
+		name = ""
+	}
+	if reason != "link" {
+		f.Audit.AuthFail(from, name, reason)
+	}
 }
 
 // proven adds the proof of a redeemed challenge to the attempt, and starts the
@@ -136,8 +150,8 @@ func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge
 	}
 	// Told only now: before the mail was proven it would tell a stranger that
 	// there is such an account.
-	if u.Disabled() {
-		return Outcome{}, account.ErrAccessClosed
+	if err := account.MayEnter(u); err != nil {
+		return Outcome{}, err
 	}
 	if err := tx.VerifyEmail(u.ID, c.EmailNorm, now); err != nil {
 		return Outcome{}, err
@@ -149,17 +163,34 @@ func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge
 	return f.Finish(tx, from, l, u, replaces)
 }
 
-// Finish starts the session of an attempt that has proven enough. For an App
-// alone it gives the App its share and keeps our own token to itself.
+// Finish starts the session of an attempt that has proven enough, or confirms the
+// one it was begun for. For an App alone it gives the App its share and keeps our
+// own token to itself. Whoever may not enter is refused here, whatever they have
+// proven.
 func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, replaces string) (Outcome, error) {
+	if err := account.MayEnter(u); err != nil {
+		return Outcome{}, err
+	}
 	if l.Entry != nil {
 		return f.finishApp(tx, from, l, u)
 	}
-	token, row, err := f.Sessions.Start(tx, from, u.ID, l.amr(), replaces)
-	if err != nil {
+	out := Outcome{User: u, Return: LocalPath(l.Return)}
+	if l.Confirms != "" {
+		err := tx.ConfirmSession(u.ID, l.Confirms, f.Now())
+		if err == nil {
+			out.Confirmed = true
+			return out, f.Audit.Record(tx, from, audit.Confirmed, audit.ByUser, u.ID, l.amr())
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return Outcome{}, err
+		}
+	}
+	var err error
+	if out.Token, out.Session, err = f.Sessions.Start(tx, from, u.ID, l.amr(), replaces); err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{Token: token, Session: row, User: u, Return: LocalPath(l.Return)}, nil
+	out.Device, err = f.meet(tx, from, l, u, out.Session)
+	return out, err
 }
 
 // Void ends a link and its code for somebody who did not ask for them.

@@ -17,3 +17,27 @@ for (const button of document.querySelectorAll("button[data-wait]")) {
   };
   tick();
 }
+
+// A password can be looked at while it is typed, and Caps Lock is told.
+for (const peek of document.querySelectorAll(".peek")) {
+  const input = document.getElementById(peek.getAttribute("aria-controls"));
+  const words = [peek.textContent, peek.dataset.hide];
+  const show = (on) => {
+    input.type = on ? "text" : "password";
+    peek.setAttribute("aria-pressed", on);
+    peek.textContent = words[on ? 1 : 0];
+  };
+  peek.hidden = false;
+  peek.addEventListener("click", () => {
+    show(input.type === "password");
+    input.focus();
+  });
+  // Browsers keep what was typed into a text field.
+  input.form.addEventListener("submit", () => show(false));
+  const caps = document.querySelector(`[data-caps-for="${input.id}"]`);
+  for (const name of ["keydown", "keyup"]) {
+    input.addEventListener(name, (e) => {
+      caps.hidden = !(e.getModifierState && e.getModifierState("CapsLock"));
+    });
+  }
+}

@@ -91,6 +91,26 @@ func (l EmailChanged) words(w *writer) words {
 	}
 }
 
+// EmailAdded tells the primary address of another that now leads to the account.
+type EmailAdded struct {
+	NewEmail string
+	At       time.Time
+	Device   string
+	Link     string // undoes it
+	Until    time.Time
+}
+
+// Name is the kind's name.
+func (EmailAdded) Name() string { return "email_added" }
+
+func (l EmailAdded) words(w *writer) words {
+	return words{
+		Subject: w.say("subject"), Preview: w.say("nothing"), Heading: w.say("heading"), Intro: w.say("intro", "new", l.NewEmail),
+		Facts: w.facts(l.At, l.Device, "", nil), LinkIntro: w.say("link_intro"), ButtonIntro: w.say("nothing"), Button: w.say("button"), Link: l.Link,
+		Outro: w.say("until", "until", w.p.Clock(l.Until, w.Now)),
+	}
+}
+
 // NewDevice tells of a sign-in from a browser that was not seen before.
 type NewDevice struct {
 	At     time.Time

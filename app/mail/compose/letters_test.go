@@ -28,6 +28,7 @@ func letters() map[string]compose.Letter {
 		"reset":             compose.Reset{Link: link, Device: "Firefox on Linux", Until: now.Add(time.Hour)},
 		"confirm_email":     compose.ConfirmEmail{Account: "mara@old.example", Link: link, Code: "482913", Until: now.Add(time.Hour)},
 		"email_changed":     compose.EmailChanged{NewEmail: "mara@new.example", At: now, Device: "Safari on Mac", Link: link, Until: week},
+		"email_added":       compose.EmailAdded{NewEmail: "mara@new.example", At: now, Device: "Safari on Mac", Link: link, Until: week},
 		"new_device":        compose.NewDevice{At: now, Device: "Safari on Mac", IP: "198.51.100.40", Means: []string{"pwd", "otp"}, Link: link},
 		"password_changed":  compose.PasswordChanged{At: now, Device: "Safari on Mac", IP: "198.51.100.40", Link: link},
 		"password_removed":  compose.PasswordChanged{Removed: true, At: now, Device: "Safari on Mac", IP: "198.51.100.40", Link: link},

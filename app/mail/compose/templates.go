@@ -79,6 +79,7 @@ func letters(now time.Time) []Letter {
 		Reset{Link: link, Device: "Firefox on Linux", Until: now.Add(time.Hour)},
 		ConfirmEmail{Account: "mara@home.example", Link: link, Code: "482913", Until: now.Add(time.Hour)},
 		EmailChanged{NewEmail: "mara@new.example", At: now, Device: "Safari on Mac", Link: link, Until: now.AddDate(0, 0, 7)},
+		EmailAdded{NewEmail: "mara@new.example", At: now, Device: "Safari on Mac", Link: link, Until: now.AddDate(0, 0, 7)},
 		NewDevice{At: now, Device: "Safari on Mac", IP: "198.51.100.40", Means: []string{"pwd", "otp"}, Link: link},
 		PasswordChanged{At: now, Device: "Safari on Mac", IP: "198.51.100.40", Link: link},
 		Invite{By: "Sam Rivera", ByEmail: "sam@home.example", Apps: []string{"Grafana", "Forgejo"}, Link: link, Until: now.AddDate(0, 0, 7)},

@@ -1,0 +1,68 @@
+package login
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
+	"gatelodge/app/mail/compose"
+	"gatelodge/app/mail/post"
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+// DeviceLifetime is how long a browser is known without being used.
+const DeviceLifetime = 400 * 24 * time.Hour
+
+// notMeFor is how long "this was not me" works in the mail about a new browser.
+const notMeFor = 7 * 24 * time.Hour
+
+// meet makes this browser one that the user has signed in with, and returns its
+// token. A user who has others is told of a new one by mail; it is in the same
+// transaction as the session, so nobody gets in untold.
+func (f *Flow) meet(tx *store.Tx, from audit.From, l *Login, u store.User, row store.Session) (token string, err error) {
+	token = l.Device
+	hash, ok := secret.Hash(token)
+	if !ok {
+		token = secret.Token()
+		hash, _ = secret.Hash(token)
+	}
+	known, any, err := tx.KnowsBrowser(u.ID, hash)
+	if err != nil {
+		return "", err
+	}
+	if err := tx.RememberBrowser(u.ID, hash, f.Now()); err != nil {
+		return "", err
+	}
+	if known || !any {
+		return token, nil
+	}
+	if err := f.Audit.Record(tx, from, audit.NewBrowser, audit.ByUser, u.ID, ""); err != nil {
+		return "", err
+	}
+	if !u.HasEmail() {
+		return token, nil
+	}
+	nobody, _ := secret.Hash(secret.Token())
+	issued := f.Challenges.Issue(challenge.Ask{
+		From: from, Purpose: challenge.NotMe, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: nobody, Sends: 1, Detail: row.ID, For: notMeFor,
+	})
+	if err := tx.AddChallenge(issued.Challenge); err != nil {
+		return "", err
+	}
+	return token, f.Post.Add(tx, compose.NewDevice{
+		At: row.AuthAt, Device: from.Device, IP: from.IP, Means: strings.Fields(row.AMR), Link: f.PublicURL + "/mailed/" + issued.Token,
+	}, post.Terms{To: account.MailAddress(u), Language: u.Language, Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
+}
+
+// ForgetBrowser makes the browser with that token a stranger to the user.
+func (f *Flow) ForgetBrowser(ctx context.Context, userID, token string) error {
+	hash, ok := secret.Hash(token)
+	if !ok {
+		return nil
+	}
+	return f.DB.Update(ctx, func(tx *store.Tx) error { return tx.ForgetBrowser(userID, hash) })
+}

@@ -1,0 +1,249 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
+	"gatelodge/app/factor/password"
+	"gatelodge/app/fault"
+	"gatelodge/app/limit"
+	"gatelodge/app/mail/compose"
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+// What a sign-in by password can be told. That there is no such account, that it
+// has no password and that the password is wrong are one.
+var (
+	ErrCredentials = fault.New(fault.Invalid, "signin.mismatch")
+	ErrTries       = fault.New(fault.Limited, "signin.tries")
+	ErrNoPasswords = fault.New(fault.NotFound, "error.not_found")
+	ErrIdentifier  = fault.New(fault.Invalid, "signin.identifier_empty")
+)
+
+// The rules for guessing passwords. The more there were, the longer the next has
+// to wait. An account counts what comes from browsers its owner never signed in
+// with apart from what comes from each that they did, so that a stranger can keep
+// out other strangers and nobody else. A network is an office as often as an
+// attacker.
+var (
+	perAccount = []limit.Rule{{Count: 5, Per: time.Minute}, {Count: 10, Per: 15 * time.Minute}, {Count: 20, Per: 3 * time.Hour}, {Count: 50, Per: 24 * time.Hour}}
+	perBrowser = []limit.Rule{{Count: 10, Per: time.Minute}, {Count: 40, Per: time.Hour}}
+	perGuesses = []limit.Rule{{Count: 100, Per: 10 * time.Minute}, {Count: 1000, Per: 24 * time.Hour}}
+)
+
+// who is whom an identifier names, as far as that is known.
+type who struct {
+	user  store.User
+	known bool
+	kept  store.Password // zero for none
+	own   bool           // they have signed in with this browser
+	key   string         // what tries are counted by
+	name  string         // for the log; "" when nobody is known
+}
+
+// WithPassword signs in with a password. identifier is any address of the user, or
+// the username. Unknown and known users take the same time.
+func (f *Flow) WithPassword(ctx context.Context, from audit.From, l *Login, identifier, typed, replaces string) (Outcome, error) {
+	if f.Passwords == nil {
+		return Outcome{}, ErrNoPasswords
+	}
+	if strings.TrimSpace(identifier) == "" {
+		return Outcome{}, ErrIdentifier.In("identifier")
+	}
+	if typed == "" {
+		return Outcome{}, password.ErrEmpty.In("password")
+	}
+	w, err := f.who(ctx, l, identifier)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := f.mayTry(from, l, w); err != nil {
+		return Outcome{}, err
+	}
+	clear, err := password.Read(typed)
+	if err != nil {
+		// Nothing that was ever accepted: as wrong as any other.
+		return Outcome{}, f.mismatch(from, w)
+	}
+	fits, renewed, err := f.Passwords.Check(ctx, w.kept.Hash, clear)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if !fits {
+		return Outcome{}, f.mismatch(from, w)
+	}
+	return f.provenPassword(ctx, from, l, w, renewed, replaces)
+}
+
+// who finds whom an identifier names. What names nobody is counted by itself.
+func (f *Flow) who(ctx context.Context, l *Login, identifier string) (who, error) {
+	address, notEmail := account.NormalEmail(identifier)
+	username, notName := account.NormalUsername(identifier)
+	w := who{key: "password:" + strings.ToLower(strings.TrimSpace(identifier))}
+	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		switch {
+		case notEmail == nil:
+			w.user, err = tx.UserByEmail(address)
+		case notName == nil:
+			w.user, err = tx.UserByUsername(username)
+		default:
+			return nil
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		w.known, w.key, w.name = true, "password:"+w.user.ID, w.user.EmailNorm
+		p, err := tx.PasswordOf(w.user.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		w.kept = p
+		if hash, ok := secret.Hash(l.Device); ok {
+			w.own, _, err = tx.KnowsBrowser(w.user.ID, hash)
+			return err
+		}
+		return nil
+	})
+	if w.known && !w.user.HasEmail() {
+		w.name = w.user.Username
+	}
+	return w, err
+}
+
+// mayTry counts a try, or says how long to wait.
+func (f *Flow) mayTry(from audit.From, l *Login, w who) error {
+	tries := limit.Ask{Key: w.key, Rules: perAccount}
+	if w.own {
+		tries = limit.Ask{Key: w.key + " " + l.Device, Rules: perBrowser}
+	}
+	wait, at := f.Limits.Take(tries, limit.Ask{Key: "guesses:" + from.Network, Rules: perGuesses})
+	if wait == 0 {
+		return nil
+	}
+	reason := [...]string{"account", "network"}[at]
+	f.Audit.Note(from, audit.PasswordLimited, audit.ByVisitor, w.user.ID, reason)
+	f.Audit.AuthFail(from, w.name, "limited")
+	if at == 0 {
+		return ErrTries.After(wait).In("password")
+	}
+	return ErrLimitNetwork.After(wait).In("password")
+}
+
+func (f *Flow) mismatch(from audit.From, w who) error {
+	f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, w.user.ID, ErrCredentials.Text)
+	f.Audit.AuthFail(from, w.name, "password")
+	return ErrCredentials.In("password")
+}
+
+// provenPassword adds the proof of a password that fitted, unless it has been
+// changed since it was read.
+func (f *Flow) provenPassword(ctx context.Context, from audit.From, l *Login, w who, renewed, replaces string) (Outcome, error) {
+	var out Outcome
+	var refused error
+	err := f.DB.Update(ctx, func(tx *store.Tx) error {
+		out, refused = Outcome{}, nil
+		u, err := tx.UserByID(w.user.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			refused = ErrCredentials.In("password")
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		p, err := tx.PasswordOf(u.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		switch {
+		case !p.ChangedAt.Equal(w.kept.ChangedAt):
+			refused = ErrCredentials.In("password")
+			return nil
+		case account.MayEnter(u) != nil:
+			// Told only to who has the password.
+			refused = account.MayEnter(u)
+			return nil
+		case renewed != "":
+			if err := tx.RehashPassword(u.ID, w.kept.Hash, renewed); err != nil {
+				return err
+			}
+		}
+		now := f.Now()
+		l.prove(Proof{Means: ByPassword, UserID: u.ID, At: now})
+		if need := l.missing(u, now); need != "" {
+			out = Outcome{Need: need, User: u}
+			return nil
+		}
+		out, err = f.Finish(tx, from, l, u, replaces)
+		return err
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	if refused != nil {
+		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, w.user.ID, fault.Of(refused).Text)
+		f.Audit.AuthFail(from, w.name, reasonOf(fault.Of(refused)))
+		return Outcome{}, refused
+	}
+	f.Queue.Wake() // for what is told of a new browser
+	return out, nil
+}
+
+// SendReset mails a link to choose a new password with, when somebody has the
+// address. As with SendLink, nothing tells whether they do.
+func (f *Flow) SendReset(ctx context.Context, from audit.From, l *Login, typed, language string) error {
+	if f.Passwords == nil {
+		return ErrNoPasswords
+	}
+	address, err := account.NormalEmail(typed)
+	if _, bad := account.NormalUsername(typed); err != nil && bad == nil {
+		return ErrEmailNeeded.In("identifier")
+	}
+	if err != nil {
+		return fault.Of(err).In("identifier")
+	}
+	if err := l.Name(typed); err != nil {
+		return err
+	}
+	last, err := f.lastAsk(ctx, l, address, challenge.Reset)
+	if err != nil || last.ID != "" && f.resendIn(last) > 0 {
+		return err // the mail is on its way
+	}
+	to, err := f.recipient(ctx, from, address, language)
+	if err != nil {
+		return err
+	}
+	issued := f.Challenges.Issue(challenge.Ask{
+		From: from, Purpose: challenge.Reset, EmailNorm: address, UserID: to.user.ID, BrowserHash: l.browserHash(), Sends: last.Sends + 1,
+	})
+	mail, err := f.mail(from, issued, to, compose.Reset{Link: f.PublicURL + "/mailed/" + issued.Token, Device: from.Device, Until: issued.ExpiresAt})
+	if err != nil {
+		return err
+	}
+	err = f.DB.Update(ctx, func(tx *store.Tx) error { return f.enqueue(tx, from, audit.ResetAsked, issued.Challenge, mail) })
+	if err == nil {
+		f.Queue.Wake()
+	}
+	return err
+}
+
+// reasonOf is the word for a refusal in the log.
+func reasonOf(f *fault.Fault) string {
+	switch {
+	case errors.Is(f, account.ErrAccessClosed), errors.Is(f, account.ErrClosing):
+		return "disabled"
+	case errors.Is(f, ErrCredentials):
+		return "password"
+	case strings.HasPrefix(f.Text, "code."):
+		return "code"
+	}
+	return "link"
+}

@@ -1,0 +1,67 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
+	"gatelodge/app/fault"
+	"gatelodge/app/mail/compose"
+	"gatelodge/store"
+)
+
+// What can be said to somebody who closes their account.
+var (
+	ErrNotTyped  = fault.New(fault.Invalid, "closing.not_typed")
+	ErrLastAdmin = fault.New(fault.Invalid, "closing.last_admin")
+)
+
+// Close closes the user's account at once, ends every session, and books the day
+// on which it is erased. typed has to be their address, or their name here.
+func (d *Desk) Close(ctx context.Context, from audit.From, userID, typed string) (erasedAt time.Time, err error) {
+	erasedAt = d.Now().Add(eraseAfter)
+	err = d.update(ctx, func(tx *store.Tx) error {
+		u, err := tx.UserByID(userID)
+		if err != nil {
+			return err
+		}
+		if !strings.EqualFold(strings.TrimSpace(typed), u.Called()) {
+			return ErrNotTyped.With("name", u.Called()).In("confirm")
+		}
+		err = account.KeepAnAdmin(tx, u)
+		if errors.Is(err, account.ErrLastAdmin) {
+			return ErrLastAdmin.In("confirm")
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.SetRemoval(u.ID, erasedAt, d.Now()); err != nil {
+			return err
+		}
+		if _, err := tx.EndSessionsOf(u.ID, ""); err != nil {
+			return err
+		}
+		if err := d.Audit.Record(tx, from, audit.Closed, audit.ByUser, u.ID, ""); err != nil {
+			return err
+		}
+		return d.letter(tx, from, u, challenge.Ask{Purpose: challenge.Keep, For: eraseAfter}, func(link string, _ time.Time) compose.Letter {
+			return compose.Closing{EraseAt: erasedAt, Link: link}
+		})
+	})
+	return erasedAt, err
+}
+
+// reopen calls the removal off.
+func (d *Desk) reopen(tx *store.Tx, from audit.From, u store.User) error {
+	if err := tx.SetRemoval(u.ID, time.Time{}, d.Now()); err != nil {
+		return err
+	}
+	return d.Audit.Record(tx, from, audit.Reopened, audit.ByUser, u.ID, "")
+}
+
+// EraseAt returns the day on which an account that is closed now is erased.
+func (d *Desk) EraseAt() time.Time { return d.Now().Add(eraseAfter) }

@@ -1,0 +1,114 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatelodge/app/audit"
+	"gatelodge/store"
+)
+
+// Data is everything that is held about a user, as they take it along. Secrets are
+// not in it: what is kept of them is of no use to anybody.
+type Data struct {
+	ID            string        `json:"id"`
+	Name          string        `json:"name"`
+	Username      string        `json:"username"`
+	Email         string        `json:"email"`
+	Emails        []DataEmail   `json:"emails"`
+	Image         string        `json:"image"`
+	Language      string        `json:"language"`
+	Theme         string        `json:"theme"`
+	Admin         bool          `json:"admin"`
+	CreatedAt     time.Time     `json:"createdAt"`
+	PasswordSetAt *time.Time    `json:"passwordSetAt"`
+	Sessions      []DataSession `json:"sessions"`
+	History       []DataEvent   `json:"history"`
+}
+
+// DataEmail is an address.
+type DataEmail struct {
+	Email      string     `json:"email"`
+	VerifiedAt *time.Time `json:"verifiedAt"`
+	AddedAt    time.Time  `json:"addedAt"`
+}
+
+// DataSession is a browser that is signed in.
+type DataSession struct {
+	Device     string    `json:"device"`
+	IP         string    `json:"ip"`
+	Means      string    `json:"means"`
+	SignedInAt time.Time `json:"signedInAt"`
+	LastUsedAt time.Time `json:"lastUsedAt"`
+	ExpiresAt  time.Time `json:"expiresAt"`
+}
+
+// DataEvent is something that happened.
+type DataEvent struct {
+	At        time.Time `json:"at"`
+	Kind      string    `json:"kind"`
+	By        string    `json:"by"`
+	IP        string    `json:"ip"`
+	Device    string    `json:"device"`
+	Reference string    `json:"reference"`
+	Detail    string    `json:"detail"`
+}
+
+// dataEvents bounds the history in what is taken along: more than a year of an
+// eager user.
+const dataEvents = 10_000
+
+// Data returns everything that is held about the user.
+func (d *Desk) Data(ctx context.Context, from audit.From, userID string) (Data, error) {
+	d.Audit.Flush()
+	var data Data
+	err := d.DB.View(ctx, func(tx *store.Tx) error {
+		u, err := tx.UserByID(userID)
+		if err != nil {
+			return err
+		}
+		data = Data{
+			ID: u.ID, Name: u.Name, Username: u.Username, Email: u.Email, Image: u.Image, Language: u.Language, Theme: u.Theme, Admin: u.Admin,
+			CreatedAt: u.CreatedAt.UTC(), Emails: []DataEmail{}, Sessions: []DataSession{}, History: []DataEvent{},
+		}
+		p, err := tx.PasswordOf(userID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		data.PasswordSetAt = moment(p.ChangedAt)
+		emails, err := tx.EmailsOf(userID)
+		if err != nil {
+			return err
+		}
+		for _, e := range emails {
+			data.Emails = append(data.Emails, DataEmail{e.Email, moment(e.VerifiedAt), e.CreatedAt.UTC()})
+		}
+		sessions, err := tx.SessionsOf(userID, d.Now())
+		if err != nil {
+			return err
+		}
+		for _, s := range sessions {
+			data.Sessions = append(data.Sessions, DataSession{s.Device, s.IP, s.AMR, s.AuthAt.UTC(), s.SeenAt.UTC(), s.ExpiresAt.UTC()})
+		}
+		events, err := tx.EventsOf(userID, dataEvents)
+		for _, e := range events {
+			data.History = append(data.History, DataEvent{e.At.UTC(), e.Kind, e.Actor, e.IP, e.Device, e.Reference, e.Detail})
+		}
+		return err
+	})
+	if err != nil {
+		return Data{}, err
+	}
+	return data, d.DB.Update(ctx, func(tx *store.Tx) error {
+		return d.Audit.Record(tx, from, audit.DataTaken, audit.ByUser, userID, "")
+	})
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

@@ -1,0 +1,248 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
+	"gatelodge/app/fault"
+	"gatelodge/app/limit"
+	"gatelodge/app/mail/compose"
+	"gatelodge/store"
+)
+
+// What can be said about addresses.
+var (
+	ErrEmailOwn   = fault.New(fault.Invalid, "emails.own")
+	ErrEmailTaken = fault.New(fault.Conflict, "error.email_taken")
+	ErrEmailMany  = fault.New(fault.Invalid, "emails.many")
+)
+
+// maxEmails is how many addresses one account has at most.
+const maxEmails = 10
+
+// Mail to an address that somebody adds is mail a stranger may cause.
+var (
+	addsPerUser    = []limit.Rule{{Count: 5, Per: time.Hour}, {Count: 20, Per: 24 * time.Hour}}
+	addsPerAddress = []limit.Rule{{Count: 3, Per: time.Hour}, {Count: 6, Per: 24 * time.Hour}}
+)
+
+// Addresses are a user's, and those that wait to be confirmed.
+type Addresses struct {
+	Emails  []store.Email
+	Waiting []string // as typed
+}
+
+// Addresses returns the user's addresses.
+func (d *Desk) Addresses(ctx context.Context, userID string) (a Addresses, err error) {
+	err = d.DB.View(ctx, func(tx *store.Tx) (err error) {
+		a = Addresses{}
+		if a.Emails, err = tx.EmailsOf(userID); err != nil {
+			return err
+		}
+		waiting, err := tx.ChallengesOf(userID, challenge.ConfirmEmail, d.Now())
+		for _, c := range waiting {
+			a.Waiting = append(a.Waiting, c.Detail)
+		}
+		return err
+	})
+	return a, err
+}
+
+// AddEmail mails a link to an address that the user wants to add. That it leads to
+// somebody else is told only to who reads mail there.
+func (d *Desk) AddEmail(ctx context.Context, from audit.From, userID, typed string) error {
+	address, err := account.NormalEmail(typed)
+	if err != nil {
+		return fault.Of(err).In("email")
+	}
+	u, err := d.user(ctx, userID)
+	if err != nil {
+		return err
+	}
+	have, err := d.Addresses(ctx, userID)
+	if err != nil {
+		return err
+	}
+	if len(have.Emails) >= maxEmails {
+		return ErrEmailMany.With("n", maxEmails).In("email")
+	}
+	for _, e := range have.Emails {
+		if e.Norm == address {
+			return ErrEmailOwn.In("email")
+		}
+	}
+	if wait, _ := d.Limits.Take(limit.Ask{Key: "adds:" + userID, Rules: addsPerUser}, limit.Ask{Key: "added:" + address, Rules: addsPerAddress}); wait > 0 {
+		return ErrAddresses.After(wait).In("email")
+	}
+	typed = strings.TrimSpace(norm.NFC.String(typed))
+	ask := challenge.Ask{Purpose: challenge.ConfirmEmail, EmailNorm: address, Detail: typed}
+	to := account.MailAddressOf(store.Email{Email: typed, Norm: address})
+	return d.update(ctx, func(tx *store.Tx) error {
+		if err := tx.CancelChallenges(u.ID, challenge.ConfirmEmail, address, d.Now()); err != nil {
+			return err
+		}
+		return d.letterTo(tx, from, u, to, ask, func(link string, until time.Time) compose.Letter {
+			return compose.ConfirmEmail{Account: u.Called(), Link: link, Until: until}
+		})
+	})
+}
+
+// confirmed adds the address of a challenge that was redeemed.
+func (d *Desk) confirmed(tx *store.Tx, from audit.From, u store.User, c store.Challenge) error {
+	now := d.Now()
+	err := tx.AddEmail(store.Email{Norm: c.EmailNorm, Email: c.Detail, UserID: u.ID, VerifiedAt: now, CreatedAt: now})
+	if errors.Is(err, store.ErrConflict) {
+		return ErrEmailTaken
+	}
+	if err != nil {
+		return err
+	}
+	if err := d.Audit.Record(tx, from, audit.EmailAdded, audit.ByUser, u.ID, c.EmailNorm); err != nil {
+		return err
+	}
+	if !u.HasEmail() {
+		return tx.SetPrimary(u.ID, c.EmailNorm, now)
+	}
+	undo := challenge.Ask{Purpose: challenge.UndoEmail, For: undoFor, Detail: u.Email + "\n" + c.EmailNorm}
+	return d.letter(tx, from, u, undo, func(link string, until time.Time) compose.Letter {
+		return compose.EmailAdded{NewEmail: c.Detail, At: now, Device: from.Device, Link: link, Until: until}
+	})
+}
+
+// SetPrimary makes one of the user's addresses the one that mail goes to. The
+// address before is told, and can take it back.
+func (d *Desk) SetPrimary(ctx context.Context, from audit.From, userID, address, keep string) error {
+	return d.update(ctx, func(tx *store.Tx) error {
+		u, err := tx.UserByID(userID)
+		if err != nil || u.EmailNorm == address {
+			return err
+		}
+		err = tx.SetPrimary(u.ID, address, d.Now())
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrNoWay
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := tx.EndSessionsOf(u.ID, keep); err != nil {
+			return err
+		}
+		if err := d.Audit.Record(tx, from, audit.EmailPrimary, audit.ByUser, u.ID, address); err != nil {
+			return err
+		}
+		return d.changedLetter(tx, from, u, store.Email{Email: u.Email, Norm: u.EmailNorm, UserID: u.ID}, address)
+	})
+}
+
+// RemoveEmail takes an address that is not the primary one from the user. It is
+// told, and can take it back.
+func (d *Desk) RemoveEmail(ctx context.Context, from audit.From, userID, address, keep string) error {
+	return d.update(ctx, func(tx *store.Tx) error {
+		u, err := tx.UserByID(userID)
+		if err != nil {
+			return err
+		}
+		emails, err := tx.EmailsOf(userID)
+		if err != nil {
+			return err
+		}
+		for _, e := range emails {
+			if e.Norm != address || e.Norm == u.EmailNorm {
+				continue
+			}
+			if err := tx.RemoveEmail(u.ID, e.Norm); err != nil {
+				return err
+			}
+			// A link that waits in that mailbox would still sign in.
+			if err := tx.CancelChallenges(u.ID, challenge.SignIn, e.Norm, d.Now()); err != nil {
+				return err
+			}
+			if err := tx.CancelChallenges(u.ID, challenge.Reset, e.Norm, d.Now()); err != nil {
+				return err
+			}
+			if _, err := tx.EndSessionsOf(u.ID, keep); err != nil {
+				return err
+			}
+			if err := d.Audit.Record(tx, from, audit.EmailRemoved, audit.ByUser, u.ID, e.Norm); err != nil {
+				return err
+			}
+			return d.changedLetter(tx, from, u, e, u.EmailNorm)
+		}
+		return ErrNoWay
+	})
+}
+
+// CancelEmail takes back an address that waits to be confirmed.
+func (d *Desk) CancelEmail(ctx context.Context, userID, typed string) error {
+	address, err := account.NormalEmail(typed)
+	if err != nil {
+		return ErrNoWay
+	}
+	return d.DB.Update(ctx, func(tx *store.Tx) error {
+		return tx.CancelChallenges(userID, challenge.ConfirmEmail, address, d.Now())
+	})
+}
+
+// changedLetter tells an address that another stands in its place.
+func (d *Desk) changedLetter(tx *store.Tx, from audit.From, u store.User, old store.Email, replacedBy string) error {
+	undo := challenge.Ask{Purpose: challenge.UndoEmail, For: undoFor, EmailNorm: old.Norm, Detail: old.Email + "\n" + replacedBy}
+	return d.letterTo(tx, from, u, account.MailAddressOf(old), undo, func(link string, until time.Time) compose.Letter {
+		return compose.EmailChanged{NewEmail: replacedBy, At: d.Now(), Device: from.Device, Link: link, Until: until}
+	})
+}
+
+// undoEmail makes the address of a challenge the primary one again, takes away the
+// one that came in its place and all that came later, and signs everybody out.
+func (d *Desk) undoEmail(tx *store.Tx, from audit.From, u store.User, c store.Challenge) error {
+	now := d.Now()
+	typed, replaced, _ := strings.Cut(c.Detail, "\n")
+	emails, err := tx.EmailsOf(u.ID)
+	if err != nil {
+		return err
+	}
+	have := false
+	for _, e := range emails {
+		have = have || e.Norm == c.EmailNorm
+	}
+	if !have {
+		err := tx.AddEmail(store.Email{Norm: c.EmailNorm, Email: typed, UserID: u.ID, VerifiedAt: now, CreatedAt: now})
+		if errors.Is(err, store.ErrConflict) {
+			return ErrEmailTaken
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := tx.VerifyEmail(u.ID, c.EmailNorm, now); err != nil {
+		return err
+	}
+	if err := tx.SetPrimary(u.ID, c.EmailNorm, now); err != nil {
+		return err
+	}
+	for _, e := range emails {
+		if e.Norm != c.EmailNorm && (e.Norm == replaced || !e.CreatedAt.Before(c.CreatedAt)) {
+			if err := tx.RemoveEmail(u.ID, e.Norm); err != nil {
+				return err
+			}
+			for _, purpose := range []string{challenge.SignIn, challenge.Reset, challenge.UndoEmail, challenge.NotMe, challenge.NotMePassword} {
+				if err := tx.CancelChallenges(u.ID, purpose, e.Norm, now); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if err := tx.CancelChallenges(u.ID, challenge.ConfirmEmail, "", now); err != nil {
+		return err
+	}
+	if _, err := tx.EndSessionsOf(u.ID, ""); err != nil {
+		return err
+	}
+	return d.Audit.Record(tx, from, audit.EmailUndone, audit.ByUser, u.ID, c.EmailNorm)
+}

@@ -1,0 +1,134 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
+	"gatelodge/app/fault"
+	"gatelodge/store"
+)
+
+// purposes are those of the links that are opened at /mailed/.
+var purposes = []string{
+	challenge.Reset, challenge.ConfirmEmail, challenge.UndoEmail, challenge.NotMe, challenge.NotMePassword, challenge.Keep,
+}
+
+// Link is what a link's page shows before it is used.
+type Link struct {
+	store.Challenge
+	Account string // the address or name of the account it belongs to
+	Email   string // the address it is about, as typed
+}
+
+// LookAt returns what is behind a link without spending it, or a fault of package
+// challenge that says why it no longer opens.
+func (d *Desk) LookAt(ctx context.Context, token string) (Link, error) {
+	var k Link
+	err := d.DB.View(ctx, func(tx *store.Tx) (err error) {
+		for _, purpose := range purposes {
+			if k.Challenge, err = d.Challenges.Look(tx, purpose, token); !errors.Is(err, challenge.ErrUnknown) {
+				break
+			}
+		}
+		if err != nil {
+			return err
+		}
+		u, err := tx.UserByID(k.UserID)
+		k.Account = u.Called()
+		k.Email, _, _ = strings.Cut(k.Detail, "\n")
+		return err
+	})
+	return k, err
+}
+
+// Done is what came of a link.
+type Done struct {
+	Notice string // the key of a sentence
+	Next   string // a path
+}
+
+// Follow does what a link is for, but for a reset, which needs a password; see
+// Reset.
+func (d *Desk) Follow(ctx context.Context, from audit.From, token string) (Done, error) {
+	k, err := d.LookAt(ctx, token)
+	if err != nil {
+		return Done{}, err
+	}
+	var done Done
+	var refused *fault.Fault
+	err = d.update(ctx, func(tx *store.Tx) error {
+		done, refused = Done{Next: "/signin"}, nil
+		c, err := d.Challenges.Redeem(tx, k.Purpose, token)
+		if err != nil {
+			return err
+		}
+		u, err := tx.UserByID(c.UserID)
+		if err != nil {
+			return err
+		}
+		switch c.Purpose {
+		case challenge.ConfirmEmail:
+			done, err = Done{Notice: "emails.confirmed", Next: "/account/emails"}, d.confirmed(tx, from, u, c)
+		case challenge.UndoEmail:
+			if err = d.undoEmail(tx, from, u, c); err == nil {
+				done, err = d.secure(tx, from, u, c)
+			}
+		case challenge.NotMe:
+			if err = tx.EndSession(u.ID, c.Detail); errors.Is(err, store.ErrNotFound) {
+				err = nil // it has ended
+			}
+			if err == nil {
+				done, err = d.secure(tx, from, u, c)
+			}
+		case challenge.NotMePassword:
+			if _, err = tx.EndSessionsOf(u.ID, ""); err == nil {
+				done, err = d.secure(tx, from, u, c)
+			}
+		case challenge.Keep:
+			done.Notice, err = "closing.kept", d.reopen(tx, from, u)
+		default:
+			err = challenge.ErrUnknown
+		}
+		// What was spent stays so when the person is refused.
+		if f, ok := errors.AsType[*fault.Fault](err); ok {
+			refused = f
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return Done{}, err
+	}
+	if refused != nil {
+		return Done{}, refused
+	}
+	return done, nil
+}
+
+// secure is what follows when an owner says that something was not them: no
+// browser is known any more, and a new password is asked for.
+func (d *Desk) secure(tx *store.Tx, from audit.From, u store.User, c store.Challenge) (Done, error) {
+	if err := tx.ForgetBrowsers(u.ID); err != nil {
+		return Done{}, err
+	}
+	if err := d.Audit.Record(tx, from, audit.NotMe, audit.ByUser, u.ID, c.Purpose); err != nil {
+		return Done{}, err
+	}
+	if d.Passwords == nil {
+		return Done{Notice: "notme.done", Next: "/signin"}, nil
+	}
+	issued := d.Challenges.Issue(challenge.Ask{
+		From: from, Purpose: challenge.Reset, EmailNorm: c.EmailNorm, UserID: u.ID, BrowserHash: c.BrowserHash, Sends: 1, For: resetFor,
+	})
+	if err := tx.AddChallenge(issued.Challenge); err != nil {
+		return Done{}, err
+	}
+	return Done{Notice: "notme.done_reset", Next: strings.TrimPrefix(d.link(issued.Token), d.PublicURL)}, nil
+}
+
+// eraseAfter is how long a closed account can be opened again.
+const eraseAfter = 7 * 24 * time.Hour

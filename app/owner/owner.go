@@ -1,0 +1,148 @@
+// Package owner is what people do with an account of their own: choose and remove
+// a password, add and leave addresses, say who they are, see what happened, take
+// their data along, and close it.
+//
+// Who changes what opens the account has proved themselves minutes ago, by a
+// session or by a link that was mailed. Its owner is told by mail, to an address
+// that was theirs before, with a link that takes the change back; and every other
+// browser is signed out unless they say otherwise.
+package owner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
+	"gatelodge/app/factor/password"
+	"gatelodge/app/fault"
+	"gatelodge/app/limit"
+	"gatelodge/app/mail/compose"
+	"gatelodge/app/mail/post"
+	"gatelodge/app/mail/queue"
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+// What can be said to the one who asked.
+var (
+	ErrLimited   = fault.New(fault.Limited, "error.limited")
+	ErrAddresses = fault.New(fault.Limited, "emails.limited")
+	ErrLastWay   = fault.New(fault.Invalid, "ways.last")
+	ErrNoWay     = fault.New(fault.NotFound, "error.not_found")
+)
+
+// FreshFor is how long after proving themselves people may change what opens
+// their account.
+const FreshFor = 10 * time.Minute
+
+const (
+	// undoFor is how long a change can be taken back by the link in its mail.
+	undoFor = 7 * 24 * time.Hour
+	// resetFor is how long a link works that leads from taking a change back to a
+	// new password.
+	resetFor = 30 * time.Minute
+)
+
+// Desk is the service.
+type Desk struct {
+	DB         *store.DB
+	Audit      *audit.Log
+	Limits     *limit.Limiter
+	Users      *account.Users
+	Challenges *challenge.Maker
+	Post       *post.Office
+	Queue      *queue.Queue
+	Passwords  *password.Hasher // nil: nobody signs in with one
+	Now        func() time.Time
+	PublicURL  string // without a trailing slash
+	Site       string // the instance's name, which is no password
+}
+
+// Fresh reports whether a session was begun or confirmed lately enough.
+func (d *Desk) Fresh(s store.Session) bool { return d.Now().Sub(s.AuthAt) < FreshFor }
+
+// Way is one way to sign in.
+type Way struct {
+	Kind   string // "email", "password", or an upstream's kind
+	ID     string // of what can be removed; "" for what cannot
+	Name   string // as its owner knows it: an address, an upstream
+	Detail string
+	At     time.Time // when it was set or linked; zero when that is not told
+}
+
+// Ways returns how the user can sign in, the last way among them.
+func (d *Desk) Ways(tx *store.Tx, u store.User) ([]Way, error) {
+	var ways []Way
+	if u.HasEmail() {
+		ways = append(ways, Way{Kind: "email", Name: u.Email})
+	}
+	if d.Passwords != nil {
+		p, err := tx.PasswordOf(u.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		if err == nil {
+			ways = append(ways, Way{Kind: "password", ID: "password", At: p.ChangedAt})
+		}
+	}
+	return ways, nil
+}
+
+// letter queues a letter to a user's primary address within a transaction, with a
+// link that is made for the purpose. A user without an address gets none.
+func (d *Desk) letter(tx *store.Tx, from audit.From, u store.User, a challenge.Ask, write func(link string, until time.Time) compose.Letter) error {
+	if !u.HasEmail() {
+		return nil
+	}
+	a.EmailNorm = u.EmailNorm
+	return d.letterTo(tx, from, u, account.MailAddress(u), a, write)
+}
+
+func (d *Desk) letterTo(tx *store.Tx, from audit.From, u store.User, to string, a challenge.Ask, write func(link string, until time.Time) compose.Letter) error {
+	a.From, a.UserID, a.Sends = from, u.ID, 1
+	if a.BrowserHash == nil {
+		a.BrowserHash, _ = secret.Hash(secret.Token()) // no browser's
+	}
+	issued := d.Challenges.Issue(a)
+	if err := tx.AddChallenge(issued.Challenge); err != nil {
+		return err
+	}
+	return d.Post.Add(tx, write(d.link(issued.Token), issued.ExpiresAt), post.Terms{
+		To: to, Language: u.Language, Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt,
+	})
+}
+
+func (d *Desk) link(token string) string { return d.PublicURL + "/mailed/" + token }
+
+// update runs f in a transaction and wakes the queue for what it wrote.
+func (d *Desk) update(ctx context.Context, f func(*store.Tx) error) error {
+	err := d.DB.Update(ctx, f)
+	if err == nil {
+		d.Queue.Wake()
+	}
+	return err
+}
+
+// user returns the user as they are now.
+func (d *Desk) user(ctx context.Context, id string) (u store.User, err error) {
+	err = d.DB.View(ctx, func(tx *store.Tx) (err error) {
+		u, err = tx.UserByID(id)
+		return err
+	})
+	return u, err
+}
+
+// UserWays returns the user as they are now and how they can sign in.
+func (d *Desk) UserWays(ctx context.Context, id string) (u store.User, ways []Way, err error) {
+	err = d.DB.View(ctx, func(tx *store.Tx) (err error) {
+		if u, err = tx.UserByID(id); err != nil {
+			return err
+		}
+		ways, err = d.Ways(tx, u)
+		return err
+	})
+	return u, ways, err
+}

@@ -1,0 +1,156 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
+	"gatelodge/app/factor/password"
+	"gatelodge/app/fault"
+	"gatelodge/app/mail/compose"
+	"gatelodge/store"
+)
+
+// NewPassword is what somebody chooses.
+type NewPassword struct {
+	Typed string
+	// Keep is the session that stays; "" ends all of them.
+	Keep string
+	// KeepOthers leaves everybody signed in.
+	KeepOthers bool
+}
+
+// Least is the least number of characters of a password here.
+func (d *Desk) Least() int { return password.MinAlone }
+
+// SetPassword gives the user a password, or another one.
+func (d *Desk) SetPassword(ctx context.Context, from audit.From, actor, userID string, n NewPassword) error {
+	u, hash, err := d.hash(ctx, userID, n.Typed)
+	if err != nil {
+		return err
+	}
+	return d.update(ctx, func(tx *store.Tx) error { return d.keep(tx, from, actor, u, hash, n) })
+}
+
+// hash judges a chosen password and returns what to keep of it.
+func (d *Desk) hash(ctx context.Context, userID, typed string) (store.User, string, error) {
+	if d.Passwords == nil {
+		return store.User{}, "", ErrNoWay
+	}
+	u, err := d.user(ctx, userID)
+	if err != nil {
+		return store.User{}, "", err
+	}
+	clear, err := password.Read(typed)
+	if err == nil {
+		err = clear.Acceptable(d.Least(), u.Email, u.Name, u.Username, d.Site)
+	}
+	if f, ok := errors.AsType[*fault.Fault](err); ok {
+		return store.User{}, "", f.In("password")
+	}
+	if err != nil {
+		return store.User{}, "", err
+	}
+	hash, err := d.Passwords.Hash(ctx, clear)
+	return u, hash, err
+}
+
+// keep stores a new password with what follows from it.
+func (d *Desk) keep(tx *store.Tx, from audit.From, actor string, u store.User, hash string, n NewPassword) error {
+	if err := tx.SetPassword(store.Password{UserID: u.ID, Hash: hash, ChangedAt: d.Now()}); err != nil {
+		return err
+	}
+	if !n.KeepOthers {
+		if _, err := tx.EndSessionsOf(u.ID, n.Keep); err != nil {
+			return err
+		}
+	}
+	// Whoever has an older link would undo what was just done.
+	if err := tx.CancelChallenges(u.ID, challenge.Reset, "", d.Now()); err != nil {
+		return err
+	}
+	if err := d.Audit.Record(tx, from, audit.PasswordSet, actor, u.ID, ""); err != nil {
+		return err
+	}
+	return d.passwordLetter(tx, from, u, false)
+}
+
+// RemovePassword takes the password away, unless it is the last way in.
+func (d *Desk) RemovePassword(ctx context.Context, from audit.From, actor, userID string, keep string) error {
+	return d.update(ctx, func(tx *store.Tx) error {
+		u, err := tx.UserByID(userID)
+		if err != nil {
+			return err
+		}
+		if err := d.keepAWay(tx, u, "password"); err != nil {
+			return err
+		}
+		err = tx.RemovePassword(u.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // gone before
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := tx.EndSessionsOf(u.ID, keep); err != nil {
+			return err
+		}
+		if err := d.Audit.Record(tx, from, audit.PasswordRemoved, actor, u.ID, ""); err != nil {
+			return err
+		}
+		return d.passwordLetter(tx, from, u, true)
+	})
+}
+
+// keepAWay refuses to remove the last way in.
+func (d *Desk) keepAWay(tx *store.Tx, u store.User, kind string) error {
+	ways, err := d.Ways(tx, u)
+	if err != nil {
+		return err
+	}
+	for _, way := range ways {
+		if way.Kind != kind {
+			return nil
+		}
+	}
+	return ErrLastWay
+}
+
+func (d *Desk) passwordLetter(tx *store.Tx, from audit.From, u store.User, removed bool) error {
+	ask := challenge.Ask{Purpose: challenge.NotMePassword, For: undoFor}
+	return d.letter(tx, from, u, ask, func(link string, _ time.Time) compose.Letter {
+		return compose.PasswordChanged{Removed: removed, At: d.Now(), Device: from.Device, IP: from.IP, Link: link}
+	})
+}
+
+// Reset spends a reset link and sets the password that was chosen. Nobody stays
+// signed in, and nobody is signed in by it: a second step is still asked for.
+func (d *Desk) Reset(ctx context.Context, from audit.From, token, typed string) error {
+	var c store.Challenge
+	err := d.DB.View(ctx, func(tx *store.Tx) (err error) {
+		c, err = d.Challenges.Look(tx, challenge.Reset, token)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	u, hash, err := d.hash(ctx, c.UserID, typed)
+	if err != nil {
+		return err
+	}
+	return d.update(ctx, func(tx *store.Tx) error {
+		if _, err := d.Challenges.Redeem(tx, challenge.Reset, token); err != nil {
+			return err
+		}
+		if u.Disabled() {
+			return account.ErrAccessClosed
+		}
+		if err := tx.VerifyEmail(u.ID, c.EmailNorm, d.Now()); err != nil {
+			return err
+		}
+		return d.keep(tx, from, audit.ByUser, u, hash, NewPassword{})
+	})
+}

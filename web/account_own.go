@@ -1,0 +1,288 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"gatelodge/app/fault"
+	"gatelodge/app/lang"
+	"gatelodge/app/owner"
+	"gatelodge/app/session"
+	"gatelodge/store"
+)
+
+// backTo leads to a page with a sentence about what was done.
+func (s *Server) backTo(w http.ResponseWriter, r *http.Request, path, notice string, n int) error {
+	a := s.cookies.readLogin(r)
+	a.Notice, a.Count = notice, n
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return err
+	}
+	return s.redirect(w, r, path)
+}
+
+// taken returns the sentence that waits for this page, and takes it.
+func (s *Server) taken(w http.ResponseWriter, r *http.Request) (string, error) {
+	a := s.cookies.readLogin(r)
+	if a.Notice == "" {
+		return "", nil
+	}
+	text := s.notice(r, &a)
+	return text, s.cookies.saveLogin(w, a)
+}
+
+func (s *Server) getProfile(w http.ResponseWriter, r *http.Request) error {
+	return s.signedIn(w, r, func(cur session.Current) error {
+		u, err := s.Owner.User(r.Context(), cur.User.ID)
+		if err != nil {
+			return err
+		}
+		page := ProfilePage{Layout: s.personal(r, cur.User), Name: u.Name, Username: u.Username, Language: u.Language, Chosen: u.Theme}
+		if page.Notice, err = s.taken(w, r); err != nil {
+			return err
+		}
+		return s.render(w, r, http.StatusOK, "profile.html", page)
+	})
+}
+
+func (s *Server) postProfile(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	return s.signedIn(w, r, func(cur session.Current) error {
+		p := owner.Profile{
+			Name: r.PostForm.Get("name"), Username: r.PostForm.Get("username"), Theme: r.PostForm.Get("theme"),
+			Language: s.oneOf(r.PostForm.Get("language")),
+		}
+		was, err := s.Owner.User(r.Context(), cur.User.ID)
+		if err != nil {
+			return err
+		}
+		if p.Username != was.Username && !s.Owner.Fresh(cur.Session) {
+			// A username opens the account with its password.
+			return s.fresh(w, r, "/account/profile", func(session.Current) error { return nil })
+		}
+		err = s.Owner.SetProfile(r.Context(), s.from(r), cur.User.ID, p)
+		f, ok := errors.AsType[*fault.Fault](err)
+		switch {
+		case err == nil:
+			s.cookies.setTheme(w, p.Theme)
+			s.cookies.setLasting(w, languageCookie, p.Language)
+			return s.backTo(w, r, "/account/profile", "profile.saved", 0)
+		case !ok || f.Field == "":
+			return err
+		}
+		s.refused(r, f)
+		page := ProfilePage{Layout: s.personal(r, cur.User), Name: p.Name, Username: p.Username, Language: p.Language, Chosen: p.Theme}
+		said := s.say(s.printer(r), f, "")
+		if f.Field == "name" {
+			page.NameProblem = said
+		} else {
+			page.UsernameProblem = said
+		}
+		return s.render(w, r, f.Kind.Status(), "profile.html", page)
+	})
+}
+
+// oneOf returns the tag of a language there is, or "".
+func (s *Server) oneOf(tag string) string {
+	for _, l := range s.Lang.Languages() {
+		if l.Tag == tag {
+			return tag
+		}
+	}
+	return ""
+}
+
+func (s *Server) emailsPage(r *http.Request, cur session.Current) (EmailsPage, error) {
+	u, err := s.Owner.User(r.Context(), cur.User.ID)
+	if err != nil {
+		return EmailsPage{}, err
+	}
+	have, err := s.Owner.Addresses(r.Context(), u.ID)
+	page := EmailsPage{Layout: s.personal(r, cur.User), Waiting: have.Waiting}
+	for _, e := range have.Emails {
+		page.Emails = append(page.Emails, OwnEmail{Norm: e.Norm, Email: e.Email, Primary: e.Norm == u.EmailNorm, Verified: !e.VerifiedAt.IsZero()})
+	}
+	return page, err
+}
+
+func (s *Server) getEmails(w http.ResponseWriter, r *http.Request) error {
+	return s.signedIn(w, r, func(cur session.Current) error {
+		page, err := s.emailsPage(r, cur)
+		if err != nil {
+			return err
+		}
+		if page.Notice, err = s.taken(w, r); err != nil {
+			return err
+		}
+		return s.render(w, r, http.StatusOK, "emails.html", page)
+	})
+}
+
+// postEmail mails a link to a new address.
+func (s *Server) postEmail(w http.ResponseWriter, r *http.Request) error {
+	return s.changeEmails(w, r, "emails.sent", func(cur session.Current, typed string) error {
+		return s.Owner.AddEmail(r.Context(), s.from(r), cur.User.ID, typed)
+	})
+}
+
+func (s *Server) postPrimary(w http.ResponseWriter, r *http.Request) error {
+	return s.changeEmails(w, r, "emails.primary_set", func(cur session.Current, norm string) error {
+		return s.Owner.SetPrimary(r.Context(), s.from(r), cur.User.ID, norm, cur.Session.ID)
+	})
+}
+
+func (s *Server) postRemoveEmail(w http.ResponseWriter, r *http.Request) error {
+	return s.changeEmails(w, r, "emails.removed", func(cur session.Current, norm string) error {
+		return s.Owner.RemoveEmail(r.Context(), s.from(r), cur.User.ID, norm, cur.Session.ID)
+	})
+}
+
+func (s *Server) postCancelEmail(w http.ResponseWriter, r *http.Request) error {
+	return s.changeEmails(w, r, "emails.cancelled", func(cur session.Current, typed string) error {
+		return s.Owner.CancelEmail(r.Context(), cur.User.ID, typed)
+	})
+}
+
+// changeEmails does something with the address in a form.
+func (s *Server) changeEmails(w http.ResponseWriter, r *http.Request, notice string, change func(session.Current, string) error) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	typed := r.PostForm.Get("email")
+	return s.fresh(w, r, "/account/emails", func(cur session.Current) error {
+		err := change(cur, typed)
+		f, ok := errors.AsType[*fault.Fault](err)
+		switch {
+		case err == nil:
+			return s.backTo(w, r, "/account/emails", notice, 0)
+		case !ok || f.Field == "":
+			return err
+		}
+		s.refused(r, f)
+		setRetry(w, f)
+		page, err := s.emailsPage(r, cur)
+		if err != nil {
+			return err
+		}
+		page.Email, page.Problem = typed, s.say(s.printer(r), f, "")
+		return s.render(w, r, f.Kind.Status(), "emails.html", page)
+	})
+}
+
+// historyRows is how many lines a page of the history has.
+const historyRows = 50
+
+func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
+	return s.signedIn(w, r, func(cur session.Current) error {
+		before := r.URL.Query().Get("before")
+		if len(before) > 64 {
+			before = ""
+		}
+		// One more than is shown tells whether there is more.
+		events, err := s.Owner.History(r.Context(), cur.User.ID, before, historyRows+1)
+		if err != nil {
+			return err
+		}
+		page := HistoryPage{Layout: s.personal(r, cur.User)}
+		if len(events) > historyRows {
+			events = events[:historyRows]
+			page.Older = events[historyRows-1].ID
+		}
+		p := s.printer(r)
+		for _, e := range events {
+			page.Events = append(page.Events, s.historyLine(p, e))
+		}
+		return s.render(w, r, http.StatusOK, "history.html", page)
+	})
+}
+
+// historyLine says an event to the one it happened to. What there is no sentence
+// for is told by its kind.
+func (s *Server) historyLine(p lang.Printer, e store.Event) HistoryLine {
+	line := HistoryLine{What: e.Kind, At: e.At, Reference: e.Reference}
+	if key := "history." + e.Kind; s.Lang.Has(key) {
+		line.What = p.Say(key)
+	}
+	switch {
+	case e.Actor == "admin":
+		line.Where = p.Say("history.by_admin")
+	case e.Device != "":
+		line.Where = p.Say("history.from", "device", e.Device, "ip", e.IP)
+	}
+	switch e.Kind {
+	case "signin.refused", "signin.password_limited", "signin.limited", "account.not_me":
+		line.Bad = true
+	}
+	return line
+}
+
+// postData gives people everything that is held about them. It is a form's answer,
+// so that nobody is led to it by a link.
+func (s *Server) postData(w http.ResponseWriter, r *http.Request) error {
+	return s.fresh(w, r, "/account", func(cur session.Current) error {
+		data, err := s.Owner.Data(r.Context(), s.from(r), cur.User.ID)
+		if err != nil {
+			return err
+		}
+		text, err := json.MarshalIndent(data, "", "  ")
+		if err != nil {
+			return fmt.Errorf("encoding somebody's data: %w", err)
+		}
+		h := w.Header()
+		h.Set("Content-Type", "application/json")
+		h.Set("Content-Disposition", `attachment; filename="account.json"`)
+		h.Set("Content-Length", strconv.Itoa(len(text)))
+		if _, err := w.Write(text); err != nil {
+			s.Log.Debug("the reader went away", "ref", reference(r), "err", err)
+		}
+		return nil
+	})
+}
+
+func (s *Server) closePage(r *http.Request, cur session.Current) (ClosePage, error) {
+	u, err := s.Owner.User(r.Context(), cur.User.ID)
+	return ClosePage{Layout: s.personal(r, cur.User), Name: u.Called(), EraseAt: s.Owner.EraseAt()}, err
+}
+
+func (s *Server) getClose(w http.ResponseWriter, r *http.Request) error {
+	return s.fresh(w, r, "/account/close", func(cur session.Current) error {
+		page, err := s.closePage(r, cur)
+		if err != nil {
+			return err
+		}
+		return s.render(w, r, http.StatusOK, "close.html", page)
+	})
+}
+
+func (s *Server) postClose(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	return s.fresh(w, r, "/account/close", func(cur session.Current) error {
+		erased, err := s.Owner.Close(r.Context(), s.from(r), cur.User.ID, r.PostForm.Get("confirm"))
+		f, ok := errors.AsType[*fault.Fault](err)
+		if err == nil {
+			s.cookies.dropSession(w)
+			s.cookies.dropLogin(w)
+			if err := s.cookies.saveHints(w, nil); err != nil {
+				return err
+			}
+			return s.render(w, r, http.StatusOK, "closed.html", ClosePage{Layout: s.layout(r), EraseAt: erased})
+		}
+		if !ok || f.Field == "" {
+			return err
+		}
+		s.refused(r, f)
+		page, err := s.closePage(r, cur)
+		if err != nil {
+			return err
+		}
+		page.Problem = s.say(s.printer(r), f, "")
+		return s.render(w, r, f.Kind.Status(), "close.html", page)
+	})
+}

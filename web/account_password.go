@@ -1,0 +1,186 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"gatelodge/app/audit"
+	"gatelodge/app/fault"
+	"gatelodge/app/owner"
+	"gatelodge/app/session"
+)
+
+// fresh calls h for whoever has proved themselves minutes ago, and asks everybody
+// else to do so first. back is the page to return to.
+func (s *Server) fresh(w http.ResponseWriter, r *http.Request, back string, h func(session.Current) error) error {
+	return s.signedIn(w, r, func(cur session.Current) error {
+		if s.Owner.Fresh(cur.Session) {
+			return h(cur)
+		}
+		a := s.cookies.readLogin(r)
+		a.Return, a.Confirms = back, cur.Session.ID
+		if err := s.cookies.saveLogin(w, a); err != nil {
+			return err
+		}
+		return s.redirect(w, r, "/account/confirm")
+	})
+}
+
+// confirmPage is the page on which somebody who is signed in proves themselves.
+func (s *Server) confirmPage(r *http.Request, cur session.Current) (ConfirmPage, error) {
+	u, ways, err := s.Owner.UserWays(r.Context(), cur.User.ID)
+	page := ConfirmPage{Layout: s.personal(r, cur.User), Identifier: u.Called(), Mail: u.HasEmail()}
+	for _, way := range ways {
+		page.Password = page.Password || way.Kind == "password" && (u.HasEmail() || u.Username != "")
+	}
+	return page, err
+}
+
+func (s *Server) getConfirm(w http.ResponseWriter, r *http.Request) error {
+	return s.signedIn(w, r, func(cur session.Current) error {
+		page, err := s.confirmPage(r, cur)
+		if err != nil {
+			return err
+		}
+		return s.render(w, r, http.StatusOK, "confirm.html", page)
+	})
+}
+
+func (s *Server) postConfirm(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	return s.signedIn(w, r, func(cur session.Current) error {
+		page, err := s.confirmPage(r, cur)
+		if err != nil {
+			return err
+		}
+		a := s.cookies.readLogin(r)
+		a.Confirms, a.Entry = cur.Session.ID, nil
+		if r.PostForm.Get("method") == "mail" {
+			err = s.Login.SendLink(r.Context(), s.from(r), &a.Login, page.Identifier, s.printer(r).Tag())
+			if err == nil {
+				if err := s.cookies.saveLogin(w, a); err != nil {
+					return err
+				}
+				return s.redirect(w, r, "/signin/code")
+			}
+		} else {
+			out, failed := s.Login.WithPassword(r.Context(), s.from(r), &a.Login, page.Identifier, r.PostForm.Get("password"), s.cookies.sessionToken(r))
+			if failed == nil {
+				return s.proven(w, r, a, out, nil)
+			}
+			err = failed
+		}
+		f, ok := errors.AsType[*fault.Fault](err)
+		if !ok || f.Field == "" {
+			return err
+		}
+		s.refused(r, f)
+		setRetry(w, f)
+		page.Problem = s.say(s.printer(r), f, "")
+		return s.render(w, r, f.Kind.Status(), "confirm.html", page)
+	})
+}
+
+// getForgot asks whose password is forgotten, or says that mail is on its way.
+func (s *Server) getForgot(w http.ResponseWriter, r *http.Request) error {
+	if !s.Passwords {
+		return errNotFound
+	}
+	a := s.cookies.readLogin(r)
+	page := ForgotPage{Layout: s.layout(r), Identifier: a.Identifier, From: s.MailFrom}
+	if r.URL.Query().Has("sent") && a.Identifier != "" {
+		page.Sent, page.Captured = true, s.devMail(r)
+	}
+	return s.render(w, r, http.StatusOK, "forgot.html", page)
+}
+
+func (s *Server) postForgot(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	a := s.cookies.readLogin(r)
+	typed := r.PostForm.Get("identifier")
+	err := s.Login.SendReset(r.Context(), s.from(r), &a.Login, typed, s.printer(r).Tag())
+	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
+		s.refused(r, f)
+		setRetry(w, f)
+		page := ForgotPage{Layout: s.layout(r), Identifier: typed, Problem: s.say(s.printer(r), f, ""), From: s.MailFrom}
+		return s.render(w, r, f.Kind.Status(), "forgot.html", page)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return err
+	}
+	return s.redirect(w, r, "/signin/forgot?sent=1")
+}
+
+// getOwnPassword is the page that sets, changes and removes the password.
+func (s *Server) getOwnPassword(w http.ResponseWriter, r *http.Request) error {
+	return s.fresh(w, r, "/account/password", func(cur session.Current) error {
+		page, err := s.ownPassword(r, cur)
+		if err != nil {
+			return err
+		}
+		return s.render(w, r, http.StatusOK, "own-password.html", page)
+	})
+}
+
+func (s *Server) ownPassword(r *http.Request, cur session.Current) (OwnPasswordPage, error) {
+	if !s.Passwords {
+		return OwnPasswordPage{}, errNotFound
+	}
+	_, ways, err := s.Owner.UserWays(r.Context(), cur.User.ID)
+	page := OwnPasswordPage{Layout: s.personal(r, cur.User), Least: s.Owner.Least(), Last: len(ways) < 2}
+	for _, way := range ways {
+		page.Set = page.Set || way.Kind == "password"
+	}
+	return page, err
+}
+
+func (s *Server) postOwnPassword(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	return s.fresh(w, r, "/account/password", func(cur session.Current) error {
+		err := s.Owner.SetPassword(r.Context(), s.from(r), audit.ByUser, cur.User.ID, owner.NewPassword{
+			Typed: r.PostForm.Get("password"), Keep: cur.Session.ID, KeepOthers: r.PostForm.Get("keep") != "",
+		})
+		f, ok := errors.AsType[*fault.Fault](err)
+		switch {
+		case err == nil:
+			return s.backTo(w, r, "/account", "password.changed", 0)
+		case !ok || f.Field == "":
+			return err
+		}
+		s.refused(r, f)
+		page, err := s.ownPassword(r, cur)
+		if err != nil {
+			return err
+		}
+		page.Problem = s.say(s.printer(r), f, "")
+		return s.render(w, r, f.Kind.Status(), "own-password.html", page)
+	})
+}
+
+func (s *Server) postRemovePassword(w http.ResponseWriter, r *http.Request) error {
+	return s.fresh(w, r, "/account/password", func(cur session.Current) error {
+		err := s.Owner.RemovePassword(r.Context(), s.from(r), audit.ByUser, cur.User.ID, cur.Session.ID)
+		f, ok := errors.AsType[*fault.Fault](err)
+		if err == nil {
+			return s.backTo(w, r, "/account", "password.removed", 0)
+		}
+		if !ok || !errors.Is(f, owner.ErrLastWay) {
+			return err
+		}
+		page, err := s.ownPassword(r, cur)
+		if err != nil {
+			return err
+		}
+		page.Problem = s.say(s.printer(r), f, "")
+		return s.render(w, r, f.Kind.Status(), "own-password.html", page)
+	})
+}

@@ -1,0 +1,100 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/securecookie"
+
+	"gatelodge/app/login"
+)
+
+// hint is an account that was used in this browser, and how. It opens nothing: it
+// saves its owner typing. It is sealed, so that nobody puts an account there.
+type hint struct {
+	UserID string `json:"u"`
+	Means  string `json:"m"`
+}
+
+// maxHints is how many accounts a browser remembers.
+const maxHints = 5
+
+// readHints returns the accounts of this browser, the last used first.
+func (c *Cookies) readHints(r *http.Request) []hint {
+	var list []hint
+	cookie, err := r.Cookie(c.name(hintCookie))
+	if err != nil {
+		return nil
+	}
+	if err := securecookie.DecodeMulti(c.name(hintCookie), cookie.Value, &list, c.hints...); err != nil {
+		return nil
+	}
+	return list
+}
+
+// saveHints makes the browser remember the accounts, or forget when there are none.
+func (c *Cookies) saveHints(w http.ResponseWriter, list []hint) error {
+	if len(list) == 0 {
+		c.setLasting(w, c.name(hintCookie), "")
+		return nil
+	}
+	value, err := securecookie.EncodeMulti(c.name(hintCookie), list, c.hints...)
+	if err != nil {
+		return fmt.Errorf("sealing the accounts of a browser: %w", err)
+	}
+	c.setLasting(w, c.name(hintCookie), value)
+	return nil
+}
+
+// remember puts an account first among those of this browser.
+func (s *Server) remember(w http.ResponseWriter, r *http.Request, userID, amr string) error {
+	means, _, _ := strings.Cut(amr, " ")
+	list := slices.DeleteFunc(s.cookies.readHints(r), func(h hint) bool { return h.UserID == userID })
+	list = slices.Insert(list, 0, hint{userID, means})
+	return s.cookies.saveHints(w, list[:min(len(list), maxHints)])
+}
+
+// Known is an account as the sign-in page offers it.
+type Known struct {
+	Number     int // its place in the browser's list
+	Person     Person
+	Identifier string // what its owner would type
+	Means      string // how it was used last: "email", "pwd" or another
+}
+
+// remembered returns the accounts that this browser remembers and that still exist.
+func (s *Server) remembered(r *http.Request) ([]Known, error) {
+	var list []Known
+	for i, h := range s.cookies.readHints(r) {
+		u, ok, err := s.Owner.Lookup(r.Context(), h.UserID)
+		if err != nil {
+			return nil, err
+		}
+		if ok && (u.HasEmail() || u.Username != "") {
+			list = append(list, Known{Number: i, Person: Person{Name: u.Name, Email: u.Called()}, Identifier: u.Called(), Means: h.Means})
+		}
+	}
+	return list, nil
+}
+
+// postForget makes this browser forget its accounts, and their owners forget it.
+func (s *Server) postForget(w http.ResponseWriter, r *http.Request) error {
+	a := s.cookies.readLogin(r)
+	for _, h := range s.cookies.readHints(r) {
+		if err := s.Login.ForgetBrowser(r.Context(), h.UserID, a.Device); err != nil {
+			return err
+		}
+	}
+	if err := s.cookies.saveHints(w, nil); err != nil {
+		return err
+	}
+	s.cookies.setDevice(w, "")
+	a.Login = login.Login{Return: a.Return}
+	a.Notice = "known.forgotten"
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return err
+	}
+	return s.redirect(w, r, "/signin")
+}

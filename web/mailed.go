@@ -1,0 +1,72 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"gatelodge/app/challenge"
+	"gatelodge/app/fault"
+)
+
+// getMailed shows what a mailed link is for. Only its form does it: mail scanners
+// open links.
+func (s *Server) getMailed(w http.ResponseWriter, r *http.Request) error {
+	page, err := s.mailed(r)
+	if err != nil {
+		return s.mailedDead(w, r, err)
+	}
+	return s.render(w, r, http.StatusOK, "mailed.html", page)
+}
+
+func (s *Server) mailed(r *http.Request) (MailedPage, error) {
+	k, err := s.Owner.LookAt(r.Context(), param(r, "token"))
+	return MailedPage{Layout: s.layout(r), Purpose: strings.ReplaceAll(k.Purpose, "-", "_"), Account: k.Account, Email: k.Email, Least: s.Owner.Least()}, err
+}
+
+// postMailed does what a mailed link is for.
+func (s *Server) postMailed(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	token := param(r, "token")
+	page, err := s.mailed(r)
+	if err != nil {
+		return s.mailedDead(w, r, err)
+	}
+	if page.Purpose == challenge.Reset {
+		return s.reset(w, r, token, page)
+	}
+	done, err := s.Owner.Follow(r.Context(), s.from(r), token)
+	if err != nil {
+		return s.mailedDead(w, r, err)
+	}
+	return s.backTo(w, r, done.Next, done.Notice, 0)
+}
+
+// reset sets the password that was chosen. It signs nobody in.
+func (s *Server) reset(w http.ResponseWriter, r *http.Request, token string, page MailedPage) error {
+	err := s.Owner.Reset(r.Context(), s.from(r), token, r.PostForm.Get("password"))
+	f, ok := errors.AsType[*fault.Fault](err)
+	switch {
+	case err == nil:
+		s.cookies.dropSession(w)
+		return s.backTo(w, r, "/signin", "password.reset_done", 0)
+	case !ok || f.Field == "":
+		return s.mailedDead(w, r, err)
+	}
+	s.refused(r, f)
+	page.Problem = s.say(s.printer(r), f, "")
+	return s.render(w, r, f.Kind.Status(), "mailed.html", page)
+}
+
+// mailedDead says what became of a link that no longer opens.
+func (s *Server) mailedDead(w http.ResponseWriter, r *http.Request, err error) error {
+	f, ok := errors.AsType[*fault.Fault](err)
+	if !ok || !strings.HasPrefix(f.Text, "link.") {
+		return err
+	}
+	s.refused(r, f)
+	kind := strings.TrimPrefix(f.Text, "link.")
+	return s.render(w, r, f.Kind.Status(), "dead-mailed.html", DeadLinkPage{Layout: s.layout(r), Kind: kind, Ref: s.ref(r, f)})
+}

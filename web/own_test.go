@@ -1,0 +1,210 @@
+package web_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/account"
+	"gatelodge/app/config"
+)
+
+func passwordsOff(c *config.Config) { c.Password.Enabled = false }
+
+// addEmail adds an address to whoever the browser is signed in as, and confirms it.
+func (b *browser) addEmail(email string) {
+	b.t.Helper()
+	b.post("/account/emails", "email", email).goesTo(b.t, "/account/emails")
+	b.h.browser().post(b.path(b.h.letter("confirm_email"))).goesTo(b.t, "/account/emails")
+}
+
+func TestAnAddressIsAddedOnlyByWhoReadsMailThere(t *testing.T) {
+	h := open(t, nil)
+	h.user("mara@home.example")
+	b := h.browser()
+	b.signIn("mara@home.example")
+	b.post("/account/emails", "email", "not an address").is(t, 422, "That does not look like an email address")
+	b.post("/account/emails", "email", "MARA@home.example").is(t, 422, "yours already")
+	b.post("/account/emails", "email", "Mara@Work.example").goesTo(t, "/account/emails")
+	b.get("/account/emails").is(t, 200, "Mara@Work.example", "Waits for you")
+
+	m := h.letter("confirm_email")
+	if m.Rcpt != "Mara@work.example" {
+		t.Errorf("the mail went to %s", m.Rcpt)
+	}
+	h.browser().get(b.path(m)).is(t, 200, "Is this your address?", "mara@home.example")
+	stranger := h.browser()
+	stranger.post("/signin", "identifier", "mara@work.example").goesTo(t, "/signin/code")
+	h.browser().post(b.path(m)).goesTo(t, "/account/emails")
+	if got := h.letter("email_added"); got.Rcpt != "mara@home.example" {
+		t.Errorf("%s was told", got.Rcpt)
+	}
+	h.pass(10 * time.Minute)
+	b.signIn("mara@work.example")
+	b.isSignedInAs("mara@home.example")
+}
+
+func TestAnAddressOfSomebodyElseIsToldOnlyToThem(t *testing.T) {
+	h := open(t, nil)
+	h.user("mara@home.example")
+	h.user("sam@home.example")
+	b := h.browser()
+	b.signIn("mara@home.example")
+	b.post("/account/emails", "email", "sam@home.example").goesTo(t, "/account/emails")
+	b.get("/account/emails").is(t, 200, "A link is on its way")
+	m := h.letter("confirm_email")
+	h.browser().post(b.path(m)).is(t, http.StatusConflict, "another account")
+	h.browser().signIn("sam@home.example")
+}
+
+func TestAStolenMainAddressIsTakenBack(t *testing.T) {
+	h := open(t, nil)
+	h.user("mara@home.example")
+	thief := h.browser()
+	thief.signIn("mara@home.example")
+	thief.addEmail("thief@evil.example")
+	thief.post("/account/emails/primary", "email", "thief@evil.example").goesTo(t, "/account/emails")
+	thief.post("/account/emails/remove", "email", "mara@home.example").goesTo(t, "/account/emails")
+	thief.isSignedInAs("thief@evil.example")
+
+	owner := h.browser()
+	h.pass(6 * 24 * time.Hour)
+	link := owner.path(h.letter("email_changed"))
+	owner.get(link).is(t, 200, "Take the change back?", "mara@home.example")
+	if a := owner.post(link); !strings.HasPrefix(a.Header.Get("Location"), "/mailed/") {
+		t.Fatalf("got %d to %s\n%s", a.StatusCode, a.Header.Get("Location"), a.body)
+	}
+	if thief.who() != "" {
+		t.Error("the thief is still in")
+	}
+	u, err := h.app.Users.Find(t.Context(), "mara@home.example")
+	if err != nil || u.EmailNorm != "mara@home.example" {
+		t.Errorf("the account has %q, %v", u.EmailNorm, err)
+	}
+	if _, err := h.app.Users.Find(t.Context(), "thief@evil.example"); !errors.Is(err, account.ErrUnknown) {
+		t.Errorf("the thief's address still leads there: %v", err)
+	}
+}
+
+func TestALinkThatWaitsAtARemovedAddressIsVoid(t *testing.T) {
+	h := open(t, nil)
+	h.user("mara@home.example")
+	b := h.browser()
+	b.signIn("mara@home.example")
+	b.addEmail("old@work.example")
+	other := h.browser()
+	m := other.ask("old@work.example")
+	b.post("/account/emails/remove", "email", "old@work.example").goesTo(t, "/account/emails")
+	other.get(other.path(m)).is(t, http.StatusGone)
+	if other.who() != "" {
+		t.Error("it signed in")
+	}
+}
+
+func TestAProfileIsChangedAndAUsernameIsUnique(t *testing.T) {
+	h := open(t, nil)
+	h.user("mara@home.example")
+	h.user("sam@home.example")
+	b, sam := h.browser(), h.browser()
+	b.signIn("mara@home.example")
+	sam.signIn("sam@home.example")
+	b.post("/account/profile", "name", "Mara", "username", "Mara.O", "language", "de", "theme", "dark").goesTo(t, "/account/profile")
+	b.get("/account/profile").is(t, 200, `data-theme="dark"`, `lang="de"`, "Ihr Profil ist gespeichert", "Mara.O")
+	sam.post("/account/profile", "username", "mara.o").is(t, 422, "Somebody has that username")
+	for _, bad := range []string{"a", "-x-", "mara@home", "mаra", strings.Repeat("x", 41), "x y"} {
+		sam.post("/account/profile", "username", bad).is(t, 422, "A username has")
+	}
+	sam.post("/account/profile", "name", strings.Repeat("x", 101)).is(t, 422, "too long")
+	sam.post("/account/profile", "username", "sam", "language", "xx", "theme", "<b>").goesTo(t, "/account/profile")
+}
+
+func TestHistoryIsOnesOwnAndGoesBackPageByPage(t *testing.T) {
+	h := open(t, nil)
+	h.user("mara@home.example")
+	h.user("sam@home.example")
+	sam := h.browser()
+	sam.signIn("sam@home.example")
+	b := h.browser()
+	b.signIn("mara@home.example")
+	for range 60 {
+		h.pass(time.Second)
+		b.post("/account/profile", "name", "Mara")
+	}
+	first := b.get("/account/history")
+	first.is(t, 200, "The profile was changed", "Older")
+	_, rest, _ := strings.Cut(first.body, "/account/history?before=")
+	before, _, _ := strings.Cut(rest, `"`)
+	b.get("/account/history?before="+before).is(t, 200, "You signed in", "Firefox on Linux")
+	if page := sam.get("/account/history"); strings.Contains(page.body, "The profile was changed") {
+		t.Error("somebody else's history is shown")
+	}
+}
+
+func TestPeopleTakeTheirDataAlong(t *testing.T) {
+	h := open(t, nil)
+	h.withPassword("mara@home.example", goodPassword)
+	b := h.browser()
+	b.tryPassword("mara@home.example", goodPassword).goesTo(t, "/account")
+	a := b.post("/account/data")
+	a.is(t, 200)
+	var data struct {
+		Email    string
+		Emails   []struct{ Email string }
+		Sessions []struct{ Device string }
+		History  []struct{ Kind string }
+	}
+	if err := json.Unmarshal([]byte(a.body), &data); err != nil {
+		t.Fatal(err)
+	}
+	if data.Email != "mara@home.example" || len(data.Emails) != 1 || len(data.Sessions) != 1 || len(data.History) < 2 {
+		t.Errorf("got %+v", data)
+	}
+	if strings.Contains(a.body, "argon2") || strings.Contains(a.body, b.cookie("gatelodge")) {
+		t.Error("a secret is in it")
+	}
+}
+
+func TestAClosedAccountIsErasedAfterAWeekUnlessItsOwnerComesBack(t *testing.T) {
+	h := open(t, nil)
+	h.withPassword("mara@home.example", goodPassword)
+	b := h.browser()
+	b.tryPassword("mara@home.example", goodPassword).goesTo(t, "/account")
+	b.post("/account/close", "confirm", "yes").is(t, 422, "Nothing was deleted")
+	b.post("/account/close", "confirm", "mara@home.example").is(t, 200, "Your account is closed")
+	if b.who() != "" {
+		t.Error("still signed in")
+	}
+	b.tryPassword("mara@home.example", goodPassword).is(t, http.StatusForbidden, "This account is closed")
+	m := b.ask("mara@home.example")
+	b.get(b.path(m)).is(t, http.StatusForbidden, "This account is closed")
+	b.post(b.path(h.letter("closing"))).goesTo(t, "/signin")
+	b.tryPassword("mara@home.example", goodPassword).goesTo(t, "/account")
+	b.post("/account/close", "confirm", "mara@home.example").is(t, 200)
+
+	h.pass(7*24*time.Hour - time.Minute)
+	if n, err := h.app.Users.EraseDue(t.Context(), app.Operator()); n != 0 || err != nil {
+		t.Errorf("%d were erased before their day, %v", n, err)
+	}
+	h.pass(2 * time.Minute)
+	if n, err := h.app.Users.EraseDue(t.Context(), app.Operator()); n != 1 || err != nil {
+		t.Errorf("%d were erased, %v", n, err)
+	}
+	if _, err := h.app.Users.Find(t.Context(), "mara@home.example"); !errors.Is(err, account.ErrUnknown) {
+		t.Errorf("the account is still there: %v", err)
+	}
+}
+
+func TestTheLastAdminCannotCloseTheirAccount(t *testing.T) {
+	h := open(t, nil)
+	if _, err := h.app.Users.Add(t.Context(), app.Operator(), "sam@home.example", "", true); err != nil {
+		t.Fatal(err)
+	}
+	b := h.browser()
+	b.signIn("sam@home.example")
+	b.post("/account/close", "confirm", "sam@home.example").is(t, 422, "last admin")
+	b.isSignedInAs("sam@home.example")
+}
