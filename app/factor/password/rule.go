@@ -89,7 +89,7 @@ func (p Clear) Acceptable(least int, personal ...string) error {
 	if isCommon(lower) {
 		return ErrCommon
 	}
-	if core := withoutPersonal(lower, personal); core != lower && utf8.RuneCountInString(core) < MinWithStep {
+	if core := withoutPersonal(lower, personal); core != lower && lettersAndDigits(core) < MinWithStep {
 		return ErrPersonal
 	}
 	return nil
@@ -108,6 +108,15 @@ func withoutPersonal(lower string, personal []string) string {
 		}
 	}
 	return lower
+}
+
+func lettersAndDigits(s string) (n int) {
+	for _, r := range s {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			n++
+		}
+	}
+	return n
 }
 
 // isRun reports whether each character is the next of the alphabet, of the digits,
