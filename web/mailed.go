@@ -16,6 +16,9 @@ func (s *Server) getMailed(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.mailedDead(w, r, err)
 	}
+	if page.Notice, err = s.taken(w, r); err != nil {
+		return err
+	}
 	return s.render(w, r, http.StatusOK, "mailed.html", page)
 }
 

@@ -290,6 +290,9 @@ func TestANewBrowserIsToldAndSentAway(t *testing.T) {
 	}
 	mine.isSignedInAs("mara@home.example")
 	h.browser().get(a.Header.Get("Location")).is(t, 200, "Choose a new password")
+	if m := h.letter("new_device"); !strings.Contains(m.Text, "Firefox on Linux") {
+		t.Errorf("the mail names no browser:\n%s", m.Text)
+	}
 }
 
 func TestAPasswordChangeIsTakenBack(t *testing.T) {

@@ -285,7 +285,7 @@ type MailedPage struct {
 	Email   string
 	Least   int // characters of a new password
 	Problem string
-	Done    string // a sentence: it has been used
+	Notice  string // a sentence: what led here
 }
 
 // OwnPasswordPage is own-password.html. It posts password to /account/password.
