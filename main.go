@@ -193,11 +193,18 @@ func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.L
 	if err != nil {
 		return err
 	}
+	relay, err := a.ListenSubmission()
+	if err != nil {
+		return errors.Join(&noPort{a.Config.Mail.Submission.Listen, err}, admin.Close())
+	}
 	more := ""
 	if prepare != nil {
 		if more, err = prepare(a); err != nil {
 			return errors.Join(err, admin.Close())
 		}
+	}
+	if relay != nil {
+		more = fmt.Sprintf("  relay:   apps hand over mail at %s\n", relay.Addr()) + more
 	}
 	if err := greet(ctx, p, a, listener, more); err != nil {
 		return errors.Join(err, admin.Close())
@@ -207,6 +214,9 @@ func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.L
 	defer stopWork()
 	var background sync.WaitGroup
 	background.Go(func() { a.Run(work) })
+	if relay != nil {
+		background.Go(func() { relay.Run(ctx) })
+	}
 	err = serveBoth(ctx, a.Log, newServer(pages, a.Log), listener, newServer(command.Handler(a), a.Log), admin)
 	// Requests have ended: what they asked for is in the store. Now the mail.
 	stopWork()
@@ -218,7 +228,7 @@ func newPages(a *app.App) (*web.Server, error) {
 	sign, seal := a.CookieKeys()
 	c := a.Config
 	return web.New(web.Services{
-		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Apps: a.Apps, Owner: a.Owner, Outbox: a.Outbox, Audit: a.Audit, Recent: a.Recent,
+		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Apps: a.Apps, Owner: a.Owner, Outbox: a.Outbox, Relay: a.Relay, Audit: a.Audit, Recent: a.Recent,
 		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: a.Now, Log: a.Log,
 	}, web.Options{
 		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),

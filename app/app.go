@@ -35,6 +35,7 @@ import (
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/mail/resolve"
+	"gatelodge/app/mail/submission"
 	"gatelodge/app/owner"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
@@ -68,6 +69,7 @@ type App struct {
 	Roots     *x509.CertPool // nil for the system's
 	Clock     *clock.Clock
 	Now       func() time.Time // Clock's
+	Relay     *submission.Service
 	Log       *slog.Logger
 }
 
@@ -146,11 +148,16 @@ func (a *App) build(captured io.Writer) {
 		}
 		a.Composer.Templates = templates
 	}
+	a.Relay = &submission.Service{
+		DB: a.DB, Limits: a.Limits, Lang: a.Lang, From: from, Host: c.EHLOName(), Key: keys.Derive("recipient hash"), Now: a.Now, Log: a.Log,
+	}
 	a.Queue = queue.New(queue.Config{
 		DB: a.DB, Now: a.Now, Log: a.Log, From: from.Address, Transport: a.transport(), Doubtful: a.Clock.Doubtful,
+		Relayed:  a.Relay.Told,
 		Captured: func(w store.Work) { notice(captured, a.Log, w, c.Origin().String()) },
 	})
-	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Capture: c.Mail.Mode == "capture"}
+	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture"}
+	a.Relay.Queue = a.Queue
 	a.Post = &post.Office{Queue: a.Queue, Composer: a.Composer, Key: keys.Derive("recipient hash"), Now: a.Now}
 	var passwords *password.Hasher
 	if c.Password.Enabled {
@@ -193,6 +200,20 @@ func notice(w io.Writer, log *slog.Logger, m store.Work, origin string) {
 		return
 	}
 	fmt.Fprintf(w, "%s\n  read it at %s/dev/mail/%s\n\n", text, origin, m.ID)
+}
+
+// ListenSubmission opens the port where other apps hand over their mail, or
+// returns nil when none is set. What it returns has to run.
+func (a *App) ListenSubmission() (*submission.Server, error) {
+	s := a.Config.Mail.Submission
+	if s.Listen == "" {
+		return nil, nil
+	}
+	certificate, err := submission.OpenCertificate(s.CertFile, s.KeyFile, a.DB.Dir(), a.Config.EHLOName(), a.Now())
+	if err != nil {
+		return nil, err
+	}
+	return submission.Listen(a.Relay, s.Listen, certificate)
 }
 
 // Run works in the background until ctx ends. Then it stops claiming mail,

@@ -38,6 +38,9 @@ type Message struct {
 	Reference   string
 	CreatedAt   time.Time
 	DoneAt      time.Time
+	// SubmissionID names what an app handed over, for a message that was: the
+	// body is there. "" for our own mail.
+	SubmissionID string
 }
 
 // Work is a leased message with what is needed to deliver it.
@@ -48,7 +51,7 @@ type Work struct {
 
 const messageColumns = `id, class, purpose, challenge_id, addressed, domain, rcpt_hash, rcpt, env_from, state, attempts, ambiguous,
 	due_at, next_at, not_after, gen, phase, last_code, last_enh, last_text, transport, last_ip, tls, msgid, reference,
-	created_at, done_at`
+	created_at, done_at, submission_id`
 
 func rcptPlace(id string) string { return "messages/rcpt/" + id }
 func bodyPlace(id string) string { return "messages/body/" + id }
@@ -63,7 +66,7 @@ func (tx *Tx) scanMessage(row interface{ Scan(...any) error }, more ...any) (Mes
 	err := row.Scan(append([]any{
 		&m.ID, &m.Class, &m.Purpose, &challenge, &m.Addressed, &m.Domain, &m.RcptHash, &rcpt, &m.EnvFrom, &m.State, &m.Attempts,
 		&m.Ambiguous, &due, &next, &notAfter, &m.Gen, &m.Phase, &m.LastCode, &m.LastEnh, &m.LastText, &m.Transport, &m.LastIP,
-		&m.TLS, &m.MessageID, &m.Reference, &created, &done,
+		&m.TLS, &m.MessageID, &m.Reference, &created, &done, &m.SubmissionID,
 	}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Message{}, ErrNotFound
@@ -83,12 +86,17 @@ func (tx *Tx) scanMessage(row interface{ Scan(...any) error }, more ...any) (Mes
 	return m, nil
 }
 
-// AddMessage queues m with its body, recipient and body sealed.
+// AddMessage queues m with its body, recipient and body sealed. A message of a
+// submission has no body of its own.
 func (tx *Tx) AddMessage(m Message, body []byte) error {
+	box := []byte{}
+	if m.SubmissionID == "" {
+		box = tx.db.ring.Seal(bodyPlace(m.ID), body)
+	}
 	challenge := sql.NullString{String: m.ChallengeID, Valid: m.ChallengeID != ""}
 	_, err := tx.q.ExecContext(tx.ctx, addMessageQuery, m.ID, m.Class, m.Purpose, challenge, bit(m.Addressed), m.Domain,
 		m.RcptHash, tx.db.ring.Seal(rcptPlace(m.ID), []byte(m.Rcpt)), m.EnvFrom, ms(m.DueAt), ms(m.NotAfter),
-		m.MessageID, m.Reference, ms(m.CreatedAt), tx.db.ring.Seal(bodyPlace(m.ID), body))
+		m.MessageID, m.Reference, ms(m.CreatedAt), box, m.SubmissionID)
 	if err != nil {
 		return fmt.Errorf("queueing a message: %w", classify(err))
 	}
@@ -97,8 +105,8 @@ func (tx *Tx) AddMessage(m Message, body []byte) error {
 
 const addMessageQuery = `
 	INSERT INTO messages (id, class, purpose, challenge_id, addressed, domain, rcpt_hash, rcpt, env_from, state, due_at,
-	                      next_at, not_after, msgid, reference, created_at, body)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $11, $12, $13, $14, $15)`
+	                      next_at, not_after, msgid, reference, created_at, body, submission_id)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $10, $11, $12, $13, $14, $15, $16)`
 
 // ClaimMessage leases the message of that class that has been due longest, or
 // returns ErrNotFound. Domains that wait, and those in busy, are passed over.
@@ -121,7 +129,7 @@ func (tx *Tx) ClaimMessage(class int, owner string, busy []string, now, lease ti
 	if err != nil {
 		return Work{}, err
 	}
-	body, err := tx.db.ring.Open(bodyPlace(m.ID), box)
+	body, err := tx.body(m, box)
 	if err != nil {
 		return Work{}, err
 	}
@@ -216,7 +224,10 @@ func (tx *Tx) FinishMessage(id string, gen int, r Report, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("finishing a message: %w", err)
 	}
-	return wantRow(res, ErrNotFound)
+	if err := wantRow(res, ErrNotFound); err != nil || r.State == "queued" {
+		return err
+	}
+	return tx.purgeSubmission(id)
 }
 
 const finishMessageQuery = `
@@ -245,7 +256,10 @@ func (tx *Tx) CancelMessage(id string, now time.Time) error {
 	if err == nil && n == 0 {
 		err = ErrNotFound
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.purgeSubmission(id)
 }
 
 const cancelMessageQuery = `
@@ -253,8 +267,8 @@ const cancelMessageQuery = `
 	   SET state = 'cancelled', done_at = $2, gen = gen + 1, rcpt = $3, body = $3
 	 WHERE id = $1 AND (state IN ('queued', 'held') OR state = 'leased' AND phase = '')`
 
-// RetryMessages makes waiting mail due now: the one with that id, or all when
-// id is "". It returns how many.
+// RetryMessages makes waiting mail due now: the one with that id, or all that is
+// not held when id is "". It returns how many.
 func (tx *Tx) RetryMessages(id string, now time.Time) (int, error) {
 	return tx.changed(retryMessagesQuery, id, ms(now))
 }
@@ -262,7 +276,7 @@ func (tx *Tx) RetryMessages(id string, now time.Time) (int, error) {
 const retryMessagesQuery = `
 	UPDATE messages
 	   SET state = 'queued', due_at = $2, next_at = $2
-	 WHERE ($1 = '' OR id = $1) AND state IN ('queued', 'held')`
+	 WHERE $1 = '' AND state = 'queued' OR id = $1 AND state IN ('queued', 'held')`
 
 // CancelChallengeMail cancels the waiting mail that carries the challenge.
 func (tx *Tx) CancelChallengeMail(challengeID string, now time.Time) (int, error) {
@@ -342,8 +356,8 @@ func (tx *Tx) MessageByID(id string) (Work, error) {
 		return Work{}, err
 	}
 	w := Work{Message: m}
-	if len(box) > 0 {
-		w.Body, err = tx.db.ring.Open(bodyPlace(id), box)
+	if len(box) > 0 || m.SubmissionID != "" {
+		w.Body, err = tx.body(m, box)
 	}
 	return w, err
 }
@@ -393,13 +407,26 @@ func (tx *Tx) CapturedMessages(limit int) ([]Work, error) {
 		if err != nil {
 			return nil, err
 		}
-		body, err := tx.db.ring.Open(bodyPlace(m.ID), box)
-		if err != nil {
-			return nil, err
+		w := Work{Message: m}
+		if m.SubmissionID == "" {
+			if w.Body, err = tx.db.ring.Open(bodyPlace(m.ID), box); err != nil {
+				return nil, err
+			}
 		}
-		list = append(list, Work{Message: m, Body: body})
+		list = append(list, w)
 	}
-	return list, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	rows.Close() // one connection does not ask while it answers
+	for i := range list {
+		if list[i].SubmissionID != "" {
+			if list[i].Body, err = tx.body(list[i].Message, nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return list, nil
 }
 
 const capturedQuery = `

@@ -113,6 +113,10 @@ var sealSomething = map[string]func(*Tx) error{
 	"dkim_keys.private_key": func(tx *Tx) error {
 		return tx.AddDKIMKey(DKIMKey{Selector: "s", Domain: "home.example", Algorithm: "rsa", Private: []byte("x"), CreatedAt: time.UnixMilli(1)})
 	},
+	"submissions.body": func(tx *Tx) error {
+		c := SubmissionCredential{ID: "c", Name: "nas", SecretHash: []byte{1}, CreatedAt: time.UnixMilli(1)}
+		return errors.Join(tx.AddSubmissionCredential(c), tx.AddSubmission(Submission{ID: "s", CredentialID: "c", Recipients: 1, CreatedAt: time.UnixMilli(1)}, []byte("x")))
+	},
 }
 
 func addSomeMessages(tx *Tx) error {

@@ -29,6 +29,7 @@ var sealedColumns = []sealedColumn{
 	{table: "messages", name: "body", key: "id"},
 	{table: "suppressions", name: "rcpt", key: "rcpt_hash", bytes: true},
 	{table: "dkim_keys", name: "private_key", key: "name"},
+	{table: "submissions", name: "body", key: "id"},
 }
 
 // place returns where the value in a row is sealed for.

@@ -74,6 +74,11 @@ func statements() map[string]statement {
 		"addPasskey": {addPasskeyQuery, false}, "passkeyByID": {passkeyByIDQuery, true}, "passkeysOf": {passkeysOfQuery, true},
 		"knowsAppToken": {knowsAppTokenQuery, true},
 		"addEvent":      {addEventQuery, false}, "eventsByReference": {eventsByReferenceQuery, true}, "eventsOf": {eventsOfQuery, true},
+		"addCredential": {addCredentialQuery, false}, "credentialByName": {credentialByNameQuery, true}, "credentials": {credentialsQuery, true},
+		"removeCredential": {removeCredentialQuery, true}, "useCredential": {useCredentialQuery, true},
+		"addSubmission": {addSubmissionQuery, false}, "submitted": {submittedQuery, true}, "waitingOf": {waitingOfQuery, false},
+		"submission": {submissionQuery, true}, "purgeSubmission": {purgeSubmissionQuery, true}, "tellDelay": {tellDelayQuery, true},
+		"holdMessage": {holdMessageQuery, true},
 	}
 	for _, c := range sealedColumns {
 		name := c.table + "." + c.name

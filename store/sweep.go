@@ -19,6 +19,9 @@ var sweeps = []struct {
 	// Kept for a week so that an old link can say what became of it.
 	{`DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE expires_at < $1 LIMIT $2)`, 7 * 24 * time.Hour},
 	{`DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE done_at IS NOT NULL AND done_at < $1 LIMIT $2)`, 7 * 24 * time.Hour},
+	// Older than any of its messages can wait, and than a day's count.
+	{`DELETE FROM submissions WHERE id IN (SELECT id FROM submissions s WHERE created_at < $1
+	      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.submission_id = s.id AND m.submission_id <> '') LIMIT $2)`, 7 * 24 * time.Hour},
 	{`DELETE FROM journeys WHERE state_hash IN (SELECT state_hash FROM journeys WHERE expires_at < $1 LIMIT $2)`, time.Hour},
 	// Kept so that an old invite can say what became of it.
 	{`DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at < $1 LIMIT $2)`, 30 * 24 * time.Hour},

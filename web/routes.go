@@ -70,6 +70,8 @@ func (s *Server) routes() []route {
 		page(get, "/dev/mail/:id", s.getDevMessage),
 		page(get, "/dev/mail/:id/html", s.getDevHTML),
 
+		{post, sendPath, s.handle(sendPath, false, s.postMail, s.failAPI)},
+
 		{get, "/healthz", http.HandlerFunc(s.getHealth)},
 		{get, "/readyz", http.HandlerFunc(s.getReady)},
 		{get, "/static/*name", s.assets},

@@ -29,6 +29,7 @@ import (
 	"gatelodge/app/limit"
 	"gatelodge/app/login"
 	"gatelodge/app/mail/outbox"
+	"gatelodge/app/mail/submission"
 	"gatelodge/app/owner"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
@@ -42,6 +43,7 @@ type Services struct {
 	Apps     *apps.Apps
 	Owner    *owner.Desk
 	Outbox   *outbox.Outbox
+	Relay    *submission.Service
 	Audit    *audit.Log
 	Recent   *audit.Recent
 	Limits   *limit.Limiter
@@ -155,7 +157,11 @@ func (s *Server) outermost(next http.Handler) http.Handler {
 			h["Strict-Transport-Security"] = headerHSTS
 		}
 		if r.Body != http.NoBody {
-			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+			most := int64(maxForm)
+			if r.URL.Path == sendPath {
+				most = maxMail
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, most)
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -84,11 +84,13 @@ type call struct {
 	app   *app.App // for verbs of the house
 }
 
-func (c *call) bool(name string) bool     { return c.flags.Lookup(name).Value.(flag.Getter).Get().(bool) }
+func (c *call) bool(name string) bool { return c.flags.Lookup(name).Value.(flag.Getter).Get().(bool) }
+
+func (c *call) int(name string) int       { return c.flags.Lookup(name).Value.(flag.Getter).Get().(int) }
 func (c *call) string(name string) string { return c.flags.Lookup(name).Value.String() }
 
 func verbs() []*verb {
-	return slices.Concat(setUpVerbs(), userVerbs(), appVerbs(), mailVerbs(), mailCheckVerbs(), storeVerbs(), copyVerbs(), keyVerbs(), configVerbs(), moveVerbs(), healthVerbs())
+	return slices.Concat(setUpVerbs(), userVerbs(), appVerbs(), mailVerbs(), credentialVerbs(), mailCheckVerbs(), storeVerbs(), copyVerbs(), keyVerbs(), configVerbs(), moveVerbs(), healthVerbs())
 }
 
 // Run runs the command line args and returns the exit code.
@@ -135,7 +137,7 @@ func dispatch(ctx context.Context, p Process, args []string, a *app.App) error {
 
 // find returns the verb that args begin with, the longest first.
 func find(args []string) (*verb, []string) {
-	for n := min(2, len(args)); n > 0; n-- {
+	for n := min(3, len(args)); n > 0; n-- {
 		words := strings.Join(args[:n], " ")
 		for _, v := range verbs() {
 			if v.words == words {

@@ -31,6 +31,15 @@ func mailVerbs() []*verb {
 			about: "Tries waiting mail again now: the one with that id, or all. Mail that was paused\nbecause the smarthost refused us goes on.", run: mailRetry,
 		},
 		mailDomainVerb(),
+		{
+			words: "mail hold", args: "ID", min: 1, max: 1, place: house,
+			about: "Keeps a waiting mail from being sent until \"gatelodge mail retry ID\".", run: mailHold,
+		},
+		{
+			words: "mail suppressed", args: "[ADDRESS]", max: 1, place: house, json: true,
+			about: "Lists the addresses that get no mail because their server refused it. With -clear\nand an ADDRESS, lets mail go there again.",
+			flags: func(fs *flag.FlagSet) { fs.Bool("clear", false, "let mail to the address go again") }, run: mailSuppressed,
+		},
 		{words: "mail cancel", args: "ID", min: 1, max: 1, place: house, about: "Takes a waiting mail back.", run: mailCancel},
 		{
 			words: "mail template", place: local,
@@ -158,6 +167,61 @@ func mailRetry(ctx context.Context, c *call) error {
 	}
 	fmt.Fprintf(c.Out, "%s due now\n", count(n, "message is", "messages are"))
 	return nil
+}
+
+func mailHold(ctx context.Context, c *call) error {
+	if err := c.app.Outbox.Hold(ctx, c.args[0]); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.Out, "held")
+	return nil
+}
+
+func mailSuppressed(ctx context.Context, c *call) error {
+	address := ""
+	if len(c.args) == 1 {
+		norm, err := account.NormalEmail(c.args[0])
+		if err != nil {
+			return err
+		}
+		address = norm
+	}
+	if c.bool("clear") {
+		if address == "" {
+			return c.usageError("-clear takes an ADDRESS")
+		}
+		if err := c.app.Outbox.Unsuppress(ctx, address); err != nil {
+			return err
+		}
+		fmt.Fprintln(c.Out, "mail goes there again")
+		return nil
+	}
+	list, err := c.app.Outbox.Suppressed(ctx, address)
+	if err != nil {
+		return err
+	}
+	if c.bool("json") {
+		type row struct {
+			Address   string    `json:"address"`
+			Reason    string    `json:"reason"`
+			CreatedAt time.Time `json:"createdAt"`
+			ExpiresAt time.Time `json:"expiresAt"`
+		}
+		all := make([]row, len(list))
+		for i, s := range list {
+			all[i] = row{s.Rcpt, s.Reason, s.CreatedAt, s.ExpiresAt}
+		}
+		return c.printJSON(all)
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(c.Out, "Nothing is suppressed.")
+		return nil
+	}
+	w := c.table("ADDRESS\tUNTIL\tREASON")
+	for _, s := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Rcpt, stamp(s.ExpiresAt), s.Reason)
+	}
+	return w.Flush()
 }
 
 func mailCancel(ctx context.Context, c *call) error {

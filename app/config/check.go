@@ -207,6 +207,7 @@ func (k *checker) mail() {
 			k.fail("mail.templates", "is %s, which is no directory that can be read", c.Mail.Templates)
 		}
 	}
+	k.submission()
 	k.twin("mail.smarthost.password", &c.Mail.Smarthost.Password, "mail.smarthost.password_file", c.Mail.Smarthost.PasswordFile)
 	if domain := c.Mail.DKIM.Domain; domain != "" && !hostName(domain) {
 		k.fail("mail.dkim.domain", "is %q, but must be a domain, as in \"example.com\"", domain)
@@ -223,6 +224,25 @@ func (k *checker) mail() {
 	}
 	if len(k.errs) == 0 && !loopback(c.Origin().Hostname()) {
 		k.warn("mail is captured: nobody gets a sign-in mail until mail.mode is \"smarthost\" or \"direct\"; \"gatelodge mail show\" and \"gatelodge user link\" help until then")
+	}
+}
+
+func (k *checker) submission() {
+	s := k.l.Mail.Submission
+	if s.Listen != "" {
+		host, port, err := net.SplitHostPort(s.Listen)
+		number, wrong := strconv.ParseUint(port, 10, 16)
+		if err != nil || wrong != nil {
+			k.fail("mail.submission.listen", "is %q, but must be host:port, as in \"127.0.0.1:587\" (STARTTLS)", s.Listen)
+		} else if number == 465 {
+			k.fail("mail.submission.listen", "has the port 465, where apps expect TLS from the start; this listener speaks STARTTLS, for which the port is 587")
+		}
+		if _, err := netip.ParseAddr(host); err != nil && host != "" && host != "localhost" {
+			k.fail("mail.submission.listen", "has the host %q, but the address to listen on is a number, as in \"127.0.0.1:587\"", host)
+		}
+	}
+	if (s.CertFile == "") != (s.KeyFile == "") {
+		k.fail("mail.submission.cert_file", "and mail.submission.key_file belong together: set both or neither")
 	}
 }
 

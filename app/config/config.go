@@ -95,6 +95,14 @@ type Mail struct {
 	AllowPrivateDestinations bool
 	Smarthost                MailSmarthost
 	DKIM                     MailDKIM
+	Submission               MailSubmission
+}
+
+// MailSubmission says where other apps hand their mail to us over SMTP.
+type MailSubmission struct {
+	Listen   string // host:port, or "" for nowhere
+	CertFile string // "" for a certificate that is made by itself
+	KeyFile  string
 }
 
 // MailDKIM says whose signature our mail bears.

@@ -81,6 +81,13 @@ func (l *Limiter) Take(asks ...Ask) (wait time.Duration, at int) {
 	return l.take(asks, true)
 }
 
+// Wait returns what Take would, as far as this server knows, and counts nothing:
+// for rules that only failures count against.
+func (l *Limiter) Wait(ask Ask) time.Duration {
+	wait, _ := l.take([]Ask{ask}, false)
+	return wait
+}
+
 // take looks in memory, and counts there when told to.
 func (l *Limiter) take(asks []Ask, count bool) (wait time.Duration, at int) {
 	l.mu.Lock()

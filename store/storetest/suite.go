@@ -41,7 +41,7 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 		"a panic undoes its own write alone":                    groupPanic,
 		"two hundred writers all get through":                   groupMany,
 		"a value does not open in another row":                  sealed,
-	}, own, people} {
+	}, own, people, relay} {
 		for name, test := range promises {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

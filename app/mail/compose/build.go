@@ -17,7 +17,7 @@ import (
 // Header is what stands above a message.
 type Header struct {
 	From     mail.Address
-	To       string // one address
+	To       string // one address, or "" when the recipients shall not see each other
 	ReplyTo  string // one address, or ""
 	Subject  string
 	Date     time.Time
@@ -28,35 +28,45 @@ type Header struct {
 // errHeader means that a value would break out of its header.
 var errHeader = errors.New("holds a control character")
 
-// Build returns a message of two parts, text and HTML (RFC 2046, 5.1.4), as it
-// goes over the wire: ASCII, CRLF, no line above 76 characters but the names in
+// Build returns a message of two parts, text and HTML (RFC 2046, 5.1.4), or of
+// text alone when html is "", as it goes over the wire: ASCII, CRLF, no line above 76 characters but the names in
 // the header. A value that could begin another header is an error.
 func Build(h Header, text, html string) ([]byte, error) {
 	if err := h.check(); err != nil {
 		return nil, err
 	}
 	boundary := "gl-" + rand.Text()
+	kind := `multipart/alternative; boundary="` + boundary + `"`
+	if html == "" {
+		kind = "text/plain; charset=utf-8"
+	}
+	if h.To == "" {
+		h.To = "undisclosed-recipients:;"
+	}
 	var b bytes.Buffer
-	replyTo := [2]string{"Reply-To", h.ReplyTo}
 	_, domain, _ := strings.Cut(h.From.Address, "@")
 	for _, line := range [][2]string{
 		{"From", h.From.String()},
 		{"To", h.To},
+		{"Reply-To", h.ReplyTo},
 		{"Subject", mime.QEncoding.Encode("utf-8", h.Subject)},
 		{"Date", h.Date.UTC().Format(time.RFC1123Z)},
 		{"Message-ID", "<" + h.ID + "@" + domain + ">"},
 		{"MIME-Version", "1.0"},
-		{"Content-Type", `multipart/alternative; boundary="` + boundary + `"`},
+		{"Content-Type", kind},
 		{"Content-Language", h.Language},
 		// Vacation programs answer neither of these.
 		{"Auto-Submitted", "auto-generated"},
 		{"X-Auto-Response-Suppress", "All"},
-		replyTo,
 	} {
-		if line == replyTo && h.ReplyTo == "" {
-			continue
+		if line[1] != "" || line[0] == "Subject" {
+			fmt.Fprintf(&b, "%s: %s\r\n", line[0], fold(line[1]))
 		}
-		fmt.Fprintf(&b, "%s: %s\r\n", line[0], fold(line[1]))
+	}
+	if html == "" {
+		b.WriteString("Content-Transfer-Encoding: quoted-printable\r\n\r\n")
+		err := quote(&b, text)
+		return b.Bytes(), err
 	}
 	for _, part := range [][2]string{{"text/plain", text}, {"text/html", html}} {
 		fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: %s; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n", boundary, part[0])
@@ -76,8 +86,8 @@ func (h Header) check() error {
 			return fmt.Errorf("the header %s %w", name, errHeader)
 		}
 	}
-	for i, address := range []string{h.To, h.From.Address, h.ReplyTo} {
-		if i == 2 && address == "" {
+	for i, address := range []string{h.From.Address, h.To, h.ReplyTo} {
+		if i > 0 && address == "" {
 			continue
 		}
 		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address || parsed.Name != "" {

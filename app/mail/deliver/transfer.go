@@ -30,6 +30,11 @@ func (c *conversation) transfer(e Envelope, now func() time.Time, beforeDot func
 		}
 		params += " SMTPUTF8"
 	}
+	// Mail of other apps may have letters beyond ASCII in its body. A server that
+	// does not say it takes them is sent them all the same: nearly all take them.
+	if _, offered := c.offers["8BITMIME"]; offered && !ascii(string(e.Body)) {
+		params += " BODY=8BITMIME"
+	}
 	r, err := c.command("MAIL FROM:<"+e.From+">"+params, "", c.limits.Command)
 	if err != nil || r.code != 250 {
 		return senderRefusal(r), err

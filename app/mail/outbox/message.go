@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"mime/quotedprintable"
 	"net/mail"
 	"regexp"
+	"strings"
 
 	"gatelodge/store"
 )
@@ -26,45 +28,78 @@ type Message struct {
 
 var firstLink = regexp.MustCompile(`https?://[^\s<>"]+`)
 
-// Open takes apart a message that package compose put together.
+// Open takes apart a message of ours, or of another app as far as it is text. An
+// app's message that cannot be read has its source alone.
 func Open(w store.Work) (Message, error) {
 	m := Message{Message: w.Message, Source: string(w.Body)}
-	parsed, err := mail.ReadMessage(bytes.NewReader(w.Body))
-	if err != nil {
+	err := m.read(w.Body)
+	if err != nil && w.SubmissionID == "" {
 		return m, fmt.Errorf("reading message %s: %w", w.ID, err)
-	}
-	if m.Subject, err = new(mime.WordDecoder).DecodeHeader(parsed.Header.Get("Subject")); err != nil {
-		return m, fmt.Errorf("reading the subject of message %s: %w", w.ID, err)
-	}
-	_, params, err := mime.ParseMediaType(parsed.Header.Get("Content-Type"))
-	if err != nil {
-		return m, fmt.Errorf("reading message %s: %w", w.ID, err)
-	}
-	parts := multipart.NewReader(parsed.Body, params["boundary"])
-	for {
-		part, err := parts.NextRawPart()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return m, fmt.Errorf("reading message %s: %w", w.ID, err)
-		}
-		body, err := io.ReadAll(quotedprintable.NewReader(part))
-		if err != nil {
-			return m, fmt.Errorf("reading message %s: %w", w.ID, err)
-		}
-		kind, _, err := mime.ParseMediaType(part.Header.Get("Content-Type"))
-		if err != nil {
-			return m, fmt.Errorf("reading message %s: %w", w.ID, err)
-		}
-		if kind == "text/html" {
-			m.HTML = string(body)
-		} else {
-			m.Text = string(body)
-		}
 	}
 	m.Link = firstLink.FindString(m.Text)
 	return m, nil
+}
+
+func (m *Message) read(body []byte) error {
+	parsed, err := mail.ReadMessage(bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	subject := parsed.Header.Get("Subject")
+	if m.Subject, err = new(mime.WordDecoder).DecodeHeader(subject); err != nil {
+		m.Subject = subject
+	}
+	return m.part(parsed.Header.Get("Content-Type"), parsed.Header.Get("Content-Transfer-Encoding"), parsed.Body, maxDepth)
+}
+
+// maxDepth is how deep parts may lie in one another.
+const maxDepth = 5
+
+// part takes the first text and the first HTML it finds.
+func (m *Message) part(kind, encoding string, body io.Reader, depth int) error {
+	if kind == "" {
+		kind = "text/plain"
+	}
+	media, params, err := mime.ParseMediaType(kind)
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(media, "multipart/") {
+		if depth == 0 {
+			return errors.New("parts within parts without an end")
+		}
+		parts := multipart.NewReader(body, params["boundary"])
+		for {
+			part, err := parts.NextRawPart()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if err := m.part(part.Header.Get("Content-Type"), part.Header.Get("Content-Transfer-Encoding"), part, depth-1); err != nil {
+				return err
+			}
+		}
+	}
+	var to *string
+	switch {
+	case media == "text/plain" && m.Text == "":
+		to = &m.Text
+	case media == "text/html" && m.HTML == "":
+		to = &m.HTML
+	default:
+		return nil // something to keep, not to show
+	}
+	switch strings.ToLower(encoding) {
+	case "quoted-printable":
+		body = quotedprintable.NewReader(body)
+	case "base64":
+		body = base64.NewDecoder(base64.StdEncoding, body)
+	}
+	b, err := io.ReadAll(body)
+	*to = strings.ToValidUTF8(string(b), "\uFFFD")
+	return err
 }
 
 // Notice returns a captured message in two lines, for a terminal.

@@ -10,6 +10,7 @@ import (
 
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/queue"
+	"gatelodge/app/secret"
 	"gatelodge/store"
 )
 
@@ -33,7 +34,8 @@ type Outbox struct {
 	DB      *store.DB
 	Queue   *queue.Queue
 	Now     func() time.Time
-	Capture bool // mail is kept here instead of being sent
+	Key     []byte // of the recipient's hash
+	Capture bool   // mail is kept here instead of being sent
 }
 
 // Captured returns the newest captured messages, opened.
@@ -135,6 +137,51 @@ func (o *Outbox) Retry(ctx context.Context, id string) (n int, err error) {
 	}
 	o.Queue.Resume()
 	return n, err
+}
+
+// Hold keeps a waiting message until it is retried by its id, or returns
+// ErrNotWaiting.
+func (o *Outbox) Hold(ctx context.Context, id string) error {
+	err := o.DB.Update(ctx, func(tx *store.Tx) error { return tx.HoldMessage(id) })
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: %s", ErrNotWaiting, id)
+	}
+	return err
+}
+
+// ErrNotSuppressed means that mail to the address goes anyway.
+var ErrNotSuppressed = errors.New("no mail is kept from that address")
+
+// Suppressed returns the addresses that get no mail: all, or the one given as a
+// normal address.
+func (o *Outbox) Suppressed(ctx context.Context, address string) (list []store.Suppression, err error) {
+	err = o.DB.View(ctx, func(tx *store.Tx) error {
+		if address == "" {
+			list, err = tx.Suppressions(o.Now(), shown)
+			return err
+		}
+		one, err := tx.Suppression(secret.MAC(o.Key, address), o.Now())
+		if err == nil {
+			list = append(list, one)
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return list, err
+}
+
+// Unsuppress lets mail to a normal address go again, or returns
+// ErrNotSuppressed.
+func (o *Outbox) Unsuppress(ctx context.Context, address string) error {
+	return o.DB.Update(ctx, func(tx *store.Tx) error {
+		was, err := tx.EndSuppression(secret.MAC(o.Key, address))
+		if err == nil && !was {
+			err = ErrNotSuppressed
+		}
+		return err
+	})
 }
 
 // Cancel takes a waiting message back, or returns ErrNotWaiting.

@@ -174,8 +174,16 @@ func (q *Queue) report(w store.Work, r deliver.Result) {
 func (q *Queue) finish(w store.Work, r store.Report, also func(*store.Tx) error) {
 	ctx := context.Background()
 	err := q.db.Update(ctx, func(tx *store.Tx) error {
-		if err := tx.FinishMessage(w.ID, w.Gen, r, q.now()); err != nil || also == nil {
+		if err := tx.FinishMessage(w.ID, w.Gen, r, q.now()); err != nil {
 			return err
+		}
+		if w.Class == ClassRelayed && q.relayed != nil {
+			if err := q.relayed(tx, w, r); err != nil {
+				return err
+			}
+		}
+		if also == nil {
+			return nil
 		}
 		return also(tx)
 	})

@@ -70,12 +70,15 @@ type Mail struct {
 	Class       int
 	Purpose     string
 	ChallengeID string
+	From        string // the envelope's sender; "" is ours. A report has none
 	To          string
 	RcptHash    []byte
 	Addressed   bool // false: written like any other, dropped when its turn comes
 	Body        []byte
 	NotAfter    time.Time
 	Reference   string
+	// SubmissionID names what an app handed over: the body is there.
+	SubmissionID string
 }
 
 // Queue is the service. Make it with New.
@@ -89,6 +92,7 @@ type Queue struct {
 	wake      chan struct{}
 	captured  func(store.Work)
 	doubtful  func() bool
+	relayed   func(*store.Tx, store.Work, store.Report) error
 
 	mu      sync.Mutex
 	busy    [classes]int
@@ -108,6 +112,9 @@ type Config struct {
 	Doubtful func() bool
 	// Captured is told of each message that was captured, to show it.
 	Captured func(store.Work)
+	// Relayed is told, in the transaction that writes it down, what became of an
+	// attempt to send mail that an app handed over, so that its sender is told.
+	Relayed func(*store.Tx, store.Work, store.Report) error
 }
 
 // New returns the queue. Its Run must run for mail to leave.
@@ -117,17 +124,24 @@ func New(c Config) *Queue {
 	}
 	return &Queue{
 		db: c.DB, now: c.Now, log: c.Log, from: c.From, owner: c.DB.Owner(), transport: c.Transport,
-		wake: make(chan struct{}, 1), captured: c.Captured, doubtful: c.Doubtful, domains: make(map[string]int),
+		wake: make(chan struct{}, 1), captured: c.Captured, doubtful: c.Doubtful, relayed: c.Relayed, domains: make(map[string]int),
 	}
 }
 
 // Add queues m within a transaction. Call Wake when it has committed.
 func (q *Queue) Add(tx *store.Tx, m Mail) error {
-	now := q.now()
+	now, from := q.now(), q.from
+	switch {
+	case m.Class == ClassReport:
+		from = "" // nobody is told of a report that gets lost (RFC 3464, 2)
+	case m.From != "":
+		from = m.From
+	}
 	return tx.AddMessage(store.Message{
 		ID: m.ID, Class: m.Class, Purpose: m.Purpose, ChallengeID: m.ChallengeID, Addressed: m.Addressed,
-		Domain: account.Domain(m.To), RcptHash: m.RcptHash, Rcpt: m.To, EnvFrom: q.from,
+		Domain: account.Domain(m.To), RcptHash: m.RcptHash, Rcpt: m.To, EnvFrom: from,
 		DueAt: now, NotAfter: m.NotAfter, MessageID: m.ID + "@" + account.Domain(q.from), Reference: m.Reference, CreatedAt: now,
+		SubmissionID: m.SubmissionID,
 	}, m.Body)
 }
 

@@ -1,0 +1,137 @@
+package submission
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"mime"
+	"mime/quotedprintable"
+	"strings"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/lang"
+	"gatelodge/app/mail/queue"
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+// Told tells the sender of a mail that it could not be delivered, or, once, that
+// it is late. It is called in the transaction that writes the attempt down.
+func (s *Service) Told(tx *store.Tx, w store.Work, r store.Report) error {
+	late := false
+	switch r.State {
+	case "failed", "expired", "suppressed":
+	case "queued":
+		if s.Now().Sub(w.CreatedAt) < lateAfter {
+			return nil
+		}
+		tell, err := tx.TellDelay(w.ID, s.Now())
+		if err != nil || !tell {
+			return err
+		}
+		late = true
+	default:
+		return nil
+	}
+	if w.EnvFrom == "" {
+		return nil
+	}
+	norm, err := account.NormalEmail(w.EnvFrom)
+	if err != nil {
+		return nil // the rules have changed since it was taken: nobody to tell
+	}
+	now := s.Now()
+	id := store.NewID(now)
+	body, err := s.report(w, r, late, id, now)
+	if err != nil {
+		return err
+	}
+	return s.Queue.Add(tx, queue.Mail{
+		ID: id, Class: queue.ClassReport, Purpose: "report", To: w.EnvFrom, RcptHash: secret.MAC(s.Key, norm), Addressed: true,
+		Body: body, NotAfter: now.Add(relayedFor), Reference: w.Reference,
+	})
+}
+
+// report is a delivery status notification (RFC 3464): words, fields for
+// programs, and the header of the mail it is about.
+func (s *Service) report(w store.Work, r store.Report, late bool, id string, now time.Time) ([]byte, error) {
+	p := s.Lang.For("")
+	action, status := "failed", statusOf(r, "5.0.0")
+	subject, words := p.Say("mail.report.failed_subject", "to", w.Rcpt), p.Say("mail.report.failed", "to", w.Rcpt, "host", s.Host)
+	if late {
+		action, status = "delayed", statusOf(r, "4.0.0")
+		subject = p.Say("mail.report.late_subject", "to", w.Rcpt)
+		words = p.Say("mail.report.late", "to", w.Rcpt, "host", s.Host, "until", p.Moment(w.NotAfter))
+	}
+	boundary := "gl-" + rand.Text()
+	var b bytes.Buffer
+	for _, line := range []string{
+		"From: " + s.From.String(), "To: " + w.EnvFrom, "Subject: " + mime.QEncoding.Encode("utf-8", subject),
+		"Date: " + now.UTC().Format(time.RFC1123Z), "Message-ID: <" + id + "@" + account.Domain(s.From.Address) + ">",
+		"MIME-Version: 1.0", "Auto-Submitted: auto-replied",
+		`Content-Type: multipart/report; report-type=delivery-status; boundary="` + boundary + `"`,
+		"", "--" + boundary, "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: quoted-printable", "",
+	} {
+		b.WriteString(strings.ReplaceAll(line, "?= =?", "?=\r\n =?") + "\r\n")
+	}
+	said := words + "\r\n\r\n" + why(p, r) + "\r\n"
+	quoted := quotedprintable.NewWriter(&b)
+	if _, err := quoted.Write([]byte(said)); err != nil {
+		return nil, err
+	}
+	if err := quoted.Close(); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; %s\r\nArrival-Date: %s\r\n\r\n",
+		boundary, s.Host, w.CreatedAt.UTC().Format(time.RFC1123Z))
+	fmt.Fprintf(&b, "Final-Recipient: rfc822; %s\r\nAction: %s\r\nStatus: %s\r\n", printable(w.Rcpt), action, status)
+	if r.Code > 0 {
+		fmt.Fprintf(&b, "Diagnostic-Code: smtp; %d %s\r\n", r.Code, printable(strings.TrimSpace(r.Enhanced+" "+r.Text)))
+	}
+	if late {
+		fmt.Fprintf(&b, "Will-Retry-Until: %s\r\n", w.NotAfter.UTC().Format(time.RFC1123Z))
+	}
+	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: text/rfc822-headers\r\n\r\n%s\r\n--%s--\r\n", boundary, headerOf(w.Body), boundary)
+	return b.Bytes(), nil
+}
+
+// why says in the words of the other server, or in ours, what is in the way.
+func why(p lang.Printer, r store.Report) string {
+	if r.Code > 0 {
+		return p.Say("mail.report.answer", "answer", strings.TrimSpace(fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text)))
+	}
+	return p.Say("mail.report.why", "why", r.Text)
+}
+
+// statusOf is the enhanced code, or the class of it when there is none.
+func statusOf(r store.Report, otherwise string) string {
+	if r.Enhanced != "" && r.Enhanced[0] == otherwise[0] {
+		return r.Enhanced
+	}
+	return otherwise
+}
+
+// headerOf is the header of a mail, of which a report shows so much and no more.
+func headerOf(body []byte) string {
+	const most = 8 << 10
+	header, _, _ := bytes.Cut(body, []byte("\r\n\r\n"))
+	var b strings.Builder
+	for line := range strings.SplitAfterSeq(string(header)+"\r\n", "\r\n") {
+		if b.Len()+len(line) > most {
+			break
+		}
+		b.WriteString(printable(strings.TrimSuffix(line, "\r\n")) + "\r\n")
+	}
+	return strings.TrimRight(b.String(), "\r\n") + "\r\n"
+}
+
+// printable makes text fit for a part that is ASCII.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || r >= ' ' && r < 0x7f {
+			return r
+		}
+		return '?'
+	}, text)
+}

@@ -1,0 +1,121 @@
+package submission_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-message"
+
+	"gatelodge/app"
+	appaudit "gatelodge/app/audit"
+	"gatelodge/app/mail/queue"
+	"gatelodge/store"
+)
+
+func audit() appaudit.From { return app.Operator() }
+
+// told lets an attempt end as r says and returns the report that it gave.
+func told(t *testing.T, h *relay, w store.Work, r store.Report) *store.Work {
+	t.Helper()
+	h.pass(time.Second) // so that the newest is the newest
+	before := len(h.captured(0))
+	err := h.app.DB.Update(t.Context(), func(tx *store.Tx) error { return h.app.Relay.Told(tx, w, r) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.app.Queue.Wake()
+	waiting, err := h.app.Outbox.List(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(waiting) == before {
+		return nil
+	}
+	for _, c := range h.captured(before + 1) {
+		if c.Class == queue.ClassReport && c.ID == waiting[0].ID {
+			return &c
+		}
+	}
+	t.Fatal("the report is not there")
+	return nil
+}
+
+func TestTheSenderIsToldOfFailureAndOfDelayOnce(t *testing.T) {
+	h := open(t, nil)
+	if err := mail(h.login(), "nas@home.example", []string{"mara@x.example"}, plain); err != nil {
+		t.Fatal(err)
+	}
+	w := h.captured(1)[0]
+	if got := told(t, h, w, store.Report{State: "queued", Code: 451}); got != nil {
+		t.Error("a first delay of minutes was told")
+	}
+	if got := told(t, h, w, store.Report{State: "sent", Code: 250}); got != nil {
+		t.Error("success was told")
+	}
+	h.pass(4*time.Hour + time.Minute)
+	late := store.Report{State: "queued", Code: 451, Enhanced: "4.7.1", Text: "greylisted"}
+	checkReport(t, told(t, h, w, late), "delayed", "4.7.1")
+	if told(t, h, w, late) != nil {
+		t.Error("the delay was told twice")
+	}
+	checkReport(t, told(t, h, w, store.Report{State: "failed", Code: 550, Enhanced: "5.1.1", Text: "no such user"}), "failed", "5.1.1")
+	checkReport(t, told(t, h, w, store.Report{State: "expired", Text: "it would have come too late"}), "failed", "5.0.0")
+}
+
+// checkReport reads a report with a parser that is not ours.
+func checkReport(t *testing.T, w *store.Work, action, status string) {
+	t.Helper()
+	if w == nil {
+		t.Fatalf("nobody was told: %s", action)
+	}
+	if w.EnvFrom != "" || w.Rcpt != "nas@home.example" {
+		t.Errorf("it goes from %q to %q, want from nobody to the sender", w.EnvFrom, w.Rcpt)
+	}
+	e, err := message.Read(strings.NewReader(string(w.Body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, params, err := e.Header.ContentType()
+	if err != nil || kind != "multipart/report" || params["report-type"] != "delivery-status" || e.Header.Get("Auto-Submitted") != "auto-replied" {
+		t.Errorf("it is %s %v, %q, %v", kind, params, e.Header.Get("Auto-Submitted"), err)
+	}
+	r := e.MultipartReader()
+	var kinds, bodies []string
+	for {
+		p, err := r.NextPart()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		kind, _, err := p.Header.ContentType()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(p.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds, bodies = append(kinds, kind), append(bodies, string(b))
+	}
+	if got := strings.Join(kinds, " "); got != "text/plain message/delivery-status text/rfc822-headers" {
+		t.Fatalf("its parts are %s", got)
+	}
+	for part, wanted := range map[int][]string{
+		0: {"mara@x.example"},
+		1: {"Reporting-MTA: dns; auth.home.example\r\n", "Final-Recipient: rfc822; mara@x.example\r\n", "Action: " + action + "\r\n", "Status: " + status + "\r\n"},
+		2: {"Subject: Disk\r\n", "From: Disk watch <nas@home.example>\r\n"},
+	} {
+		for _, want := range wanted {
+			if !strings.Contains(bodies[part], want) {
+				t.Errorf("part %d lacks %q:\n%s", part, want, bodies[part])
+			}
+		}
+	}
+	if strings.Contains(bodies[2], "It is full") {
+		t.Error("the report holds the mail itself")
+	}
+}

@@ -1,0 +1,248 @@
+package submission
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"gatelodge/store"
+)
+
+const (
+	// stepWithin bounds the wait for a command, and a whole mail.
+	stepWithin = 5 * time.Minute
+	writeAfter = time.Minute
+	// stopWithin is how long a stop waits for mail that is being handed over.
+	stopWithin = 5 * time.Second
+	// atOnce is how many mails are read at a time: each may be MaxBytes.
+	atOnce = 8
+	// commandLine is the longest line read; the mail's own limit is lower.
+	commandLine = 2000
+)
+
+// Server is the SMTP server. Make it with Listen.
+type Server struct {
+	service  *Service
+	smtp     *smtp.Server
+	listener *guard
+	reading  chan struct{}
+	stopping context.Context
+	stop     context.CancelFunc
+}
+
+// Listen opens the port. The login goes over TLS alone, but from this machine
+// to itself when address is of a loopback interface.
+func Listen(s *Service, address string, certificate *Certificate) (*Server, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	server := &Server{service: s, listener: newGuard(l), reading: make(chan struct{}, atOnce)}
+	server.stopping, server.stop = context.WithCancel(context.Background())
+	server.smtp = smtp.NewServer(smtp.BackendFunc(server.begin))
+	server.smtp.Domain = s.Host
+	server.smtp.TLSConfig = certificate.config()
+	server.smtp.MaxRecipients = MaxRecipients
+	server.smtp.MaxMessageBytes = MaxBytes
+	server.smtp.MaxLineLength = commandLine
+	server.smtp.ReadTimeout, server.smtp.WriteTimeout = stepWithin, writeAfter
+	server.smtp.EnableSMTPUTF8 = true
+	server.smtp.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	server.smtp.AllowInsecureAuth = ok && tcp.IP.IsLoopback()
+	return server, nil
+}
+
+// Addr is where it listens.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Run serves until ctx ends, then lets the mails that are being handed over come
+// to their end.
+func (s *Server) Run(ctx context.Context) {
+	ended := make(chan error, 1)
+	go func() { ended <- s.smtp.Serve(s.listener) }()
+	select {
+	case err := <-ended:
+		s.service.Log.Error("the submission listener ended", "err", err)
+	case <-ctx.Done():
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	s.listener.closeIdle()
+	// What is left is cut off: it was not told that its mail was taken.
+	if err := s.smtp.Shutdown(within); err != nil {
+		s.listener.closeAll()
+	}
+	s.stop()
+}
+
+// session is one connection. go-smtp makes a new one after STARTTLS, so that
+// nothing said in clear counts.
+type session struct {
+	server *Server
+	conn   *smtp.Conn
+	ip     netip.Addr
+	login  *store.SubmissionCredential
+	envelope
+}
+
+func (s *Server) begin(c *smtp.Conn) (smtp.Session, error) {
+	ip := addrOf(c.Conn())
+	return &session{server: s, conn: c, ip: ip}, nil
+}
+
+func addrOf(c net.Conn) netip.Addr {
+	if p, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
+		return p.Addr().Unmap().WithZone("")
+	}
+	return netip.Addr{}
+}
+
+// AuthMechanisms lists how an app may log in.
+func (s *session) AuthMechanisms() []string { return []string{sasl.Plain, sasl.Login} }
+
+// Auth begins a login.
+func (s *session) Auth(mechanism string) (sasl.Server, error) {
+	switch mechanism {
+	case sasl.Plain:
+		return sasl.NewPlainServer(func(identity, name, password string) error {
+			if identity != "" && identity != name {
+				return answer(errLogin)
+			}
+			return s.check(name, password)
+		}), nil
+	case sasl.Login:
+		return &loginServer{check: s.check}, nil
+	}
+	return nil, smtp.ErrAuthUnknownMechanism
+}
+
+func (s *session) check(name, password string) error {
+	c, err := s.server.service.Login(s.server.stopping, networkOf(s.ip), s.ip.IsLoopback(), name, password)
+	if err != nil {
+		if errors.Is(err, errTooManyLogins) {
+			s.server.listener.hangUp(s.conn.Conn())
+		}
+		return answer(s.server.service.refusal(err))
+	}
+	s.login = &c
+	return nil
+}
+
+// networkOf is what failures count for: an address, or the network of an IPv6
+// one, of which a guest has as many as it likes.
+func networkOf(ip netip.Addr) string {
+	if ip.Is6() {
+		if p, err := ip.Prefix(64); err == nil {
+			return p.String()
+		}
+	}
+	return ip.String()
+}
+
+// Reset forgets the mail under way, not the login.
+func (s *session) Reset() { s.envelope = envelope{} }
+
+// Logout ends the session.
+func (s *session) Logout() error { return nil }
+
+// Mail begins a mail.
+func (s *session) Mail(from string, o *smtp.MailOptions) error {
+	if s.login == nil {
+		return answer(ErrNoLogin)
+	}
+	if o != nil && o.Size > int64(s.login.MaxBytes) {
+		return answer(errTooLarge)
+	}
+	service := s.server.service
+	sender, err := service.sender(*s.login, from)
+	if err == nil {
+		err = service.room(s.server.stopping, *s.login)
+	}
+	if err != nil {
+		return answer(service.refusal(err))
+	}
+	s.envelope = envelope{from: sender}
+	return nil
+}
+
+// Rcpt adds a recipient.
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if s.login == nil {
+		return answer(ErrNoLogin)
+	}
+	if err := s.server.service.addRecipient(s.server.stopping, *s.login, &s.envelope, to); err != nil {
+		return answer(s.server.service.refusal(err))
+	}
+	return nil
+}
+
+// Data takes the mail itself. It is kept when this returns nil.
+func (s *session) Data(r io.Reader) error {
+	if s.login == nil {
+		return answer(ErrNoLogin)
+	}
+	select {
+	case s.server.reading <- struct{}{}:
+		defer func() { <-s.server.reading }()
+	case <-time.After(stepWithin / 5):
+		return answer(errQueueFull)
+	}
+	defer s.server.listener.busy(s.conn.Conn())()
+	raw, err := io.ReadAll(io.LimitReader(r, int64(s.login.MaxBytes)+1))
+	switch {
+	case errors.Is(err, smtp.ErrTooLongLine):
+		return answer(errLongLine)
+	case errors.Is(err, smtp.ErrDataTooLarge):
+		return answer(errTooLarge)
+	case err != nil:
+		return answer(refuse(451, 4, 4, 2, "the mail did not arrive whole"))
+	}
+	protocol := "ESMTPA"
+	if _, secure := s.conn.TLSConnectionState(); secure {
+		protocol = "ESMTPSA"
+	}
+	service := s.server.service
+	_, err = service.accept(context.WithoutCancel(s.server.stopping), *s.login, s.envelope, raw, origin{s.conn.Hostname(), s.ip.String(), protocol})
+	if err != nil {
+		return answer(service.refusal(err))
+	}
+	return nil
+}
+
+// answer puts a refusal into the words of the library, which would show any
+// other error to the app as it is.
+func answer(err error) error {
+	var r *Refusal
+	if !errors.As(err, &r) {
+		r = errBroken
+	}
+	return &smtp.SMTPError{Code: r.Code, EnhancedCode: smtp.EnhancedCode(r.Enhanced), Message: r.Text}
+}
+
+// loginServer speaks AUTH LOGIN, which some apps still have nothing better than.
+type loginServer struct {
+	check func(name, password string) error
+	name  string
+	asked int
+}
+
+// Next asks for the name, then for the password.
+func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err error) {
+	if l.asked == 0 && response == nil {
+		l.asked = 1
+		return []byte("Username:"), false, nil
+	}
+	if l.asked < 2 {
+		l.asked, l.name = 2, string(response)
+		return []byte("Password:"), false, nil
+	}
+	return nil, true, l.check(l.name, string(response))
+}

@@ -1,0 +1,67 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"gatelodge/app/mail/submission"
+)
+
+// sendPath is where apps hand over mail as JSON.
+const sendPath = "/api/mail/send"
+
+// maxMail is the most that is read there.
+const maxMail = 1 << 20
+
+// postMail takes a mail from an app, under the credential and the rules of the
+// SMTP listener. 202 says that the mail is kept. The name and password come as
+// Basic authorization, so no page of another site can send one.
+func (s *Server) postMail(w http.ResponseWriter, r *http.Request) error {
+	name, password, given := r.BasicAuth()
+	if !given {
+		return s.refuseMail(w, r, submission.ErrNoLogin)
+	}
+	from := s.from(r)
+	credential, err := s.Relay.Login(r.Context(), from.Network, clientIP(r, s.trusted).IsLoopback(), name, password)
+	if err != nil {
+		return s.refuseMail(w, r, err)
+	}
+	var m submission.Mail
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&m); err != nil {
+		return s.refuseMail(w, r, submission.NotJSON(err))
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return s.refuseMail(w, r, submission.NotJSON(errors.New("something follows the mail")))
+	}
+	id, err := s.Relay.Send(r.Context(), credential, m)
+	if err != nil {
+		return s.refuseMail(w, r, err)
+	}
+	return writeJSON(w, r, http.StatusAccepted, struct {
+		ID string `json:"id"`
+	}{id})
+}
+
+// refuseMail answers with the reply that SMTP would have given.
+func (s *Server) refuseMail(w http.ResponseWriter, r *http.Request, err error) error {
+	var refusal *submission.Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	status := refusal.Status()
+	switch status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Basic realm="mail", charset="UTF-8"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "600")
+	}
+	return writeJSON(w, r, status, struct {
+		Error     string `json:"error"`
+		Message   string `json:"message"`
+		Reference string `json:"reference"`
+	}{refusal.EnhancedCode(), refusal.Text, reference(r)})
+}

@@ -1,0 +1,70 @@
+package web_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"gatelodge/store"
+)
+
+// hand posts a mail as an app does.
+func (h *house) hand(name, password, body string) (int, string) {
+	h.t.Helper()
+	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.url+"/api/mail/send", strings.NewReader(body))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if name != "" {
+		r.SetBasicAuth(name, password)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+func TestAnAppSendsMailOverHTTP(t *testing.T) {
+	h := open(t, nil)
+	password, err := h.app.Relay.Add(t.Context(), store.SubmissionCredential{Name: "nas", Senders: "nas@home.example", Recipients: "*@x.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const good = `{"from":"Disk <nas@home.example>","to":["mara@x.example","jin@x.example"],"subject":"Voll","text":"Grüße"}`
+	for name, try := range map[string]struct {
+		name, password, body string
+		status               int
+		code                 string
+	}{
+		"a good mail":       {"nas", password, good, 202, ""},
+		"no login":          {"", "", good, 401, "5.7.0"},
+		"a wrong password":  {"nas", "wrong", good, 401, "5.7.8"},
+		"another sender":    {"nas", password, strings.Replace(good, "nas@", "sam@", 1), 403, "5.7.1"},
+		"another recipient": {"nas", password, strings.Replace(good, "jin@x", "jin@y", 1), 403, "5.7.1"},
+		"a header too many": {"nas", password, strings.Replace(good, "Voll", `Voll\r\nBcc: x@y.example`, 1), 422, "5.6.0"},
+		"a key nobody has":  {"nas", password, strings.Replace(good, "subject", "betreff", 1), 422, "5.6.0"},
+		"no JSON":           {"nas", password, "hello", 422, "5.6.0"},
+		"nobody":            {"nas", password, `{"from":"nas@home.example","to":[],"text":"x"}`, 422, "5.6.0"},
+	} {
+		status, body := h.hand(try.name, try.password, try.body)
+		var said struct{ ID, Error, Message, Reference string }
+		if err := json.Unmarshal([]byte(body), &said); err != nil {
+			t.Fatalf("%s: %v: %s", name, err, body)
+		}
+		if status != try.status || said.Error != try.code {
+			t.Errorf("%s: got %d %s, want %d %s", name, status, body, try.status, try.code)
+		}
+	}
+	list, err := h.app.Outbox.List(t.Context(), true)
+	if err != nil || len(list) != 2 {
+		t.Errorf("got %d messages, %v, want the good mail's two", len(list), err)
+	}
+}
