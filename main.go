@@ -35,7 +35,7 @@ usage: gatelodge COMMAND [flags]
   init           write a short config.toml
   setup-link     print the link that makes the first admin
   app            list, show
-  user           add, list, show, link, disable, enable, remove, sessions, sign-out
+  user           add, list, show, link, password, disable, enable, remove, sessions, sign-out
   mail           check, dns, dkim, test, domain, queue, retry, cancel, show
   backup         write a copy of the database while everything goes on
   restore        put a backup into an empty data directory

@@ -31,6 +31,12 @@ func userVerbs() []*verb {
 			about: "Prints a link to sign in as the user. It works once. Nothing is mailed.\nWho opens it is asked first, since no browser asked for it.", run: userLink,
 		},
 		{
+			words: "user password", args: "EMAIL", min: 1, max: 1, place: house,
+			about: "Prints a link with which the user chooses a new password, or with -remove takes\nthe password away. The link works once; it signs nobody in. Nobody but the user\nshould have it.",
+			flags: func(fs *flag.FlagSet) { fs.Bool("remove", false, "remove the password instead") },
+			run:   userPassword,
+		},
+		{
 			words: "user disable", args: "EMAIL", min: 1, max: 1, place: house,
 			about: "Closes the user's access. All their sessions end at once. \"user enable\" undoes it.", run: userDisable,
 		},
@@ -117,6 +123,26 @@ func userLink(ctx context.Context, c *call) error {
 		return err
 	}
 	return c.giveLink(ctx, app.Operator(), u)
+}
+
+func userPassword(ctx context.Context, c *call) error {
+	u, err := c.app.Users.Find(ctx, c.args[0])
+	if err != nil {
+		return err
+	}
+	if c.bool("remove") {
+		if err := c.app.Owner.RemovePassword(ctx, app.Operator(), audit.ByAdmin, u.ID, ""); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.Out, "%s has no password now\n", u.Called())
+		return nil
+	}
+	link, _, err := c.app.Owner.ResetLink(ctx, app.Operator(), u)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(c.Out, link)
+	return nil
 }
 
 // giveLink prints a link to sign in as u.

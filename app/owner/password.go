@@ -11,8 +11,12 @@ import (
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/compose"
+	"gatelodge/app/secret"
 	"gatelodge/store"
 )
+
+// ErrPasswordsOff is for operators: the configuration lets nobody have one.
+var ErrPasswordsOff = errors.New("password.enabled is false in the configuration")
 
 // NewPassword is what somebody chooses.
 type NewPassword struct {
@@ -153,4 +157,25 @@ func (d *Desk) Reset(ctx context.Context, from audit.From, token, typed string) 
 		}
 		return d.keep(tx, from, audit.ByUser, u, hash, NewPassword{})
 	})
+}
+
+// ResetLink makes a link for a user to choose a password with, by an operator's
+// word and without mail.
+func (d *Desk) ResetLink(ctx context.Context, from audit.From, u store.User) (link string, until time.Time, err error) {
+	if d.Passwords == nil {
+		return "", time.Time{}, ErrPasswordsOff
+	}
+	if err := account.MayEnter(u); err != nil {
+		return "", time.Time{}, err
+	}
+	nobody, _ := secret.Hash(secret.Token())
+	// It was not mailed, so using it proves no address.
+	issued := d.Challenges.Issue(challenge.Ask{From: from, Purpose: challenge.Reset, EmailNorm: store.NoEmail(u.ID), UserID: u.ID, BrowserHash: nobody, Sends: 1})
+	err = d.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.AddChallenge(issued.Challenge); err != nil {
+			return err
+		}
+		return d.Audit.Record(tx, from, audit.ResetAsked, audit.ByAdmin, u.ID, "")
+	})
+	return d.link(issued.Token), issued.ExpiresAt, err
 }
