@@ -230,7 +230,7 @@ func TestNextAuthClient(t *testing.T) {
 			b.run(chromedp.Evaluate(`void auth.signOut()`, nil))
 			b.shows("status", "unauthenticated")
 			b.open(n.url + "/account")
-			b.see("Sign in")
+			b.see("Welcome back") // our own page remembers who was here, and lets nobody in by that
 
 			// The error pages of ours stand at the app's address, whole.
 			b.open(n.origin + "/api/auth/error?error=AccessDenied")
