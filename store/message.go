@@ -436,7 +436,23 @@ const capturedQuery = `
 	 ORDER BY created_at DESC, id DESC
 	 LIMIT $1`
 
-// EmptyCaptured removes the captured mail and returns how much.
-func (tx *Tx) EmptyCaptured() (int, error) { return tx.changed(emptyCapturedQuery) }
+// EmptyCaptured removes the captured mail, with what apps handed over of it, and
+// returns how much.
+func (tx *Tx) EmptyCaptured() (int, error) {
+	if _, err := tx.changed(emptyCapturedSubmissionsQuery, []byte{}); err != nil {
+		return 0, err
+	}
+	return tx.changed(emptyCapturedQuery)
+}
 
 const emptyCapturedQuery = `DELETE FROM messages WHERE state = 'captured'`
+
+// The rows stay, since they are what rates are counted by.
+const emptyCapturedSubmissionsQuery = `
+	UPDATE submissions
+	   SET body = $1
+	 WHERE id IN (SELECT submission_id FROM messages WHERE state = 'captured' AND submission_id <> '')
+	   AND NOT EXISTS (SELECT 1
+	                     FROM messages m
+	                    WHERE m.submission_id = submissions.id AND m.submission_id <> ''
+	                      AND m.state IN ('queued', 'leased', 'held'))`

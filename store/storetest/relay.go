@@ -16,6 +16,7 @@ var relay = map[string]func(*testing.T, *store.DB){
 	"recipients are counted by hour and day":                  submitted,
 	"a held message waits for its own retry":                  held,
 	"a delay is told once":                                    delayTold,
+	"captured mail that is emptied leaves no body behind":     emptiedBody,
 }
 
 func credential(t *testing.T, db *store.DB, name string) store.SubmissionCredential {
@@ -169,5 +170,37 @@ func delayTold(t *testing.T, db *store.DB) {
 			}
 			return err
 		})
+	}
+}
+
+func emptiedBody(t *testing.T, db *store.DB) {
+	id, _ := submit(t, db, credential(t, db, "nas"), 2)
+	capture := func() {
+		Update(t, db, func(tx *store.Tx) error {
+			w, err := tx.ClaimMessage(2, "me", nil, Now, Now.Add(time.Minute), func(store.Message) time.Time { return Now.Add(time.Hour) })
+			if err != nil {
+				return err
+			}
+			return tx.FinishMessage(w.ID, w.Gen, store.Report{State: "captured"}, Now)
+		})
+	}
+	empty := func() {
+		Update(t, db, func(tx *store.Tx) error {
+			n, err := tx.EmptyCaptured()
+			if n != 1 {
+				t.Errorf("%d messages went, want 1", n)
+			}
+			return err
+		})
+	}
+	capture()
+	empty()
+	if got := bodyOf(t, db, id); got != "the body" {
+		t.Fatalf("the body is %q while a recipient waits for it", got)
+	}
+	capture()
+	empty()
+	if got := bodyOf(t, db, id); got != "" {
+		t.Errorf("the body is still there: %q", got)
 	}
 }

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -29,9 +30,12 @@ func (c *conversation) transfer(e Envelope, now func() time.Time, beforeDot func
 			return &Result{Class: Permanent, Enhanced: "5.6.7", Text: "the address has letters beyond ASCII, and the server cannot take those"}, nil
 		}
 		params += " SMTPUTF8"
+	} else if _, offered := c.offers["SMTPUTF8"]; offered && !ascii(header(e.Body)) {
+		params += " SMTPUTF8" // RFC 6531, 3.4: for the header alone, too
 	}
-	// Mail of other apps may have letters beyond ASCII in its body. A server that
-	// does not say it takes them is sent them all the same: nearly all take them.
+	// Mail of other apps may have letters beyond ASCII in it. A server that does not
+	// say it takes them is sent them all the same: nearly all take them, and
+	// another writing of them would break the app's own signature.
 	if _, offered := c.offers["8BITMIME"]; offered && !ascii(string(e.Body)) {
 		params += " BODY=8BITMIME"
 	}
@@ -148,6 +152,12 @@ func remoteIP(c *conversation) string {
 		return ""
 	}
 	return host
+}
+
+// header is that of a message, for all but its end.
+func header(message []byte) string {
+	head, _, _ := bytes.Cut(message, []byte("\r\n\r\n"))
+	return string(head)
 }
 
 func ascii(s string) bool {

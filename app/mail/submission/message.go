@@ -122,23 +122,17 @@ func checkLines(raw []byte) error {
 	return nil
 }
 
-// split takes the header apart. The lines have been checked.
-func split(raw []byte) ([]field, []byte, error) {
-	var fields []field
-	rest := string(raw)
-	for rest != "" {
-		if after, ok := strings.CutPrefix(rest, "\r\n"); ok {
-			if len(fields) == 0 {
-				return nil, nil, errNoHeader
-			}
-			return fields, []byte(after), nil
+// split takes the header apart, and leaves the body where it is: it may be ten
+// megabytes. The lines have been checked.
+func split(raw []byte) (fields []field, body []byte, err error) {
+	header := raw
+	if end := bytes.Index(raw, []byte("\r\n\r\n")); end >= 0 {
+		header, body = raw[:end+2], raw[end+4:]
+	}
+	for line := range strings.SplitAfterSeq(string(header), "\r\n") {
+		if line == "" {
+			break // behind the last end
 		}
-		end := strings.Index(rest, "\r\n") + 2
-		if end < 2 {
-			end = len(rest) // the last line lacks its end
-		}
-		line := rest[:end]
-		rest = rest[end:]
 		if line[0] == ' ' || line[0] == '\t' {
 			if len(fields) == 0 || strings.TrimSpace(line) == "" {
 				return nil, nil, errNoHeader
@@ -151,14 +145,14 @@ func split(raw []byte) ([]field, []byte, error) {
 			return nil, nil, errNoHeader
 		}
 		if !strings.HasSuffix(line, "\r\n") {
-			line += "\r\n"
+			line += "\r\n" // the last line lacks its end
 		}
 		fields = append(fields, field{strings.ToLower(name), line})
 	}
 	if len(fields) == 0 {
 		return nil, nil, errNoHeader
 	}
-	return fields, nil, nil
+	return fields, body, nil
 }
 
 // authors returns the normal addresses of From and Sender.

@@ -17,13 +17,19 @@ import (
 )
 
 // Told tells the sender of a mail that it could not be delivered, or, once, that
-// it is late. It is called in the transaction that writes the attempt down.
+// it is or will be late. It is called in the transaction that writes the attempt down.
 func (s *Service) Told(tx *store.Tx, w store.Work, r store.Report) error {
 	late := false
 	switch r.State {
 	case "failed", "expired", "suppressed":
 	case "queued":
-		if s.Now().Sub(w.CreatedAt) < lateAfter {
+		// Told when it is certain, which is before the time has passed: nothing is
+		// tried until the next attempt.
+		next := s.Now()
+		if r.DueAt.After(next) {
+			next = r.DueAt
+		}
+		if next.Sub(w.CreatedAt) < lateAfter {
 			return nil
 		}
 		tell, err := tx.TellDelay(w.ID, s.Now())

@@ -119,3 +119,26 @@ func checkReport(t *testing.T, w *store.Work, action, status string) {
 		t.Error("the report holds the mail itself")
 	}
 }
+
+// When the next attempt is hours away, the sender hears of it now.
+func TestADelayIsToldWhenItIsCertain(t *testing.T) {
+	h := open(t, nil)
+	if err := mail(h.login(), "nas@home.example", []string{"mara@x.example"}, plain); err != nil {
+		t.Fatal(err)
+	}
+	w := h.captured(1)[0]
+	h.pass(2 * time.Hour)
+	if told(t, h, w, store.Report{State: "queued", Code: 451, DueAt: h.clock().Add(time.Hour)}) != nil {
+		t.Error("a delay of three hours was told")
+	}
+	checkReport(t, told(t, h, w, store.Report{State: "queued", Code: 451, DueAt: h.clock().Add(3 * time.Hour)}), "delayed", "4.0.0")
+}
+
+// A report about a report would be the beginning of a loop.
+func TestNobodyIsToldOfALostReport(t *testing.T) {
+	h := open(t, nil)
+	if told(t, h, store.Work{Message: store.Message{ID: "r", Class: queue.ClassReport, Rcpt: "nas@home.example"}}, store.Report{State: "failed", Code: 550}) != nil {
+		t.Error("a report was told of")
+	}
+	refused(t, mail(h.login(), "", []string{"nas@home.example"}, plain), "553 5.1.7")
+}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,6 +251,25 @@ func TestFiveWrongPasswordsCloseTheDoor(t *testing.T) {
 	refused(t, h.dial().Auth(smtp.PlainAuth("", "nas", h.password, "127.0.0.1")), "421 4.7.0")
 	h.pass(11 * time.Minute)
 	h.login()
+}
+
+// Guesses at the same moment are as few as guesses one after the other.
+func TestGuessesAtOnceAreCounted(t *testing.T) {
+	h := open(t, nil)
+	var answered atomic.Int32
+	var guessing sync.WaitGroup
+	for range 40 {
+		guessing.Go(func() {
+			_, err := h.app.Relay.Login(t.Context(), "192.0.2.7", false, "nas", "wrong")
+			if strings.HasPrefix(err.Error(), "535") {
+				answered.Add(1)
+			}
+		})
+	}
+	guessing.Wait()
+	if n := answered.Load(); n != 5 {
+		t.Errorf("%d guesses were answered, want 5", n)
+	}
 }
 
 func TestARemovedCredentialIsOfNoUse(t *testing.T) {

@@ -153,7 +153,10 @@ func (s *Service) Login(ctx context.Context, from string, local bool, name, pass
 	if err == nil && formed && secret.Equal(hash, c.SecretHash) {
 		return c, nil
 	}
-	s.Limits.Take(ask)
+	// Counted and judged in one: of many guesses at once five are answered.
+	if wait, _ := s.Limits.Take(ask); wait > 0 {
+		return store.SubmissionCredential{}, errTooManyLogins
+	}
 	s.Log.Warn("an app gave a wrong name or password for submission", "from", from)
 	return store.SubmissionCredential{}, errLogin
 }
