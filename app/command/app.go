@@ -7,12 +7,13 @@ import (
 	"strings"
 
 	"gatelodge/app/apps"
+	"gatelodge/app/command/line"
 )
 
-func appVerbs() []*verb {
-	return []*verb{
-		{words: "app list", json: true, about: "Lists the apps of the configuration.", run: appList},
-		{words: "app show", args: "NAME", min: 1, max: 1, json: true, about: "Shows an app: where it is, who may use it, how it asks who is signed in.", run: appShow},
+func appVerbs() []*line.Verb {
+	return []*line.Verb{
+		{Words: "app list", JSON: true, About: "Lists the apps of the configuration.", Run: appList},
+		{Words: "app show", Args: "NAME", Min: 1, Max: 1, JSON: true, About: "Shows an app: where it is, who may use it, how it asks who is signed in.", Run: appShow},
 	}
 }
 
@@ -42,16 +43,16 @@ func (j appJSON) whoMay() string {
 }
 
 // apps returns the apps of the configuration that the call names.
-func (c *call) apps() (*apps.Apps, error) {
-	loaded, err := c.load()
+func appsOf(c *line.Call) (*apps.Apps, error) {
+	loaded, err := c.Load()
 	if err != nil {
 		return nil, err
 	}
 	return apps.New(loaded.Apps)
 }
 
-func appList(_ context.Context, c *call) error {
-	all, err := c.apps()
+func appList(_ context.Context, c *line.Call) error {
+	all, err := appsOf(c)
 	if err != nil {
 		return err
 	}
@@ -59,14 +60,14 @@ func appList(_ context.Context, c *call) error {
 	for _, a := range all.All() {
 		list = append(list, describeApp(a))
 	}
-	if c.bool("json") {
-		return c.printJSON(list)
+	if c.Bool("json") {
+		return c.PrintJSON(list)
 	}
 	if len(list) == 0 {
 		fmt.Fprintln(c.Out, "There are no apps. An [[app]] table in the configuration makes one.")
 		return nil
 	}
-	w := c.table("NAME\tORIGINS\tALLOW\tAUTHJS")
+	w := c.Table("NAME\tORIGINS\tALLOW\tAUTHJS")
 	for _, j := range list {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", j.Name, strings.Join(j.Origins, " "), j.whoMay(), j.Version)
 	}
@@ -76,24 +77,24 @@ func appList(_ context.Context, c *call) error {
 // errNoApp means no app has that name.
 var errNoApp = errors.New("there is no app of that name; \"gatelodge app list\" shows them")
 
-func appShow(_ context.Context, c *call) error {
-	all, err := c.apps()
+func appShow(_ context.Context, c *line.Call) error {
+	all, err := appsOf(c)
 	if err != nil {
 		return err
 	}
-	a := all.Named(c.args[0])
+	a := all.Named(c.Args[0])
 	if a == nil {
 		return errNoApp
 	}
 	j := describeApp(a)
-	if c.bool("json") {
-		return c.printJSON(j)
+	if c.Bool("json") {
+		return c.PrintJSON(j)
 	}
 	cookie := "a token that says nothing"
 	if j.Secrets > 0 {
-		cookie = "encrypted with the app's secret (" + count(j.Secrets, "secret", "secrets") + ")"
+		cookie = "encrypted with the app's secret (" + line.Count(j.Secrets, "secret", "secrets") + ")"
 	}
-	w := c.table("name\t" + j.Name)
+	w := c.Table("name\t" + j.Name)
 	for _, origin := range j.Origins {
 		fmt.Fprintf(w, "origin\t%s\nproxy\t%s/api/auth/* to this server\n", origin, origin)
 	}

@@ -3,17 +3,19 @@ package command
 import (
 	"context"
 	"fmt"
+
+	"gatelodge/app/command/line"
 )
 
-func configVerbs() []*verb {
-	return []*verb{
-		{words: "config check", place: local, about: "Reads the configuration and says everything that is wrong with it.", run: configCheck},
-		{words: "config show", place: local, json: true, about: "Shows every setting and where it comes from. Secrets are masked.", run: configShow},
+func configVerbs() []*line.Verb {
+	return []*line.Verb{
+		{Words: "config check", Place: line.Local, About: "Reads the configuration and says everything that is wrong with it.", Run: configCheck},
+		{Words: "config show", Place: line.Local, JSON: true, About: "Shows every setting and where it comes from. Secrets are masked.", Run: configShow},
 	}
 }
 
-func configCheck(_ context.Context, c *call) error {
-	loaded, err := c.load()
+func configCheck(_ context.Context, c *line.Call) error {
+	loaded, err := c.Load()
 	if err != nil {
 		return err
 	}
@@ -28,13 +30,13 @@ func configCheck(_ context.Context, c *call) error {
 	return nil
 }
 
-func configShow(_ context.Context, c *call) error {
-	loaded, err := c.load()
+func configShow(_ context.Context, c *line.Call) error {
+	loaded, err := c.Load()
 	if err != nil {
 		return err
 	}
 	settings := loaded.Settings()
-	if c.bool("json") {
+	if c.Bool("json") {
 		type settingJSON struct {
 			Key    string `json:"key"`
 			Value  string `json:"value"`
@@ -44,9 +46,9 @@ func configShow(_ context.Context, c *call) error {
 		for i, s := range settings {
 			list[i] = settingJSON{s.Key, s.Value, s.Origin}
 		}
-		return c.printJSON(list)
+		return c.PrintJSON(list)
 	}
-	w := c.table("KEY\tVALUE\tORIGIN")
+	w := c.Table("KEY\tVALUE\tORIGIN")
 	for _, s := range settings {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Key, s.Value, s.Origin)
 	}

@@ -8,37 +8,38 @@ import (
 	"path/filepath"
 	"strings"
 
+	"gatelodge/app/command/line"
 	"gatelodge/store"
 )
 
-func copyVerbs() []*verb {
-	return []*verb{{
-		words: "copy", args: "FROM TO", min: 2, max: 2, place: alone, json: true,
-		about: "Copies everything from one database to an empty one, from SQLite to PostgreSQL or\nback: file:gatelodge-data/gatelodge.db postgres://gatelodge@db.example.com/gatelodge.\nIt compares what arrived and leaves all of it or nothing. Stop the server first, and\nafterwards set database in the configuration. Ids, sessions and secret.key stay.",
-		run:   copyDatabase,
+func copyVerbs() []*line.Verb {
+	return []*line.Verb{{
+		Words: "copy", Args: "FROM TO", Min: 2, Max: 2, Place: line.Alone, JSON: true,
+		About: "Copies everything from one database to an empty one, from SQLite to PostgreSQL or\nback: file:gatelodge-data/gatelodge.db postgres://gatelodge@db.example.com/gatelodge.\nIt compares what arrived and leaves all of it or nothing. Stop the server first, and\nafterwards set database in the configuration. Ids, sessions and secret.key stay.",
+		Run:   copyDatabase,
 	}}
 }
 
-func copyDatabase(ctx context.Context, c *call) error {
-	for i, name := range c.args {
+func copyDatabase(ctx context.Context, c *line.Call) error {
+	for i, name := range c.Args {
 		if path, ok := strings.CutPrefix(name, "file:"); ok && !filepath.IsAbs(path) {
-			c.args[i] = "file:" + filepath.Join(c.Dir, path)
+			c.Args[i] = "file:" + filepath.Join(c.Dir, path)
 		}
 	}
-	line := newProgress(c.Err)
-	done, err := store.Copy(ctx, c.args[0], c.args[1], line.show)
-	line.end()
+	bar := newProgress(c.Err)
+	done, err := store.Copy(ctx, c.Args[0], c.Args[1], bar.show)
+	bar.end()
 	if err != nil {
 		return err
 	}
-	if c.bool("json") {
-		return c.printJSON(struct {
+	if c.Bool("json") {
+		return c.PrintJSON(struct {
 			Tables int `json:"tables"`
 			Rows   int `json:"rows"`
 			Users  int `json:"users"`
 		}{done.Tables, done.Rows, done.Users})
 	}
-	fmt.Fprintf(c.Out, "copied %s, %s in %d tables; counts and digests agree\n", count(done.Users, "user", "users"), count(done.Rows, "row", "rows"), done.Tables)
+	fmt.Fprintf(c.Out, "copied %s, %s in %d tables; counts and digests agree\n", line.Count(done.Users, "user", "users"), line.Count(done.Rows, "row", "rows"), done.Tables)
 	fmt.Fprintln(c.Out, "keep using the same secret.key: it opens the copy too")
 	return nil
 }

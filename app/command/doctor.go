@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatelodge/app"
+	"gatelodge/app/command/line"
 	"gatelodge/store"
 )
 
@@ -44,11 +45,11 @@ type examination struct {
 	examine func(context.Context, *app.App) (finding, error)
 }
 
-func doctor(ctx context.Context, c *call) error {
+func doctor(ctx context.Context, c *line.Call) error {
 	findings := make([]finding, 0, len(examinations()))
 	failing := 0
 	for _, e := range examinations() {
-		f, err := e.examine(ctx, c.app)
+		f, err := e.examine(ctx, c.App)
 		if err != nil {
 			f = failingOf(err)
 		}
@@ -58,7 +59,7 @@ func doctor(ctx context.Context, c *call) error {
 		}
 		findings = append(findings, f)
 	}
-	if err := c.tellFindings(findings); err != nil {
+	if err := tellFindings(c, findings); err != nil {
 		return err
 	}
 	if failing > 0 {
@@ -67,9 +68,9 @@ func doctor(ctx context.Context, c *call) error {
 	return nil
 }
 
-func (c *call) tellFindings(findings []finding) error {
-	if c.bool("json") {
-		return c.printJSON(findings)
+func tellFindings(c *line.Call, findings []finding) error {
+	if c.Bool("json") {
+		return c.PrintJSON(findings)
 	}
 	for _, f := range findings {
 		fmt.Fprintf(c.Out, "%-4s  %-8s %s\n", f.State, f.What, f.Text)
@@ -92,7 +93,7 @@ func failingOf(err error) finding {
 
 type ill struct{ n int }
 
-func (e *ill) Error() string { return count(e.n, "thing needs", "things need") + " mending" }
+func (e *ill) Error() string { return line.Count(e.n, "thing needs", "things need") + " mending" }
 
 func examineStore(ctx context.Context, a *app.App) (finding, error) {
 	if err := a.DB.Ready(ctx); err != nil {
@@ -122,7 +123,7 @@ func examineKey(ctx context.Context, a *app.App) (finding, error) {
 		switch {
 		case !k.InFile:
 			return finding{
-				State: sick, Text: fmt.Sprintf("%s with the key %s, which is not in secret.key", count(k.Total(), "value is sealed", "values are sealed"), k.ID),
+				State: sick, Text: fmt.Sprintf("%s with the key %s, which is not in secret.key", line.Count(k.Total(), "value is sealed", "values are sealed"), k.ID),
 				Fix: "put its line back below the first one, from your copy of secret.key",
 			}, nil
 		case !k.Seals:
@@ -130,7 +131,7 @@ func examineKey(ctx context.Context, a *app.App) (finding, error) {
 		}
 	}
 	if moving > 0 {
-		return finding{State: warn, Text: count(moving, "value has", "values have") + " yet to be sealed with the newest key", Fix: "the server does it by itself; watch \"gatelodge key list\""}, nil
+		return finding{State: warn, Text: line.Count(moving, "value has", "values have") + " yet to be sealed with the newest key", Fix: "the server does it by itself; watch \"gatelodge key list\""}, nil
 	}
 	return finding{State: fine, Text: "secret.key opens everything; is there a copy of it in another place?"}, nil
 }
@@ -148,7 +149,7 @@ func examineBackups(_ context.Context, a *app.App) (finding, error) {
 		return finding{State: warn, Text: "there is none yet in " + s.Dir, Fix: "the server makes the first within minutes; now: gatelodge backup"}, nil
 	}
 	age := a.Now().Sub(s.Kept[0].At)
-	text := fmt.Sprintf("%s in %s, the newest of %s", count(len(s.Kept), "is kept", "are kept"), s.Dir, stamp(s.Kept[0].At))
+	text := fmt.Sprintf("%s in %s, the newest of %s", line.Count(len(s.Kept), "is kept", "are kept"), s.Dir, line.Stamp(s.Kept[0].At))
 	if age > 2*s.Every+time.Hour {
 		return finding{State: warn, Text: text, Fix: "one was due long ago: is a server running? Now: gatelodge backup"}, nil
 	}
@@ -175,12 +176,12 @@ func examineDisk(_ context.Context, a *app.App) (finding, error) {
 
 func examineClock(_ context.Context, a *app.App) (finding, error) {
 	if a.Clock.Doubtful() {
-		return finding{State: warn, Text: "the clock has leapt ahead of where the last run left it, to " + stamp(a.Now()), Fix: "if that is not the time, set the clock; nothing is removed for a day"}, nil
+		return finding{State: warn, Text: "the clock has leapt ahead of where the last run left it, to " + line.Stamp(a.Now()), Fix: "if that is not the time, set the clock; nothing is removed for a day"}, nil
 	}
 	if behind := a.Clock.Behind(); behind > 0 {
 		return finding{State: warn, Text: fmt.Sprintf("the clock is %s behind the time it has told before", behind.Round(time.Second)), Fix: "set the clock; meanwhile the later time counts"}, nil
 	}
-	return finding{State: fine, Text: "it is " + stamp(a.Now())}, nil
+	return finding{State: fine, Text: "it is " + line.Stamp(a.Now())}, nil
 }
 
 func examineMail(ctx context.Context, a *app.App) (finding, error) {
@@ -188,7 +189,7 @@ func examineMail(ctx context.Context, a *app.App) (finding, error) {
 		return finding{State: warn, Text: "captured: nobody gets a sign-in mail", Fix: "set mail.mode, or give people links with: gatelodge user link EMAIL"}, nil
 	}
 	if way := a.Queue.Way(); way.Down {
-		return finding{State: sick, Text: fmt.Sprintf("the %s has been down since %s: %s", way.Name, stamp(way.Since), way.Reason), Fix: "mend it, then: gatelodge mail retry"}, nil
+		return finding{State: sick, Text: fmt.Sprintf("the %s has been down since %s: %s", way.Name, line.Stamp(way.Since), way.Reason), Fix: "mend it, then: gatelodge mail retry"}, nil
 	}
 	h, err := a.Outbox.Health(ctx)
 	if err != nil {

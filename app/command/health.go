@@ -10,26 +10,28 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"gatelodge/app/command/line"
 )
 
-func healthVerbs() []*verb {
-	return []*verb{
+func healthVerbs() []*line.Verb {
+	return []*line.Verb{
 		{
-			words: "healthcheck", place: local,
-			about: "Asks the server at the configured address whether it is ready. Exit 0 when it is:\nfor container and service managers.", run: healthcheck,
+			Words: "healthcheck", Place: line.Local,
+			About: "Asks the server at the configured address whether it is ready. Exit 0 when it is:\nfor container and service managers.", Run: healthcheck,
 		},
 		{
-			words: "doctor", place: house, json: true,
-			about: "Says how the store, its key, the backups, the disk, the clock and mail fare, each\nwith what to do about it. Exit 1 when something needs mending.", run: doctor,
+			Words: "doctor", Place: line.House, JSON: true,
+			About: "Says how the store, its key, the backups, the disk, the clock and mail fare, each\nwith what to do about it. Exit 1 when something needs mending.", Run: doctor,
 		},
-		{words: "version", place: local, json: true, about: "Prints the version.", run: version},
+		{Words: "version", Place: line.Local, JSON: true, About: "Prints the version.", Run: version},
 	}
 }
 
 const healthWithin = 5 * time.Second
 
-func healthcheck(ctx context.Context, c *call) error {
-	loaded, err := c.load()
+func healthcheck(ctx context.Context, c *line.Call) error {
+	loaded, err := c.Load()
 	if err != nil {
 		return err
 	}
@@ -83,10 +85,10 @@ func reachable(network, address string) string {
 	return address
 }
 
-func version(_ context.Context, c *call) error {
+func version(_ context.Context, c *line.Call) error {
 	v, revision := Version()
-	if c.bool("json") {
-		return c.printJSON(map[string]string{"version": v, "revision": revision, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
+	if c.Bool("json") {
+		return c.PrintJSON(map[string]string{"version": v, "revision": revision, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
 	}
 	fmt.Fprintf(c.Out, "gatelodge %s", v)
 	if revision != "" {

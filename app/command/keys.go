@@ -11,22 +11,23 @@ import (
 	"time"
 
 	"gatelodge/app"
+	"gatelodge/app/command/line"
 	"gatelodge/store"
 )
 
-func keyVerbs() []*verb {
-	return []*verb{
+func keyVerbs() []*line.Verb {
+	return []*line.Verb{
 		{
-			words: "key list", place: house, json: true,
-			about: "Lists the sealing keys of secret.key: which one seals, and how many values of the\ndatabase each still opens.", run: keyList,
+			Words: "key list", Place: line.House, JSON: true,
+			About: "Lists the sealing keys of secret.key: which one seals, and how many values of the\ndatabase each still opens.", Run: keyList,
 		},
 		{
-			words: "key rotate", place: house,
-			about: "Puts a new key first into secret.key and seals everything anew, in small parts\nwhile everything goes on. Nobody is signed out and no live code ends. The older\nkeys stay in the file until -drop, because backups made before need them.",
-			flags: func(fs *flag.FlagSet) {
+			Words: "key rotate", Place: line.House,
+			About: "Puts a new key first into secret.key and seals everything anew, in small parts\nwhile everything goes on. Nobody is signed out and no live code ends. The older\nkeys stay in the file until -drop, because backups made before need them.",
+			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("drop", false, "make no key; remove the older keys with which nothing is sealed any more")
 			},
-			run: keyRotate,
+			Run: keyRotate,
 		},
 	}
 }
@@ -39,25 +40,25 @@ type keyJSON struct {
 	Values map[string]int `json:"values"` // by "table.column"
 }
 
-func keyList(ctx context.Context, c *call) error {
-	keys, err := c.app.DB.Keys(ctx)
+func keyList(ctx context.Context, c *line.Call) error {
+	keys, err := c.App.DB.Keys(ctx)
 	if err != nil {
 		return err
 	}
-	if c.bool("json") {
+	if c.Bool("json") {
 		list := make([]keyJSON, len(keys))
 		for i, k := range keys {
 			list[i] = keyJSON{k.ID, k.Seals, k.InFile, k.Total(), k.Values}
 		}
-		return c.printJSON(list)
+		return c.PrintJSON(list)
 	}
-	w := c.table("KEY\tUSE\tVALUES\tWHERE")
+	w := c.Table("KEY\tUSE\tVALUES\tWHERE")
 	for _, k := range keys {
 		places := make([]string, 0, len(k.Values))
 		for _, place := range slices.Sorted(maps.Keys(k.Values)) {
 			places = append(places, fmt.Sprintf("%s %d", place, k.Values[place]))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", k.ID, useOf(k), k.Total(), dash(strings.Join(places, ", ")))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", k.ID, useOf(k), k.Total(), line.Dash(strings.Join(places, ", ")))
 	}
 	return w.Flush()
 }
@@ -76,25 +77,25 @@ func useOf(k store.Key) string {
 
 const progressEvery = time.Second
 
-func keyRotate(ctx context.Context, c *call) error {
-	if c.bool("drop") {
+func keyRotate(ctx context.Context, c *line.Call) error {
+	if c.Bool("drop") {
 		return keyDrop(ctx, c)
 	}
-	id, err := c.app.Keys.Rotate(ctx, app.Operator())
+	id, err := c.App.Keys.Rotate(ctx, app.Operator())
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(c.app.DB.Dir(), "secret.key")
-	if c.app.DB.Shared() {
+	file := filepath.Join(c.App.DB.Dir(), "secret.key")
+	if c.App.DB.Shared() {
 		fmt.Fprintf(c.Out, "wrote the key %s into %s\ncopy that file to every other server of this database now, and then restart them all, one after another\n", id, file)
 		return nil
 	}
 	fmt.Fprintf(c.Out, "the key %s seals from now on\n", id)
 	told := time.Now()
-	done, err := c.app.Keys.Reseal(ctx, func(r store.Resealed) {
+	done, err := c.App.Keys.Reseal(ctx, func(r store.Resealed) {
 		if time.Since(told) >= progressEvery {
 			told = time.Now()
-			fmt.Fprintf(c.Err, "%s sealed anew ...\n", count(r.Done, "value", "values"))
+			fmt.Fprintf(c.Err, "%s sealed anew ...\n", line.Count(r.Done, "value", "values"))
 		}
 	})
 	if err != nil {
@@ -122,7 +123,7 @@ func (*halfRotated) Hint() string {
 type lostValues struct{ n int }
 
 func (e *lostValues) Error() string {
-	return count(e.n, "value opens", "values open") + " with no key of secret.key and stay as they are"
+	return line.Count(e.n, "value opens", "values open") + " with no key of secret.key and stay as they are"
 }
 
 // Hint says where a key may be.
@@ -130,8 +131,8 @@ func (*lostValues) Hint() string {
 	return "\"gatelodge key list\" shows which keys are missing; put their lines back below the first one, from your copy of secret.key"
 }
 
-func keyDrop(ctx context.Context, c *call) error {
-	ids, err := c.app.Keys.Drop(ctx, app.Operator())
+func keyDrop(ctx context.Context, c *line.Call) error {
+	ids, err := c.App.Keys.Drop(ctx, app.Operator())
 	if err != nil {
 		return err
 	}

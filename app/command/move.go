@@ -14,61 +14,62 @@ import (
 
 	"gatelodge/app"
 	"gatelodge/app/audit"
+	"gatelodge/app/command/line"
 	"gatelodge/app/move"
 	"gatelodge/store"
 )
 
-func moveVerbs() []*verb {
-	return []*verb{
+func moveVerbs() []*line.Verb {
+	return []*line.Verb{
 		{
-			words: "import authjs", args: "DSN", min: 1, max: 1, place: house, json: true,
-			about: "Takes over users, linked accounts, passkeys and sessions from the database of an\nAuth.js or NextAuth app: file:PATH or postgres://USER:PASSWORD@HOST/NAME, as the\napp names it. Without -yes it only says what it would do. Ids stay, people stay\nsigned in, and who is here already is left as they are: it may run again.",
-			flags: func(fs *flag.FlagSet) {
+			Words: "import authjs", Creates: true, Args: "DSN", Min: 1, Max: 1, Place: line.House, JSON: true,
+			About: "Takes over users, linked accounts, passkeys and sessions from the database of an\nAuth.js or NextAuth app: file:PATH or postgres://USER:PASSWORD@HOST/NAME, as the\napp names it. Without -yes it only says what it would do. Ids stay, people stay\nsigned in, and who is here already is left as they are: it may run again.",
+			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("yes", false, "really import")
 				fs.String("app", "", "the `name` of the App whose cookies hold the sessions (default the only one)")
 				fs.Bool("no-sessions", false, "leave the sessions out: everybody signs in anew")
 				fs.String("map", "", "tables that have other `names`, as in User=members,Session=logins")
 				fs.String("password-column", "", "the `column` of users that holds bcrypt or argon2id hashes")
 			},
-			run: importAuthJS,
+			Run: importAuthJS,
 		},
 		{
-			words: "export", args: "[FILE]", max: 1, place: house, json: true, paths: []int{0},
-			about: "Writes users, accounts and passkeys to FILE, which must not exist yet, or to the\nterminal: as JSON Lines, or as a SQLite database in the shape that Auth.js uses\nwith Prisma. Sessions cannot be exported: only hashes of their tokens are kept.",
-			flags: func(fs *flag.FlagSet) {
+			Words: "export", Args: "[FILE]", Max: 1, Place: line.House, JSON: true, Paths: []int{0},
+			About: "Writes users, accounts and passkeys to FILE, which must not exist yet, or to the\nterminal: as JSON Lines, or as a SQLite database in the shape that Auth.js uses\nwith Prisma. Sessions cannot be exported: only hashes of their tokens are kept.",
+			Flags: func(fs *flag.FlagSet) {
 				fs.String("format", "jsonl", "jsonl or prisma: the `format`")
 				fs.Bool("secrets", false, "with the upstreams' tokens and the password hashes: guard the file")
 			},
-			run: export,
+			Run: export,
 		},
 	}
 }
 
-func importAuthJS(ctx context.Context, c *call) error {
-	mapped, err := readMap(c.string("map"))
+func importAuthJS(ctx context.Context, c *line.Call) error {
+	mapped, err := readMap(c.String("map"))
 	if err != nil {
-		return c.usageError(err.Error())
+		return c.UsageError(err.Error())
 	}
-	inApp, err := c.sessionsApp()
-	if err != nil {
-		return err
-	}
-	source, err := move.Open(ctx, c.args[0], move.Reading{Dir: c.Dir, Map: mapped, PasswordColumn: c.string("password-column")})
+	inApp, err := sessionsApp(c)
 	if err != nil {
 		return err
 	}
-	if err := c.mindSessions(ctx, source, inApp); err != nil {
+	source, err := move.Open(ctx, c.Args[0], move.Reading{Dir: c.Dir, Map: mapped, PasswordColumn: c.String("password-column")})
+	if err != nil {
+		return err
+	}
+	if err := mindSessions(ctx, c, source, inApp); err != nil {
 		return errors.Join(err, source.Close())
 	}
 	line := newProgress(c.Err)
 	told := func(done, total int) { line.show("users", done, total) }
-	s := c.app.Config.Session
+	s := c.App.Config.Session
 	m := &move.Importer{
-		DB: c.app.DB, Audit: c.app.Audit, Now: c.app.Now, App: inApp,
+		DB: c.App.DB, Audit: c.App.Audit, Now: c.App.Now, App: inApp,
 		Rolling: min(time.Duration(s.Lifetime), time.Duration(s.MaxLifetime)), Max: time.Duration(s.MaxLifetime),
 	}
 	var r *move.Report
-	if c.bool("yes") {
+	if c.Bool("yes") {
 		r, err = m.Import(ctx, app.Operator(), source, told)
 	} else {
 		r, err = m.Plan(ctx, source, told)
@@ -77,20 +78,20 @@ func importAuthJS(ctx context.Context, c *call) error {
 	if err := errors.Join(err, source.Close()); err != nil {
 		return stopped(r, err)
 	}
-	if c.bool("json") {
-		return c.printJSON(r)
+	if c.Bool("json") {
+		return c.PrintJSON(r)
 	}
-	return c.printReport(r)
+	return printReport(c, r)
 }
 
 // sessionsApp returns the App whose cookies hold the sessions of the database,
 // or "".
-func (c *call) sessionsApp() (string, error) {
-	list, name := c.app.Apps.All(), c.string("app")
+func sessionsApp(c *line.Call) (string, error) {
+	list, name := c.App.Apps.All(), c.String("app")
 	switch {
-	case c.bool("no-sessions"):
+	case c.Bool("no-sessions"):
 		return "", nil
-	case name != "" && c.app.Apps.Named(name) == nil:
+	case name != "" && c.App.Apps.Named(name) == nil:
 		return "", &noSuchApp{name}
 	case name == "" && len(list) == 1:
 		return list[0].Name, nil
@@ -100,8 +101,8 @@ func (c *call) sessionsApp() (string, error) {
 
 // mindSessions stops an import that would sign everybody out by oversight:
 // sessions come with their user or never.
-func (c *call) mindSessions(ctx context.Context, source *move.Source, inApp string) error {
-	if !c.bool("yes") || c.bool("no-sessions") || inApp != "" {
+func mindSessions(ctx context.Context, c *line.Call, source *move.Source, inApp string) error {
+	if !c.Bool("yes") || c.Bool("no-sessions") || inApp != "" {
 		return nil
 	}
 	n, err := source.Sessions(ctx)
@@ -123,7 +124,7 @@ func (e *noSuchApp) Hint() string {
 type sessionsLost struct{ n int }
 
 func (e *sessionsLost) Error() string {
-	return count(e.n, "session", "sessions") + " would be left out, because it is not said whose cookies they are: nothing was imported"
+	return line.Count(e.n, "session", "sessions") + " would be left out, because it is not said whose cookies they are: nothing was imported"
 }
 
 // Hint says how to take them along, or not.
@@ -161,7 +162,7 @@ type importStopped struct {
 }
 
 func (e *importStopped) Error() string {
-	return fmt.Sprintf("the import stopped after %s: %v", count(e.users, "user", "users"), e.cause)
+	return fmt.Sprintf("the import stopped after %s: %v", line.Count(e.users, "user", "users"), e.cause)
 }
 func (e *importStopped) Unwrap() error { return e.cause }
 
@@ -171,13 +172,13 @@ func (e *importStopped) Hint() string {
 }
 
 // printReport says what an import did or would do.
-func (c *call) printReport(r *move.Report) error {
+func printReport(c *line.Call, r *move.Report) error {
 	taken := "IMPORTED"
 	if r.DryRun {
 		taken = "TO IMPORT"
 	}
 	fmt.Fprintf(c.Out, "%s: %s\n\n", r.Shape, strings.Join(r.Tables, ", "))
-	w := c.table("\tFOUND\t" + taken)
+	w := c.Table("\tFOUND\t" + taken)
 	for _, row := range []struct {
 		what string
 		n    move.Counted
@@ -188,10 +189,10 @@ func (c *call) printReport(r *move.Report) error {
 		return err
 	}
 	if r.Here > 0 {
-		fmt.Fprintf(c.Out, "\n%s here already and left as they are, with everything that is theirs\n", count(r.Here, "user is", "users are"))
+		fmt.Fprintf(c.Out, "\n%s here already and left as they are, with everything that is theirs\n", line.Count(r.Here, "user is", "users are"))
 	}
-	c.printReasons("left out", r.LeftOut)
-	c.printReasons("coming with less", r.Less)
+	printReasons(c, "left out", r.LeftOut)
+	printReasons(c, "coming with less", r.Less)
 	if len(r.Ignored) > 0 {
 		fmt.Fprintf(c.Out, "\ncolumns with no place here: %s\n", strings.Join(r.Ignored, ", "))
 	}
@@ -209,13 +210,13 @@ func (c *call) printReport(r *move.Report) error {
 	return nil
 }
 
-func (c *call) printReasons(head string, list []move.Reason) {
+func printReasons(c *line.Call, head string, list []move.Reason) {
 	if len(list) == 0 {
 		return
 	}
 	fmt.Fprintf(c.Out, "\n%s:\n", head)
 	for _, r := range list {
-		fmt.Fprintf(c.Out, "  %s: %s\n", count(r.Count, r.Kind, r.Kind+"s"), r.Why)
+		fmt.Fprintf(c.Out, "  %s: %s\n", line.Count(r.Count, r.Kind, r.Kind+"s"), r.Why)
 		if len(r.Examples) > 0 {
 			more := ""
 			if r.Count > len(r.Examples) {
@@ -226,25 +227,25 @@ func (c *call) printReasons(head string, list []move.Reason) {
 	}
 }
 
-func export(ctx context.Context, c *call) error {
-	e := &move.Exporter{DB: c.app.DB, Secrets: c.bool("secrets")}
+func export(ctx context.Context, c *line.Call) error {
+	e := &move.Exporter{DB: c.App.DB, Secrets: c.Bool("secrets")}
 	file := ""
-	if len(c.args) > 0 {
-		file = c.args[0]
+	if len(c.Args) > 0 {
+		file = c.Args[0]
 	}
 	var h move.Handed
 	var err error
-	switch format := c.string("format"); {
+	switch format := c.String("format"); {
 	case format != "jsonl" && format != "prisma":
-		return c.usageError(fmt.Sprintf("there is no format %q: it is jsonl or prisma", format))
+		return c.UsageError(fmt.Sprintf("there is no format %q: it is jsonl or prisma", format))
 	case format == "prisma" && file == "":
-		return c.usageError("-format prisma needs a FILE to write")
+		return c.UsageError("-format prisma needs a FILE to write")
 	case format == "prisma":
 		h, err = e.Prisma(ctx, file)
 	case file == "":
-		h, err = e.Lines(ctx, c.Out, c.app.Now())
+		h, err = e.Lines(ctx, c.Out, c.App.Now())
 	default:
-		h, err = linesTo(ctx, e, file, c.app.Now())
+		h, err = linesTo(ctx, e, file, c.App.Now())
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return &fileThere{file}
@@ -252,10 +253,10 @@ func export(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.recordExport(ctx, h, e.Secrets); err != nil {
+	if err := recordExport(ctx, c, h, e.Secrets); err != nil {
 		return err
 	}
-	return c.printHanded(h, file)
+	return printHanded(c, h, file)
 }
 
 // linesTo writes the lines to a new file, readable by its owner alone, that is
@@ -273,30 +274,30 @@ func linesTo(ctx context.Context, e *move.Exporter, path string, now time.Time) 
 }
 
 // recordExport leaves a line in the audit log: who has the file has the people.
-func (c *call) recordExport(ctx context.Context, h move.Handed, secrets bool) error {
+func recordExport(ctx context.Context, c *line.Call, h move.Handed, secrets bool) error {
 	detail := fmt.Sprintf("%d users, %d accounts, %d passkeys, without secrets", h.Users, h.Accounts, h.Passkeys)
 	if secrets {
 		detail = fmt.Sprintf("%d users, %d accounts with tokens, %d passkeys, %d password hashes", h.Users, h.Accounts, h.Passkeys, h.Passwords)
 	}
-	return c.app.DB.Update(ctx, func(tx *store.Tx) error {
-		return c.app.Audit.Record(tx, app.Operator(), audit.Exported, audit.ByAdmin, "", detail)
+	return c.App.DB.Update(ctx, func(tx *store.Tx) error {
+		return c.App.Audit.Record(tx, app.Operator(), audit.Exported, audit.ByAdmin, "", detail)
 	})
 }
 
 // printHanded says what was written: on the terminal's other half when the
 // lines themselves went to the output.
-func (c *call) printHanded(h move.Handed, file string) error {
+func printHanded(c *line.Call, h move.Handed, file string) error {
 	w := c.Out
 	if file == "" {
 		w = c.Err
-	} else if c.bool("json") {
-		return c.printJSON(h)
+	} else if c.Bool("json") {
+		return c.PrintJSON(h)
 	} else {
 		fmt.Fprintf(w, "wrote %s: ", file)
 	}
-	fmt.Fprintf(w, "%s, %s, %s", count(h.Users, "user", "users"), count(h.Accounts, "account", "accounts"), count(h.Passkeys, "passkey", "passkeys"))
-	if c.bool("secrets") {
-		fmt.Fprintf(w, ", %s\nit holds the upstreams' tokens and the password hashes: guard it, and delete it after use\n", count(h.Passwords, "password hash", "password hashes"))
+	fmt.Fprintf(w, "%s, %s, %s", line.Count(h.Users, "user", "users"), line.Count(h.Accounts, "account", "accounts"), line.Count(h.Passkeys, "passkey", "passkeys"))
+	if c.Bool("secrets") {
+		fmt.Fprintf(w, ", %s\nit holds the upstreams' tokens and the password hashes: guard it, and delete it after use\n", line.Count(h.Passwords, "password hash", "password hashes"))
 	} else {
 		fmt.Fprintln(w, "\nwithout the upstreams' tokens and the password hashes: -secrets adds them")
 	}

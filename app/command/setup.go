@@ -9,32 +9,33 @@ import (
 	"path/filepath"
 
 	"gatelodge/app"
+	"gatelodge/app/command/line"
 	"gatelodge/app/config"
 	"gatelodge/app/fault"
 )
 
-func setUpVerbs() []*verb {
-	return []*verb{
+func setUpVerbs() []*line.Verb {
+	return []*line.Verb{
 		{
-			words: "init", args: "URL EMAIL", min: 2, max: 2, place: local,
-			about: "Writes a short config.toml into this directory: the address people will see,\nhttps://auth.example.com, and who runs the server. It never overwrites.", run: initialise,
+			Words: "init", Args: "URL EMAIL", Min: 2, Max: 2, Place: line.Local,
+			About: "Writes a short config.toml into this directory: the address people will see,\nhttps://auth.example.com, and who runs the server. It never overwrites.", Run: initialise,
 		},
 		{
-			words: "setup-link", place: house,
-			about: "Prints the link that makes the first admin. There is one until it was used.", run: setUpLink,
+			Words: "setup-link", Creates: true, Place: line.House,
+			About: "Prints the link that makes the first admin. There is one until it was used.", Run: setUpLink,
 		},
 	}
 }
 
-func initialise(_ context.Context, c *call) error {
+func initialise(_ context.Context, c *line.Call) error {
 	path := filepath.Join(c.Dir, "config.toml")
-	if given := c.string("config"); given != "" {
+	if given := c.String("config"); given != "" {
 		path = given
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(c.Dir, path)
 		}
 	}
-	text, err := config.Starter(c.args[0], c.args[1])
+	text, err := config.Starter(c.Args[0], c.Args[1])
 	if err != nil {
 		return err
 	}
@@ -73,8 +74,8 @@ func SetUpLink(ctx context.Context, a *app.App) (string, error) {
 	return a.Login.PublicURL + "/setup?code=" + code, nil
 }
 
-func setUpLink(ctx context.Context, c *call) error {
-	link, err := SetUpLink(ctx, c.app)
+func setUpLink(ctx context.Context, c *line.Call) error {
+	link, err := SetUpLink(ctx, c.App)
 	if err != nil {
 		return err
 	}

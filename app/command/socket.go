@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"gatelodge/app"
+	"gatelodge/app/command/line"
 	"gatelodge/store"
 )
 
@@ -117,20 +118,20 @@ func ListenAdmin(dir string) (net.Listener, error) {
 }
 
 // atHome runs the call where the store is.
-func (c *call) atHome(ctx context.Context, args []string) error {
-	loaded, err := c.load()
+func atHome(ctx context.Context, c *line.Call, args []string) error {
+	loaded, err := c.Load()
 	if err != nil {
 		return err
 	}
 	path := filepath.Join(loaded.DataDir, SocketName)
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
 	if err == nil {
-		return c.remote(ctx, conn, args)
+		return askServer(ctx, c, conn, args)
 	}
 	if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ENOTDIR) {
 		return fmt.Errorf("asking the running server: %w", err)
 	}
-	if _, err := os.Stat(loaded.DataDir); errors.Is(err, os.ErrNotExist) && !c.verb.creates() {
+	if _, err := os.Stat(loaded.DataDir); errors.Is(err, os.ErrNotExist) && !c.Verb.Creates {
 		return &noHouse{dir: loaded.DataDir}
 	}
 	a, err := app.Open(ctx, &loaded.Config, app.Options{})
@@ -140,16 +141,10 @@ func (c *call) atHome(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	c.app = a
-	err = c.verb.run(ctx, c)
+	c.App = a
+	err = c.Verb.Run(ctx, c)
 	a.Audit.Flush()
 	return errors.Join(err, a.Close())
-}
-
-// creates reports whether the verb may begin a new house: a mistyped -data
-// must not.
-func (v *verb) creates() bool {
-	return v.words == "setup-link" || v.words == "user add" || v.words == "import authjs"
 }
 
 // noHouse means there is nothing where the configuration points.
@@ -162,7 +157,7 @@ func (e *noHouse) Hint() string {
 	return "run this where the server was started, or name its directory with -data or its configuration with -config"
 }
 
-func (c *call) remote(ctx context.Context, conn net.Conn, args []string) error {
+func askServer(ctx context.Context, c *line.Call, conn net.Conn, args []string) error {
 	client := http.Client{Transport: &http.Transport{
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 		DisableKeepAlives: true,
@@ -180,10 +175,10 @@ func (c *call) remote(ctx context.Context, conn net.Conn, args []string) error {
 		return fmt.Errorf("asking the running server: %w", err)
 	}
 	defer res.Body.Close()
-	return c.show(res.Body)
+	return showAnswer(c, res.Body)
 }
 
-func (c *call) show(body io.Reader) error {
+func showAnswer(c *line.Call, body io.Reader) error {
 	lines := json.NewDecoder(bufio.NewReader(body))
 	for {
 		var f frame

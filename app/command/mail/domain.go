@@ -1,4 +1,4 @@
-package command
+package mail
 
 import (
 	"context"
@@ -6,18 +6,19 @@ import (
 	"fmt"
 	"time"
 
+	"gatelodge/app/command/line"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/store"
 )
 
-func mailDomainVerb() *verb {
-	return &verb{
-		words: "mail domain", args: "DOMAIN", min: 1, max: 1, place: house, json: true,
-		about: "Shows what is known of a domain that mail goes to: whether it waits, and how\nconnections to it have to be and were protected.",
-		flags: func(fs *flag.FlagSet) {
+func mailDomainVerb() *line.Verb {
+	return &line.Verb{
+		Words: "mail domain", Args: "DOMAIN", Min: 1, Max: 1, Place: line.House, JSON: true,
+		About: "Shows what is known of a domain that mail goes to: whether it waits, and how\nconnections to it have to be and were protected.",
+		Flags: func(fs *flag.FlagSet) {
 			fs.Bool("forget", false, "forget it: mail goes at once, and in clear where the domain no longer speaks TLS")
 		},
-		run: mailDomain,
+		Run: mailDomain,
 	}
 }
 
@@ -40,13 +41,13 @@ type domainJSON struct {
 	TLS       []tlsJSON  `json:"tls"`
 }
 
-func mailDomain(ctx context.Context, c *call) error {
-	name, err := outbox.DomainName(c.args[0])
+func mailDomain(ctx context.Context, c *line.Call) error {
+	name, err := outbox.DomainName(c.Args[0])
 	if err != nil {
 		return err
 	}
-	if c.bool("forget") {
-		was, err := c.app.Outbox.ForgetDomain(ctx, name)
+	if c.Bool("forget") {
+		was, err := c.App.Outbox.ForgetDomain(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -57,31 +58,31 @@ func mailDomain(ctx context.Context, c *call) error {
 		fmt.Fprintln(c.Out, "forgotten")
 		return nil
 	}
-	d, err := c.app.Outbox.Domain(ctx, name)
+	d, err := c.App.Outbox.Domain(ctx, name)
 	if err != nil {
 		return err
 	}
-	now := c.app.Now()
-	if c.bool("json") {
-		return c.printJSON(describeDomain(d, now))
+	now := c.App.Now()
+	if c.Bool("json") {
+		return c.PrintJSON(describeDomain(d, now))
 	}
 	fmt.Fprintf(c.Out, "domain:   %s\n", d.Domain)
 	if d.Until.After(now) {
-		fmt.Fprintf(c.Out, "waits:    until %s, after %s: %s\n", stamp(d.Until), count(d.Failures, "failure", "failures"), d.Reason)
+		fmt.Fprintf(c.Out, "waits:    until %s, after %s: %s\n", line.Stamp(d.Until), line.Count(d.Failures, "failure", "failures"), d.Reason)
 	}
 	if d.TLSSeenAt.IsZero() {
 		fmt.Fprintln(c.Out, "TLS:      never seen, so mail may go in clear")
 	} else {
-		fmt.Fprintf(c.Out, "TLS:      seen first at %s, so nothing goes in clear\n", stamp(d.TLSSeenAt))
+		fmt.Fprintf(c.Out, "TLS:      seen first at %s, so nothing goes in clear\n", line.Stamp(d.TLSSeenAt))
 	}
 	if d.STSUntil.After(now) {
-		fmt.Fprintf(c.Out, "MTA-STS:  policy %s until %s\n%s\n", d.STSID, stamp(d.STSUntil), d.STSPolicy)
+		fmt.Fprintf(c.Out, "MTA-STS:  policy %s until %s\n%s\n", d.STSID, line.Stamp(d.STSUntil), d.STSPolicy)
 	}
 	if len(d.TLS) == 0 {
 		return nil
 	}
 	fmt.Fprintln(c.Out)
-	w := c.table("DAY\tPOLICY\tSERVER\tSESSIONS\tRESULT")
+	w := c.Table("DAY\tPOLICY\tSERVER\tSESSIONS\tRESULT")
 	for _, r := range d.TLS {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", r.Day.UTC().Format(time.DateOnly), r.Policy, r.MX, r.Count, orWell(r))
 	}

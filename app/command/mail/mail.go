@@ -1,4 +1,6 @@
-package command
+// Package mail is the verbs about mail: whether it arrives, what waits, and which
+// apps may send.
+package mail
 
 import (
 	"context"
@@ -6,49 +8,54 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"gatelodge/app/account"
+	"gatelodge/app/command/line"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/deliver"
 	"gatelodge/store"
 )
 
-func mailVerbs() []*verb {
-	return []*verb{
+// Verbs are those about mail.
+func Verbs() []*line.Verb { return slices.Concat(mailVerbs(), credentialVerbs(), checkVerbs()) }
+
+func mailVerbs() []*line.Verb {
+	return []*line.Verb{
 		{
-			words: "mail test", args: "ADDRESS", min: 1, max: 1, place: house,
-			about: "Sends a test mail to the address now, past the queue, and shows each step of the\nconversation with the mail server.", run: mailTest,
+			Words: "mail test", Args: "ADDRESS", Min: 1, Max: 1, Place: line.House,
+			About: "Sends a test mail to the address now, past the queue, and shows each step of the\nconversation with the mail server.", Run: mailTest,
 		},
 		{
-			words: "mail queue", place: house, json: true, about: "Lists the mail that waits, and how the way out is.",
-			flags: func(fs *flag.FlagSet) { fs.Bool("all", false, "list the newest mail of every state") },
-			run:   mailQueue,
+			Words: "mail queue", Place: line.House, JSON: true, About: "Lists the mail that waits, and how the way out is.",
+			Flags: func(fs *flag.FlagSet) { fs.Bool("all", false, "list the newest mail of every state") },
+			Run:   mailQueue,
 		},
 		{
-			words: "mail retry", args: "[ID]", max: 1, place: house,
-			about: "Tries waiting mail again now: the one with that id, or all. Mail that was paused\nbecause the smarthost refused us goes on.", run: mailRetry,
+			Words: "mail retry", Args: "[ID]", Max: 1, Place: line.House,
+			About: "Tries waiting mail again now: the one with that id, or all. Mail that was paused\nbecause the smarthost refused us goes on.", Run: mailRetry,
 		},
 		mailDomainVerb(),
 		{
-			words: "mail hold", args: "ID", min: 1, max: 1, place: house,
-			about: "Keeps a waiting mail from being sent until \"gatelodge mail retry ID\".", run: mailHold,
+			Words: "mail hold", Args: "ID", Min: 1, Max: 1, Place: line.House,
+			About: "Keeps a waiting mail from being sent until \"gatelodge mail retry ID\".", Run: mailHold,
 		},
 		{
-			words: "mail suppressed", args: "[ADDRESS]", max: 1, place: house, json: true,
-			about: "Lists the addresses that get no mail because their server refused it. With -clear\nand an ADDRESS, lets mail go there again.",
-			flags: func(fs *flag.FlagSet) { fs.Bool("clear", false, "let mail to the address go again") }, run: mailSuppressed,
+			Words: "mail suppressed", Args: "[ADDRESS]", Max: 1, Place: line.House, JSON: true,
+			About: "Lists the addresses that get no mail because their server refused it. With -clear\nand an ADDRESS, lets mail go there again.",
+			Flags: func(fs *flag.FlagSet) { fs.Bool("clear", false, "let mail to the address go again") }, Run: mailSuppressed,
 		},
-		{words: "mail cancel", args: "ID", min: 1, max: 1, place: house, about: "Takes a waiting mail back.", run: mailCancel},
+		{Words: "mail cancel", Args: "ID", Min: 1, Max: 1, Place: line.House, About: "Takes a waiting mail back.", Run: mailCancel},
 		{
-			words: "mail template", place: local,
-			about: "Prints the template of our messages, to begin your own with: put it into the\ndirectory mail.templates as NAME.txt, or with -html as NAME.html, and change it.\nThe names are " + strings.Join(compose.Names(), ", ") + ".",
-			flags: func(fs *flag.FlagSet) { fs.Bool("html", false, "print the HTML") }, run: mailTemplate,
+			Words: "mail template", Place: line.Local,
+			About: "Prints the template of our messages, to begin your own with: put it into the\ndirectory mail.templates as NAME.txt, or with -html as NAME.html, and change it.\nThe names are " + strings.Join(compose.Names(), ", ") + ".",
+			Flags: func(fs *flag.FlagSet) { fs.Bool("html", false, "print the HTML") }, Run: mailTemplate,
 		},
 		{
-			words: "mail show", args: "[ID]", max: 1, place: house,
-			about: "Shows a captured mail: the one with that id, or the newest. Only while mail is\ncaptured: mail that was sent is not kept.", run: mailShow,
+			Words: "mail show", Args: "[ID]", Max: 1, Place: line.House,
+			About: "Shows a captured mail: the one with that id, or the newest. Only while mail is\ncaptured: mail that was sent is not kept.", Run: mailShow,
 		},
 	}
 }
@@ -94,13 +101,13 @@ type wayJSON struct {
 	Reason string     `json:"reason,omitempty"`
 }
 
-func mailQueue(ctx context.Context, c *call) error {
-	list, err := c.app.Outbox.List(ctx, c.bool("all"))
+func mailQueue(ctx context.Context, c *line.Call) error {
+	list, err := c.App.Outbox.List(ctx, c.Bool("all"))
 	if err != nil {
 		return err
 	}
-	way := c.app.Queue.Way()
-	if c.bool("json") {
+	way := c.App.Queue.Way()
+	if c.Bool("json") {
 		j := wayJSON{Name: way.Name, Down: way.Down, Reason: way.Reason}
 		if way.Down {
 			j.Since, j.Until = &way.Since, &way.Until
@@ -109,33 +116,33 @@ func mailQueue(ctx context.Context, c *call) error {
 		for i, m := range list {
 			messages[i] = describeMessage(m)
 		}
-		return c.printJSON(struct {
+		return c.PrintJSON(struct {
 			Way      wayJSON       `json:"way"`
 			Messages []messageJSON `json:"messages"`
 		}{j, messages})
 	}
 	if way.Down {
 		fmt.Fprintf(c.Out, "The %s has been down since %s: %s\nNext try at %s, or now with \"gatelodge mail retry\".\n\n",
-			way.Name, stamp(way.Since), way.Reason, stamp(way.Until))
+			way.Name, line.Stamp(way.Since), way.Reason, line.Stamp(way.Until))
 	}
-	waiting, err := c.app.Outbox.Waiting(ctx)
+	waiting, err := c.App.Outbox.Waiting(ctx)
 	if err != nil {
 		return err
 	}
 	for _, d := range waiting {
-		fmt.Fprintf(c.Out, "Mail to %s waits until %s, sign-ins look once a minute: %s\n", d.Domain, stamp(d.Until), d.Reason)
+		fmt.Fprintf(c.Out, "Mail to %s waits until %s, sign-ins look once a minute: %s\n", d.Domain, line.Stamp(d.Until), d.Reason)
 	}
 	if len(list) == 0 {
 		fmt.Fprintln(c.Out, "No mail is waiting.")
 		return nil
 	}
-	w := c.table("ID\tTO\tSTATE\tTRIES\tNEXT\tLAST ANSWER")
+	w := c.Table("ID\tTO\tSTATE\tTRIES\tNEXT\tLAST ANSWER")
 	for _, m := range list {
 		next := "-"
 		if m.DoneAt.IsZero() {
-			next = stamp(m.DueAt)
+			next = line.Stamp(m.DueAt)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", m.ID, recipient(m), m.State, m.Attempts, next, dash(answer(m)))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", m.ID, recipient(m), m.State, m.Attempts, next, line.Dash(answer(m)))
 	}
 	return w.Flush()
 }
@@ -156,51 +163,51 @@ func answer(m store.Message) string {
 	return fmt.Sprintf("%d %s", m.LastCode, m.LastText)
 }
 
-func mailRetry(ctx context.Context, c *call) error {
+func mailRetry(ctx context.Context, c *line.Call) error {
 	id := ""
-	if len(c.args) == 1 {
-		id = c.args[0]
+	if len(c.Args) == 1 {
+		id = c.Args[0]
 	}
-	n, err := c.app.Outbox.Retry(ctx, id)
+	n, err := c.App.Outbox.Retry(ctx, id)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "%s due now\n", count(n, "message is", "messages are"))
+	fmt.Fprintf(c.Out, "%s due now\n", line.Count(n, "message is", "messages are"))
 	return nil
 }
 
-func mailHold(ctx context.Context, c *call) error {
-	if err := c.app.Outbox.Hold(ctx, c.args[0]); err != nil {
+func mailHold(ctx context.Context, c *line.Call) error {
+	if err := c.App.Outbox.Hold(ctx, c.Args[0]); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.Out, "held")
 	return nil
 }
 
-func mailSuppressed(ctx context.Context, c *call) error {
+func mailSuppressed(ctx context.Context, c *line.Call) error {
 	address := ""
-	if len(c.args) == 1 {
-		norm, err := account.NormalEmail(c.args[0])
+	if len(c.Args) == 1 {
+		norm, err := account.NormalEmail(c.Args[0])
 		if err != nil {
 			return err
 		}
 		address = norm
 	}
-	if c.bool("clear") {
+	if c.Bool("clear") {
 		if address == "" {
-			return c.usageError("-clear takes an ADDRESS")
+			return c.UsageError("-clear takes an ADDRESS")
 		}
-		if err := c.app.Outbox.Unsuppress(ctx, address); err != nil {
+		if err := c.App.Outbox.Unsuppress(ctx, address); err != nil {
 			return err
 		}
 		fmt.Fprintln(c.Out, "mail goes there again")
 		return nil
 	}
-	list, err := c.app.Outbox.Suppressed(ctx, address)
+	list, err := c.App.Outbox.Suppressed(ctx, address)
 	if err != nil {
 		return err
 	}
-	if c.bool("json") {
+	if c.Bool("json") {
 		type row struct {
 			Address   string    `json:"address"`
 			Reason    string    `json:"reason"`
@@ -211,29 +218,29 @@ func mailSuppressed(ctx context.Context, c *call) error {
 		for i, s := range list {
 			all[i] = row{s.Rcpt, s.Reason, s.CreatedAt, s.ExpiresAt}
 		}
-		return c.printJSON(all)
+		return c.PrintJSON(all)
 	}
 	if len(list) == 0 {
 		fmt.Fprintln(c.Out, "Nothing is suppressed.")
 		return nil
 	}
-	w := c.table("ADDRESS\tUNTIL\tREASON")
+	w := c.Table("ADDRESS\tUNTIL\tREASON")
 	for _, s := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Rcpt, stamp(s.ExpiresAt), s.Reason)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Rcpt, line.Stamp(s.ExpiresAt), s.Reason)
 	}
 	return w.Flush()
 }
 
-func mailCancel(ctx context.Context, c *call) error {
-	if err := c.app.Outbox.Cancel(ctx, c.args[0]); err != nil {
+func mailCancel(ctx context.Context, c *line.Call) error {
+	if err := c.App.Outbox.Cancel(ctx, c.Args[0]); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.Out, "cancelled")
 	return nil
 }
 
-func mailTemplate(_ context.Context, c *call) error {
-	text, err := compose.Source(c.bool("html"))
+func mailTemplate(_ context.Context, c *line.Call) error {
+	text, err := compose.Source(c.Bool("html"))
 	if err != nil {
 		return err
 	}
@@ -241,9 +248,9 @@ func mailTemplate(_ context.Context, c *call) error {
 	return err
 }
 
-func mailShow(ctx context.Context, c *call) error {
-	if len(c.args) == 0 {
-		list, err := c.app.Outbox.Captured(ctx)
+func mailShow(ctx context.Context, c *line.Call) error {
+	if len(c.Args) == 0 {
+		list, err := c.App.Outbox.Captured(ctx)
 		if err != nil {
 			return err
 		}
@@ -251,9 +258,9 @@ func mailShow(ctx context.Context, c *call) error {
 			fmt.Fprintln(c.Out, "No mail has been captured.")
 			return nil
 		}
-		c.args = []string{list[0].ID}
+		c.Args = []string{list[0].ID}
 	}
-	m, err := c.app.Outbox.Message(ctx, c.args[0])
+	m, err := c.App.Outbox.Message(ctx, c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -261,45 +268,45 @@ func mailShow(ctx context.Context, c *call) error {
 	return nil
 }
 
-func mailTest(ctx context.Context, c *call) error {
-	to, err := account.NormalEmail(c.args[0])
+func mailTest(ctx context.Context, c *line.Call) error {
+	to, err := account.NormalEmail(c.Args[0])
 	if err != nil {
 		return err
 	}
-	if c.app.Outbox.Capture {
+	if c.App.Outbox.Capture {
 		return &captured{}
 	}
-	now := c.app.Now()
+	now := c.App.Now()
 	id := store.NewID(now)
-	body, err := c.app.Composer.Write(compose.Head{To: to, ID: id, Now: now}, compose.Test{})
+	body, err := c.App.Composer.Write(compose.Head{To: to, ID: id, Now: now}, compose.Test{})
 	if err != nil {
 		return err
 	}
 	through := "the recipient's own server"
-	if c.app.Direct == nil {
-		through = fmt.Sprintf("%s:%d", c.app.Smarthost.Host, c.app.Smarthost.Port)
+	if c.App.Direct == nil {
+		through = fmt.Sprintf("%s:%d", c.App.Smarthost.Host, c.App.Smarthost.Port)
 	}
 	fmt.Fprintf(c.Out, "Sending a test mail to %s through %s\n\n", to, through)
-	e := deliver.Envelope{From: c.app.Composer.From.Address, To: to, Body: body, NotAfter: now.Add(time.Hour)}
-	result := c.app.Send(ctx, e, func() error { return nil }, c.step)
+	e := deliver.Envelope{From: c.App.Composer.From.Address, To: to, Body: body, NotAfter: now.Add(time.Hour)}
+	result := c.App.Send(ctx, e, func() error { return nil }, func(s deliver.Step) { tellStep(c, s) })
 	fmt.Fprintln(c.Out)
 	if result.Class != deliver.Sent {
-		return &notAccepted{result, c.app.Direct != nil}
+		return &notAccepted{result, c.App.Direct != nil}
 	}
 	by := "smarthost"
-	if c.app.Direct != nil && result.Way != "smarthost" {
+	if c.App.Direct != nil && result.Way != "smarthost" {
 		by = "recipient's server"
 	}
-	fmt.Fprintf(c.Out, "Accepted by the %s (%s). Whether it arrives is now up to the servers behind it.\n", by, dash(result.TLS))
+	fmt.Fprintf(c.Out, "Accepted by the %s (%s). Whether it arrives is now up to the servers behind it.\n", by, line.Dash(result.TLS))
 	return nil
 }
 
-// step prints one step of the conversation.
-func (c *call) step(s deliver.Step) {
+// tellStep prints one step of the conversation.
+func tellStep(c *line.Call, s deliver.Step) {
 	at := fmt.Sprintf("%6.3fs", s.At.Seconds())
-	for _, line := range []struct{ mark, text string }{{"  ", s.Note}, {"> ", s.Sent}, {"< ", s.Received}} {
-		for part := range strings.Lines(line.text) {
-			fmt.Fprintf(c.Out, "%s %s%s\n", at, line.mark, strings.TrimRight(part, "\r\n"))
+	for _, said := range []struct{ mark, text string }{{"  ", s.Note}, {"> ", s.Sent}, {"< ", s.Received}} {
+		for part := range strings.Lines(said.text) {
+			fmt.Fprintf(c.Out, "%s %s%s\n", at, said.mark, strings.TrimRight(part, "\r\n"))
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package command
+package mail
 
 import (
 	"context"
@@ -7,43 +7,44 @@ import (
 	"strings"
 	"time"
 
+	"gatelodge/app/command/line"
 	"gatelodge/store"
 )
 
-func credentialVerbs() []*verb {
-	return []*verb{
+func credentialVerbs() []*line.Verb {
+	return []*line.Verb{
 		{
-			words: "mail credential add", args: "NAME SENDER...", min: 2, max: 20, place: house, json: true,
-			about: "Lets an app hand its mail to this server, and prints its password, which is shown\nthis once. SENDER is an address it may send as, or all of a domain: \"*@example.com\".",
-			flags: func(fs *flag.FlagSet) {
+			Words: "mail credential add", Args: "NAME SENDER...", Min: 2, Max: 20, Place: line.House, JSON: true,
+			About: "Lets an app hand its mail to this server, and prints its password, which is shown\nthis once. SENDER is an address it may send as, or all of a domain: \"*@example.com\".",
+			Flags: func(fs *flag.FlagSet) {
 				fs.String("to", "*", "whom it may send to: addresses, domains as \"*@example.com\", or \"users\" for our own; \"*\" is `anybody`")
 				fs.Int("per-hour", 0, "the most `recipients` in an hour (default 500)")
 				fs.Int("per-day", 0, "the most `recipients` in a day (default 5000)")
 				fs.Int("size", 0, "the largest mail in `bytes` (default 10 MB, the most there is)")
 			},
-			run: credentialAdd,
+			Run: credentialAdd,
 		},
-		{words: "mail credential list", place: house, json: true, about: "Lists the apps that may hand their mail to this server.", run: credentialList},
+		{Words: "mail credential list", Place: line.House, JSON: true, About: "Lists the apps that may hand their mail to this server.", Run: credentialList},
 		{
-			words: "mail credential remove", args: "NAME", min: 1, max: 1, place: house,
-			about: "Ends an app's credential at once. What it has handed over is still delivered.", run: credentialRemove,
+			Words: "mail credential remove", Args: "NAME", Min: 1, Max: 1, Place: line.House,
+			About: "Ends an app's credential at once. What it has handed over is still delivered.", Run: credentialRemove,
 		},
 	}
 }
 
-func credentialAdd(ctx context.Context, c *call) error {
+func credentialAdd(ctx context.Context, c *line.Call) error {
 	asked := store.SubmissionCredential{
-		Name: c.args[0], Senders: strings.Join(c.args[1:], " "), Recipients: c.string("to"),
-		PerHour: c.int("per-hour"), PerDay: c.int("per-day"), MaxBytes: c.int("size"),
+		Name: c.Args[0], Senders: strings.Join(c.Args[1:], " "), Recipients: c.String("to"),
+		PerHour: c.Int("per-hour"), PerDay: c.Int("per-day"), MaxBytes: c.Int("size"),
 	}
-	password, err := c.app.Relay.Add(ctx, asked)
+	password, err := c.App.Relay.Add(ctx, asked)
 	if err != nil {
 		return err
 	}
-	listen := c.app.Config.Mail.Submission.Listen
-	web := strings.TrimSuffix(c.app.Config.Origin().String(), "/") + "/api/mail/send"
-	if c.bool("json") {
-		return c.printJSON(struct {
+	listen := c.App.Config.Mail.Submission.Listen
+	web := strings.TrimSuffix(c.App.Config.Origin().String(), "/") + "/api/mail/send"
+	if c.Bool("json") {
+		return c.PrintJSON(struct {
 			Name     string `json:"name"`
 			Password string `json:"password"`
 			SMTP     string `json:"smtp,omitempty"`
@@ -69,12 +70,12 @@ type credentialJSON struct {
 	UsedAt     *time.Time `json:"usedAt,omitempty"`
 }
 
-func credentialList(ctx context.Context, c *call) error {
-	list, err := c.app.Relay.List(ctx)
+func credentialList(ctx context.Context, c *line.Call) error {
+	list, err := c.App.Relay.List(ctx)
 	if err != nil {
 		return err
 	}
-	if c.bool("json") {
+	if c.Bool("json") {
 		all := make([]credentialJSON, len(list))
 		for i, x := range list {
 			all[i] = credentialJSON{
@@ -85,25 +86,25 @@ func credentialList(ctx context.Context, c *call) error {
 				all[i].UsedAt = &x.UsedAt
 			}
 		}
-		return c.printJSON(all)
+		return c.PrintJSON(all)
 	}
 	if len(list) == 0 {
 		fmt.Fprintln(c.Out, "No app may hand its mail to this server.")
 		return nil
 	}
-	w := c.table("NAME\tMAY SEND AS\tTO\tAN HOUR\tA DAY\tLAST USED")
+	w := c.Table("NAME\tMAY SEND AS\tTO\tAN HOUR\tA DAY\tLAST USED")
 	for _, x := range list {
 		used := "never"
 		if !x.UsedAt.IsZero() {
-			used = stamp(x.UsedAt)
+			used = line.Stamp(x.UsedAt)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", x.Name, x.Senders, x.Recipients, x.PerHour, x.PerDay, used)
 	}
 	return w.Flush()
 }
 
-func credentialRemove(ctx context.Context, c *call) error {
-	if err := c.app.Relay.Remove(ctx, c.args[0]); err != nil {
+func credentialRemove(ctx context.Context, c *line.Call) error {
+	if err := c.App.Relay.Remove(ctx, c.Args[0]); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.Out, "removed")

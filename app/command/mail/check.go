@@ -1,4 +1,4 @@
-package command
+package mail
 
 import (
 	"context"
@@ -9,32 +9,33 @@ import (
 	"time"
 
 	"gatelodge/app/account"
+	"gatelodge/app/command/line"
 	"gatelodge/app/lang"
 	"gatelodge/app/mail/check"
 	"gatelodge/app/mail/dkim"
 )
 
-func mailCheckVerbs() []*verb {
-	return []*verb{
+func checkVerbs() []*line.Verb {
+	return []*line.Verb{
 		{
-			words: "mail check", args: "[ADDRESS]", max: 1, place: house, json: true,
-			about: "Looks at what other mail servers look at, says what each thing means and how to\nmend it. With an address, hands in a mail for it and stops before it is sent. Exits\nwith 1 when something keeps mail from arriving.", run: mailCheck,
+			Words: "mail check", Args: "[ADDRESS]", Max: 1, Place: line.House, JSON: true,
+			About: "Looks at what other mail servers look at, says what each thing means and how to\nmend it. With an address, hands in a mail for it and stops before it is sent. Exits\nwith 1 when something keeps mail from arriving.", Run: mailCheck,
 		},
 		{
-			words: "mail dns", place: house, json: true, about: "Prints the records to publish so that mail arrives, as lines of a zone file.",
-			flags: func(fs *flag.FlagSet) {
+			Words: "mail dns", Place: line.House, JSON: true, About: "Prints the records to publish so that mail arrives, as lines of a zone file.",
+			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("panel", false, "print them for a form with fields: name, type, value")
 			},
-			run: mailDNS,
+			Run: mailDNS,
 		},
 		{
-			words: "mail dkim", place: house, json: true,
-			about: "Lists the keys that sign mail. To change them: -rotate makes the next pair, which\nyou publish; -switch lets it sign once DNS has it; a week later the old records can go.",
-			flags: func(fs *flag.FlagSet) {
+			Words: "mail dkim", Place: line.House, JSON: true,
+			About: "Lists the keys that sign mail. To change them: -rotate makes the next pair, which\nyou publish; -switch lets it sign once DNS has it; a week later the old records can go.",
+			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("rotate", false, "make the next pair of keys")
 				fs.Bool("switch", false, "let the next pair sign, when it is in DNS")
 			},
-			run: mailDKIM,
+			Run: mailDKIM,
 		},
 	}
 }
@@ -83,11 +84,11 @@ func describeFinding(p lang.Printer, catalog *lang.Catalog, f check.Finding) fin
 // errCheck means that something keeps mail from arriving; it has been told.
 var errCheck = errors.New("mail will not arrive everywhere: see the lines that say FAIL")
 
-func mailCheck(ctx context.Context, c *call) error {
+func mailCheck(ctx context.Context, c *line.Call) error {
 	address := ""
-	if len(c.args) == 1 {
+	if len(c.Args) == 1 {
 		var err error
-		if address, err = account.NormalEmail(c.args[0]); err != nil {
+		if address, err = account.NormalEmail(c.Args[0]); err != nil {
 			return err
 		}
 	}
@@ -95,13 +96,13 @@ func mailCheck(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	report := c.app.Check.Run(ctx, address)
+	report := c.App.Check.Run(ctx, address)
 	list := make([]findingJSON, len(report.Findings))
 	for i, f := range report.Findings {
 		list[i] = describeFinding(p, catalog, f)
 	}
-	if c.bool("json") {
-		err := c.printJSON(struct {
+	if c.Bool("json") {
+		err := c.PrintJSON(struct {
 			At       time.Time     `json:"at"`
 			OK       bool          `json:"ok"`
 			Findings []findingJSON `json:"findings"`
@@ -111,7 +112,7 @@ func mailCheck(ctx context.Context, c *call) error {
 		}
 	} else {
 		for _, f := range list {
-			c.showFinding(f)
+			showFinding(c, f)
 		}
 	}
 	if report.Failed() {
@@ -120,7 +121,7 @@ func mailCheck(ctx context.Context, c *call) error {
 	return nil
 }
 
-func (c *call) showFinding(f findingJSON) {
+func showFinding(c *line.Call, f findingJSON) {
 	const indent = "      "
 	fmt.Fprintf(c.Out, "%-4s  %s.\n", f.Level, f.Text)
 	if f.Answer != "" {
@@ -137,28 +138,28 @@ func (c *call) showFinding(f findingJSON) {
 	}
 }
 
-func mailDNS(ctx context.Context, c *call) error {
+func mailDNS(ctx context.Context, c *line.Call) error {
 	p, _, err := english()
 	if err != nil {
 		return err
 	}
-	records, err := c.app.Check.Records(ctx)
+	records, err := c.App.Check.Records(ctx)
 	if err != nil {
 		return err
 	}
-	if c.bool("json") {
+	if c.Bool("json") {
 		list := make([]recordJSON, len(records))
 		for i, r := range records {
 			list[i] = describeRecord(p, r)
 		}
-		return c.printJSON(list)
+		return c.PrintJSON(list)
 	}
 	for i, r := range records {
 		if i > 0 {
 			fmt.Fprintln(c.Out)
 		}
 		about := p.Say("mail.dns." + r.Key)
-		if c.bool("panel") {
+		if c.Bool("panel") {
 			fmt.Fprintf(c.Out, "%s\n  name:  %s\n  type:  %s\n  value: %s\n", about, r.Name, r.Type, r.Value)
 			continue
 		}
@@ -176,47 +177,47 @@ type dkimJSON struct {
 	Record    string     `json:"record"`
 }
 
-func mailDKIM(ctx context.Context, c *call) error {
-	rotate, change := c.bool("rotate"), c.bool("switch")
+func mailDKIM(ctx context.Context, c *line.Call) error {
+	rotate, change := c.Bool("rotate"), c.Bool("switch")
 	switch {
 	case rotate && change:
-		return c.usageError("-rotate and -switch are two steps, with DNS between them")
+		return c.UsageError("-rotate and -switch are two steps, with DNS between them")
 	case rotate:
-		if err := c.app.DKIM.Prepare(ctx); err != nil {
+		if err := c.App.DKIM.Prepare(ctx); err != nil {
 			return err
 		}
 	case change:
-		if err := c.app.Check.NextPublished(ctx); err != nil {
+		if err := c.App.Check.NextPublished(ctx); err != nil {
 			return err
 		}
-		if err := c.app.DKIM.Switch(ctx); err != nil {
+		if err := c.App.DKIM.Switch(ctx); err != nil {
 			return err
 		}
 	}
-	keys, err := c.app.DKIM.Keys(ctx)
+	keys, err := c.App.DKIM.Keys(ctx)
 	if err != nil {
 		return err
 	}
-	if c.bool("json") {
+	if c.Bool("json") {
 		list := make([]dkimJSON, len(keys))
 		for i, k := range keys {
 			list[i] = dkimJSON{Selector: k.Selector, Algorithm: k.Algorithm, State: k.State, Since: k.Since, Name: k.Name(), Record: k.Record}
 		}
-		return c.printJSON(list)
+		return c.PrintJSON(list)
 	}
-	w := c.table("SELECTOR\tKIND\tSTATE\tSINCE\tRECORD AT")
+	w := c.Table("SELECTOR\tKIND\tSTATE\tSINCE\tRECORD AT")
 	for _, k := range keys {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.Selector, k.Algorithm, k.State, stamp(k.Since), k.Name())
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.Selector, k.Algorithm, k.State, line.Stamp(k.Since), k.Name())
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	c.nextStep(keys)
+	nextStep(c, keys)
 	return nil
 }
 
 // nextStep says what a rotation waits for.
-func (c *call) nextStep(keys []dkim.Key) {
+func nextStep(c *line.Call, keys []dkim.Key) {
 	states := make(map[dkim.State]bool)
 	for _, k := range keys {
 		states[k.State] = true

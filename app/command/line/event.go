@@ -1,0 +1,89 @@
+package line
+
+import (
+	"fmt"
+	"time"
+
+	"gatelodge/app/audit"
+	"gatelodge/store"
+)
+
+// EventJSON is a line of the audit log as scripts read it.
+type EventJSON struct {
+	At        time.Time `json:"at"`
+	Kind      string    `json:"kind"`
+	What      string    `json:"what"`
+	UserID    string    `json:"userId,omitempty"`
+	Actor     string    `json:"actor"`
+	IP        string    `json:"ip"`
+	Device    string    `json:"device"`
+	Reference string    `json:"reference"`
+	Detail    string    `json:"detail,omitempty"`
+	Route     string    `json:"route,omitempty"`
+	Status    int       `json:"status,omitempty"`
+	Cause     string    `json:"cause,omitempty"`
+}
+
+// DescribeEvents says events for scripts.
+func DescribeEvents(events []store.Event) []EventJSON {
+	list := make([]EventJSON, len(events))
+	for i, e := range events {
+		list[i] = EventJSON{
+			At: e.At, Kind: e.Kind, What: What(e.Kind, e.Detail), UserID: e.UserID, Actor: e.Actor, IP: e.IP, Device: e.Device,
+			Reference: e.Reference, Detail: e.Detail,
+		}
+	}
+	return list
+}
+
+// sentences say each kind of event.
+var sentences = map[string]string{
+	audit.SetUp:          "The server was set up and the first admin made.",
+	audit.SetUpRefused:   "Somebody tried to set the server up with a wrong code.",
+	audit.LinkAsked:      "Somebody asked for a sign-in mail.",
+	audit.LinkLimited:    "A sign-in mail was refused because too many were asked for.",
+	audit.SignedIn:       "Signed in.",
+	audit.SignInRefused:  "A sign-in was refused.",
+	audit.LinkVoided:     "A sign-in link was voided by somebody who had not asked for it.",
+	audit.SignedOut:      "Signed out.",
+	audit.SessionEnded:   "A device was signed out.",
+	audit.SessionsEnded:  "Devices were signed out.",
+	audit.AppEntered:     "Signed in to an app.",
+	audit.UserChanged:    "The user changed their profile.",
+	audit.UserAdded:      "The user was added.",
+	audit.UserLinked:     "An operator made a sign-in link for the user.",
+	audit.UserDisabled:   "The user's access was closed.",
+	audit.UserEnabled:    "The user's access was opened again.",
+	audit.UserRemoved:    "The user was removed.",
+	audit.UserImported:   "The user was taken over from another system.",
+	audit.Imported:       "People were taken over from another system.",
+	audit.Exported:       "An operator exported the people.",
+	audit.KeyRotated:     "A new sealing key was made.",
+	audit.KeyDropped:     "Sealing keys with which nothing was sealed were removed.",
+	audit.BackupMade:     "A backup was made.",
+	audit.BackupFailed:   "A backup failed.",
+	audit.RequestRefused: "A request was refused.",
+	audit.RequestFailed:  "A request failed on this server's side.",
+}
+
+// What says an event in English.
+func What(kind, detail string) string {
+	text := sentences[kind]
+	if text == "" {
+		text = kind
+	}
+	if said := RefusalText(detail); said != "" {
+		text += " " + said
+	}
+	return text
+}
+
+// PrintEvents prints events for people.
+func (c *Call) PrintEvents(events []store.Event) error {
+	for _, e := range DescribeEvents(events) {
+		if _, err := fmt.Fprintf(c.Out, "%s  %s\n                      %s, %s, %s\n", Stamp(e.At), e.What, e.IP, e.Device, e.Reference); err != nil {
+			return err
+		}
+	}
+	return nil
+}
