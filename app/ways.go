@@ -20,23 +20,27 @@ import (
 func (a *App) buildWays() {
 	c := a.Config
 	a.Resolver = resolve.New(c.Resolver(), a.Now)
+	a.Resolver.TrustAD = c.Mail.TrustAD
+	ip, family := c.MailSource()
+	source := deliver.Source{Address: ip.Unmap(), Family: family}
 	guard := reach.Guard{AllowPrivate: c.Mail.AllowPrivateDestinations}
 	a.DKIM = &dkim.Ring{DB: a.DB, Domain: c.DKIMDomain(), Now: a.Now}
 	if h := c.Smarthost(); c.Mail.Mode != "capture" && h.Host != "" {
 		a.Smarthost = &deliver.Smarthost{
 			Host: h.Host, Port: h.Port, TLS: deliver.TLSMode(h.TLS), User: h.User, Password: h.Password.Reveal(),
-			EHLO: c.EHLOName(), Roots: a.Roots, Limits: deliver.SignInLimits(), Now: a.Now,
+			EHLO: c.EHLOName(), Roots: a.Roots, Limits: deliver.SignInLimits(), Patience: deliver.RelayLimits(), Now: a.Now,
 		}
 	}
 	if c.Mail.Mode == "direct" {
 		a.Direct = &deliver.Direct{
 			Resolver: a.Resolver, STS: mtasts.New(a.DB, a.Resolver, guard, a.Roots, a.Now), Guard: guard,
 			Memory: &deliver.Memory{DB: a.DB, Now: a.Now, Log: a.Log},
-			Port:   c.Mail.MXPort, EHLO: c.EHLOName(), Roots: a.Roots, Limits: deliver.SignInLimits(), Now: a.Now,
+			Port:   c.Mail.MXPort, EHLO: c.EHLOName(), Roots: a.Roots, Limits: deliver.SignInLimits(), Patience: deliver.RelayLimits(), Now: a.Now,
+			Source: source, NoDANE: c.Mail.DANE == "off", SignInNeedsTLS: c.Mail.RequireTLSForSignIn,
 		}
 	}
 	a.Check = &check.Checker{
-		Resolver: a.Resolver, DKIM: a.DKIM, Guard: guard, Direct: a.Direct, Smarthost: a.Smarthost, From: c.MailFrom().Address,
+		Resolver: a.Resolver, DKIM: a.DKIM, Guard: guard, Direct: a.Direct, Smarthost: a.Smarthost, Source: source, From: c.MailFrom().Address,
 		Contact: replyTo(c.Contact), EHLO: c.EHLOName(), Port: c.Mail.MXPort, Now: a.Now, Big: check.BigProviders(),
 	}
 }

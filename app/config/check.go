@@ -293,6 +293,15 @@ func (k *checker) direct() {
 			k.fail("mail.resolver", "is %q, but must be an address, as in \"127.0.0.1\" or \"10.0.0.2:5353\"", c.Mail.Resolver)
 		}
 	}
+	k.choice("mail.dane", c.Mail.DANE, "auto", "off")
+	k.choice("mail.ip_family", c.Mail.IPFamily, "auto", "4", "6")
+	ip, family := c.MailSource()
+	if c.Mail.SourceIP != "" && (!ip.IsValid() || ip.Zone() != "") {
+		k.fail("mail.source_ip", "is %q, but must be an address of this machine, as in \"198.51.100.7\"", c.Mail.SourceIP)
+	}
+	if ip.IsValid() && family != 0 && ip.Unmap().Is4() != (family == 4) {
+		k.fail("mail.source_ip", "is %s, which is not of the family that mail.ip_family leaves", ip)
+	}
 	if name := c.EHLOName(); !hostName(name) {
 		k.fail("mail.ehlo_name", "must be set to a name this machine has in DNS, as in \"auth.example.com\": other servers refuse %q", name)
 	}

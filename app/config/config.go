@@ -89,6 +89,18 @@ type Mail struct {
 	Resolver string
 	// MXPort is where direct mail knocks: 25 but in a laboratory.
 	MXPort int
+	// TrustAD believes the DNSSEC validation of a resolver on another machine.
+	TrustAD bool
+	// DANE is "auto" or "off".
+	DANE string
+	// IPFamily says over what direct mail goes: "auto", "4" or "6".
+	IPFamily string
+	// SourceIP is the address that direct mail comes from: "" for the system's
+	// choice.
+	SourceIP string
+	// RequireTLSForSignIn keeps links that sign in from going in clear, even to
+	// domains that know nothing better: those get none.
+	RequireTLSForSignIn bool
 	// AllowPrivateDestinations lets direct mail go to servers in private networks
 	// and on this machine. Whoever may name an address can then make this server
 	// knock there.
@@ -143,7 +155,7 @@ func Default() Config {
 		Session:        Session{Lifetime: 30 * day, Refresh: day, MaxLifetime: 180 * day},
 		Password:       Password{Enabled: true},
 		Link:           Link{Lifetime: 2 * hour, CodeLifetime: 15 * minute, Confirm: "button"},
-		Mail:           Mail{Mode: "capture", MXPort: 25},
+		Mail:           Mail{Mode: "capture", MXPort: 25, DANE: "auto", IPFamily: "auto"},
 		Backup:         Backup{Every: day, Keep: 7},
 		Theme:          Theme{Hue: 205},
 		Log:            Log{Format: "text", Level: slog.LevelInfo},
@@ -207,6 +219,14 @@ func (c *Config) Resolver() string {
 		return netip.AddrPortFrom(ip, 53).String()
 	}
 	return text
+}
+
+// MailSource returns the address that direct mail comes from, the zero Addr for
+// the system's choice, and its family: 4, 6, or 0 for both.
+func (c *Config) MailSource() (ip netip.Addr, family int) {
+	ip, _ = netip.ParseAddr(c.Mail.SourceIP) // checked
+	family, _ = strconv.Atoi(c.Mail.IPFamily)
+	return ip, family
 }
 
 // Trusted returns the proxies whose X-Forwarded-For counts.

@@ -73,8 +73,9 @@ type Checker struct {
 	Guard     reach.Guard
 	Direct    *deliver.Direct    // nil where mail does not go directly
 	Smarthost *deliver.Smarthost // nil where there is none
-	From      string             // the sender's address
-	Contact   string             // an address for reports, or ""
+	Source    deliver.Source
+	From      string // the sender's address
+	Contact   string // an address for reports, or ""
 	EHLO      string
 	Port      int
 	Now       func() time.Time
@@ -144,7 +145,7 @@ func (c *Checker) mode(context.Context) []Finding {
 func (c *Checker) addresses(ctx context.Context) (list []netip.Addr, known bool) {
 	// Nothing is sent there: the system only says where from it would be.
 	for _, to := range []string{"192.0.2.1", "2001:db8::1"} {
-		ip, ok := deliver.SourceIP(netip.MustParseAddr(to))
+		ip, ok := c.Source.IP(netip.MustParseAddr(to))
 		if ok && (reach.Public(ip) || c.Guard.AllowPrivate) {
 			list = append(list, ip)
 		}

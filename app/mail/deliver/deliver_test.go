@@ -96,6 +96,7 @@ func TestFaults(t *testing.T) {
 		"row 04, 554 at MAIL, is about us and temporary":               {"MAIL", say("554 5.7.1 listed"), deliver.Temporary, 554, deliver.AtFrom, false},
 		"row 05, a full mailbox, is permanent":                         {"RCPT", say("552 5.2.2 full"), deliver.Permanent, 552, deliver.AtTo, false},
 		"row 05, a full disk there, is temporary":                      {"RCPT", say("452 4.3.1 no space"), deliver.Temporary, 452, deliver.AtTo, false},
+		"row 05, a size that is too much, is permanent":                {"MAIL", say("552 5.3.4 too big"), deliver.Permanent, 552, deliver.AtFrom, false},
 		"row 06, 554 in the greeting, is temporary":                    {"greeting", say("554 no service for you"), deliver.Temporary, 554, deliver.AtGreeting, true},
 		"row 07, a reset after the final dot, is ambiguous":            {"dot", func(c *mailtest.Conn) { c.Close() }, deliver.Ambiguous, 0, deliver.AtDot, false},
 		"row 07, silence after the final dot, is ambiguous":            {"dot", func(c *mailtest.Conn) { c.Wait() }, deliver.Ambiguous, 0, deliver.AtDot, false},

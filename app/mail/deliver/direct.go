@@ -35,14 +35,21 @@ type Direct struct {
 	EHLO     string         // our name
 	Roots    *x509.CertPool // nil for the system's
 	Limits   Limits
+	Patience Limits // for mail that nobody waits for; zero is Limits
 	Now      func() time.Time
+	Source   Source
+	NoDANE   bool // TLSA records are not looked at
+	// SignInNeedsTLS keeps sign-in mail from going in clear, whatever the domain.
+	SignInNeedsTLS bool
 
 	hosts hosts
+	kept  keeper
 }
 
 // errand is one message on its way.
 type errand struct {
 	Envelope
+	limits    Limits
 	domain    string // of the recipient, as DNS knows it
 	sts       mtasts.Policy
 	ratchet   bool // the domain has spoken TLS before, so it must now
@@ -70,9 +77,16 @@ func (d *Direct) Deliver(ctx context.Context, envelope Envelope, beforeDot func(
 	}
 	e.domain = strings.ToLower(domain)
 	e.To = e.To[:at+1] + e.domain // so that only the part before the @ can need SMTPUTF8
-	ctx, cancel := context.WithTimeout(ctx, d.Limits.Session)
+	e.limits = d.Limits
+	if e.Patient && d.Patience != (Limits{}) {
+		e.limits = d.Patience
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.limits.Session)
 	defer cancel()
 
+	if r, ok := d.again(ctx, e); ok {
+		return r
+	}
 	servers, refused := d.route(ctx, e)
 	if refused != nil {
 		refused.Stage = AtRoute
@@ -110,15 +124,21 @@ func (d *Direct) tryAll(ctx context.Context, e *errand, servers []server) Result
 		if tried == maxServers || ctx.Err() != nil {
 			break
 		}
-		if !d.hosts.enter(s.name) {
+		if d.hosts.rests(s.name, e.SignIn, d.Now()) {
+			e.note("%s wants less mail of us for a while", s.name)
+			last = worse(last, Result{Class: Temporary, Stage: AtConnect, Enhanced: "4.7.0", Text: s.name + " wants less mail of us for a while", Rests: true})
+			continue
+		}
+		if !d.hosts.enter(s.name) && (!d.kept.evict(s.name) || !d.hosts.enter(s.name)) {
 			e.note("%s has enough sessions of ours", s.name)
 			last = worse(last, Result{Class: Temporary, Stage: AtConnect, Text: s.name + " has enough sessions of ours", Busy: true})
 			continue
 		}
 		tried++
-		share := max(time.Until(deadline)/time.Duration(len(servers)-i), min(leastShare, d.Limits.Session))
+		share := max(time.Until(deadline)/time.Duration(len(servers)-i), min(leastShare, e.limits.Session))
 		r, decided := d.tryServer(ctx, e, s, share)
 		d.hosts.leave(s.name)
+		d.hosts.judge(s.name, r, d.Now())
 		if decided {
 			return r
 		}
@@ -130,7 +150,7 @@ func (d *Direct) tryAll(ctx context.Context, e *errand, servers []server) Result
 // worse returns the result that says more of two that decided nothing: what a
 // server said outweighs that one was silent.
 func worse(a, b Result) Result {
-	if a.Stage == "" || a.Busy || b.Code != 0 || a.Code == 0 {
+	if a.Stage == "" || a.Busy || b.Code != 0 || a.Code == 0 && !b.Busy && !b.Rests {
 		return b
 	}
 	return a
@@ -145,11 +165,15 @@ func (d *Direct) tryServer(ctx context.Context, e *errand, s server, share time.
 		return *refused, false
 	}
 	var last Result
+	refusing := netip.Addr{} // the first address that refused us for reasons of policy
 	for _, ip := range s.addresses {
 		if ctx.Err() != nil {
 			break
 		}
-		limits := d.Limits
+		if refusing.IsValid() && ip.Is4() == refusing.Is4() {
+			continue // what it minds is our address of that family
+		}
+		limits := e.limits
 		limits.Session = share
 		r := d.session(ctx, e, s.name, ip, want, limits)
 		if r.Stage == AtTLS && !want.must && r.Class == Temporary && r.Code == 0 {
@@ -164,8 +188,11 @@ func (d *Direct) tryServer(ctx context.Context, e *errand, s server, share time.
 			return r, true
 		}
 		last = worse(last, r)
-		if r.Code != 0 && !policyRefusal(r) {
+		if r.Code != 0 && (!policyRefusal(r) || refusing.IsValid()) {
 			break // it speaks; its other address says the same
+		}
+		if r.Code != 0 {
+			refusing = ip
 		}
 	}
 	if last.Stage == AtTo && last.Code != 0 {
@@ -205,26 +232,79 @@ func decides(r Result) bool {
 func (d *Direct) session(ctx context.Context, e *errand, host string, ip netip.Addr, want demand, limits Limits) Result {
 	address := net.JoinHostPort(ip.String(), strconv.Itoa(d.Port))
 	e.note("connecting to %s at %s", host, address)
-	conn, err := d.hosts.dial(ctx, address, limits.Connect, d.Now())
+	conn, err := d.hosts.dial(ctx, d.Source.dialer(ip), address, limits.Connect, d.Now())
 	if err != nil {
 		r := (&conversation{stage: AtConnect}).broken(e.Envelope, err)
 		r.RemoteIP = ip.String()
 		e.note("%s", r.Text)
 		return r
 	}
-	c, done := open(ctx, conn, limits, e.trace)
-	defer done()
-	c.start, c.hidden = e.start, e.To
+	c := &conversation{raw: conn, trace: e.trace, stage: AtGreeting, hidden: e.To}
+	c.use(conn)
+	detach := c.attach(ctx, limits)
+	k := &keptSession{conversation: c, host: host, since: c.start}
+	c.start = e.start
 	refused, err := d.begin(ctx, c, e, host, want)
 	if err == nil && refused == nil {
 		refused, err = c.transfer(e.Envelope, d.Now, e.beforeDot)
 	}
+	var r Result
 	if err != nil {
-		return c.broken(e.Envelope, err)
+		r = c.broken(e.Envelope, err)
+	} else {
+		r = c.finished(*refused)
 	}
-	r := c.finished(*refused)
-	c.quit()
+	if e.trace != nil && err == nil {
+		c.quit()
+	}
+	detach()
+	d.end(e, k, r)
 	return r
+}
+
+// again offers the message in a session with the domain that was kept. That
+// session came about under all that the domain demands, a moment ago.
+func (d *Direct) again(ctx context.Context, e *errand) (Result, bool) {
+	for e.trace == nil && !e.Dry {
+		k := d.kept.take(e.domain)
+		if k == nil {
+			break
+		}
+		if e.SignIn && d.SignInNeedsTLS && k.tls == "" {
+			go k.leave()
+			k.gone()
+			continue
+		}
+		r, ok := k.again(ctx, e.Envelope, e.limits, d.Now, e.beforeDot)
+		k.gone()
+		if !ok {
+			continue
+		}
+		d.end(e, k, r)
+		d.hosts.judge(k.host, r, d.Now())
+		if r = asDirect(r); decides(r) || r.Stage == AtTo && r.Code != 0 {
+			return r, true
+		}
+		break // the domain's servers get their turn, from the best
+	}
+	return Result{}, false
+}
+
+// end keeps a session that took a message for the domain's next, with its place
+// at the server, and closes any other. The message has been decided: nobody
+// waits for the answer to QUIT.
+func (d *Direct) end(e *errand, k *keptSession, r Result) {
+	if r.Class == Sent && e.trace == nil && !e.Dry && d.hosts.enter(k.host) {
+		if d.kept.put(e.domain, k, func() { d.hosts.leave(k.host) }) {
+			return
+		}
+		d.hosts.leave(k.host)
+	}
+	if r.Code == 0 || e.trace != nil {
+		k.conn.Close()
+		return
+	}
+	go k.leave()
 }
 
 // begin brings the session to the point where a message can be offered, under
@@ -273,6 +353,9 @@ func (d *Direct) noTLS(ctx context.Context, e *errand, host string, want demand,
 	d.Memory.count(ctx, e.domain, want.policy, host, "starttls-not-supported")
 	if want.must {
 		return &Result{Class: Temporary, Enhanced: "4.7.5", Text: why + " (" + want.reason + ")"}, nil
+	}
+	if e.SignIn && !e.Dry {
+		d.Memory.Log.Warn("a sign-in link goes in clear", "domain", e.domain, "server", host, "why", why)
 	}
 	return nil, nil
 }

@@ -272,9 +272,17 @@ func TestNames(t *testing.T) {
 		"row 17, the null MX":                  {func(w *world) { w.MX("else.example", 0, ""); w.A("else.example", "127.0.0.2") }, deliver.Permanent, "5.1.10"},
 		"row 18, ourselves":                    {func(w *world) { w.MX("else.example", 10, "auth.home.example") }, deliver.Permanent, "5.4.6"},
 		"row 18, ourselves before another":     {func(w *world) { w.MX("else.example", 5, "AUTH.home.example"); w.MX("else.example", 10, "x.example") }, deliver.Permanent, "5.4.6"},
-		"row 19, a chain that is too long":     {func(w *world) { chain(w, 20); w.server("end.example", "127.0.0.2", mailtest.Accept) }, deliver.Temporary, "4.4.3"},
-		"row 19, a loop":                       {func(w *world) { w.CNAME("else.example", "b.example"); w.CNAME("b.example", "else.example") }, deliver.Temporary, "4.4.3"},
-		"row 19, a chain that is not":          {func(w *world) { chain(w, 6); w.server("end.example", "127.0.0.2", mailtest.Accept) }, deliver.Sent, "2.0.0"},
+		"row 18, ourselves by another name, before another": {func(w *world) {
+			w.d.Guard = reach.Guard{}
+			w.A("auth.home.example", "9.9.9.9") // behind a router, no interface has it
+			w.MX("else.example", 10, "alias.home.example")
+			w.A("alias.home.example", "9.9.9.9")
+			w.MX("else.example", 20, "x.example")
+			w.A("x.example", "9.9.9.10")
+		}, deliver.Permanent, "5.4.6"},
+		"row 19, a chain that is too long": {func(w *world) { chain(w, 20); w.server("end.example", "127.0.0.2", mailtest.Accept) }, deliver.Temporary, "4.4.3"},
+		"row 19, a loop":                   {func(w *world) { w.CNAME("else.example", "b.example"); w.CNAME("b.example", "else.example") }, deliver.Temporary, "4.4.3"},
+		"row 19, a chain that is not":      {func(w *world) { chain(w, 6); w.server("end.example", "127.0.0.2", mailtest.Accept) }, deliver.Sent, "2.0.0"},
 		"row 19, a server that is another name": {func(w *world) {
 			w.MX("else.example", 10, "a.example")
 			w.CNAME("a.example", "b.example")

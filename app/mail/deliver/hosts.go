@@ -28,6 +28,8 @@ type hosts struct {
 	mu      sync.Mutex
 	busy    map[string]int       // sessions by name
 	dead    map[string]time.Time // until when, by address
+	resting map[string]rest      // by name
+	putOffs map[string]int       // how often in a row, by domain
 	gone    map[string]time.Time // domains that do not exist, since when
 	silent  map[string]bool      // addresses that were silent since one answered
 	quiet   time.Time            // when the last of them was
@@ -58,10 +60,10 @@ func (h *hosts) leave(name string) {
 }
 
 // dial connects to an address and remembers whether somebody answered.
-func (h *hosts) dial(ctx context.Context, address string, within time.Duration, now time.Time) (net.Conn, error) {
+func (h *hosts) dial(ctx context.Context, dialer *net.Dialer, address string, within time.Duration, now time.Time) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(limited, "tcp", address)
+	conn, err := dialer.DialContext(limited, "tcp", address)
 	if err != nil && ctx.Err() != nil {
 		return nil, err // we gave up, not the server
 	}
@@ -134,7 +136,7 @@ func (h *hosts) found(domain string) {
 
 // hasIPv6 reports whether our IPv6 address has a name that points back to it.
 // It is looked at once a day, and more often while it has not.
-func (h *hosts) hasIPv6(ctx context.Context, resolver *resolve.Resolver, to netip.Addr, now time.Time) bool {
+func (h *hosts) hasIPv6(ctx context.Context, resolver *resolve.Resolver, source Source, to netip.Addr, now time.Time) bool {
 	h.mu.Lock()
 	if now.Before(h.ipv6Due) {
 		defer h.mu.Unlock()
@@ -142,7 +144,7 @@ func (h *hosts) hasIPv6(ctx context.Context, resolver *resolve.Resolver, to neti
 	}
 	h.mu.Unlock()
 	good := false
-	if ip, ok := SourceIP(to); ok {
+	if ip, ok := source.IP(to); ok {
 		names, err := resolver.Confirmed(ctx, ip)
 		good = err == nil && len(names) > 0
 	}
@@ -153,15 +155,4 @@ func (h *hosts) hasIPv6(ctx context.Context, resolver *resolve.Resolver, to neti
 		h.ipv6Due = now.Add(ipv6For)
 	}
 	return good
-}
-
-// SourceIP returns the address this machine would connect from. Nothing is sent.
-func SourceIP(to netip.Addr) (netip.Addr, bool) {
-	conn, err := net.Dial("udp", netip.AddrPortFrom(to, 25).String())
-	if err != nil {
-		return netip.Addr{}, false
-	}
-	defer conn.Close()
-	at, err := netip.ParseAddrPort(conn.LocalAddr().String())
-	return at.Addr().Unmap(), err == nil
 }

@@ -49,6 +49,8 @@ func (d *Direct) demand(ctx context.Context, e *errand, s server) (demand, *Resu
 			}
 		}
 		want.must, want.pkix, want.reason = true, true, "the domain's MTA-STS policy demands it"
+	} else if e.SignIn && d.SignInNeedsTLS {
+		want.must, want.reason = true, "mail.require_tls_for_signin demands it"
 	} else if e.ratchet {
 		want.must, want.reason = true, "the domain has spoken TLS before; if it no longer does on purpose: gatelodge mail domain -forget "+e.domain
 	}
@@ -59,7 +61,7 @@ func (d *Direct) demand(ctx context.Context, e *errand, s server) (demand, *Resu
 // they may exist and cannot be had, the server must not be used: that is what an
 // attacker would do (RFC 7672, 2.1).
 func (d *Direct) tlsa(ctx context.Context, e *errand, s server) ([]resolve.TLSA, *Result) {
-	if !s.secure {
+	if !s.secure || d.NoDANE {
 		return nil, nil
 	}
 	names := []string{s.target}

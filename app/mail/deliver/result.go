@@ -57,6 +57,7 @@ type Result struct {
 	RemoteIP string
 	Err      error  // what broke, when nothing was said
 	Busy     bool   // nothing was tried: too many of ours are there already
+	Rests    bool   // nothing was tried: the server wants less of us for a while
 	Way      string // the transport that the result is of, where there are several
 }
 
@@ -83,6 +84,14 @@ func (r Result) TransportDown() bool {
 	return r.Code == 421
 }
 
+// Throttled reports whether the server wants less mail of us for a while,
+// whoever it is for (RFC 3463, X.7: what it means at RCPT is the recipient's
+// greylist).
+func (r Result) Throttled() bool {
+	return r.Class == Temporary && (r.Code == 421 || r.Code/100 == 4 && strings.HasPrefix(r.Enhanced, "4.7.") && r.Stage != AtTo ||
+		r.Code >= 500 && r.Stage == AtGreeting)
+}
+
 // Limits bound a session.
 type Limits struct {
 	Connect time.Duration // for the connection and the greeting each
@@ -96,6 +105,12 @@ func SignInLimits() Limits {
 	return Limits{Connect: 10 * time.Second, Command: 30 * time.Second, Dot: time.Minute, Session: 2 * time.Minute}
 }
 
+// RelayLimits are for mail that nobody waits for: those of RFC 5321, 4.5.3.2,
+// but for a whole session that a server may not draw out for ever.
+func RelayLimits() Limits {
+	return Limits{Connect: 30 * time.Second, Command: 5 * time.Minute, Dot: 10 * time.Minute, Session: 20 * time.Minute}
+}
+
 // Envelope is a message with where it goes.
 type Envelope struct {
 	From     string
@@ -103,6 +118,8 @@ type Envelope struct {
 	Body     []byte    // CRLF lines, ASCII
 	NotAfter time.Time // of no use when it arrives later
 	Attempt  int       // 1 is the first
+	SignIn   bool      // a person waits for it, and it opens an account
+	Patient  bool      // nobody waits for it: a slow server gets its time
 	Dry      bool      // a trial: it ends where the message would be sent
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -22,10 +23,11 @@ const (
 
 // server is one of a domain's.
 type server struct {
-	name      string
-	target    string // where CNAMEs lead from name
-	addresses []netip.Addr
-	secure    bool // DNSSEC vouches for name and addresses
+	name       string
+	preference uint16
+	target     string // where CNAMEs lead from name
+	addresses  []netip.Addr
+	secure     bool // DNSSEC vouches for name and addresses
 }
 
 // route finds the servers of the domain, best first, or says why mail cannot go
@@ -82,7 +84,12 @@ func (d *Direct) missing(domain string) *Result {
 func (d *Direct) locate(ctx context.Context, e *errand, list []resolve.MX, secure bool) ([]server, *Result) {
 	var servers []server
 	var failed, refused error
+	last := math.MaxInt // preference, of those that may be tried
+	ours := d.ours(ctx)
 	for _, mx := range list[:min(len(list), 2*maxServers)] {
+		if int(mx.Preference) > last {
+			break
+		}
 		h, err := d.Resolver.Host(ctx, mx.Host)
 		if err != nil {
 			e.note("%s: %v", mx.Host, err)
@@ -91,11 +98,18 @@ func (d *Direct) locate(ctx context.Context, e *errand, list []resolve.MX, secur
 			}
 			continue
 		}
-		s := server{name: mx.Host, target: h.Name, secure: secure && h.Secure}
-		s.addresses, err = d.allowed(ctx, h)
+		s := server{name: mx.Host, preference: mx.Preference, target: h.Name, secure: secure && h.Secure}
+		s.addresses, err = d.allowed(ctx, h, ours)
 		if err != nil {
 			e.note("%s: %v", mx.Host, err)
 			refused = err
+		}
+		if errors.Is(err, reach.ErrOurs) {
+			// That server is this machine: what stands behind it would come round to
+			// it (RFC 5321, 5.1).
+			last = int(mx.Preference) - 1
+			servers = slices.DeleteFunc(servers, func(s server) bool { return int(s.preference) > last })
+			continue
 		}
 		if len(s.addresses) > 0 {
 			servers = append(servers, s)
@@ -108,22 +122,34 @@ func (d *Direct) locate(ctx context.Context, e *errand, list []resolve.MX, secur
 		return nil, &Result{Class: Temporary, Enhanced: "4.4.3", Text: "the mail servers of " + e.domain + " could not be found: " + failed.Error(), Err: failed}
 	case errors.Is(refused, reach.ErrRefused):
 		return nil, &Result{Class: Permanent, Enhanced: "5.4.6", Text: fmt.Sprintf("the mail server of %s is at %v", e.domain, refused)}
+	case errors.Is(refused, errFamily):
+		return nil, &Result{Class: Temporary, Enhanced: "4.4.1", Text: fmt.Sprintf("the mail servers of %s have %v", e.domain, refused)}
 	case refused != nil:
 		return nil, &Result{Class: Temporary, Enhanced: "4.4.0", Text: refused.Error(), Err: refused}
 	}
 	return nil, &Result{Class: Permanent, Enhanced: "5.1.2", Text: "the mail servers of " + e.domain + " have no address"}
 }
 
+// errFamily means that a server has addresses that we do not connect to.
+var errFamily = errors.New("no address of the family that mail.ip_family or mail.source_ip leaves")
+
 // allowed returns the addresses of a host that may be connected to, IPv4 first.
 // IPv6 counts only where our own address has a name that confirms it: big
 // providers refuse what comes from any other. A host without IPv4 is tried
 // anyway.
-func (d *Direct) allowed(ctx context.Context, h resolve.Host) ([]netip.Addr, error) {
+func (d *Direct) allowed(ctx context.Context, h resolve.Host, ours []netip.Addr) ([]netip.Addr, error) {
+	if slices.ContainsFunc(slices.Concat(h.IPv4, h.IPv6), func(ip netip.Addr) bool { return slices.Contains(ours, ip) }) {
+		return nil, reach.ErrOurs
+	}
 	var list []netip.Addr
 	var refused error
 	add := func(family []netip.Addr) {
 		n := 0
 		for _, ip := range family {
+			if !d.Source.takes(ip) {
+				refused = errFamily
+				continue
+			}
 			if err := d.Guard.Check(ip); err != nil {
 				refused = err
 				continue
@@ -135,8 +161,21 @@ func (d *Direct) allowed(ctx context.Context, h resolve.Host) ([]netip.Addr, err
 		}
 	}
 	add(h.IPv4)
-	if len(h.IPv6) > 0 && (len(list) == 0 || d.hosts.hasIPv6(ctx, d.Resolver, h.IPv6[0], d.Now())) {
+	if len(h.IPv6) > 0 && (len(list) == 0 || d.hosts.hasIPv6(ctx, d.Resolver, d.Source, h.IPv6[0], d.Now())) {
 		add(h.IPv6)
 	}
 	return list, refused
+}
+
+// ours returns the addresses under which others see us, which behind a router no
+// interface of this machine has.
+func (d *Direct) ours(ctx context.Context) []netip.Addr {
+	if d.Guard.AllowPrivate {
+		return nil // a laboratory, where all may share one
+	}
+	h, err := d.Resolver.Host(ctx, d.EHLO)
+	if err != nil {
+		return nil // then nothing leads there
+	}
+	return slices.Concat(h.IPv4, h.IPv6)
 }

@@ -14,6 +14,7 @@ import (
 
 // conversation is one connection to a server.
 type conversation struct {
+	raw     net.Conn // the connection beneath any TLS
 	conn    net.Conn
 	r       *bufio.Reader
 	w       *bufio.Writer
@@ -25,19 +26,27 @@ type conversation struct {
 	tls     string
 	stage   string
 	expires time.Time // of the whole session
+	taken   int       // messages the server took on this connection
 }
 
-// open connects and reads the greeting. The connection is closed when ctx ends,
-// whatever it is waiting for.
+// open begins a conversation on a connection. The connection is closed when ctx
+// ends, whatever it is waiting for, and by the function that is returned.
 func open(ctx context.Context, conn net.Conn, limits Limits, trace func(Step)) (*conversation, func()) {
-	now := time.Now()
-	c := &conversation{conn: conn, limits: limits, start: now, trace: trace, stage: AtGreeting, expires: now.Add(limits.Session)}
+	c := &conversation{raw: conn, trace: trace, stage: AtGreeting}
 	c.use(conn)
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := c.attach(ctx, limits)
 	return c, func() {
 		stop()
 		c.conn.Close()
 	}
+}
+
+// attach gives the conversation limits and lets it end with ctx, until the
+// function that is returned is called: it reports whether that was in time.
+func (c *conversation) attach(ctx context.Context, limits Limits) func() bool {
+	c.start, c.limits = time.Now(), limits
+	c.expires = c.start.Add(limits.Session)
+	return context.AfterFunc(ctx, func() { c.raw.Close() })
 }
 
 // use moves the conversation to conn: the connection itself, or TLS over it.
@@ -189,8 +198,7 @@ func (c *conversation) body(b []byte) error {
 
 // quit takes leave. The message has been decided; nothing here matters.
 func (c *conversation) quit() {
-	const patience = 2 * time.Second
-	_, err := c.command("QUIT", "", min(patience, c.limits.Command))
+	_, err := c.command("QUIT", "", min(takesLeave, c.limits.Command))
 	if err != nil {
 		c.note(Step{Note: "the server did not answer QUIT, which does not matter"})
 	}

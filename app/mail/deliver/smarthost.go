@@ -31,8 +31,11 @@ type Smarthost struct {
 	EHLO     string         // our name
 	Roots    *x509.CertPool // nil for the system's
 	Limits   Limits
+	Patience Limits // for mail that nobody waits for; zero is Limits
 	Now      func() time.Time
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil for the network's
+
+	kept keeper
 }
 
 // Deliver sends one message. beforeDot is called when everything but the final
@@ -42,15 +45,29 @@ func (s *Smarthost) Deliver(ctx context.Context, e Envelope, beforeDot func() er
 	if err := e.check(s.EHLO); err != nil {
 		return Result{Class: Permanent, Stage: AtFrom, Enhanced: "5.6.0", Text: err.Error(), Err: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.Limits.Session)
+	limits := s.Limits
+	if e.Patient && s.Patience != (Limits{}) {
+		limits = s.Patience
+	}
+	ctx, cancel := context.WithTimeout(ctx, limits.Session)
 	defer cancel()
-	conn, err := s.connect(ctx)
+	for trace == nil && !e.Dry {
+		k := s.kept.take("")
+		if k == nil {
+			break
+		}
+		if r, ok := k.again(ctx, e, limits, s.Now, beforeDot); ok {
+			s.end(k, r)
+			return r
+		}
+	}
+	conn, err := s.connect(ctx, limits.Connect)
 	if err != nil {
 		return (&conversation{stage: AtConnect}).broken(e, err)
 	}
-	c, done := open(ctx, conn, s.Limits, trace)
-	defer done()
-	c.hidden = e.To
+	c := &conversation{raw: conn, trace: trace, stage: AtGreeting, hidden: e.To}
+	c.use(conn)
+	detach := c.attach(ctx, limits)
 	if trace != nil {
 		c.note(Step{Note: "connected to " + conn.RemoteAddr().String()})
 	}
@@ -58,14 +75,30 @@ func (s *Smarthost) Deliver(ctx context.Context, e Envelope, beforeDot func() er
 	if err == nil && refused == nil {
 		refused, err = c.transfer(e, s.Now, beforeDot)
 	}
-	switch {
-	case err != nil:
-		return c.broken(e, err)
-	case refused != nil:
-		c.quit()
-		return c.finished(*refused)
+	var r Result
+	if err != nil {
+		r = c.broken(e, err)
+	} else {
+		r = c.finished(*refused)
 	}
-	panic("unreachable: a session ends with a result or an error")
+	if trace != nil && err == nil {
+		c.quit()
+	}
+	detach()
+	s.end(&keptSession{conversation: c, host: s.Host, since: c.start}, r)
+	return r
+}
+
+// end keeps a session that took a message for the next, and closes any other.
+// The message has been decided: nobody waits for the answer to QUIT.
+func (s *Smarthost) end(k *keptSession, r Result) {
+	switch {
+	case r.Class == Sent && k.trace == nil && k.stage == AtDot && s.kept.put("", k, func() {}):
+	case r.Code == 0 || k.trace != nil:
+		k.conn.Close()
+	default:
+		go k.leave()
+	}
 }
 
 // Greet connects and logs in, and takes leave: Sent means that mail would be
@@ -73,7 +106,7 @@ func (s *Smarthost) Deliver(ctx context.Context, e Envelope, beforeDot func() er
 func (s *Smarthost) Greet(ctx context.Context) Result {
 	ctx, cancel := context.WithTimeout(ctx, s.Limits.Session)
 	defer cancel()
-	conn, err := s.connect(ctx)
+	conn, err := s.connect(ctx, s.Limits.Connect)
 	if err != nil {
 		return (&conversation{stage: AtConnect}).broken(Envelope{}, err)
 	}
@@ -104,8 +137,8 @@ func (e Envelope) check(ehlo string) error {
 	return nil
 }
 
-func (s *Smarthost) connect(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.Limits.Connect)
+func (s *Smarthost) connect(ctx context.Context, within time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	dial := s.Dial
 	if dial == nil {

@@ -72,6 +72,7 @@ func (c *conversation) transfer(e Envelope, now func() time.Time, beforeDot func
 		return nil, err
 	}
 	if r.code == 250 {
+		c.taken++
 		return refusal(Sent, r), nil
 	}
 	return recipientRefusal(r), nil
@@ -83,10 +84,14 @@ func refusal(class Class, r reply) *Result {
 }
 
 // senderRefusal is about us, not about the recipient: 5xx is for the queue to
-// count. 530 means that a login was due.
+// count. 530 means that a login was due, 552 that the size we told is too much
+// (RFC 1870, 6.1).
 func senderRefusal(r reply) *Result {
-	if r.code == 530 {
+	switch r.code {
+	case 530:
 		return refusal(Paused, r)
+	case 552:
+		return refusal(Permanent, r)
 	}
 	return refusal(Temporary, r)
 }

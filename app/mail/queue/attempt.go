@@ -94,12 +94,15 @@ func (d *delivery) run(ctx context.Context) deliver.Result {
 		}
 		cancel()
 	})()
-	e := deliver.Envelope{From: d.w.EnvFrom, To: d.w.Rcpt, Body: d.w.Body, NotAfter: d.w.NotAfter, Attempt: d.w.Attempts}
+	e := deliver.Envelope{
+		From: d.w.EnvFrom, To: d.w.Rcpt, Body: d.w.Body, NotAfter: d.w.NotAfter, Attempt: d.w.Attempts,
+		SignIn: d.w.Class == ClassSignIn, Patient: d.w.Class >= ClassRelayed,
+	}
 	return d.q.transport.Deliver(session, e, func() error { return d.markDot(session) })
 }
 
 func (d *delivery) markDot(ctx context.Context) error {
-	err := d.q.db.Update(ctx, func(tx *store.Tx) error { return tx.MarkDot(d.w.ID, d.w.Gen, d.q.now().Add(leaseFor)) })
+	err := d.q.db.Update(ctx, func(tx *store.Tx) error { return tx.MarkDot(d.w.ID, d.w.Gen, d.q.now().Add(leaseFor[d.w.Class])) })
 	if errors.Is(err, store.ErrNotFound) {
 		return errors.New("cancelled, or leased to another")
 	}

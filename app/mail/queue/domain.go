@@ -41,7 +41,7 @@ func (q *Queue) learnDomain(tx *store.Tx, domain string, r deliver.Result) error
 		return err
 	}
 	now := q.now()
-	if !r.TransportDown() {
+	if !r.TransportDown() && !r.Throttled() {
 		if known.Failures > 0 {
 			_, err = tx.EndBackOff(domain)
 		}

@@ -31,15 +31,11 @@ const (
 )
 
 const (
-	workers  = 8
-	reserved = 2 // of them for sign-in mail alone
+	workers = 8
 	// Sessions with the servers of one domain at a time, where there is no
 	// smarthost: servers count them.
 	perDomain        = 2
 	relayedPerDomain = 1
-	// leaseFor is longer than any session may take, so that a live worker never
-	// loses its lease.
-	leaseFor = 5 * time.Minute
 	// margin is what a mail needs to be of use after it has arrived.
 	margin = time.Minute
 	// stopWithin is how long a stop waits for sessions past the final dot.
@@ -52,6 +48,17 @@ const (
 	// another one has queued or died with.
 	lookForOrphans = 5 * time.Second
 )
+
+// atMost is how many workers a class may have together with those behind it: two
+// are for sign-in mail alone, two more for what people are told, however slow
+// the servers are to which apps send.
+var atMost = [classes]int{ClassSignIn: workers, ClassNotice: workers - 2, ClassRelayed: workers - 4, ClassReport: workers - 4}
+
+// leaseFor is longer than a session of that class may take, and than it may take
+// from the final dot on, so that a live worker never loses its lease.
+var leaseFor = [classes]time.Duration{
+	ClassSignIn: 5 * time.Minute, ClassNotice: 5 * time.Minute, ClassRelayed: 30 * time.Minute, ClassReport: 30 * time.Minute,
+}
 
 // Transport is a way out: how a message is handed on.
 type Transport struct {
@@ -239,12 +246,14 @@ func (q *Queue) claimAll(ctx context.Context, sending *sync.WaitGroup) time.Dura
 func (q *Queue) takeWorker(class int) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	all := 0
-	for _, n := range q.busy {
+	all, behind := 0, 0
+	for c, n := range q.busy {
 		all += n
+		if c >= class {
+			behind += n
+		}
 	}
-	others := all - q.busy[ClassSignIn]
-	if all >= workers || class != ClassSignIn && others >= workers-reserved {
+	if all >= workers || behind >= atMost[class] {
 		return idle
 	}
 	if pause := q.way.pause(q.now(), all); pause > 0 {
@@ -293,7 +302,7 @@ func (q *Queue) claim(ctx context.Context, class int) (store.Work, error) {
 	full := q.full(class)
 	err := q.db.Update(ctx, func(tx *store.Tx) (err error) {
 		now := q.now()
-		w, err = tx.ClaimMessage(class, q.owner, full, now, now.Add(leaseFor), func(m store.Message) time.Time {
+		w, err = tx.ClaimMessage(class, q.owner, full, now, now.Add(leaseFor[class]), func(m store.Message) time.Time {
 			return now.Add(retryIn(m.Class, m.Attempts))
 		})
 		return err

@@ -22,6 +22,9 @@ import (
 // ErrRefused means that an address is not for strangers to choose.
 var ErrRefused = errors.New("an address that mail does not go to")
 
+// ErrOurs, which is ErrRefused too, means that an address is this machine's.
+var ErrOurs = fmt.Errorf("%w: it is ours", ErrRefused)
+
 // Guard says which addresses may be connected to.
 type Guard struct {
 	AllowPrivate bool // all of them
@@ -63,7 +66,7 @@ func (g Guard) Check(ip netip.Addr) error {
 	}
 	for _, a := range own {
 		if n, ok := a.(*net.IPNet); ok && n.IP.Equal(ip.AsSlice()) {
-			return fmt.Errorf("%s: %w: it is ours", ip, ErrRefused)
+			return fmt.Errorf("%s: %w", ip, ErrOurs)
 		}
 	}
 	return nil

@@ -46,6 +46,10 @@ const (
 
 // Resolver asks. Make it with New.
 type Resolver struct {
+	// TrustAD believes the validation of servers on other machines too: for a
+	// resolver that nobody can come between.
+	TrustAD bool
+
 	servers []string
 	now     func() time.Time
 
@@ -67,7 +71,7 @@ type cached struct {
 // Answer is what DNS says. No records means that the name has none of that type.
 type Answer struct {
 	Records []dnsmessage.ResourceBody
-	// Secure says that a resolver on this machine validated every part of it.
+	// Secure says that a resolver that is trusted validated every part of it.
 	Secure bool
 	// Name is the name at the end of the chain of CNAMEs, without its last dot.
 	Name string
@@ -111,10 +115,14 @@ func systemServers(path string) []string {
 // Servers returns the addresses that are asked.
 func (r *Resolver) Servers() []string { return slices.Clone(r.servers) }
 
-// Trusted reports whether validation by a server is believed.
-func Trusted(server string) bool {
+// forwarder is the resolver that Docker puts into a container: it looks local,
+// but hands on what some other machine says without validating it.
+var forwarder = netip.AddrFrom4([4]byte{127, 0, 0, 11})
+
+// trusts reports whether validation by a server is believed.
+func (r *Resolver) trusts(server string) bool {
 	at, err := netip.ParseAddrPort(server)
-	return err == nil && at.Addr().Unmap().IsLoopback()
+	return r.TrustAD || err == nil && at.Addr().Unmap().IsLoopback() && at.Addr().Unmap() != forwarder
 }
 
 // Lookup asks for the records of one type. It follows CNAMEs. The error is
@@ -236,7 +244,7 @@ func (r *Resolver) ask(ctx context.Context, q question) (*dnsmessage.Message, bo
 			case err != nil:
 				why = err
 			case m.RCode == dnsmessage.RCodeSuccess, m.RCode == dnsmessage.RCodeNameError:
-				return m, m.AuthenticData && Trusted(server), nil
+				return m, m.AuthenticData && r.trusts(server), nil
 			default:
 				why = fmt.Errorf("%s says %s", server, strings.TrimPrefix(m.RCode.String(), "RCode"))
 			}
