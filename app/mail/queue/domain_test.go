@@ -199,3 +199,27 @@ func TestAServerThatRefusesUsIsAskedThreeTimes(t *testing.T) {
 		})
 	}
 }
+
+// Row 2: what a server says of us, at whatever stage, is for the whole domain.
+func TestADomainThatWantsLessMailGetsLess(t *testing.T) {
+	runWay(t, direct, func(n int, _ deliver.Envelope) deliver.Result {
+		if n == 1 {
+			return deliver.Result{Class: deliver.Temporary, Stage: deliver.AtFrom, Code: 451, Enhanced: "4.7.650", Text: "rate limited"}
+		}
+		return sent
+	}, func(h *house) {
+		h.addTo("a@else.example", "first", queue.ClassRelayed, 48*time.Hour)
+		time.Sleep(time.Second)
+		h.addTo("b@else.example", "second", queue.ClassRelayed, 48*time.Hour)
+		time.Sleep(50 * time.Second)
+		if n := h.tries(); n != 1 {
+			t.Errorf("tried %d times within a minute, want once", n)
+		}
+		time.Sleep(6 * time.Minute)
+		h.want("first", "sent")
+		h.want("second", "sent")
+		if w := h.message("first"); w.Attempts != 2 {
+			t.Errorf("%d attempts, want 2: it was offered", w.Attempts)
+		}
+	})
+}
