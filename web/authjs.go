@@ -2,7 +2,7 @@ package web
 
 import (
 	"encoding/json"
-	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -78,11 +78,7 @@ func (s *Server) authAPI() http.Handler {
 // noAction answers what there is not, other methods among it: HEAD spends
 // nothing and shows nothing.
 func noAction(w http.ResponseWriter, r *http.Request, st site) error {
-	if st.dialect.Version == "v4" {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	} else {
-		w.Header().Set("Content-Type", st.dialect.JSON)
-	}
+	w.Header().Set("Content-Type", st.dialect.BadRequestType)
 	w.WriteHeader(http.StatusBadRequest)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write([]byte(st.dialect.BadRequest)) // whoever asked has gone away
@@ -127,35 +123,41 @@ func (s *Server) siteOf(r *http.Request) (site, bool) {
 			st.origin = s.Origin.Scheme + "://" + r.Host
 		}
 	}
-	return st, true
+	return st.learned(r), true
 }
 
 // ownSite is the site of our own pages.
 func (s *Server) ownSite() site {
 	secure := s.Origin.Scheme == "https"
-	return site{origin: s.Origin.Scheme + "://" + s.Origin.Host, secure: secure, dialect: authjs.V5, names: authjs.V5.Names(secure)}
+	return site{origin: s.Origin.Scheme + "://" + s.Origin.Host, secure: secure, dialect: authjs.Own, names: authjs.Own.Names(secure)}
 }
-
-// dialectCookie remembers what an App's client speaks, where the configuration
-// leaves it open.
-const dialectCookie = "gatelodge-client"
 
 func (s *Server) appSite(r *http.Request, place apps.Place) site {
 	st := site{app: place.App, origin: place.Origin, secure: strings.HasPrefix(place.Origin, "https:"), dialect: place.App.Dialect}
-	if st.dialect == authjs.Auto {
-		if c, err := r.Cookie(dialectCookie); err == nil && c.Value != "auto" {
-			if d := authjs.ByVersion(c.Value); d != nil {
-				st.dialect = d
-			}
+	st.names = st.dialect.Names(st.secure)
+	return st.learned(r)
+}
+
+// dialectCookie remembers what a site's client speaks, where the configuration
+// leaves it open.
+const dialectCookie = "gatelodge-client"
+
+// learned is the site in the dialect that its client was heard to speak.
+func (st site) learned(r *http.Request) site {
+	if !st.dialect.Learns {
+		return st
+	}
+	if c, err := r.Cookie(st.private(dialectCookie)); err == nil {
+		if d := authjs.ByVersion(c.Value); d != nil && !d.Learns {
+			st.dialect, st.names = d, d.Names(st.secure)
 		}
 	}
-	st.names = st.dialect.Names(st.secure)
 	return st
 }
 
 // learn tells the dialect of a client by how it posts, and remembers it.
 func (s *Server) learn(w http.ResponseWriter, r *http.Request, st site) site {
-	if st.app == nil || st.app.Dialect != authjs.Auto {
+	if !st.configured().Learns {
 		return st
 	}
 	var d *authjs.Dialect
@@ -169,51 +171,57 @@ func (s *Server) learn(w http.ResponseWriter, r *http.Request, st site) site {
 	}
 	if d != st.dialect {
 		st.dialect, st.names = d, d.Names(st.secure)
-		s.siteCookie(w, st, dialectCookie, d.Version, 0)
+		s.siteCookie(w, st, st.private(dialectCookie), d.Version, 0)
 	}
 	return st
 }
 
-// readers are the dialects whose session cookie counts at a site.
-func (st site) readers() []*authjs.Dialect {
-	if st.app.Dialect == authjs.Auto {
-		return []*authjs.Dialect{authjs.V5, authjs.V4}
+// configured is the dialect before anything was learned.
+func (st site) configured() *authjs.Dialect {
+	if st.app == nil {
+		return authjs.Own
 	}
-	return []*authjs.Dialect{st.dialect}
+	return st.app.Dialect
+}
+
+// private is the name of a cookie of ours at a site. On https no sibling can set
+// one of that name.
+func (st site) private(name string) string {
+	if st.secure {
+		return "__Host-" + name
+	}
+	return name
 }
 
 // writers are the dialects whose session cookie is set: both generations' while
 // nobody knows which one an App with a secret will read.
 func (st site) writers() []*authjs.Dialect {
-	if st.dialect != authjs.Auto {
+	if len(st.app.Secrets) == 0 {
 		return []*authjs.Dialect{st.dialect}
 	}
-	if len(st.app.Secrets) == 0 {
-		return []*authjs.Dialect{authjs.V5}
-	}
-	return []*authjs.Dialect{authjs.V5, authjs.V4}
+	return st.dialect.All()
 }
 
-// csrf is the double-submit cookie of the site. An App that shares secrets makes
-// the same one itself.
-func (s *Server) csrf(st site) authjs.CSRF {
-	if st.app == nil {
+// csrf is the double-submit cookie of a dialect at the site. An App that shares
+// secrets makes the same one itself.
+func (s *Server) csrf(st site, d *authjs.Dialect) authjs.CSRF {
+	switch {
+	case st.app == nil:
 		return authjs.CSRF{Secret: s.csrfSecret("")}
-	}
-	if len(st.app.Secrets) == 0 {
+	case len(st.app.Secrets) == 0:
 		return authjs.CSRF{Secret: s.csrfSecret(st.app.Name)}
+	case d.AllSecrets:
+		return authjs.CSRF{Secret: strings.Join(st.app.Secrets, ",")}
 	}
-	if st.dialect.Version == "v4" {
-		return authjs.CSRF{Secret: st.app.Secrets[0]}
-	}
-	return authjs.CSRF{Secret: strings.Join(st.app.Secrets, ",")}
+	return authjs.CSRF{Secret: st.app.Secrets[0]}
 }
 
 func (s *Server) csrfSecret(app string) string { return string(secret.MAC(s.SignKey, "csrf", app)) }
 
 // ownForm reports whether a POST comes from a page of the site itself: browsers
 // say so, and where they do not the token has to prove it. So a token that went
-// stale in an open tab does no harm, and another site's form none either.
+// stale in an open tab does no harm, and another site's form none either. A
+// program that shows its token in a header has no cookies to be misused.
 func (s *Server) ownForm(r *http.Request, st site, token string) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin":
@@ -224,12 +232,32 @@ func (s *Server) ownForm(r *http.Request, st site, token string) bool {
 	if origin := r.Header.Get("Origin"); origin != "" && origin != "null" {
 		return st.has(origin)
 	}
-	cookie, err := r.Cookie(st.names.CSRF)
-	if err != nil || token == "" {
+	if bearer(r) != "" {
+		return true
+	}
+	if token == "" {
 		return false
 	}
+	for _, d := range st.configured().All() {
+		if known := s.csrfCookie(r, st, d); known != "" && secret.Equal([]byte(token), []byte(known)) {
+			return true
+		}
+	}
+	return false
+}
+
+// csrfCookie returns the token in a dialect's cookie, or "" when there is none of
+// ours.
+func (s *Server) csrfCookie(r *http.Request, st site, d *authjs.Dialect) string {
+	cookie, err := r.Cookie(d.Names(st.secure).CSRF)
+	if err != nil {
+		return ""
+	}
 	value, err := url.QueryUnescape(cookie.Value)
-	return err == nil && secret.Equal([]byte(token), []byte(s.csrf(st).Token(value)))
+	if err != nil {
+		return ""
+	}
+	return s.csrf(st, d).Token(value)
 }
 
 // has reports whether an origin is one of the site's.
@@ -241,15 +269,10 @@ func (st site) has(origin string) bool {
 // csrfToken returns the token of the site's cookie. A cookie that is missing or
 // not ours is made anew.
 func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request, st site) string {
-	c := s.csrf(st)
-	if cookie, err := r.Cookie(st.names.CSRF); err == nil {
-		if value, err := url.QueryUnescape(cookie.Value); err == nil {
-			if token := c.Token(value); token != "" {
-				return token
-			}
-		}
+	if token := s.csrfCookie(r, st, st.dialect); token != "" {
+		return token
 	}
-	token, value := c.New()
+	token, value := s.csrf(st, st.dialect).New()
 	s.siteCookie(w, st, st.names.CSRF, url.QueryEscape(value), 0)
 	return token
 }
@@ -282,13 +305,31 @@ func wantsJSON(r *http.Request) bool {
 	return r.Header.Get("X-Auth-Return-Redirect") != "" || r.PostForm.Get("json") == "true"
 }
 
+// ofProgram reports whether a POST is a program's: JSON instead of a form. No page
+// of another site can send that without asking first, and we do not allow it.
+func ofProgram(r *http.Request) bool {
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return r.Method == http.MethodPost && strings.EqualFold(strings.TrimSpace(kind), "application/json")
+}
+
+// addressJSON is the answer to a POST: clients read the address, programs also the
+// error.
+type addressJSON struct {
+	URL   string `json:"url"`
+	Error string `json:"error,omitempty"`
+}
+
 // lead answers a POST with an address: as JSON to a client, else by leading
 // there. The address is absolute: clients take it apart.
 func (s *Server) lead(w http.ResponseWriter, r *http.Request, st site, status int, to string) error {
-	if r.Method == http.MethodPost && wantsJSON(r) {
-		return s.authJSON(w, st, status, struct {
-			URL string `json:"url"`
-		}{to})
+	switch {
+	case r.Method == http.MethodPost && wantsJSON(r):
+		if st.dialect.Located {
+			w.Header().Set("Location", to)
+		}
+		return s.authJSON(w, st, status, addressJSON{URL: to})
+	case ofProgram(r):
+		return s.authJSON(w, st, status, addressJSON{URL: to})
 	}
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusFound)
@@ -310,8 +351,7 @@ func (s *Server) authJSON(w http.ResponseWriter, st site, status int, v any) err
 func (s *Server) tell(w http.ResponseWriter, r *http.Request, st site, o authjs.Outcome, code string) error {
 	a := st.dialect.Answers[o]
 	to := st.base(a.Page)
-	// v5 leads to an App's own page at once; v4 by way of ours.
-	if st.app != nil && st.dialect.Version != "v4" {
+	if st.app != nil && st.dialect.Direct {
 		switch {
 		case a.Page == "signin" && st.app.Pages.SignIn != "":
 			to = st.origin + st.app.Pages.SignIn
@@ -319,11 +359,16 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, st site, o authjs.
 			to = st.origin + st.app.Pages.Error
 		}
 	}
-	return s.lead(w, r, st, a.Status, to+"?"+a.Query(st.provider, code))
+	to += "?" + a.Query(st.provider, code)
+	if ofProgram(r) && !wantsJSON(r) {
+		return s.authJSON(w, st, authjs.Programs[o], addressJSON{URL: to, Error: authjs.V5.Answers[o].Word(code)})
+	}
+	return s.lead(w, r, st, a.Status, to)
 }
 
 // failAuth answers what went wrong here or cannot be had: a client must be able
-// to read an address from every answer to a POST.
+// to read an address from every answer to a POST, and people must be able to read
+// a page.
 func (s *Server) failAuth(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
 	setRetry(w, f)
 	st, ok := s.siteOf(r)
@@ -331,18 +376,27 @@ func (s *Server) failAuth(w http.ResponseWriter, r *http.Request, f *fault.Fault
 		s.failAPI(w, r, f)
 		return
 	}
+	action, provider, _ := strings.Cut(r.URL.Path[len(authBase):], "/")
+	st.provider = provider
 	var err error
 	switch {
-	case r.Method == http.MethodPost && errors.Is(f, errTooLarge):
-		s.failAPI(w, r, f)
-	case r.Method == http.MethodPost:
-		st = s.learn(w, r, st)
-		err = s.tell(w, r, st, authjs.Broken, "")
-	default:
+	case slices.Contains([]string{"session", "csrf", "providers", "_log", "webauthn-options"}, action):
 		err = s.authJSON(w, st, f.Kind.Status(), struct {
 			Message   string `json:"message"`
 			Reference string `json:"reference"`
 		}{s.say(s.printer(r), f, ".text"), reference(r)})
+	case r.Method == http.MethodPost && (wantsJSON(r) || ofProgram(r) || r.Header.Get("Sec-Fetch-Mode") == "cors"):
+		st = s.learn(w, r, st)
+		a := st.dialect.Answers[authjs.Broken]
+		err = s.authJSON(w, st, f.Kind.Status(), addressJSON{URL: st.base(a.Page) + "?" + a.Query(provider, ""), Error: f.Text})
+	case st.app != nil && st.app.Pages.Error != "":
+		err = s.lead(w, r, st, http.StatusFound, st.origin+st.app.Pages.Error+"?error=Configuration")
+	default:
+		p := s.printer(r)
+		err = s.renderSite(w, r, st, f.Kind.Status(), "error.html", ErrorPage{
+			Layout: s.siteLayout(r, st), Heading: s.say(p, f, ".title"), Text: s.say(p, f, ".text"),
+			Next: Link{Text: p.Say("error.back_to_sign_in"), Href: authBase + "signin"}, Ref: s.ref(r, f),
+		})
 	}
 	if err != nil {
 		s.Log.ErrorContext(r.Context(), "the error answer failed", "ref", reference(r), "err", err)
@@ -350,11 +404,35 @@ func (s *Server) failAuth(w http.ResponseWriter, r *http.Request, f *fault.Fault
 }
 
 // readAuthForm reads a POST to the session API and reports whether it comes from
-// the site's own page.
+// the site's own page, or from a program.
 func (s *Server) readAuthForm(w http.ResponseWriter, r *http.Request, st site) (site, bool, error) {
-	if err := r.ParseForm(); err != nil {
+	own := false
+	if ofProgram(r) {
+		if err := readJSONForm(r); err != nil {
+			return st, false, err
+		}
+		own = r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == ""
+	} else if err := r.ParseForm(); err != nil {
 		return st, false, badForm(err)
 	}
 	st = s.learn(w, r, st)
-	return st, s.ownForm(r, st, r.PostForm.Get("csrfToken")), nil
+	return st, own || s.ownForm(r, st, r.PostForm.Get("csrfToken")), nil
+}
+
+// readJSONForm reads a JSON object as the form it stands for.
+func readJSONForm(r *http.Request) error {
+	var fields map[string]any
+	if err := json.NewDecoder(r.Body).Decode(&fields); err != nil {
+		return badForm(err)
+	}
+	r.PostForm = make(url.Values)
+	for name, value := range fields {
+		switch v := value.(type) {
+		case string:
+			r.PostForm.Set(name, v)
+		case bool, float64:
+			r.PostForm.Set(name, fmt.Sprint(v))
+		}
+	}
+	return nil
 }

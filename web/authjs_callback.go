@@ -25,7 +25,7 @@ func (s *Server) getAuthCallback(w http.ResponseWriter, r *http.Request, st site
 	switch {
 	case st.provider == handOffID && st.app != nil:
 		return s.arrive(w, r, st)
-	case slices.Contains(authjs.Emails, st.provider):
+	case slices.Contains(authjs.Emails, st.provider) && s.offers(st, st.provider):
 		return s.getMailedLink(w, r, st)
 	}
 	return s.tell(w, r, st, authjs.UpstreamLost, "")
@@ -51,7 +51,7 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request, st site) error {
 		return err
 	}
 	s.csrfToken(w, r, st)
-	return s.lead(w, r, st, http.StatusFound, s.landing(w, r, st))
+	return s.lead(w, r, st, http.StatusFound, st.onward(cur.User, cur.Session, s.landing(w, r, st)))
 }
 
 // getMailedLink opens a link that was asked for at an App's address. In the
@@ -98,7 +98,7 @@ func sameAddress(typed, norm string) bool {
 func (s *Server) followed(w http.ResponseWriter, r *http.Request, st site, out login.Outcome, err error, to string) error {
 	f, ok := errors.AsType[*fault.Fault](err)
 	switch {
-	case errors.Is(err, apps.ErrNotAllowed), errors.Is(err, account.ErrAccessClosed):
+	case errors.Is(err, apps.ErrNotAllowed), errors.Is(err, account.ErrAccessClosed), errors.Is(err, account.ErrClosing):
 		s.refused(r, f)
 		return s.tell(w, r, st, authjs.Denied, "")
 	case ok && f.Kind == fault.Gone:
@@ -113,7 +113,7 @@ func (s *Server) followed(w http.ResponseWriter, r *http.Request, st site, out l
 	if err := s.signInSite(w, r, st, out); err != nil {
 		return err
 	}
-	return s.lead(w, r, st, http.StatusFound, to)
+	return s.lead(w, r, st, http.StatusFound, st.onward(out.User, out.Session, to))
 }
 
 // toOurs leads from an App's address to a page of ours, with a sealed word about
@@ -140,10 +140,13 @@ func (s *Server) postAuthCallback(w http.ResponseWriter, r *http.Request, st sit
 	if err != nil {
 		return err
 	}
-	s.landing(w, r, st)
+	to := s.landing(w, r, st)
 	s.csrfToken(w, r, st)
-	if !own {
+	switch {
+	case !own:
 		return s.tell(w, r, st, authjs.BadForm, "")
+	case st.provider == passwordID && s.offers(st, passwordID):
+		return s.postCredentials(w, r, st, to)
 	}
 	return s.tell(w, r, st, authjs.NoProvider, "")
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"github.com/gorilla/securecookie"
 
 	"gatelodge/app/login"
+	"gatelodge/app/secret"
 )
 
 // siteCookie sets a cookie of the session API for as long as the browser is
@@ -34,6 +36,51 @@ func (s *Server) setAppSession(w http.ResponseWriter, st site, name, value strin
 	})
 }
 
+// dropSiteSession removes every cookie of a session at the site.
+func (s *Server) dropSiteSession(w http.ResponseWriter, st site, names []string) {
+	for _, name := range names {
+		s.dropSiteCookie(w, st, name)
+	}
+	if st.app != nil && st.secure && len(names) > 0 {
+		s.dropSiteCookie(w, st, st.private(vouchCookie))
+	}
+}
+
+// vouchCookie stands beside an App's session cookie on https, where a page of a
+// sibling's can plant a session cookie of its own: the prefix __Secure-, which the
+// clients look for, does not forbid that. The name of this one does, so a session
+// that it does not vouch for came from elsewhere.
+const vouchCookie = "gatelodge-own"
+
+// voucher is what vouches for a token, and is no part of it.
+func voucher(token string) string {
+	return base64.RawURLEncoding.EncodeToString(secret.MAC([]byte(token), "vouch")[:15])
+}
+
+// vouched reports whether a session cookie that a browser shows at an App's
+// address was set there by us. Only browsers are tricked so: of programs, which say
+// nothing of where they are, and of tokens that were made before we took over, no
+// more is asked than the token.
+func (st site) vouched(r *http.Request, token string) bool {
+	if !st.secure {
+		return true
+	}
+	if cookie, err := r.Cookie(st.private(vouchCookie)); err == nil {
+		return secret.Equal([]byte(cookie.Value), []byte(voucher(token)))
+	}
+	_, ours := secret.Hash(token)
+	return !ours || r.Header.Get("Sec-Fetch-Site") == ""
+}
+
+// siteDevice returns the token by which people know this browser again at a site.
+func (s *Server) siteDevice(r *http.Request, st site) string {
+	cookie, err := r.Cookie(st.private(deviceCookie))
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
 // readAttempt returns the attempt this browser is in at the site.
 func (s *Server) readAttempt(r *http.Request, st site) attempt {
 	if st.app == nil {
@@ -42,8 +89,9 @@ func (s *Server) readAttempt(r *http.Request, st site) attempt {
 	var a attempt
 	cookie, err := r.Cookie(st.names.State)
 	if err != nil || s.cookies.open(st.names.State, cookie.Value, &a) != nil {
-		return attempt{}
+		a = attempt{}
 	}
+	a.Device = s.siteDevice(r, st)
 	return a
 }
 

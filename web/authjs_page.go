@@ -16,31 +16,41 @@ import (
 // are "something went wrong".
 var authErrors = []string{
 	"Configuration", "AccessDenied", "Verification", "CredentialsSignin", "SessionRequired", "OAuthAccountNotLinked",
-	"OAuthCallbackError", "EmailSignin", "MissingCSRF",
+	"OAuthCallbackError", "EmailSignin", "MissingCSRF", "rate_limited", "account_disabled", "totp_required",
 }
 
 // signInErrors are those that the sign-in page tells.
-var signInErrors = []string{"CredentialsSignin", "SessionRequired", "OAuthAccountNotLinked", "OAuthCallbackError", "EmailSignin", "MissingCSRF"}
+var signInErrors = authErrors[3:]
+
+// said returns the error in a query, and where a code says more than the error, the
+// code.
+func said(q url.Values) string {
+	if code := q.Get("code"); q.Get("error") == "CredentialsSignin" && slices.Contains(signInErrors, code) {
+		return code
+	}
+	return q.Get("error")
+}
 
 // getAuthSignIn leads to where people sign in: the App's own page, or ours,
 // which hands over at once whoever is signed in with us.
 func (s *Server) getAuthSignIn(w http.ResponseWriter, r *http.Request, st site) error {
 	to := s.landing(w, r, st)
 	s.csrfToken(w, r, st)
-	said := r.URL.Query().Get("error")
 	if st.app != nil && st.app.Pages.SignIn != "" {
 		q := "?callbackUrl=" + url.QueryEscape(to)
-		if said != "" {
-			q += "&error=" + url.QueryEscape(said)
+		for _, name := range []string{"error", "code"} {
+			if value := r.URL.Query().Get(name); value != "" {
+				q += "&" + name + "=" + url.QueryEscape(value)
+			}
 		}
 		return s.lead(w, r, st, http.StatusFound, st.origin+st.app.Pages.SignIn+q)
 	}
-	more := ""
-	if slices.Contains(signInErrors, said) {
-		more = "&error=" + said
+	problem, more := said(r.URL.Query()), ""
+	if slices.Contains(signInErrors, problem) {
+		more = "&error=" + problem
 	}
 	if st.app == nil {
-		return s.ownSignIn(w, r, st, to, said)
+		return s.ownSignIn(w, r, st, to, problem)
 	}
 	v, err := s.visitor(r, st)
 	if err != nil {
@@ -61,11 +71,11 @@ func (s *Server) getAuthSignIn(w http.ResponseWriter, r *http.Request, st site) 
 }
 
 // ownSignIn leads to our sign-in page from our own session API.
-func (s *Server) ownSignIn(w http.ResponseWriter, r *http.Request, st site, to, said string) error {
+func (s *Server) ownSignIn(w http.ResponseWriter, r *http.Request, st site, to, problem string) error {
 	a := s.cookies.readLogin(r)
 	a.Return = localOf(st, to)
-	if slices.Contains(signInErrors, said) {
-		a.Notice = authSentence(said)
+	if slices.Contains(signInErrors, problem) {
+		a.Notice = authSentence(problem)
 	}
 	if err := s.cookies.saveLogin(w, a); err != nil {
 		return err
@@ -118,7 +128,7 @@ func (s *Server) getVerifyRequest(w http.ResponseWriter, r *http.Request, st sit
 		return s.lead(w, r, st, http.StatusFound, st.origin+"/signin/code")
 	}
 	if page := st.app.Pages.VerifyRequest; page != "" {
-		if r.URL.RawQuery != "" && st.dialect.Version != "v4" {
+		if r.URL.RawQuery != "" && st.dialect.Direct {
 			page += "?" + r.URL.Query().Encode()
 		}
 		return s.lead(w, r, st, http.StatusFound, st.origin+page)

@@ -82,7 +82,9 @@ func (s *Server) visitor(r *http.Request, st site) (visitor, error) {
 		return s.appVisitor(r, st)
 	}
 	v := visitor{token: s.cookies.sessionToken(r)}
-	if v.token == "" {
+	if v.token != "" {
+		v.showing = s.ownCookies
+	} else {
 		v.token, v.bearer = bearer(r), true
 	}
 	if v.token == "" {
@@ -90,9 +92,6 @@ func (s *Server) visitor(r *http.Request, st site) (visitor, error) {
 	}
 	cur, err := s.Sessions.Resume(r.Context(), v.token, s.ipOf(r))
 	if errors.Is(err, session.ErrNone) {
-		if !v.bearer {
-			v.showing = []string{s.cookies.name(sessionCookie)}
-		}
 		return v, nil
 	}
 	v.Current, v.in, v.stale = cur, err == nil, cur.Renewed
@@ -121,7 +120,7 @@ func (s *Server) appVisitor(r *http.Request, st site) (visitor, error) {
 	var v visitor
 	cookies := r.Cookies()
 	var found visitor
-	for _, d := range st.readers() {
+	for _, d := range st.configured().All() {
 		name := d.Names(st.secure).Session
 		carried := authjs.Join(cookies, name)
 		v.showing = append(v.showing, carried.Names...)
@@ -133,7 +132,7 @@ func (s *Server) appVisitor(r *http.Request, st site) (visitor, error) {
 			if err != nil {
 				return v, err
 			}
-			if got.in {
+			if got.in && st.vouched(r, got.token) {
 				got.stale = got.stale || carried.Leftovers(name) != nil
 				found = got
 				break
@@ -141,7 +140,7 @@ func (s *Server) appVisitor(r *http.Request, st site) (visitor, error) {
 		}
 	}
 	if text := bearer(r); len(v.showing) == 0 && text != "" {
-		for _, d := range st.readers() {
+		for _, d := range st.configured().All() {
 			got, err := s.appSession(r, st, d, text)
 			if err != nil || got.in {
 				got.bearer = true
@@ -193,9 +192,7 @@ func (s *Server) appSession(r *http.Request, st site, d *authjs.Dialect, value s
 // where what they say has changed, removed where they open nothing.
 func (s *Server) describe(w http.ResponseWriter, st site, v visitor) ([]byte, error) {
 	if !v.in {
-		for _, name := range v.showing {
-			s.dropSiteCookie(w, st, name)
-		}
+		s.dropSiteSession(w, st, v.showing)
 		return []byte(st.dialect.SignedOut), nil
 	}
 	if v.stale && !v.bearer {
@@ -232,6 +229,9 @@ func (s *Server) setSiteSession(w http.ResponseWriter, st site, v visitor) error
 		}
 		kept[name] = true
 		s.setAppSession(w, st, name, value, v.Session.ExpiresAt)
+	}
+	if st.secure {
+		s.setAppSession(w, st, st.private(vouchCookie), voucher(v.token), v.Session.ExpiresAt)
 	}
 	for _, name := range v.showing {
 		if !kept[name] {
@@ -333,4 +333,19 @@ func (s *Server) postLog(w http.ResponseWriter, r *http.Request, st site) error 
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// getWebAuthnOptions begins the ceremony of a passkey, of which there is none yet:
+// it says so in the words that the client expects.
+func (s *Server) getWebAuthnOptions(w http.ResponseWriter, r *http.Request, st site) error {
+	if !st.dialect.Passkeys {
+		return noAction(w, r, st)
+	}
+	problem := "Invalid request"
+	if action := r.URL.Query().Get("action"); action != "" && action != "register" && action != "authenticate" {
+		problem = "Invalid action"
+	}
+	return s.authJSON(w, st, http.StatusBadRequest, struct {
+		Error string `json:"error"`
+	}{problem})
 }

@@ -1,10 +1,14 @@
 package web
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"gatelodge/app/account"
 	"gatelodge/app/apps"
@@ -12,6 +16,8 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
 	"gatelodge/app/secret"
+	"gatelodge/app/session"
+	"gatelodge/store"
 )
 
 // providerJSON is a way to sign in as clients list it.
@@ -23,32 +29,73 @@ type providerJSON struct {
 	CallbackURL string `json:"callbackUrl"`
 }
 
-// providers lists the ways to sign in at a site.
-func (s *Server) providers(st site) []providerJSON {
+// passwordID is the way to sign in by a password.
+const passwordID = "credentials"
+
+// ways lists every way to sign in that there is at a site.
+func (s *Server) ways(st site) []providerJSON {
 	var list []providerJSON
 	add := func(id, name, kind string) {
-		if st.app != nil && len(st.app.Providers) > 0 && !slices.Contains(st.app.Providers, id) {
-			return
-		}
 		list = append(list, providerJSON{ID: id, Name: name, Type: kind, SigninURL: st.base("signin/" + id), CallbackURL: st.base("callback/" + id)})
 	}
-	emails := st.dialect.Emails
-	if st.app != nil && len(st.app.Providers) > 0 {
-		emails = authjs.Emails
+	if s.Passwords {
+		add(passwordID, "Password", "credentials")
 	}
-	for _, id := range emails {
+	for _, id := range authjs.Emails {
 		add(id, "Email", "email")
 	}
 	return list
 }
 
-// getProviders answers the ways to sign in, by id.
-func (s *Server) getProviders(w http.ResponseWriter, _ *http.Request, st site) error {
-	byID := make(map[string]providerJSON)
-	for _, p := range s.providers(st) {
-		byID[p.ID] = p
+// providers lists the ways to sign in at a site as its clients are told: those an
+// App names, in its order, else all, mail by the names its generation uses.
+func (s *Server) providers(st site) []providerJSON {
+	all := s.ways(st)
+	var list []providerJSON
+	if st.app != nil && len(st.app.Providers) > 0 {
+		for _, id := range st.app.Providers {
+			if n := slices.IndexFunc(all, func(p providerJSON) bool { return p.ID == id }); n >= 0 {
+				list = append(list, all[n])
+			}
+		}
+		return list
 	}
-	return s.authJSON(w, st, http.StatusOK, byID)
+	for _, p := range all {
+		if p.Type != "email" || slices.Contains(st.dialect.Emails, p.ID) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// offers reports whether one may sign in by a way at a site. An App that names one
+// name of mail means all of them.
+func (s *Server) offers(st site, id string) bool {
+	all := s.ways(st)
+	n := slices.IndexFunc(all, func(p providerJSON) bool { return p.ID == id })
+	if n < 0 || st.app == nil || len(st.app.Providers) == 0 {
+		return n >= 0
+	}
+	return slices.ContainsFunc(st.app.Providers, func(named string) bool {
+		return named == id || all[n].Type == "email" && slices.Contains(authjs.Emails, named)
+	})
+}
+
+// getProviders answers the ways to sign in, by id and in order: apps make a row of
+// buttons of them.
+func (s *Server) getProviders(w http.ResponseWriter, _ *http.Request, st site) error {
+	var b bytes.Buffer
+	for i, p := range s.providers(st) {
+		text, err := json.Marshal(p)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:%s", p.ID, text)
+	}
+	return s.authJSON(w, st, http.StatusOK, json.RawMessage("{"+b.String()+"}"))
 }
 
 // postSignInProvider begins to sign in by the way that the path names.
@@ -62,10 +109,39 @@ func (s *Server) postSignInProvider(w http.ResponseWriter, r *http.Request, st s
 	switch {
 	case !own:
 		return s.tell(w, r, st, authjs.BadForm, "")
+	case !s.offers(st, st.provider):
+		return s.tell(w, r, st, authjs.NoProvider, "")
 	case slices.Contains(authjs.Emails, st.provider):
 		return s.postSignInEmail(w, r, st, to)
 	}
 	return s.tell(w, r, st, authjs.NoProvider, "")
+}
+
+// postSignInNowhere leads a form that names no way to where there are some.
+func (s *Server) postSignInNowhere(w http.ResponseWriter, r *http.Request, st site) error {
+	st, own, err := s.readAuthForm(w, r, st)
+	if err != nil {
+		return err
+	}
+	s.landing(w, r, st)
+	if !own {
+		return s.tell(w, r, st, authjs.BadForm, "")
+	}
+	return s.lead(w, r, st, http.StatusOK, st.base("signin"))
+}
+
+// postCredentials signs in with a password. What an app's own form calls the field
+// for the name, we take.
+func (s *Server) postCredentials(w http.ResponseWriter, r *http.Request, st site, to string) error {
+	name := ""
+	for _, field := range []string{"email", "username", "identifier", "login", "name"} {
+		if name = r.PostForm.Get(field); name != "" {
+			break
+		}
+	}
+	a := s.entering(s.readAttempt(r, st), st, to)
+	out, err := s.Login.WithPassword(r.Context(), s.from(r), &a.Login, name, r.PostForm.Get("password"), s.ownToken(r, st))
+	return s.entered(w, r, st, a, out, err, to)
 }
 
 // postSignInEmail mails a link, or takes the code of one that was mailed.
@@ -146,14 +222,11 @@ func (s *Server) entered(w http.ResponseWriter, r *http.Request, st site, a atte
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Kind != fault.Internal && f.Kind != fault.Unavailable {
 		s.refused(r, f)
 		setRetry(w, f)
-		if err := s.saveAttempt(w, st, a); err != nil {
-			return err
-		}
 		switch {
 		case errors.Is(f, apps.ErrNotAllowed):
 			return s.tell(w, r, st, authjs.Denied, "")
-		case errors.Is(f, account.ErrAccessClosed):
-			return s.tell(w, r, st, authjs.NeedsMore, "account_disabled")
+		case errors.Is(f, account.ErrAccessClosed), errors.Is(f, account.ErrClosing):
+			return s.tell(w, r, st, authjs.Closed, "account_disabled")
 		case f.Kind == fault.Limited:
 			return s.tell(w, r, st, authjs.Limited, "rate_limited")
 		}
@@ -171,20 +244,35 @@ func (s *Server) entered(w http.ResponseWriter, r *http.Request, st site, a atte
 	if err := s.signInSite(w, r, st, out); err != nil {
 		return err
 	}
-	return s.lead(w, r, st, http.StatusOK, to)
+	return s.lead(w, r, st, http.StatusOK, st.onward(out.User, out.Session, to))
 }
 
-// signInSite gives the browser the cookie of the session that began.
-func (s *Server) signInSite(w http.ResponseWriter, r *http.Request, st site, out login.Outcome) error {
-	v := visitor{token: out.Token}
-	if st.app != nil {
-		v.token = out.AppToken
-		for _, d := range st.readers() {
-			v.showing = append(v.showing, authjs.Join(r.Cookies(), d.Names(st.secure).Session).Names...)
-		}
+// firstFor is how close together an address was proven and the session began, of
+// somebody who signs in for the first time: it is one transaction.
+const firstFor = 2 * time.Second
+
+// onward is where somebody who signed in goes: the first time to the App's page
+// for new people, where it has one.
+func (st site) onward(u store.User, row store.Session, to string) string {
+	if st.app == nil || st.app.Pages.NewUser == "" || u.EmailVerifiedAt.IsZero() || row.AuthAt.Sub(u.EmailVerifiedAt).Abs() > firstFor {
+		return to
 	}
-	v.Session, v.User = out.Session, out.User
+	return st.origin + st.app.Pages.NewUser + "?callbackUrl=" + url.QueryEscape(to)
+}
+
+// signInSite gives the browser the cookies of the session that began.
+func (s *Server) signInSite(w http.ResponseWriter, r *http.Request, st site, out login.Outcome) error {
 	s.dropAttempt(w, st)
+	if st.app == nil {
+		return s.signInHere(w, r, out)
+	}
+	v := visitor{token: out.AppToken, Current: session.Current{Session: out.Session, User: out.User}}
+	for _, d := range st.configured().All() {
+		v.showing = append(v.showing, authjs.Join(r.Cookies(), d.Names(st.secure).Session).Names...)
+	}
+	if out.Device != "" {
+		s.siteCookie(w, st, st.private(deviceCookie), out.Device, login.DeviceLifetime)
+	}
 	return s.setSiteSession(w, st, v)
 }
 
@@ -214,11 +302,6 @@ func (s *Server) postAuthSignOut(w http.ResponseWriter, r *http.Request, st site
 			return err
 		}
 	}
-	if st.app == nil {
-		s.cookies.dropSession(w)
-	}
-	for _, name := range v.showing {
-		s.dropSiteCookie(w, st, name)
-	}
+	s.dropSiteSession(w, st, v.showing)
 	return s.lead(w, r, st, http.StatusOK, to)
 }

@@ -56,12 +56,12 @@ func (s *Server) enterFirst(w http.ResponseWriter, r *http.Request) error {
 	a := s.cookies.readLogin(r)
 	a.Entry = nil
 	q := r.URL.Query()
-	said := q.Get("error")
+	problem := q.Get("error")
 	q.Del("error")
 	q.Del("stay")
 	a.Return = r.URL.EscapedPath() + "?" + q.Encode()
-	if slices.Contains(signInErrors, said) {
-		a.Notice = authSentence(said)
+	if slices.Contains(signInErrors, problem) {
+		a.Notice = authSentence(problem)
 	}
 	if err := s.cookies.saveLogin(w, a); err != nil {
 		return err

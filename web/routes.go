@@ -91,6 +91,7 @@ func (s *Server) authRoutes() []authRoute {
 		{get, "providers", s.getProviders},
 		{get, "signin", s.getAuthSignIn},
 		{get, "signin/:", s.getAuthSignInProvider},
+		{post, "signin", s.postSignInNowhere},
 		{post, "signin/:", s.postSignInProvider},
 		{get, "callback/:", s.getAuthCallback},
 		{post, "callback/:", s.postAuthCallback},
@@ -99,6 +100,7 @@ func (s *Server) authRoutes() []authRoute {
 		{get, "error", s.getAuthError},
 		{get, "verify-request", s.getVerifyRequest},
 		{post, "_log", s.postLog},
+		{get, "webauthn-options/:", s.getWebAuthnOptions},
 		{get, "static/:", s.getAuthStatic},
 	}
 }

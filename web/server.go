@@ -78,6 +78,8 @@ type Server struct {
 	handler   http.Handler
 	readiness readiness
 	own       site
+	// ownCookies are the names of those that hold a session of our own.
+	ownCookies []string
 }
 
 // maxForm is more than any form of ours holds.
@@ -102,7 +104,7 @@ func New(services Services, o Options) (*Server, error) {
 		return nil, err
 	}
 	cross.SetDenyHandler(s.page("", func(http.ResponseWriter, *http.Request) error { return errCross }))
-	s.own = s.ownSite()
+	s.own, s.ownCookies = s.ownSite(), []string{s.cookies.name(sessionCookie)}
 	// The session API tells own pages from foreign ones itself: at an App's address
 	// the host of a request need not be the one that people see.
 	pages, api := cross.Handler(s.router()), s.authAPI()

@@ -230,6 +230,7 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 	}
 	if out.Code != "" {
 		s.cookies.dropLogin(w)
+		s.cookies.setDevice(w, out.Device)
 		to := a.Entry.Origin + authBase + "callback/" + handOffID + "?code=" + url.QueryEscape(out.Code)
 		return s.finish(w, r, to, Target{Name: a.Entry.App})
 	}
@@ -240,6 +241,15 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 		}
 		return s.finish(w, r, home(out.Return), Target{})
 	}
+	if err := s.signInHere(w, r, out); err != nil {
+		return err
+	}
+	s.cookies.dropLogin(w)
+	return s.finish(w, r, home(out.Return), Target{})
+}
+
+// signInHere gives the browser everything that a session of our own comes with.
+func (s *Server) signInHere(w http.ResponseWriter, r *http.Request, out login.Outcome) error {
 	if err := s.remember(w, r, out.User.ID, out.Session.AMR); err != nil {
 		return err
 	}
@@ -251,6 +261,5 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 		s.cookies.setLanguage(w, out.User.Language)
 	}
 	s.cookies.setSession(w, out.Token, out.Session.ExpiresAt, s.Now())
-	s.cookies.dropLogin(w)
-	return s.finish(w, r, home(out.Return), Target{})
+	return nil
 }

@@ -32,7 +32,7 @@ type AuthJS struct {
 }
 
 // AuthJSPages are pages of the App's own, by path.
-type AuthJSPages struct{ SignIn, SignOut, Error, VerifyRequest string }
+type AuthJSPages struct{ SignIn, SignOut, Error, VerifyRequest, NewUser string }
 
 // Secrets returns the secrets that encrypt the session cookie, the newest first.
 func (a AuthJS) Secrets() []string { return a.secrets }
@@ -53,6 +53,7 @@ func appSettings(i int) []setting {
 		{key: "app.authjs.pages.sign_out", example: `"/bye"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.SignOut }},
 		{key: "app.authjs.pages.error", example: `"/oops"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.Error }},
 		{key: "app.authjs.pages.verify_request", example: `"/check-mail"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.VerifyRequest }},
+		{key: "app.authjs.pages.new_user", example: `"/welcome"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.NewUser }},
 	}
 }
 
@@ -161,7 +162,7 @@ func (k *checker) apps() {
 		}
 		k.appSecrets(a, fail)
 		p := a.AuthJS.Pages
-		for key, path := range map[string]string{"sign_in": p.SignIn, "sign_out": p.SignOut, "error": p.Error, "verify_request": p.VerifyRequest} {
+		for key, path := range map[string]string{"sign_in": p.SignIn, "sign_out": p.SignOut, "error": p.Error, "verify_request": p.VerifyRequest, "new_user": p.NewUser} {
 			if path != "" && (!strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\?#\r\n ")) {
 				fail("app.authjs.pages."+key, `is %q, but must be a path on the App, as in %s = "/login"`, path, key)
 			}

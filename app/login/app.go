@@ -27,6 +27,9 @@ func (f *Flow) finishApp(tx *store.Tx, from audit.From, l *Login, u store.User) 
 	if err != nil {
 		return Outcome{}, err
 	}
+	if out.Device, err = f.meet(tx, from, l, u, row); err != nil {
+		return Outcome{}, err
+	}
 	return out, f.Audit.Record(tx, from, audit.AppEntered, audit.ByUser, u.ID, l.Entry.App)
 }
 

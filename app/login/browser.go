@@ -24,12 +24,12 @@ const notMeFor = 7 * 24 * time.Hour
 // token. A user who has others is told of a new one by mail; it is in the same
 // transaction as the session, so nobody gets in untold.
 func (f *Flow) meet(tx *store.Tx, from audit.From, l *Login, u store.User, row store.Session) (token string, err error) {
-	token = l.Device
-	hash, ok := secret.Hash(token)
+	hash, ok := l.deviceHash()
 	if !ok {
-		token = secret.Token()
-		hash, _ = secret.Hash(token)
+		l.Device = secret.Token()
+		hash, _ = l.deviceHash()
 	}
+	token = l.Device
 	known, any, err := tx.KnowsBrowser(u.ID, hash)
 	if err != nil {
 		return "", err

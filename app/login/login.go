@@ -112,6 +112,17 @@ func (l *Login) browserHash() []byte {
 	return hash
 }
 
+// deviceHash returns by what the user knows this browser; ok is false for one that
+// has no token yet. One that was given out at an App's own address is known there
+// alone: the App could read it.
+func (l *Login) deviceHash() (hash []byte, ok bool) {
+	hash, ok = secret.Hash(l.Device)
+	if ok && l.Entry != nil && l.Entry.Here {
+		hash = secret.MAC(hash, "device", l.Entry.App)
+	}
+	return hash, ok
+}
+
 // asked reports whether c was asked for by this browser.
 func (l *Login) asked(c store.Challenge) bool {
 	hash := l.browserHash()

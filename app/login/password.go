@@ -13,7 +13,6 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
 	"gatelodge/app/mail/compose"
-	"gatelodge/app/secret"
 	"gatelodge/store"
 )
 
@@ -107,7 +106,7 @@ func (f *Flow) who(ctx context.Context, l *Login, identifier string) (who, error
 			return err
 		}
 		w.kept = p
-		if hash, ok := secret.Hash(l.Device); ok {
+		if hash, ok := l.deviceHash(); ok {
 			w.own, _, err = tx.KnowsBrowser(w.user.ID, hash)
 			return err
 		}

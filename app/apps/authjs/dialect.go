@@ -7,6 +7,7 @@ type Outcome string
 const (
 	WrongPassword   Outcome = "wrong password"
 	NeedsMore       Outcome = "needs more"       // with a code: what to send along
+	Closed          Outcome = "closed"           // with a code
 	Denied          Outcome = "denied"           // signed in, but not for this app
 	Limited         Outcome = "limited"          // with a code
 	BadForm         Outcome = "bad form"         // the CSRF token of a sign-in
@@ -39,7 +40,7 @@ type Dialect struct {
 	// Prefix begins the names of its cookies; Encryption is of the first.
 	Prefix     string
 	Encryption Encryption
-	// Also are dialects whose session cookie is kept too.
+	// Also are other dialects whose cookies count.
 	Also []*Dialect
 	// SignedOut is the session of nobody.
 	SignedOut string
@@ -53,12 +54,21 @@ type Dialect struct {
 	Emails []string
 	// Logs takes the client's log lines.
 	Logs bool
+	// Located repeats the address of an answer in its Location.
+	Located bool
+	// Learns says that how a client posts tells its generation.
+	Learns bool
 	// ProviderPage shows the sign-in page at an id's own address.
 	ProviderPage bool
 	// Passkeys has the options of a passkey's ceremony.
 	Passkeys bool
-	// BadRequest is the body for what there is not.
-	BadRequest string
+	// BadRequest is the body for what there is not, and BadRequestType what it is.
+	BadRequest, BadRequestType string
+	// Direct leads to an App's own pages at once and with their query; otherwise by
+	// way of ours.
+	Direct bool
+	// AllSecrets makes the CSRF cookie of all secrets, not of the newest alone.
+	AllSecrets bool
 	Answers    map[Outcome]Answer
 	// Errors says what the error page does with an error: its status, or 302 for
 	// those that belong to the sign-in page.
@@ -69,11 +79,12 @@ type Dialect struct {
 var V4 = &Dialect{
 	Version: "v4", Prefix: "next-auth", Encryption: GCM, SignedOut: "{}", Unchanged: "{}",
 	JSON: "application/json; charset=utf-8", Emails: []string{"email"}, Logs: true, ProviderPage: true,
-	BadRequest: "Bad request.",
+	BadRequest: "Bad request.", BadRequestType: "text/plain; charset=utf-8",
 	Answers: map[Outcome]Answer{
 		WrongPassword:   {Status: 401, Page: "error", Error: "CredentialsSignin", Provider: true},
 		NeedsMore:       {Status: 401, Page: "error"},
 		Limited:         {Status: 429, Page: "error"},
+		Closed:          {Status: 403, Page: "error"},
 		Denied:          {Status: 403, Page: "error", Error: "AccessDenied"},
 		BadForm:         {Status: 200, Page: "signin", CSRF: true},
 		BadSignOut:      {Status: 200, Page: "signout", CSRF: true},
@@ -97,12 +108,13 @@ var V4 = &Dialect{
 // V5 is next-auth 5 and @auth/core.
 var V5 = &Dialect{
 	Version: "v5", Prefix: "authjs", Encryption: CBC, SignedOut: "null", Unchanged: "null",
-	JSON: "application/json", OIDC: true, Emails: []string{"email", "nodemailer", "resend"}, Passkeys: true,
-	BadRequest: `"Bad request."`,
+	JSON: "application/json", OIDC: true, Emails: Emails, Passkeys: true, Located: true,
+	BadRequest: `"Bad request."`, BadRequestType: "application/json", Direct: true, AllSecrets: true,
 	Answers: map[Outcome]Answer{
 		WrongPassword:   {Status: 200, Page: "signin", Error: "CredentialsSignin", Code: "credentials"},
 		NeedsMore:       {Status: 200, Page: "signin", Error: "CredentialsSignin"},
 		Limited:         {Status: 200, Page: "signin", Error: "CredentialsSignin"},
+		Closed:          {Status: 200, Page: "signin", Error: "CredentialsSignin"},
 		Denied:          {Status: 200, Page: "error", Error: "AccessDenied"},
 		BadForm:         {Status: 200, Page: "signin", Error: "MissingCSRF"},
 		BadSignOut:      {Status: 200, Page: "signin", Error: "MissingCSRF"},
@@ -123,9 +135,20 @@ var V5 = &Dialect{
 // of nobody is one that both read rightly.
 var Auto = func() *Dialect {
 	d := *V5
-	d.Version, d.SignedOut, d.Logs, d.ProviderPage, d.Also = "auto", "false", true, true, []*Dialect{V4}
+	d.Version, d.SignedOut, d.Logs, d.ProviderPage, d.Learns, d.Also = "auto", "false", true, true, true, []*Dialect{V4}
 	return &d
 }()
+
+// Own is spoken at our own address: to clients of which it is not known yet what
+// they are, and to programs, which are told null.
+var Own = func() *Dialect {
+	d := *Auto
+	d.Version, d.SignedOut = "own", V5.SignedOut
+	return &d
+}()
+
+// All returns the dialect and those whose cookies count beside it.
+func (d *Dialect) All() []*Dialect { return append([]*Dialect{d}, d.Also...) }
 
 // ByVersion returns the dialect a configuration names, or nil.
 func ByVersion(version string) *Dialect {
@@ -139,6 +162,24 @@ func ByVersion(version string) *Dialect {
 
 // Emails are the ids by which apps ask for a mailed link.
 var Emails = []string{"email", "nodemailer", "resend", "magic-link"}
+
+// Programs are the statuses for programs, which send JSON and read statuses. They
+// are told the error of V5.
+var Programs = map[Outcome]int{
+	WrongPassword: 401, NeedsMore: 401, Limited: 429, Closed: 403, Denied: 403, BadForm: 403, BadSignOut: 403, BadAddress: 422,
+	UpstreamFails: 502, UpstreamLost: 410, UpstreamRefuses: 403, NotLinked: 409, LinkDead: 410, LinkCut: 400, NoProvider: 404, Broken: 500,
+}
+
+// Word is the answer in one word, for programs.
+func (a Answer) Word(code string) string {
+	if a.Code != "" {
+		code = a.Code
+	}
+	if code != "" {
+		return code
+	}
+	return a.Error
+}
 
 // Query returns the query that tells the answer, for its page.
 func (a Answer) Query(provider, code string) string {
@@ -165,7 +206,8 @@ type Names struct {
 }
 
 // Names returns the names of the dialect's cookies, which on https have
-// prefixes that browsers hold to their word.
+// prefixes that browsers hold to their word. The state, which no client looks at,
+// has the stricter one: a sibling's page must not plant an attempt of its own.
 func (d *Dialect) Names(secure bool) Names {
 	any, host := "", ""
 	if secure {
@@ -173,6 +215,6 @@ func (d *Dialect) Names(secure bool) Names {
 	}
 	return Names{
 		Session: any + d.Prefix + ".session-token", CSRF: host + d.Prefix + ".csrf-token",
-		CallbackURL: any + d.Prefix + ".callback-url", State: any + d.Prefix + ".state",
+		CallbackURL: any + d.Prefix + ".callback-url", State: host + d.Prefix + ".state",
 	}
 }
