@@ -112,8 +112,12 @@ func (p *Postgres) do(t testing.TB, program string, args ...string) {
 // it end.
 func (p *Postgres) Start(t testing.TB) {
 	t.Helper()
+	fsync := "fsync=off"
+	if _, measured := t.(*testing.B); measured {
+		fsync = "fsync=on" // figures are of what is kept
+	}
 	p.server = exec.Command(filepath.Join(p.bin, "postgres"), "-D", p.dir+"/data", "-k", p.dir,
-		"-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
+		"-c", "listen_addresses=", "-c", fsync, "-c", "max_connections=200")
 	p.server.Dir, p.server.SysProcAttr = p.dir, p.run
 	p.log.Reset()
 	p.server.Stdout, p.server.Stderr = &p.log, &p.log
