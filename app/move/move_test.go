@@ -120,43 +120,46 @@ func signedIn(t testing.TB, db *store.DB, token string) string {
 	return u.ID
 }
 
-// wantPeople looks for everything that the fixtures have in common.
-func wantPeople(t *testing.T, db *store.DB, verified time.Time) {
+// people are the ids of those whom all sources have in common.
+type people struct{ mara, other, eva string }
+
+// wantPeople looks for everything that the sources have in common.
+func wantPeople(t *testing.T, db *store.DB, who people, verified time.Time) {
 	t.Helper()
 	mara := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByEmail("mara@home.example") })
-	if mara.ID != "1" || mara.Email != "Mara@Home.example" || mara.Name != "Mara Okafor" || mara.Image != "https://img.example/mara.png" ||
+	if mara.ID != who.mara || mara.Email != "Mara@Home.example" || mara.Name != "Mara Okafor" || mara.Image != "https://img.example/mara.png" ||
 		!mara.EmailVerifiedAt.Equal(verified) || mara.Admin || mara.Disabled() {
 		t.Errorf("Mara came as %+v", mara)
 	}
-	other := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByID("2") })
+	other := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByID(who.other) })
 	if other.HasEmail() || other.Name != "" {
 		t.Errorf("the one without an address came as %+v", other)
 	}
 	eva := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByEmail("eva@home.example") })
-	if eva.ID != "3" || !eva.EmailVerifiedAt.IsZero() {
+	if eva.ID != who.eva || !eva.EmailVerifiedAt.IsZero() {
 		t.Errorf("Eva came as %+v", eva)
 	}
 	google := view(t, db, func(tx *store.Tx) (store.Account, error) { return tx.AccountBySubject("google", "1000001") })
 	wantTokens := store.Tokens{Access: "access-1", Refresh: "refresh-1", ID: "id-1", Type: "bearer", Scope: "openid email", ExpiresAt: time.Unix(1798000000, 0).UTC()}
-	if diff := cmp.Diff(wantTokens, google.Tokens); diff != "" || google.UserID != "1" || google.Type != "oidc" {
+	if diff := cmp.Diff(wantTokens, google.Tokens); diff != "" || google.UserID != who.mara || google.Type != "oidc" {
 		t.Errorf("the account at Google came as %+v\n%s", google, diff)
 	}
 	github := view(t, db, func(tx *store.Tx) (store.Account, error) { return tx.AccountBySubject("github", "2000002") })
-	if github.UserID != "2" || github.Tokens.Access != "access-2" || !github.Tokens.ExpiresAt.IsZero() || github.Type != "oauth" {
+	if github.UserID != who.other || github.Tokens.Access != "access-2" || !github.Tokens.ExpiresAt.IsZero() || github.Type != "oauth" {
 		t.Errorf("the account at GitHub came as %+v", github)
 	}
-	for token, want := range map[string]string{maraToken: "1", otherToken: "2", deadToken: ""} {
+	for token, want := range map[string]string{maraToken: who.mara, otherToken: who.other, deadToken: ""} {
 		if got := signedIn(t, db, token); got != want {
 			t.Errorf("the cookie %s signs in %q, want %q", token, got, want)
 		}
 	}
 }
 
-func wantPasskey(t *testing.T, db *store.DB) {
+func wantPasskey(t *testing.T, db *store.DB, owner string) {
 	t.Helper()
-	got := view(t, db, func(tx *store.Tx) ([]store.Passkey, error) { return tx.PasskeysOf("1") })
+	got := view(t, db, func(tx *store.Tx) ([]store.Passkey, error) { return tx.PasskeysOf(owner) })
 	want := []store.Passkey{{
-		CredentialID: []byte{1, 2, 3, 4}, UserID: "1", PublicKey: []byte("\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20"), SignCount: 7,
+		CredentialID: []byte{1, 2, 3, 4}, UserID: owner, PublicKey: []byte("\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20"), SignCount: 7,
 		Transports: "internal hybrid", MultiDevice: true, BackedUp: true, CreatedAt: clock(),
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -173,15 +176,19 @@ type shape struct {
 	passkeys          bool
 	mapped            map[string]string
 	verified          time.Time
+	who               people
 }
+
+// byHand is who is in the sources that are files.
+var byHand = people{"1", "2", "3"}
 
 func TestEveryShapeBringsTheSamePeople(t *testing.T) {
 	for name, want := range map[string]shape{
-		"prisma.sql":    {"Auth.js, Prisma adapter", "password", true, nil, verified},
-		"prisma_v4.sql": {"NextAuth v4, Prisma adapter", "password", false, nil, verified},
-		"d1.sql":        {"Auth.js, D1 adapter", "", false, nil, verified},
-		"drizzle.sql":   {"Auth.js, Drizzle adapter", "", true, nil, verified},
-		"renamed.sql":   {"Auth.js", "passwordHash", false, map[string]string{"User": "app_members"}, verified.Truncate(time.Second)},
+		"prisma.sql":    {"Auth.js, Prisma adapter", "password", true, nil, verified, byHand},
+		"prisma_v4.sql": {"NextAuth v4, Prisma adapter", "password", false, nil, verified, byHand},
+		"d1.sql":        {"Auth.js, D1 adapter", "", false, nil, verified, byHand},
+		"drizzle.sql":   {"Auth.js, Drizzle adapter", "", true, nil, verified, byHand},
+		"renamed.sql":   {"Auth.js", "passwordHash", false, map[string]string{"User": "app_members"}, verified.Truncate(time.Second), byHand},
 	} {
 		t.Run(name, func(t *testing.T) { wantShape(t, database(t, fixture(t, name)), want) })
 	}
@@ -190,8 +197,8 @@ func TestEveryShapeBringsTheSamePeople(t *testing.T) {
 func TestEveryShapeOnPostgreSQLBringsTheSamePeople(t *testing.T) {
 	p := storetest.StartPostgres(t)
 	for name, want := range map[string]shape{
-		"pg.postgres.sql":     {"Auth.js, pg adapter", "", false, nil, verified},
-		"prisma.postgres.sql": {"Auth.js, Prisma adapter", "", true, nil, verified},
+		"pg.postgres.sql":     {"Auth.js, pg adapter", "", false, nil, verified, byHand},
+		"prisma.postgres.sql": {"Auth.js, Prisma adapter", "", true, nil, verified, byHand},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dsn := p.Name(t)
@@ -216,12 +223,12 @@ func wantShape(t *testing.T, dsn string, want shape) {
 		report.Accounts != (move.Counted{Read: 2, Taken: 2}) || report.Sessions != (move.Counted{Read: 3, Taken: 2}) {
 		t.Errorf("reported: %+v", report)
 	}
-	wantPeople(t, db, want.verified)
+	wantPeople(t, db, want.who, want.verified)
 	if want.passkeys {
-		wantPasskey(t, db)
+		wantPasskey(t, db, want.who.mara)
 	}
 	if want.password != "" {
-		p := view(t, db, func(tx *store.Tx) (store.Password, error) { return tx.PasswordOf("1") })
+		p := view(t, db, func(tx *store.Tx) (store.Password, error) { return tx.PasswordOf(want.who.mara) })
 		if p.Hash != maraHash {
 			t.Errorf("the hash came as %q", p.Hash)
 		}
