@@ -29,6 +29,9 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
+// Root returns the authority's own certificate.
+func (a *Authority) Root() *x509.Certificate { return a.cert }
+
 // NewAuthority makes one.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
@@ -59,9 +62,9 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-// Certificate returns one for a host name or address, valid for the given time
-// from an hour ago: a negative one has expired.
-func (a *Authority) Certificate(t testing.TB, host string, valid time.Duration) tls.Certificate {
+// Certificate returns one for a host name or address, and more names, valid for
+// the given time from an hour ago: a negative one has expired.
+func (a *Authority) Certificate(t testing.TB, host string, valid time.Duration, more ...string) tls.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: host}, NotBefore: time.Now().Add(-24 * time.Hour),
@@ -70,7 +73,7 @@ func (a *Authority) Certificate(t testing.TB, host string, valid time.Duration) 
 	if ip := net.ParseIP(host); ip != nil {
 		template.IPAddresses = []net.IP{ip}
 	} else {
-		template.DNSNames = []string{host}
+		template.DNSNames = append([]string{host}, more...)
 	}
 	key := newKey(t)
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
