@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"gatelodge/app/command"
+	"gatelodge/app/programtest"
 )
 
 // lived returns a working directory whose house has a user and was left in order.
@@ -210,7 +211,7 @@ func TestAPortThatNeedsAPrivilege(t *testing.T) {
 
 func TestAFullDisk(t *testing.T) {
 	t.Parallel()
-	dir := smallDisk(t, "64k")
+	dir := programtest.SmallDisk(t, "64k")
 	refused(t, use(t, dir, "serve", "-listen", "127.0.0.1:0"), command.ExitFull, "is full")
 
 	// With space again the same directory is a house.

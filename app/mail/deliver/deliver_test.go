@@ -285,6 +285,7 @@ func TestImplicitTLSAgainstAServerOfAnotherHand(t *testing.T) {
 	}
 }
 
+// Row 33, should a line break come so far: no command is sent with one.
 func TestWhatMustNotBeSentIsNot(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -52,6 +52,7 @@ func TestADeadDomainIsLeftAlone(t *testing.T) {
 	})
 }
 
+// Row 20: servers that take their time hold up no other domain.
 func TestADeadDomainHoldsUpNobodyElse(t *testing.T) {
 	var alive atomic.Bool
 	runWay(t, direct, deadUntil(&alive), func(h *house) {

@@ -49,9 +49,15 @@ func (h *relay) pass(d time.Duration) {
 // of lab.example; change may narrow that.
 func open(t testing.TB, change func(*store.SubmissionCredential)) *relay {
 	t.Helper()
+	return openIn(t, t.TempDir(), change)
+}
+
+// openIn does so in a directory.
+func openIn(t testing.TB, dir string, change func(*store.SubmissionCredential)) *relay {
+	t.Helper()
 	h := &relay{t: t, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 	c := config.Default()
-	c.DataDir, c.Mail.Submission.Listen = t.TempDir(), "127.0.0.1:0"
+	c.DataDir, c.Mail.Submission.Listen = dir, "127.0.0.1:0"
 	c.Mail.EHLOName = "auth.home.example"
 	a, err := app.Open(t.Context(), &c, app.Options{Now: h.clock, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {

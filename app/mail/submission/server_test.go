@@ -149,6 +149,7 @@ func TestCommandsBeforeTLSAreForgotten(t *testing.T) {
 	}
 }
 
+// Row 34: a foreign From, and recipients that are not allowed.
 func TestAnAppSendsAsItselfToWhomItMay(t *testing.T) {
 	h := open(t, func(c *store.SubmissionCredential) { c.Recipients = "users *@x.example" })
 	if _, err := h.app.Users.Add(t.Context(), audit(), "mara@home.example", "Mara", false); err != nil {
@@ -203,6 +204,7 @@ func TestBlindCopiesAreNotTold(t *testing.T) {
 	}
 }
 
+// Row 34: 51 recipients, and more bytes than may be.
 func TestRatesSizesAndRecipientsAreBounded(t *testing.T) {
 	h := open(t, func(c *store.SubmissionCredential) { c.PerHour, c.PerDay, c.MaxBytes = 60, 70, 4096 })
 	c := h.login()
@@ -233,6 +235,7 @@ func TestRatesSizesAndRecipientsAreBounded(t *testing.T) {
 	refused(t, mail(c, "nas@home.example", many[:1], plain), "451 4.7.1") // the day
 }
 
+// Row 34: six wrong passwords.
 func TestFiveWrongPasswordsCloseTheDoor(t *testing.T) {
 	h := open(t, nil)
 	for i := range 6 {
