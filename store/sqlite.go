@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"modernc.org/sqlite"
@@ -25,6 +26,7 @@ type sqliteEngine struct {
 	jobs    chan *job
 	closing chan struct{}
 	closed  sync.WaitGroup
+	damaged atomic.Bool // SQLite met a damaged page: nothing is written any more
 }
 
 func (e *sqliteEngine) name() string { return "sqlite" }
@@ -48,7 +50,22 @@ func (e *sqliteEngine) orphans() string { return "1 = 1" }
 
 func (e *sqliteEngine) shared() bool { return false }
 
-func (e *sqliteEngine) again(context.Context, error, int) bool { return false }
+// again is never, and notices damage that a read met.
+func (e *sqliteEngine) again(_ context.Context, err error, _ int) bool {
+	e.notice(err)
+	return false
+}
+
+// notice stops all writing once SQLite has met a damaged page: what is written to
+// a damaged file may spoil what is still whole in it. Reading goes on, so who is
+// signed in stays so.
+func (e *sqliteEngine) notice(err error) {
+	if errors.Is(classify(err), ErrCorrupt) && !e.damaged.Swap(true) {
+		e.log.Error("the database is damaged; it is only read from now on", "err", err, "hint", restoreHint)
+	}
+}
+
+const restoreHint = "stop the server, move the database away and put back a backup with: gatelodge restore FILE"
 
 func (e *sqliteEngine) fresh(context.Context) (bool, error) {
 	info, err := os.Stat(e.path())
@@ -94,6 +111,9 @@ func (e *sqliteEngine) settle(ctx context.Context) error {
 func (e *sqliteEngine) close() error {
 	close(e.closing)
 	e.closed.Wait()
+	if e.damaged.Load() {
+		return nil // the next start looks at every page
+	}
 	return e.markClean()
 }
 
@@ -102,11 +122,19 @@ func (e *sqliteEngine) close() error {
 const leastSpace = 128 << 10
 
 func (e *sqliteEngine) ready() error {
+	if e.damaged.Load() {
+		return e.refusal()
+	}
 	free, err := freeSpace(e.dir)
 	if err == nil && free < leastSpace {
 		err = &classified{kind: ErrFull, err: fmt.Errorf("%d bytes are free", free)}
 	}
 	return err
+}
+
+// refusal is what a write to a damaged database gets.
+func (e *sqliteEngine) refusal() error {
+	return &Problem{kind: ErrCorrupt, text: "the database in " + e.dir + " is damaged and only read", hint: restoreHint}
 }
 
 // openPool opens a pool of at most n connections. Every pragma travels in the

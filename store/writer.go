@@ -18,6 +18,9 @@ type job struct {
 
 // update queues f for the writer and waits for the disk.
 func (e *sqliteEngine) update(ctx context.Context, f func(*Tx) error) error {
+	if e.damaged.Load() {
+		return e.refusal()
+	}
 	j := &job{ctx: ctx, f: f, done: make(chan struct{})}
 	select {
 	case e.jobs <- j:
@@ -27,6 +30,7 @@ func (e *sqliteEngine) update(ctx context.Context, f func(*Tx) error) error {
 		return ErrClosed
 	}
 	<-j.done
+	e.notice(j.err)
 	return j.err
 }
 

@@ -93,7 +93,7 @@ func (s *Server) known(err error) *fault.Fault {
 	switch {
 	case errors.Is(err, store.ErrFull):
 		return fault.New(fault.Unavailable, "error.disk_full").After(time.Minute).Because(err)
-	case errors.Is(err, store.ErrReadOnly), errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrClosed):
+	case errors.Is(err, store.ErrReadOnly), errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrCorrupt):
 		return fault.New(fault.Unavailable, "error.unavailable").After(time.Minute).Because(err)
 	case errors.As(err, &tooLarge):
 		return errTooLarge

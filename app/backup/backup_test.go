@@ -404,3 +404,48 @@ func restores(t *testing.T, b *Backups, least int) {
 		t.Error(err)
 	}
 }
+
+// Two servers over one PostgreSQL look at the same moment, again and again.
+func TestOfTwoServersOneMakesTheBackup(t *testing.T) {
+	name := storetest.StartPostgres(t).Name(t)
+	one, two := t.TempDir(), t.TempDir()
+	now := noon
+	clock := func() time.Time { return now }
+	log := slog.New(slog.DiscardHandler)
+	server := func(dir string) *Backups {
+		db, err := store.Open(t.Context(), store.Options{Dir: dir, Database: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return New(Config{DB: db, Audit: audit.New(db, clock, log), Log: log, Now: clock, Every: 24 * time.Hour, Keep: 9})
+	}
+	first := server(one)
+	key, err := os.ReadFile(filepath.Join(one, "secret.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(two, "secret.key"), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	second := server(two)
+	for day := 1; day <= 3; day++ {
+		var servers sync.WaitGroup
+		for _, b := range []*Backups{first, second} {
+			servers.Go(func() {
+				if err := b.ifDue(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		servers.Wait()
+		if n := len(kept(t, first)) + len(kept(t, second)); n != day {
+			t.Fatalf("after %d days there are %d backups", day, n)
+		}
+		now = now.Add(25 * time.Hour)
+	}
+}
