@@ -15,7 +15,10 @@ import (
 
 	"gatelodge/app/mail/deliver"
 	"gatelodge/app/mail/mailtest"
+	"gatelodge/app/mail/mtasts"
 	"gatelodge/app/mail/queue"
+	"gatelodge/app/mail/reach"
+	"gatelodge/app/mail/resolve"
 	"gatelodge/store"
 )
 
@@ -63,14 +66,14 @@ func child(step string) error {
 	if err != nil {
 		return err
 	}
-	host := &deliver.Smarthost{Host: "127.0.0.1", Port: port, TLS: deliver.NoTLS, EHLO: "auth.home.example", Limits: deliver.SignInLimits(), Now: now}
+	host := wayOut(db, port, now)
 	q := queue.New(queue.Config{
 		DB: db, Now: now, Log: slog.New(slog.DiscardHandler), From: "login@home.example",
-		Transport: queue.Transport{Name: "smarthost", Deliver: func(ctx context.Context, e deliver.Envelope, announce func() error) deliver.Result {
+		Transport: queue.Transport{Name: "test", ByDomain: resolver() != "", Deliver: func(ctx context.Context, e deliver.Envelope, announce func() error) deliver.Result {
 			if step == atClaim {
 				killSelf()
 			}
-			r := host.Deliver(ctx, e, func() error {
+			r := host(ctx, e, func() error {
 				err := announce()
 				if step == beforeDot {
 					killSelf()
@@ -115,6 +118,24 @@ func child(step string) error {
 	return db.Close()
 }
 
+// resolver answers the child's questions where mail goes directly, "" where it
+// goes through a smarthost.
+func resolver() string { return os.Getenv("GATELODGE_TEST_RESOLVER") }
+
+func wayOut(db *store.DB, port int, now func() time.Time) func(context.Context, deliver.Envelope, func() error, func(deliver.Step)) deliver.Result {
+	if resolver() == "" {
+		host := &deliver.Smarthost{Host: "127.0.0.1", Port: port, TLS: deliver.NoTLS, EHLO: "auth.home.example", Limits: deliver.SignInLimits(), Now: now}
+		return host.Deliver
+	}
+	r := resolve.New(resolver(), now)
+	guard := reach.Guard{AllowPrivate: true}
+	direct := &deliver.Direct{
+		Resolver: r, STS: mtasts.New(db, r, guard, nil, now), Guard: guard, Memory: &deliver.Memory{DB: db, Now: now, Log: slog.New(slog.DiscardHandler)},
+		Port: port, EHLO: "auth.home.example", Limits: deliver.SignInLimits(), Now: now,
+	}
+	return direct.Deliver
+}
+
 func enqueue(ctx context.Context, db *store.DB, q *queue.Queue, step string) error {
 	for range 3 {
 		id := store.NewID(time.Now())
@@ -139,14 +160,36 @@ func enqueue(ctx context.Context, db *store.DB, q *queue.Queue, step string) err
 // Row 26 of the fault table: kill -9 at every step. What was acknowledged
 // arrives, and nobody gets more than two copies.
 func TestKilledAtEveryStep(t *testing.T) {
-	rounds := 100
+	for _, way := range []string{"through a smarthost", "directly, under TLS"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			names := ""
+			if strings.HasPrefix(way, "directly") {
+				dns := mailtest.ServeDNS(t)
+				dns.MX("else.example", 10, "mx.else.example")
+				dns.A("mx.else.example", "127.0.0.1")
+				names = dns.Address
+			}
+			killAtEveryStep(t, names)
+		})
+	}
+}
+
+func killAtEveryStep(t *testing.T, resolver string) {
+	rounds := 20
 	if n, err := strconv.Atoi(os.Getenv("GATELODGE_CRASH_ROUNDS")); err == nil {
 		rounds = n
 	}
+	cert := mailtest.NewAuthority(t).Certificate(t, "mx.else.example", time.Hour)
 	server := mailtest.Serve(t, func(c *mailtest.Conn) {
 		c.Line("220 mail.test")
 		for {
 			switch word, _, _ := strings.Cut(c.Read(), " "); word {
+			case "EHLO":
+				c.Line("250-mail.test", "250 STARTTLS")
+			case "STARTTLS":
+				c.Line("220 go")
+				c.StartTLS(cert)
 			case "DATA":
 				c.Line("354 go")
 				c.Body()
@@ -162,15 +205,15 @@ func TestKilledAtEveryStep(t *testing.T) {
 	steps := []string{inEnqueue, atClaim, beforeDot, afterDot, beforeCommit}
 	for round := range rounds {
 		step := steps[round%len(steps)]
-		safe = append(safe, runChild(t, step, dir, server.Port)...)
+		safe = append(safe, runChild(t, step, dir, resolver, server.Port)...)
 		if step != inEnqueue && step != atClaim {
 			// What was hit between the dot's announcement and the answer is sent once
 			// more, undisturbed: hit there twice, a message is either lost or would
 			// need a third copy, and no program can tell which.
-			runChild(t, never, dir, server.Port)
+			runChild(t, never, dir, resolver, server.Port)
 		}
 	}
-	runChild(t, never, dir, server.Port)
+	runChild(t, never, dir, resolver, server.Port)
 
 	copies := make(map[string]int)
 	for _, message := range server.Messages() {
@@ -192,10 +235,10 @@ func TestKilledAtEveryStep(t *testing.T) {
 }
 
 // runChild runs the child once and returns the ids it acknowledged.
-func runChild(t *testing.T, step, dir string, port int) []string {
+func runChild(t *testing.T, step, dir, resolver string, port int) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), "GATELODGE_TEST_STEP="+step, "GATELODGE_TEST_DIR="+dir, "GATELODGE_TEST_PORT="+strconv.Itoa(port))
+	cmd.Env = append(os.Environ(), "GATELODGE_TEST_STEP="+step, "GATELODGE_TEST_DIR="+dir, "GATELODGE_TEST_PORT="+strconv.Itoa(port), "GATELODGE_TEST_RESOLVER="+resolver)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
