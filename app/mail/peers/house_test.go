@@ -41,7 +41,7 @@ const (
 
 // within runs this test in a network of its own and reports whether that has
 // been done: the one who called then returns.
-func within(t *testing.T, programs ...string) bool {
+func within(t testing.TB, programs ...string) bool {
 	t.Helper()
 	if os.Getenv(inside) != "" {
 		return false
@@ -55,14 +55,19 @@ func within(t *testing.T, programs ...string) bool {
 		}
 		t.Skip("the peers start only as root")
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v="+strconv.FormatBool(testing.Verbose()), "-test.timeout=5m")
+	only := []string{"-test.run=^" + t.Name() + "$"}
+	_, benchmark := t.(*testing.B)
+	if benchmark {
+		only = []string{"-test.run=^$", "-test.bench=^" + t.Name() + "$", "-test.benchtime=1x"}
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], append(only, "-test.v="+strconv.FormatBool(testing.Verbose()), "-test.timeout=5m")...)
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
 		t.Errorf("in a network of its own: %v\n%s", err, &out)
-	} else if testing.Verbose() {
+	} else if testing.Verbose() || benchmark {
 		t.Logf("\n%s", &out)
 	}
 	return true
@@ -70,13 +75,13 @@ func within(t *testing.T, programs ...string) bool {
 
 // network is the other side of the cable.
 type network struct {
-	t   *testing.T
+	t   testing.TB
 	dir string // others may pass through it
 	pid int    // of a process in the other namespace
 	ca  *mailtest.Authority
 }
 
-func newNetwork(t *testing.T) *network {
+func newNetwork(t testing.TB) *network {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "gatelodge-peers-")
 	if err != nil {

@@ -40,6 +40,7 @@ mx.postfix A ` + postfixIP + `
 postfix MX 10 mx.postfix
 mx.exim A ` + eximIP + `
 exim MX 10 mx.exim
+sink MX 10 mx.postfix
 both MX 10 mx.both
 mx.both A ` + postfixIP + `
 mx.both AAAA ` + postfixIPv6 + `

@@ -22,7 +22,7 @@ import (
 // turns.
 type lodge struct {
 	*app.App
-	t  *testing.T
+	t  testing.TB
 	mu sync.Mutex
 	at time.Time
 }

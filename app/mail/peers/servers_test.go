@@ -34,9 +34,10 @@ mynetworks =
 alias_maps =
 local_recipient_maps =
 mydestination =
-virtual_mailbox_domains = postfix.example danebad.example postfix.lab both.lab sts.lab stsbad.lab ststest.lab dropped.lab dropped.example x.bogus
+virtual_mailbox_domains = sink.lab postfix.example danebad.example postfix.lab both.lab sts.lab stsbad.lab ststest.lab dropped.lab dropped.example x.bogus
 virtual_mailbox_base = %[1]s/mail
 virtual_mailbox_maps = inline:{ %[5]s }
+transport_maps = inline:{ {sink.lab = discard:sink.lab} }
 virtual_uid_maps = static:%[2]s
 virtual_gid_maps = static:%[3]s
 smtpd_tls_security_level = may
@@ -60,6 +61,7 @@ defer     unix  - - n - 0 bounce
 trace     unix  - - n - 0 bounce
 proxymap  unix  - - n - - proxymap
 error     unix  - - n - - error
+discard   unix  - - n - - discard
 retry     unix  - - n - - error
 virtual   unix  - n n - - virtual
 anvil     unix  - - n - 1 anvil
@@ -77,7 +79,7 @@ func (n *network) postfix(cert tls.Certificate) {
 	for _, domain := range []string{"postfix.example", "danebad.example", "postfix.lab", "both.lab", "sts.lab", "stsbad.lab", "ststest.lab", "dropped.lab"} {
 		fmt.Fprintf(&boxes, "{mara@%[1]s = %[1]s/mara/} ", domain)
 	}
-	boxes.WriteString("{full@postfix.lab = full/} {policy@postfix.lab = policy/} {grey@postfix.lab = postfix.lab/grey/}")
+	boxes.WriteString("{mara@sink.lab = sink/} {full@postfix.lab = full/} {policy@postfix.lab = policy/} {grey@postfix.lab = postfix.lab/grey/}")
 	n.write(filepath.Join(dir, "main.cf"), fmt.Sprintf(postfixMain, dir, strconv.Itoa(uid), strconv.Itoa(gid), postfixIP+", ["+postfixIPv6+"]", boxes.String()))
 	n.write(filepath.Join(dir, "master.cf"), postfixMaster)
 	n.certificate(dir, cert)
@@ -95,7 +97,7 @@ func (n *network) postfix(cert tls.Certificate) {
 	n.answers(postfixIP+":25", "postfix/log")
 }
 
-func account(t *testing.T, name string) (uid, gid int) {
+func account(t testing.TB, name string) (uid, gid int) {
 	t.Helper()
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -176,7 +178,7 @@ maildir:
 
 // eximPath is where Debian's Exim is: on its own, for its package does not go
 // together with Postfix's.
-func eximPath(t *testing.T) string {
+func eximPath(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("GATELODGE_EXIM")
 	if dir == "" {
