@@ -39,6 +39,7 @@ import (
 	"gatelodge/app/owner"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
+	"gatelodge/app/upstream"
 	"gatelodge/store"
 )
 
@@ -54,6 +55,7 @@ type App struct {
 	Backups   *backup.Backups
 	Users     *account.Users
 	Sessions  *session.Sessions
+	Upstreams *upstream.Upstreams
 	Apps      *apps.Apps
 	Login     *login.Flow
 	Owner     *owner.Desk
@@ -166,14 +168,18 @@ func (a *App) build(captured io.Writer) {
 	}
 	challenges := &challenge.Maker{Key: keys.Derive("code"), Now: a.Now, LinkFor: time.Duration(c.Link.Lifetime), CodeFor: time.Duration(c.Link.CodeLifetime)}
 	public := strings.TrimSuffix(c.Origin().String(), "/")
+	a.Upstreams = upstream.New(c.Upstreams, upstream.Options{
+		DB: a.DB, Limits: a.Limits, Now: a.Now, Log: a.Log, PublicURL: public, Tokens: a.Apps.Tokens(),
+	})
 	a.Login = &login.Flow{
 		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Apps: a.Apps, Sessions: a.Sessions, Queue: a.Queue, Post: a.Post, Now: a.Now,
-		Passwords:  passwords,
+		Upstreams: a.Upstreams, Passwords: passwords,
 		Challenges: challenges, PublicURL: public,
 	}
 	a.Owner = &owner.Desk{
-		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Challenges: challenges, Post: a.Post, Queue: a.Queue, Passwords: passwords,
-		Now: a.Now, PublicURL: public, Site: c.Name,
+		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Challenges: challenges, Post: a.Post, Queue: a.Queue, Upstreams: a.Upstreams,
+		Passwords: passwords,
+		Now:       a.Now, PublicURL: public, Site: c.Name,
 	}
 }
 

@@ -25,6 +25,8 @@ var only = map[string]string{
 	"github.com/gorilla/sessions":         "gatelodge/web",
 	"github.com/BurntSushi/toml":          "gatelodge/app/config gatelodge/app/lang",
 	"modernc.org/sqlite":                  "gatelodge/store",
+	"golang.org/x/oauth2":                 "gatelodge/app/upstream",
+	"github.com/coreos/go-oidc/v3/oidc":   "gatelodge/app/upstream",
 	"github.com/lib/pq":                   "gatelodge/store",
 	"math/rand":                           "",
 }
@@ -90,7 +92,7 @@ func TestStepsWithinAppPointDown(t *testing.T) {
 	steps := [][]string{
 		{"clock", "fault", "secret", "lang", "config", "device", "programtest"},
 		{"audit", "limit", "factor"},
-		{"account", "session", "challenge", "keys", "backup", "apps"},
+		{"account", "session", "challenge", "keys", "backup", "apps", "upstream"},
 		{"mail"},
 		{"login", "move", "owner"},
 		{"app"},

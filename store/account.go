@@ -231,19 +231,33 @@ const addJourneyQuery = `
 	INSERT INTO journeys (state_hash, provider, browser_hash, baggage, created_at, expires_at)
 	VALUES ($1, $2, $3, $4, $5, $6)`
 
+// JourneyOf returns the journey that EndJourney would take, and leaves it.
+func (tx *Tx) JourneyOf(stateHash []byte, provider string, browserHash []byte, now time.Time) (Journey, error) {
+	return tx.journey(journeyOfQuery, stateHash, provider, browserHash, now)
+}
+
+const journeyOfQuery = `
+	SELECT baggage, created_at, expires_at
+	  FROM journeys
+	 WHERE state_hash = $1 AND provider = $2 AND browser_hash = $3 AND expires_at > $4`
+
 // EndJourney takes the journey that this browser began to that upstream. Of
 // many callers one gets it. ErrNotFound: unknown, too old, over already, begun
 // by another browser or to another upstream.
 func (tx *Tx) EndJourney(stateHash []byte, provider string, browserHash []byte, now time.Time) (Journey, error) {
+	return tx.journey(endJourneyQuery, stateHash, provider, browserHash, now)
+}
+
+func (tx *Tx) journey(query string, stateHash []byte, provider string, browserHash []byte, now time.Time) (Journey, error) {
 	j := Journey{StateHash: stateHash, Provider: provider, BrowserHash: browserHash}
 	var created, expires int64
 	var box []byte
-	err := tx.q.QueryRowContext(tx.ctx, endJourneyQuery, stateHash, provider, browserHash, ms(now)).Scan(&box, &created, &expires)
+	err := tx.q.QueryRowContext(tx.ctx, query, stateHash, provider, browserHash, ms(now)).Scan(&box, &created, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Journey{}, ErrNotFound
 	}
 	if err != nil {
-		return Journey{}, fmt.Errorf("ending a journey: %w", classify(err))
+		return Journey{}, fmt.Errorf("reading a journey: %w", classify(err))
 	}
 	if j.Baggage, err = tx.db.ring.Open(journeyPlace(stateHash), box); err != nil {
 		return Journey{}, err

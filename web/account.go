@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"gatelodge/app/audit"
 	"gatelodge/app/device"
+	"gatelodge/app/login"
 	"gatelodge/app/owner"
 	"gatelodge/app/session"
 	"gatelodge/store"
@@ -42,13 +44,13 @@ func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) error {
 		a := s.cookies.readLogin(r)
 		page := AccountPage{
 			Layout: s.personal(r, cur.User), Admin: cur.User.Admin, Since: cur.User.CreatedAt,
-			Devices: devices(rows, cur.Session, s.from(r)), Notice: s.notice(r, &a), Welcome: r.URL.Query().Has("welcome"),
+			Devices: s.devices(rows, cur.Session, s.from(r)), Notice: s.notice(r, &a), Welcome: r.URL.Query().Has("welcome"),
 		}
 		_, ways, err := s.Owner.UserWays(r.Context(), cur.User.ID)
 		if err != nil {
 			return err
 		}
-		page.Own = s.ownWays(ways)
+		page.Own, page.Upstreams = s.ownWays(ways), s.upstreamButtons("")
 		if page.Notice != "" {
 			s.cookies.dropLogin(w)
 		}
@@ -62,7 +64,9 @@ func (s *Server) ownWays(ways []owner.Way) []OwnWay {
 	var list []OwnWay
 	set := false
 	for _, way := range ways {
-		list = append(list, OwnWay{Kind: way.Kind, Name: way.Name, At: way.At})
+		list = append(list, OwnWay{
+			Kind: way.Kind, Name: way.Name, Detail: way.Detail, ID: way.ID, At: way.At, UsedAt: way.UsedAt, Broken: way.Broken, Last: len(ways) == 1,
+		})
 		set = set || way.Kind == "password"
 	}
 	if s.Passwords && !set {
@@ -72,12 +76,18 @@ func (s *Server) ownWays(ways []owner.Way) []OwnWay {
 }
 
 // devices lists a user's sessions, this one first.
-func devices(rows []store.Session, current store.Session, from audit.From) []Device {
+func (s *Server) devices(rows []store.Session, current store.Session, from audit.From) []Device {
 	list := make([]Device, 0, len(rows))
 	for _, row := range rows {
 		d := Device{
 			ID: row.ID, Label: row.Device, Phone: device.Phone(row.Device), IP: row.IP, SameNetwork: sameNetwork(row.IP, from.Network),
 			SignedInAt: row.AuthAt, SeenAt: row.SeenAt, Current: row.ID == current.ID, Method: row.AMR,
+		}
+		if id, ok := strings.CutPrefix(row.AMR, login.ByUpstream); ok {
+			d.Upstream = id
+			if up := s.Upstreams.Named(id); up != nil {
+				d.Upstream = up.Name
+			}
 		}
 		if d.Current {
 			// The row may be a minute behind.

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"gatelodge/app/audit"
 	"gatelodge/app/fault"
@@ -31,6 +32,9 @@ func (s *Server) confirmPage(r *http.Request, cur session.Current) (ConfirmPage,
 	u, ways, err := s.Owner.UserWays(r.Context(), cur.User.ID)
 	page := ConfirmPage{Layout: s.personal(r, cur.User), Identifier: u.Called(), Mail: u.HasEmail()}
 	for _, way := range ways {
+		if way.Kind == "upstream" && !slices.ContainsFunc(page.Upstreams, func(b UpstreamButton) bool { return b.ID == way.Upstream }) {
+			page.Upstreams = append(page.Upstreams, UpstreamButton{ID: way.Upstream, Name: way.Name})
+		}
 		page.Password = page.Password || way.Kind == "password" && (u.HasEmail() || u.Username != "")
 	}
 	return page, err
@@ -57,6 +61,12 @@ func (s *Server) postConfirm(w http.ResponseWriter, r *http.Request) error {
 		}
 		a := s.cookies.readLogin(r)
 		a.Confirms, a.Entry = cur.Session.ID, nil
+		if id := r.PostForm.Get("upstream"); id != "" {
+			if !slices.ContainsFunc(page.Upstreams, func(b UpstreamButton) bool { return b.ID == id }) {
+				return errNotFound
+			}
+			return s.confirmWith(w, r, a, cur, id)
+		}
 		if r.PostForm.Get("method") == "mail" {
 			err = s.Login.SendLink(r.Context(), s.from(r), &a.Login, page.Identifier, s.printer(r).Tag())
 			if err == nil {

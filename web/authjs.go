@@ -380,7 +380,9 @@ func (s *Server) failAuth(w http.ResponseWriter, r *http.Request, f *fault.Fault
 	st.provider = provider
 	var err error
 	switch {
-	case slices.Contains([]string{"session", "csrf", "providers", "_log", "webauthn-options"}, action):
+	case st.app == nil && action == "callback" && s.Upstreams.Named(provider) != nil:
+		s.failPage(w, r, f) // somebody comes back from an upstream
+	case slices.Contains([]string{"session", "csrf", "providers", "_log", "webauthn-options", "access-token"}, action):
 		err = s.authJSON(w, st, f.Kind.Status(), struct {
 			Message   string `json:"message"`
 			Reference string `json:"reference"`

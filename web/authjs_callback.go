@@ -28,6 +28,9 @@ func (s *Server) getAuthCallback(w http.ResponseWriter, r *http.Request, st site
 	case slices.Contains(authjs.Emails, st.provider) && s.offers(st, st.provider):
 		return s.getMailedLink(w, r, st)
 	}
+	if up := s.Upstreams.Named(st.provider); up != nil && st.app == nil {
+		return s.getBack(w, r, up)
+	}
 	return s.tell(w, r, st, authjs.UpstreamLost, "")
 }
 
@@ -119,23 +122,35 @@ func (s *Server) followed(w http.ResponseWriter, r *http.Request, st site, out l
 // toOurs leads from an App's address to a page of ours, with a sealed word about
 // whom it is for and into which browser.
 func (s *Server) toOurs(w http.ResponseWriter, st site, a attempt, path, more string) error {
+	to, err := s.ours(st, a, path, more)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusFound)
+	return nil
+}
+
+// ours is the address of a page of ours with that word.
+func (s *Server) ours(st site, a attempt, path, more string) (string, error) {
 	hash, _ := secret.Hash(a.Browser)
 	word := ask{App: st.app.Name, Origin: st.origin, Browser: hash, Challenge: a.Challenge, Email: a.Email}
 	if a.Entry != nil {
 		word.Link = a.Entry.Link
 	}
 	sealed, err := s.sealAsk(word)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Location", s.own.origin+path+"?ask="+sealed+more)
-	w.WriteHeader(http.StatusFound)
-	return nil
+	return s.own.origin + path + "?ask=" + sealed + more, err
 }
 
 // postAuthCallback takes what is proven by a form: a password. An upstream that
 // answers by a form is another matter.
 func (s *Server) postAuthCallback(w http.ResponseWriter, r *http.Request, st site) error {
+	if up := s.Upstreams.Named(st.provider); up != nil && up.PostsBack() && st.app == nil {
+		if err := r.ParseForm(); err != nil {
+			return badForm(err)
+		}
+		return s.postBack(w, r, up)
+	}
 	st, own, err := s.readAuthForm(w, r, st)
 	if err != nil {
 		return err

@@ -44,6 +44,13 @@ func (s *Server) ways(st site) []providerJSON {
 	for _, id := range authjs.Emails {
 		add(id, "Email", "email")
 	}
+	for _, up := range s.Upstreams.All() {
+		kind := up.Type()
+		if !st.dialect.OIDC {
+			kind = "oauth"
+		}
+		add(up.ID, up.Name, kind)
+	}
 	return list
 }
 
@@ -113,6 +120,9 @@ func (s *Server) postSignInProvider(w http.ResponseWriter, r *http.Request, st s
 		return s.tell(w, r, st, authjs.NoProvider, "")
 	case slices.Contains(authjs.Emails, st.provider):
 		return s.postSignInEmail(w, r, st, to)
+	}
+	if up := s.Upstreams.Named(st.provider); up != nil {
+		return s.signInWith(w, r, st, up, to)
 	}
 	return s.tell(w, r, st, authjs.NoProvider, "")
 }

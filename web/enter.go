@@ -76,25 +76,33 @@ func hostOf(origin string) string {
 
 // target returns the App that a sign-in leads to, for its page, or none.
 func (s *Server) target(path string) Target {
+	word, ok := s.askIn(path)
+	if app := s.Apps.Named(word.App); app != nil {
+		if !ok {
+			word.Origin = app.Origins[0]
+		}
+		return Target{Name: app.Name, Host: hostOf(word.Origin)}
+	}
+	return Target{}
+}
+
+// askIn returns what an App asked for, in a path that leads to it; without ok it
+// is only the App's name.
+func (s *Server) askIn(path string) (word ask, ok bool) {
 	rest, ok := strings.CutPrefix(path, "/signin/app/")
 	if !ok {
-		return Target{}
+		return ask{}, false
 	}
 	name, query, _ := strings.Cut(rest, "?")
 	name, err := url.PathUnescape(name)
 	if err != nil {
-		return Target{}
+		return ask{}, false
 	}
-	app := s.Apps.Named(name)
 	q, err := url.ParseQuery(query)
-	if app == nil || err != nil {
-		return Target{}
+	if err != nil || s.cookies.open(askName, q.Get("ask"), &word) != nil || word.App != name {
+		return ask{App: name}, false
 	}
-	var word ask
-	if s.cookies.open(askName, q.Get("ask"), &word) != nil || word.App != name {
-		return Target{Name: name, Host: hostOf(app.Origins[0])}
-	}
-	return Target{Name: name, Host: hostOf(word.Origin)}
+	return word, true
 }
 
 // leave leads to an App's address. A redirect does, unless it would answer a

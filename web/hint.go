@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gorilla/securecookie"
@@ -62,7 +63,12 @@ type Known struct {
 	Person     Person
 	Identifier string // what its owner would type
 	Means      string // how it was used last: "email", "pwd" or another
+	// Upstream is the one it was used with last, or nil.
+	Upstream *UpstreamButton
+	Named    bool // the identifier can be typed
 }
+
+func (k Known) number() string { return strconv.Itoa(k.Number) }
 
 // remembered returns the accounts that this browser remembers and that still exist.
 func (s *Server) remembered(r *http.Request) ([]Known, error) {
@@ -72,8 +78,17 @@ func (s *Server) remembered(r *http.Request) ([]Known, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ok && (u.HasEmail() || u.Username != "") {
-			list = append(list, Known{Number: i, Person: Person{Name: u.Name, Email: u.Called()}, Identifier: u.Called(), Means: h.Means})
+		if !ok {
+			continue
+		}
+		k := Known{Number: i, Person: Person{Name: u.Name, Email: u.Called()}, Identifier: u.Called(), Means: h.Means, Named: u.HasEmail() || u.Username != ""}
+		for _, b := range s.upstreamButtons(h.Means) {
+			if b.Last {
+				k.Upstream = &b
+			}
+		}
+		if k.Named || k.Upstream != nil {
+			list = append(list, k)
 		}
 	}
 	return list, nil

@@ -3,7 +3,9 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strings"
 
+	"gatelodge/app/account"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
 	"gatelodge/app/session"
@@ -50,7 +52,7 @@ func (s *Server) errorPage(r *http.Request, f *fault.Fault) ErrorPage {
 	switch {
 	case errors.Is(f, errHost):
 		page.Next = Link{Text: p.Say("error.open_right", "url", s.Origin.String()), Href: s.Origin.String()}
-	case errors.Is(f, login.ErrStateLost):
+	case errors.Is(f, login.ErrStateLost), strings.HasPrefix(f.Text, "upstream."), errors.Is(f, account.ErrNotInvited):
 		page.Next = Link{Text: p.Say("error.back_to_sign_in"), Href: "/signin"}
 	}
 	return page

@@ -33,24 +33,26 @@ import (
 	"gatelodge/app/owner"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
+	"gatelodge/app/upstream"
 )
 
 // Services are what the pages call.
 type Services struct {
-	Users    *account.Users
-	Sessions *session.Sessions
-	Login    *login.Flow
-	Apps     *apps.Apps
-	Owner    *owner.Desk
-	Outbox   *outbox.Outbox
-	Relay    *submission.Service
-	Audit    *audit.Log
-	Recent   *audit.Recent
-	Limits   *limit.Limiter
-	Lang     *lang.Catalog
-	Ready    func(context.Context) error // whether the store takes writes
-	Now      func() time.Time
-	Log      *slog.Logger
+	Users     *account.Users
+	Sessions  *session.Sessions
+	Login     *login.Flow
+	Upstreams *upstream.Upstreams
+	Apps      *apps.Apps
+	Owner     *owner.Desk
+	Outbox    *outbox.Outbox
+	Relay     *submission.Service
+	Audit     *audit.Log
+	Recent    *audit.Recent
+	Limits    *limit.Limiter
+	Lang      *lang.Catalog
+	Ready     func(context.Context) error // whether the store takes writes
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 // Options are what an operator can set about the pages.

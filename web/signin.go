@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
@@ -24,7 +23,7 @@ func (s *Server) getSignIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := SignInPage{Layout: s.layout(r), Notice: s.notice(r, &a), Target: s.target(a.Return), Passwords: s.Passwords}
+	page := SignInPage{Layout: s.layout(r), Notice: s.notice(r, &a), Target: s.target(a.Return), Passwords: s.Passwords, Upstreams: s.upstreamButtons(lastMeans(known))}
 	if r.URL.Query().Has("change") {
 		page.Identifier = a.Identifier
 	} else if !r.URL.Query().Has("other") {
@@ -36,6 +35,14 @@ func (s *Server) getSignIn(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return s.render(w, r, http.StatusOK, "signin.html", page)
+}
+
+// lastMeans is how this browser was signed in last.
+func lastMeans(known []Known) string {
+	if len(known) == 0 {
+		return ""
+	}
+	return known[0].Means
 }
 
 // home is where a sign-in without a target leads.
@@ -64,7 +71,7 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
 		s.refused(r, f)
 		setRetry(w, f)
-		page := SignInPage{Layout: s.layout(r), Identifier: typed, Problem: s.say(s.printer(r), f, ""), Target: s.target(a.Return), Passwords: s.Passwords}
+		page := SignInPage{Layout: s.layout(r), Identifier: typed, Problem: s.say(s.printer(r), f, ""), Target: s.target(a.Return), Passwords: s.Passwords, Upstreams: s.upstreamButtons("")}
 		return s.render(w, r, f.Kind.Status(), "signin.html", page)
 	}
 	if err != nil {
@@ -91,7 +98,7 @@ func (s *Server) postKnown(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, k := range known {
-		if strconv.Itoa(k.Number) == r.PostForm.Get("account") {
+		if k.number() == r.PostForm.Get("account") && k.Named {
 			r.PostForm.Set("identifier", k.Identifier)
 			return s.postSignIn(w, r)
 		}
@@ -243,6 +250,15 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 	}
 	if err := s.signInHere(w, r, out); err != nil {
 		return err
+	}
+	if a.Held != "" {
+		// They have proved an account: now what an upstream vouched for can be
+		// connected to it.
+		rest := attempt{Login: login.Login{Browser: a.Browser, Held: a.Held, Return: out.Return}}
+		if err := s.cookies.saveLogin(w, rest); err != nil {
+			return err
+		}
+		return s.redirect(w, r, "/account/connect")
 	}
 	s.cookies.dropLogin(w)
 	return s.finish(w, r, home(out.Return), Target{})

@@ -118,6 +118,37 @@ type SignInPage struct {
 	Target     Target  // where this leads, when that is an app
 	Passwords  bool    // people may sign in with one
 	Known      []Known // the accounts of this browser, the last used first
+	Upstreams  []UpstreamButton
+}
+
+// UpstreamButton leads to an upstream. It posts to /signin/with/ID.
+type UpstreamButton struct {
+	ID   string
+	Kind string
+	Name string
+	Last bool // this browser was signed in by it before
+}
+
+// ConnectPage is connect.html, for somebody whom an upstream vouches for and nobody
+// here is known by. It posts identifier to /signin, and nothing to /signin/connect
+// to have an account made. It must be the same whether or not somebody has the
+// address.
+type ConnectPage struct {
+	Layout
+	Upstream  string // its name
+	Who       string // what they are called there
+	Email     string // that it tells, or ""
+	MayJoin   bool
+	Passwords bool
+	Target    Target
+}
+
+// OwnConnectPage is own-connect.html. It posts yes=1 or no=1 to /account/connect.
+type OwnConnectPage struct {
+	Layout
+	Upstream string
+	Who      string
+	Account  string
 }
 
 // First returns the account that was used last.
@@ -225,8 +256,10 @@ type AccountPage struct {
 	Since   time.Time
 	Devices []Device // this one first
 	Own     []OwnWay
-	Notice  string // a sentence: what was just done
-	Welcome bool   // the account was made a moment ago
+	// Upstreams can be connected.
+	Upstreams []UpstreamButton
+	Notice    string // a sentence: what was just done
+	Welcome   bool   // the account was made a moment ago
 }
 
 // Initials returns one or two letters for the reader's tile.
@@ -246,13 +279,19 @@ type Device struct {
 	SeenAt      time.Time
 	Current     bool
 	Method      string // "email", "setup", or another means
+	Upstream    string // the name of the one it was signed in by, or ""
 }
 
-// OwnWay is a way to sign in that is kept here: the mailed link, the password.
+// OwnWay is a way to sign in: the mailed link, the password, an account elsewhere.
 type OwnWay struct {
-	Kind string // "email" or "password"
-	Name string
-	At   time.Time // zero: not set
+	Kind   string // "email", "password" or "upstream"
+	Name   string
+	Detail string    // what its owner is called elsewhere
+	ID     string    // of an account elsewhere
+	At     time.Time // zero: not set
+	UsedAt time.Time // zero: not known
+	Broken bool      // it has to be connected again for apps to use it
+	Last   bool      // there is no other
 }
 
 // ConfirmPage is confirm.html: the reader is signed in and shows that it is still
@@ -262,6 +301,7 @@ type ConfirmPage struct {
 	Identifier string
 	Mail       bool // there is an address to mail to
 	Password   bool // there is a password
+	Upstreams  []UpstreamButton
 	Problem    string
 }
 

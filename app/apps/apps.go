@@ -28,6 +28,7 @@ type App struct {
 	Dialect   *authjs.Dialect
 	Secrets   []string // that the App shares with us, the newest first
 	Providers []string // to list; empty lists all
+	Tokens    []string // ids of upstreams whose tokens it may have, its own user's alone
 	Pages     config.AuthJSPages
 
 	allow   []string
@@ -58,7 +59,7 @@ func New(list []config.App) (*Apps, error) {
 	for _, c := range list {
 		app := &App{
 			Name: c.Name, Origins: c.AuthJS.Origins, Dialect: authjs.ByVersion(c.AuthJS.Version), Secrets: c.AuthJS.Secrets(),
-			Providers: c.AuthJS.Providers, Pages: c.AuthJS.Pages, allow: c.Allow, users: make(map[string]bool),
+			Providers: c.AuthJS.Providers, Tokens: c.AuthJS.Tokens, Pages: c.AuthJS.Pages, allow: c.Allow, users: make(map[string]bool),
 		}
 		if err := app.makeSealers(); err != nil {
 			return nil, fmt.Errorf("the App %s: %w", c.Name, err)
@@ -105,6 +106,15 @@ func (a *App) Sealer(d *authjs.Dialect, secure bool) *authjs.Sealer {
 
 // All returns the Apps in the order of the file.
 func (a *Apps) All() []*App { return a.list }
+
+// Tokens returns the ids of the upstreams whose tokens some App may have.
+func (a *Apps) Tokens() []string {
+	var list []string
+	for _, app := range a.list {
+		list = append(list, app.Tokens...)
+	}
+	return list
+}
 
 // Named returns the App with that name, or nil.
 func (a *Apps) Named(name string) *App {

@@ -43,6 +43,7 @@ const (
 	UndoEmail     = "undo-email"      // Detail is the address as typed, and below it what came instead
 	NotMe         = "not-me"          // ends the session in Detail
 	NotMePassword = "not-me-password" // ends all sessions
+	Unlink        = "unlink"          // disconnects the account elsewhere in Detail
 	Keep          = "keep-account"    // opens a closed account again
 )
 

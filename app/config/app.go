@@ -27,6 +27,7 @@ type AuthJS struct {
 	SecretFile string
 	Origins    []string // "" is https:// and each host
 	Providers  []string // what is listed; empty is everything
+	Tokens     []string // ids of upstreams whose tokens the App may have, its own user's alone
 	Pages      AuthJSPages
 	secrets    []string
 }
@@ -49,6 +50,7 @@ func appSettings(i int) []setting {
 		{key: "app.authjs.secret_file", example: `"/etc/gatelodge/wiki-secret"`, ptr: func(c *Config) any { return &at(c).AuthJS.SecretFile }, path: true},
 		{key: "app.authjs.origins", example: `["https://wiki.example.com"]`, ptr: func(c *Config) any { return &at(c).AuthJS.Origins }},
 		{key: "app.authjs.providers", example: `["credentials", "email"]`, ptr: func(c *Config) any { return &at(c).AuthJS.Providers }},
+		{key: "app.authjs.tokens", example: `["google"]`, ptr: func(c *Config) any { return &at(c).AuthJS.Tokens }},
 		{key: "app.authjs.pages.sign_in", example: `"/login"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.SignIn }},
 		{key: "app.authjs.pages.sign_out", example: `"/bye"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.SignOut }},
 		{key: "app.authjs.pages.error", example: `"/oops"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.Error }},
@@ -57,20 +59,36 @@ func appSettings(i int) []setting {
 	}
 }
 
-// readApps reads the [[app]] tables of a file.
-func (l *Loaded) readApps(name string, value any, lines map[string]int, dir string) Errors {
-	tables, ok := value.([]map[string]any)
+// tables are the settings of a kind that the file has once for each of many.
+type tables struct {
+	name     string // "app" for [[app]]
+	one      string // what one is called
+	add      func(*Config)
+	settings func(i int) []setting
+}
+
+// lists are all of them.
+func lists() []tables {
+	return []tables{
+		{"app", "App", func(c *Config) { c.Apps = append(c.Apps, App{AuthJS: AuthJS{Version: "auto"}}) }, appSettings},
+		{"upstream", "upstream", func(c *Config) { c.Upstreams = append(c.Upstreams, Upstream{}) }, upstreamSettings},
+	}
+}
+
+// readTables reads the tables of a kind from a file.
+func (l *Loaded) readTables(t tables, name string, value any, lines map[string]int, dir string) Errors {
+	found, ok := value.([]map[string]any)
 	if !ok {
-		return Errors{fmt.Errorf("%s:%d: app must be written [[app]], once for each App", name, lines["app"])}
+		return Errors{fmt.Errorf("%s:%d: %s must be written [[%s]], once for each %s", name, lines[t.name], t.name, t.name, t.one)}
 	}
 	var errs Errors
-	for i, table := range tables {
-		l.Apps = append(l.Apps, App{AuthJS: AuthJS{Version: "auto"}})
+	for i, table := range found {
+		t.add(&l.Config)
 		flat := make(map[string]any)
-		flatten("app.", table, flat)
-		known := appSettings(i)
+		flatten(t.name+".", table, flat)
+		known := t.settings(i)
 		for _, key := range slices.Sorted(maps.Keys(flat)) {
-			place := appKey(i, key)
+			place := tableKey(i, t.name, key)
 			at := fmt.Sprintf("%s:%d", name, lines[place])
 			n := slices.IndexFunc(known, func(s setting) bool { return s.key == key })
 			switch {
@@ -87,10 +105,14 @@ func (l *Loaded) readApps(name string, value any, lines map[string]int, dir stri
 				l.anchor(known[n], dir)
 			}
 		}
-		if _, ok := table["authjs"]; ok {
-			l.origins[appKey(i, "app.authjs")] = fmt.Sprintf("%s:%d", name, lines[appKey(i, "app.authjs")])
+		for inner, value := range table {
+			if _, ok := value.(map[string]any); ok {
+				place := tableKey(i, t.name, t.name+"."+inner)
+				l.origins[place] = fmt.Sprintf("%s:%d", name, lines[place])
+			}
 		}
-		l.origins[appKey(i, "app")] = fmt.Sprintf("%s:%d", name, lines[appKey(i, "app")])
+		place := tableKey(i, t.name, t.name)
+		l.origins[place] = fmt.Sprintf("%s:%d", name, lines[place])
 	}
 	return errs
 }
@@ -104,22 +126,31 @@ func meantOf(known []setting, key string) string {
 	return ""
 }
 
-// appKey is where the origin of a key of the App with that index is kept.
-func appKey(i int, key string) string {
-	return fmt.Sprintf("app#%d%s", i, strings.TrimPrefix(key, "app"))
+// tableKey is where the origin of a key of the table with that index is kept.
+func tableKey(i int, table, key string) string {
+	return fmt.Sprintf("%s#%d%s", table, i, strings.TrimPrefix(key, table))
 }
 
-// appSettingsShown lists the settings of every App, for showing.
-func (l *Loaded) appSettingsShown() []Setting {
+// appKey is tableKey for an App.
+func appKey(i int, key string) string { return tableKey(i, "app", key) }
+
+// shown lists the settings of every table, for showing.
+func (l *Loaded) shown() []Setting {
 	var list []Setting
-	for i, a := range l.Apps {
-		for _, s := range appSettings(i) {
-			origin := l.origins[appKey(i, s.key)]
+	add := func(i int, table, name string, settings []setting) {
+		for _, s := range settings {
+			origin := l.origins[tableKey(i, table, s.key)]
 			if origin == "" {
 				origin = "default"
 			}
-			list = append(list, Setting{Key: "app." + a.Name + strings.TrimPrefix(s.key, "app"), Value: s.value(&l.Config), Origin: origin})
+			list = append(list, Setting{Key: table + "." + name + strings.TrimPrefix(s.key, table), Value: s.value(&l.Config), Origin: origin})
 		}
+	}
+	for i, a := range l.Apps {
+		add(i, "app", a.Name, appSettings(i))
+	}
+	for i, u := range l.Upstreams {
+		add(i, "upstream", u.ID, upstreamSettings(i))
 	}
 	return list
 }
@@ -159,6 +190,11 @@ func (k *checker) apps() {
 		}
 		if v := a.AuthJS.Version; v != "v4" && v != "v5" && v != "auto" {
 			fail("app.authjs.version", `is %q, but must be "v4", "v5" or "auto"`, v)
+		}
+		for _, id := range a.AuthJS.Tokens {
+			if !slices.ContainsFunc(k.l.Upstreams, func(u Upstream) bool { return u.ID == id }) {
+				fail("app.authjs.tokens", "holds %q, which is no [[upstream]] here", id)
+			}
 		}
 		k.appSecrets(a, fail)
 		p := a.AuthJS.Pages

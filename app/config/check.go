@@ -42,6 +42,7 @@ func (l *Loaded) check() Errors {
 	k.times()
 	k.mail()
 	k.backup()
+	k.upstreams()
 	k.apps()
 	return k.errs
 }

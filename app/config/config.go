@@ -38,14 +38,15 @@ type Config struct {
 	// TrustedProxies are the networks whose X-Forwarded-For counts.
 	TrustedProxies []string
 
-	Session  Session
-	Password Password
-	Link     Link
-	Mail     Mail
-	Theme    Theme
-	Log      Log
-	Apps     []App
-	Backup   Backup
+	Session   Session
+	Password  Password
+	Link      Link
+	Mail      Mail
+	Theme     Theme
+	Log       Log
+	Upstreams []Upstream
+	Apps      []App
+	Backup    Backup
 }
 
 // Session says how long people stay signed in.

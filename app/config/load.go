@@ -91,7 +91,7 @@ func (l *Loaded) Settings() []Setting {
 		}
 		list = append(list, Setting{Key: s.key, Value: s.value(&l.Config), Origin: origin})
 	}
-	return append(list, l.appSettingsShown()...)
+	return append(list, l.shown()...)
 }
 
 func (l *Loaded) readFile() Errors {
@@ -108,7 +108,7 @@ func (l *Loaded) readFile() Errors {
 	errs := l.readTOML(filepath.Base(l.File), string(text))
 	info, err := os.Stat(l.File)
 	if err == nil && info.Mode().Perm()&0o077 != 0 && l.holdsSecret() {
-		l.Warnings = append(l.Warnings, fmt.Sprintf("%s holds a password or a secret and may be read by others: chmod 600 %s, or use password_file and secret_file", l.File, l.File))
+		l.Warnings = append(l.Warnings, fmt.Sprintf("%s holds a password or a secret and may be read by others: chmod 600 %s, or use password_file, secret_file and client_secret_file", l.File, l.File))
 	}
 	return errs
 }
@@ -117,6 +117,11 @@ func (l *Loaded) readFile() Errors {
 func (l *Loaded) holdsSecret() bool {
 	for i := range l.Apps {
 		if l.origins[appKey(i, "app.authjs.secret")] != "" {
+			return true
+		}
+	}
+	for i := range l.Upstreams {
+		if l.origins[tableKey(i, "upstream", "upstream.client_secret")] != "" {
 			return true
 		}
 	}
@@ -133,9 +138,11 @@ func (l *Loaded) readTOML(name, text string) Errors {
 	}
 	var errs Errors
 	lines := linesOf(text)
-	if apps, ok := tree["app"]; ok {
-		errs = l.readApps(name, apps, lines, filepath.Dir(l.File))
-		delete(tree, "app")
+	for _, t := range lists() {
+		if value, ok := tree[t.name]; ok {
+			errs = append(errs, l.readTables(t, name, value, lines, filepath.Dir(l.File))...)
+			delete(tree, t.name)
+		}
 	}
 	flat := make(map[string]any)
 	flatten("", tree, flat)

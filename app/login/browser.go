@@ -54,8 +54,21 @@ func (f *Flow) meet(tx *store.Tx, from audit.From, l *Login, u store.User, row s
 		return "", err
 	}
 	return token, f.Post.Add(tx, compose.NewDevice{
-		At: row.AuthAt, Device: from.Device, IP: from.IP, Means: strings.Fields(row.AMR), Link: f.PublicURL + "/mailed/" + issued.Token,
+		At: row.AuthAt, Device: from.Device, IP: from.IP, Means: f.means(row.AMR), Link: f.PublicURL + "/mailed/" + issued.Token,
 	}, post.Terms{To: account.MailAddress(u), Language: u.Language, Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
+}
+
+// means are those of a session, with the name of an upstream in place of its id.
+func (f *Flow) means(amr string) []string {
+	list := strings.Fields(amr)
+	for i, m := range list {
+		if id, ok := strings.CutPrefix(m, ByUpstream); ok {
+			if up := f.Upstreams.Named(id); up != nil {
+				list[i] = ByUpstream + up.Name
+			}
+		}
+	}
+	return list
 }
 
 // ForgetBrowser makes the browser with that token a stranger to the user.

@@ -19,6 +19,7 @@ import (
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
+	"gatelodge/app/upstream"
 	"gatelodge/store"
 )
 
@@ -61,6 +62,7 @@ type Flow struct {
 	Sessions   *session.Sessions
 	Queue      *queue.Queue
 	Post       *post.Office
+	Upstreams  *upstream.Upstreams
 	Passwords  *password.Hasher // nil: nobody signs in with one
 	Now        func() time.Time
 	PublicURL  string // without a trailing slash

@@ -35,6 +35,9 @@ type Login struct {
 	Proofs    []Proof `json:"p,omitempty"`
 	// Entry is the App this attempt opens and nothing else, or nil.
 	Entry *Entry `json:"a,omitempty"`
+	// Held stands for somebody an upstream has vouched for, who has yet to prove
+	// an account here that it can be connected to.
+	Held string `json:"h,omitempty"`
 	// Confirms is the id of the session whose owner proves themselves again.
 	Confirms string `json:"k,omitempty"`
 	// Device is a token by which users know this browser again. It has a cookie
@@ -69,6 +72,8 @@ const (
 	ByEmail    = "email" // a link or code that was mailed
 	ByPassword = "pwd"
 	BySetUp    = "setup" // the set-up code, off the server's terminal
+	// ByUpstream begins the means of whoever came by an upstream, whose id follows.
+	ByUpstream = "fed:"
 )
 
 // Begin gives the attempt its browser token unless it has one.
@@ -100,11 +105,9 @@ func (l *Login) Name(typed string) error {
 // maxIdentifier is more than the longest address.
 const maxIdentifier = 320
 
-// browserHash returns what challenges keep of the browser; nil before Begin.
-func (l *Login) browserHash() []byte {
-	if l.Entry != nil {
-		return l.Entry.Browser
-	}
+// BrowserHash returns what the store keeps of the browser at our own address, or
+// nil before Begin.
+func (l *Login) BrowserHash() []byte {
 	hash, ok := secret.Hash(l.Browser)
 	if !ok {
 		return nil
@@ -121,6 +124,14 @@ func (l *Login) deviceHash() (hash []byte, ok bool) {
 		hash = secret.MAC(hash, "device", l.Entry.App)
 	}
 	return hash, ok
+}
+
+// browserHash returns what challenges keep of the browser; nil before Begin.
+func (l *Login) browserHash() []byte {
+	if l.Entry != nil {
+		return l.Entry.Browser
+	}
+	return l.BrowserHash()
 }
 
 // asked reports whether c was asked for by this browser.
@@ -143,7 +154,7 @@ func (l *Login) prove(p Proof) {
 // missing names what the user still has to prove, or "".
 func (l *Login) missing(u store.User, now time.Time) string {
 	for _, p := range l.Proofs {
-		if p.UserID == u.ID && (p.Means == ByEmail || p.Means == ByPassword) && now.Sub(p.At) < Lifetime {
+		if p.UserID == u.ID && (p.Means == ByEmail || p.Means == ByPassword || strings.HasPrefix(p.Means, ByUpstream)) && now.Sub(p.At) < Lifetime {
 			return ""
 		}
 	}

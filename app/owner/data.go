@@ -23,6 +23,7 @@ type Data struct {
 	Admin         bool          `json:"admin"`
 	CreatedAt     time.Time     `json:"createdAt"`
 	PasswordSetAt *time.Time    `json:"passwordSetAt"`
+	Accounts      []DataAccount `json:"accounts"`
 	Sessions      []DataSession `json:"sessions"`
 	History       []DataEvent   `json:"history"`
 }
@@ -32,6 +33,17 @@ type DataEmail struct {
 	Email      string     `json:"email"`
 	VerifiedAt *time.Time `json:"verifiedAt"`
 	AddedAt    time.Time  `json:"addedAt"`
+}
+
+// DataAccount is an account elsewhere that signs in to this one.
+type DataAccount struct {
+	Provider   string     `json:"provider"`
+	Subject    string     `json:"subject"`
+	Email      string     `json:"email"`
+	Name       string     `json:"name"`
+	Scope      string     `json:"scope"`
+	LinkedAt   time.Time  `json:"linkedAt"`
+	LastUsedAt *time.Time `json:"lastUsedAt"`
 }
 
 // DataSession is a browser that is signed in.
@@ -70,7 +82,7 @@ func (d *Desk) Data(ctx context.Context, from audit.From, userID string) (Data, 
 		}
 		data = Data{
 			ID: u.ID, Name: u.Name, Username: u.Username, Email: u.Email, Image: u.Image, Language: u.Language, Theme: u.Theme, Admin: u.Admin,
-			CreatedAt: u.CreatedAt.UTC(), Emails: []DataEmail{}, Sessions: []DataSession{}, History: []DataEvent{},
+			CreatedAt: u.CreatedAt.UTC(), Emails: []DataEmail{}, Accounts: []DataAccount{}, Sessions: []DataSession{}, History: []DataEvent{},
 		}
 		p, err := tx.PasswordOf(userID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -83,6 +95,13 @@ func (d *Desk) Data(ctx context.Context, from audit.From, userID string) (Data, 
 		}
 		for _, e := range emails {
 			data.Emails = append(data.Emails, DataEmail{e.Email, moment(e.VerifiedAt), e.CreatedAt.UTC()})
+		}
+		accounts, err := tx.AccountsOf(userID)
+		if err != nil {
+			return err
+		}
+		for _, a := range accounts {
+			data.Accounts = append(data.Accounts, DataAccount{a.Provider, a.Subject, a.Email, a.Name, a.Tokens.Scope, a.CreatedAt.UTC(), moment(a.UsedAt)})
 		}
 		sessions, err := tx.SessionsOf(userID, d.Now())
 		if err != nil {

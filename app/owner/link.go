@@ -14,7 +14,7 @@ import (
 
 // purposes are those of the links that are opened at /mailed/.
 var purposes = []string{
-	challenge.Reset, challenge.ConfirmEmail, challenge.UndoEmail, challenge.NotMe, challenge.NotMePassword, challenge.Keep,
+	challenge.Reset, challenge.ConfirmEmail, challenge.UndoEmail, challenge.NotMe, challenge.NotMePassword, challenge.Keep, challenge.Unlink,
 }
 
 // Link is what a link's page shows before it is used.
@@ -88,6 +88,13 @@ func (d *Desk) Follow(ctx context.Context, from audit.From, token string) (Done,
 			if _, err = tx.EndSessionsOf(u.ID, ""); err == nil {
 				done, err = d.secure(tx, from, u, c)
 			}
+		case challenge.Unlink:
+			if err = d.unlinked(tx, from, u, c.Detail); err == nil {
+				_, err = tx.EndSessionsOf(u.ID, "")
+			}
+			if err == nil {
+				done, err = d.secure(tx, from, u, c)
+			}
 		case challenge.Keep:
 			done.Notice, err = "closing.kept", d.reopen(tx, from, u)
 		default:
@@ -110,8 +117,16 @@ func (d *Desk) Follow(ctx context.Context, from audit.From, token string) (Done,
 }
 
 // secure is what follows when an owner says that something was not them: no
-// browser is known any more, and a new password is asked for.
+// browser is known any more, what was connected since is disconnected, and a new
+// password is asked for.
 func (d *Desk) secure(tx *store.Tx, from audit.From, u store.User, c store.Challenge) (Done, error) {
+	if n, err := tx.RemoveAccountsSince(u.ID, c.CreatedAt); err != nil {
+		return Done{}, err
+	} else if n > 0 {
+		if err := d.Audit.Record(tx, from, audit.Unlinked, audit.ByUser, u.ID, ""); err != nil {
+			return Done{}, err
+		}
+	}
 	if err := tx.ForgetBrowsers(u.ID); err != nil {
 		return Done{}, err
 	}

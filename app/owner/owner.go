@@ -23,6 +23,7 @@ import (
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/secret"
+	"gatelodge/app/upstream"
 	"gatelodge/store"
 )
 
@@ -55,6 +56,7 @@ type Desk struct {
 	Challenges *challenge.Maker
 	Post       *post.Office
 	Queue      *queue.Queue
+	Upstreams  *upstream.Upstreams
 	Passwords  *password.Hasher // nil: nobody signs in with one
 	Now        func() time.Time
 	PublicURL  string // without a trailing slash
@@ -66,11 +68,14 @@ func (d *Desk) Fresh(s store.Session) bool { return d.Now().Sub(s.AuthAt) < Fres
 
 // Way is one way to sign in.
 type Way struct {
-	Kind   string // "email", "password", or an upstream's kind
-	ID     string // of what can be removed; "" for what cannot
-	Name   string // as its owner knows it: an address, an upstream
-	Detail string
-	At     time.Time // when it was set or linked; zero when that is not told
+	Kind     string    // "email", "password" or "upstream"
+	ID       string    // of what can be removed; "" for what cannot
+	Name     string    // as its owner knows it: an address, an upstream's name
+	Detail   string    // what they are called at the upstream
+	Upstream string    // its id
+	At       time.Time // when it was set or linked; zero when that is not told
+	UsedAt   time.Time // the last sign-in, where that is known
+	Broken   bool      // the upstream no longer lets us ask it anything
 }
 
 // Ways returns how the user can sign in, the last way among them.
@@ -86,6 +91,16 @@ func (d *Desk) Ways(tx *store.Tx, u store.User) ([]Way, error) {
 		}
 		if err == nil {
 			ways = append(ways, Way{Kind: "password", ID: "password", At: p.ChangedAt})
+		}
+	}
+	accounts, err := tx.AccountsOf(u.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range accounts {
+		// One at an upstream that is no longer in the configuration opens nothing.
+		if up := d.Upstreams.Named(a.Provider); up != nil {
+			ways = append(ways, wayOf(up, a))
 		}
 	}
 	return ways, nil

@@ -109,14 +109,14 @@ func (d *Desk) RemovePassword(ctx context.Context, from audit.From, actor, userI
 	})
 }
 
-// keepAWay refuses to remove the last way in.
-func (d *Desk) keepAWay(tx *store.Tx, u store.User, kind string) error {
+// keepAWay refuses to remove the last way in. id is the one that is to go.
+func (d *Desk) keepAWay(tx *store.Tx, u store.User, id string) error {
 	ways, err := d.Ways(tx, u)
 	if err != nil {
 		return err
 	}
 	for _, way := range ways {
-		if way.Kind != kind {
+		if way.ID != id {
 			return nil
 		}
 	}

@@ -116,7 +116,7 @@ type NewDevice struct {
 	At     time.Time
 	Device string
 	IP     string
-	Means  []string // how, as in a session's amr: "email", "pwd", "otp" …
+	Means  []string // how, as in a session's amr: "email", "pwd", "otp" …, "fed:Google"
 	Link   string   // "This was not me"
 }
 
@@ -155,12 +155,41 @@ func (l PasswordChanged) words(w *writer) words {
 	return said
 }
 
+// Linked tells that an account elsewhere can now sign in to this one, or no longer.
+type Linked struct {
+	Removed  bool
+	Upstream string // its name: "Google"
+	Who      string // what the person is called there
+	At       time.Time
+	Device   string
+	IP       string
+	Link     string // "This was not me"
+}
+
+// Name is the kind's name.
+func (Linked) Name() string { return "linked" }
+
+func (l Linked) words(w *writer) words {
+	args := []any{"upstream", l.Upstream, "who", l.Who}
+	said := words{
+		Subject: w.say("subject", args...), Preview: w.say("nothing"), Heading: w.say("heading", args...), Intro: w.say("intro", args...),
+		Facts: w.facts(l.At, l.Device, l.IP, nil), LinkIntro: w.say("link_intro"), ButtonIntro: w.say("nothing"), Button: w.say("button"),
+		Link: l.Link, Outro: w.say("outro"),
+	}
+	if l.Removed {
+		said.Subject, said.Heading, said.Intro = w.say("removed_subject", args...), w.say("removed_heading", args...), w.say("removed_intro", args...)
+	}
+	return said
+}
+
 // facts are when, where from and how something was done.
 func (w *writer) facts(at time.Time, device, ip string, means []string) []Fact {
 	var how []string
 	for _, m := range means {
 		if key := "mail.means." + m; w.c.Lang.Has(key) {
 			how = append(how, w.p.Say(key))
+		} else if name, ok := strings.CutPrefix(m, "fed:"); ok {
+			how = append(how, name)
 		}
 	}
 	list := []Fact{{w.p.Say("mail.fact.when"), w.p.Moment(at)}}

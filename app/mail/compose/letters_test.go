@@ -32,6 +32,8 @@ func letters() map[string]compose.Letter {
 		"new_device":        compose.NewDevice{At: now, Device: "Safari on Mac", IP: "198.51.100.40", Means: []string{"pwd", "otp"}, Link: link},
 		"password_changed":  compose.PasswordChanged{At: now, Device: "Safari on Mac", IP: "198.51.100.40", Link: link},
 		"password_removed":  compose.PasswordChanged{Removed: true, At: now, Device: "Safari on Mac", IP: "198.51.100.40", Link: link},
+		"linked":            compose.Linked{Upstream: "Google", Who: "mara@gmail.example", At: now, Device: "Safari on Mac", IP: "198.51.100.40", Link: link},
+		"unlinked":          compose.Linked{Removed: true, Upstream: "Google", Who: "mara@gmail.example", At: now, Device: "Safari on Mac", IP: "198.51.100.40", Link: link},
 		"invite":            compose.Invite{By: "Sam", ByEmail: "sam@home.example", Link: link, Until: week},
 		"invite_apps":       compose.Invite{By: "Sam", ByEmail: "sam@home.example", Apps: []string{"Grafana", "Forgejo"}, Link: link, Until: week},
 		"invite_more":       compose.Invite{By: "Sam", ByEmail: "sam@home.example", Apps: []string{"A", "B", "C", "D"}, Link: link, Until: week},

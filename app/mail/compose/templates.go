@@ -82,6 +82,7 @@ func letters(now time.Time) []Letter {
 		EmailAdded{NewEmail: "mara@new.example", At: now, Device: "Safari on Mac", Link: link, Until: now.AddDate(0, 0, 7)},
 		NewDevice{At: now, Device: "Safari on Mac", IP: "198.51.100.40", Means: []string{"pwd", "otp"}, Link: link},
 		PasswordChanged{At: now, Device: "Safari on Mac", IP: "198.51.100.40", Link: link},
+		Linked{Upstream: "Google", Who: "mara@gmail.example", At: now, Device: "Safari on Mac", IP: "198.51.100.40", Link: link},
 		Invite{By: "Sam Rivera", ByEmail: "sam@home.example", Apps: []string{"Grafana", "Forgejo"}, Link: link, Until: now.AddDate(0, 0, 7)},
 		AccessRequest{Person: "Mara", Email: "mara@home.example", App: "Grafana", Link: link},
 		Closing{EraseAt: now.AddDate(0, 0, 7), Link: link},

@@ -1,0 +1,233 @@
+package login
+
+import (
+	"context"
+	"errors"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
+	"gatelodge/app/fault"
+	"gatelodge/app/mail/compose"
+	"gatelodge/app/mail/post"
+	"gatelodge/app/secret"
+	"gatelodge/app/upstream"
+	"gatelodge/store"
+)
+
+// What a sign-in by an upstream can be told.
+var (
+	// ErrUnconnected means that nobody here is known by that identity. Whether
+	// somebody has its address is not told.
+	ErrUnconnected = fault.New(fault.Conflict, "upstream.unconnected")
+	ErrAnother     = fault.New(fault.Denied, "upstream.another")
+	ErrReissued    = fault.New(fault.Denied, "upstream.reissued")
+)
+
+// Arrival is somebody who came back from an upstream.
+type Arrival struct {
+	Who      upstream.Identity
+	Errand   upstream.Errand
+	Language string // of the browser
+	Replaces string // the token of a session that ends
+}
+
+// WithUpstream signs in whom an upstream vouches for: the user who has that
+// identity. One that is new belongs to the user with its address only where the
+// operator takes the upstream's word for it; else the person has to prove an account
+// here first (ErrUnconnected).
+func (f *Flow) WithUpstream(ctx context.Context, from audit.From, l *Login, a Arrival) (Outcome, error) {
+	return f.byUpstream(ctx, from, l, a, func(tx *store.Tx) (store.User, error) {
+		u, err := f.known(tx, a.Who)
+		if !errors.Is(err, store.ErrNotFound) {
+			return u, err
+		}
+		if a.Errand.To == upstream.ToConfirm {
+			return store.User{}, ErrAnother
+		}
+		if up := f.Upstreams.Named(a.Who.Upstream); up == nil || !a.Who.Verified || !up.TrustsEmail() {
+			return store.User{}, ErrUnconnected
+		}
+		return f.byAddress(tx, from, a)
+	})
+}
+
+// Join makes an account for somebody who was held: they say that they have none.
+func (f *Flow) Join(ctx context.Context, from audit.From, l *Login, language, replaces string) (Outcome, upstream.Identity, error) {
+	var who upstream.Identity
+	a := Arrival{Language: language, Replaces: replaces}
+	out, err := f.byUpstream(ctx, from, l, a, func(tx *store.Tx) (u store.User, err error) {
+		if who, err = f.Upstreams.Release(tx, l.BrowserHash(), l.Held); err != nil {
+			return store.User{}, err
+		}
+		// The address is nothing that they have proven to us.
+		return f.admit(tx, from, Arrival{Who: who, Language: language}, "")
+	})
+	return out, who, err
+}
+
+// MayJoin reports whether somebody who was held may have an account made.
+func (f *Flow) MayJoin(ctx context.Context, who upstream.Identity) (bool, error) {
+	var refused error
+	err := f.DB.View(ctx, func(tx *store.Tx) error {
+		refused = f.Users.MayCome(tx, f.stranger(Arrival{Who: who}, ""))
+		return nil
+	})
+	return refused == nil, err
+}
+
+// byUpstream adds the proof of whoever find gives, and starts their session in the
+// same transaction. Whoever is refused has changed nothing.
+func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a Arrival, find func(*store.Tx) (store.User, error)) (Outcome, error) {
+	var out Outcome
+	var met store.User
+	try := func(tx *store.Tx) error {
+		out, met = Outcome{}, store.User{}
+		u, err := find(tx)
+		if err != nil {
+			return err
+		}
+		met = u
+		if a.Errand.To == upstream.ToConfirm && a.Errand.User != u.ID {
+			return ErrAnother
+		}
+		if err := account.MayEnter(u); err != nil {
+			return err
+		}
+		now := f.Now()
+		l.prove(Proof{Means: ByUpstream + a.Who.Upstream, UserID: u.ID, At: now})
+		if need := l.missing(u, now); need != "" {
+			out = Outcome{Need: need, User: u}
+			return nil
+		}
+		out, err = f.Finish(tx, from, l, u, a.Replaces)
+		return err
+	}
+	err := f.DB.Update(ctx, try)
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, account.ErrElsewhere) {
+		// Somebody was made a user by another request meanwhile.
+		err = f.DB.Update(ctx, try)
+	}
+	if refused, ok := errors.AsType[*fault.Fault](err); ok && !errors.Is(refused, ErrUnconnected) {
+		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, met.ID, refused.Text)
+		if errors.Is(refused, account.ErrAccessClosed) || errors.Is(refused, account.ErrClosing) {
+			f.Audit.AuthFail(from, met.Called(), "disabled")
+		}
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	f.Queue.Wake()
+	return out, nil
+}
+
+// known returns the user who has the identity, and keeps what the upstream told
+// this time, or store.ErrNotFound. What it tells of an address changes nothing here.
+func (f *Flow) known(tx *store.Tx, who upstream.Identity) (store.User, error) {
+	a, err := tx.AccountBySubject(who.Upstream, who.Subject)
+	for _, former := range who.Formerly {
+		if errors.Is(err, store.ErrNotFound) && former != "" {
+			if a, err = tx.AccountBySubject(who.Upstream, former); err == nil && a.Issuer != "" {
+				err = store.ErrNotFound // it is not one that was taken over
+			}
+		}
+	}
+	if err != nil {
+		return store.User{}, err
+	}
+	if a.Issuer != "" && a.Issuer != who.Issuer {
+		// The same subject at another server is somebody else.
+		return store.User{}, f.named(ErrReissued, who)
+	}
+	a.Subject, a.Issuer, a.Type, a.Email, a.Name, a.Tokens = who.Subject, who.Issuer, who.Type, who.Email, who.Name, who.Tokens
+	if err := tx.UseAccount(a, f.Now()); err != nil {
+		return store.User{}, err
+	}
+	return tx.UserByID(a.UserID)
+}
+
+func (f *Flow) named(e *fault.Fault, who upstream.Identity) error {
+	if up := f.Upstreams.Named(who.Upstream); up != nil {
+		return e.With("upstream", up.Name)
+	}
+	return e.With("upstream", who.Upstream)
+}
+
+// byAddress connects the identity to the user with its address, which the upstream
+// has verified and whose word is taken, or makes one.
+func (f *Flow) byAddress(tx *store.Tx, from audit.From, a Arrival) (store.User, error) {
+	address, err := account.NormalEmail(a.Who.Email)
+	if err != nil {
+		return store.User{}, ErrUnconnected
+	}
+	u, err := tx.UserByEmail(address)
+	if errors.Is(err, store.ErrNotFound) {
+		return f.admit(tx, from, a, a.Who.Email)
+	}
+	if err != nil {
+		return store.User{}, err
+	}
+	if err := account.MayEnter(u); err != nil {
+		return store.User{}, err
+	}
+	emails, err := tx.EmailsOf(u.ID)
+	if err != nil {
+		return store.User{}, err
+	}
+	for _, e := range emails {
+		if e.Norm == address && e.VerifiedAt.IsZero() {
+			// Nobody has shown yet that the account is theirs: somebody else may have
+			// made it, to be let in by its owner.
+			if err := f.Users.Claim(tx, from, u); err != nil {
+				return store.User{}, err
+			}
+		}
+	}
+	linked := a.Who.Account(u.ID, f.Now())
+	if err := f.Users.Link(tx, from, linked); err != nil {
+		return store.User{}, err
+	}
+	return u, f.tellLinked(tx, from, u, a.Who, linked.ID)
+}
+
+// stranger is what the people's service is told of somebody. proven is an address
+// that was proven to be theirs.
+func (f *Flow) stranger(a Arrival, proven string) account.Stranger {
+	up := f.Upstreams.Named(a.Who.Upstream)
+	return account.Stranger{Email: proven, Name: a.Who.Name, Picture: a.Who.Picture, Language: a.Language, Welcome: up != nil && up.SignsUp()}
+}
+
+// admit makes a user of somebody nobody knows, if they may come.
+func (f *Flow) admit(tx *store.Tx, from audit.From, a Arrival, proven string) (store.User, error) {
+	u, err := f.Users.Admit(tx, from, f.stranger(a, proven))
+	if err != nil {
+		return store.User{}, err
+	}
+	return u, f.Users.Link(tx, from, a.Who.Account(u.ID, f.Now()))
+}
+
+// notLinkedFor is how long "this was not me" works in the mail about an account
+// that was connected.
+const notLinkedFor = notMeFor
+
+// tellLinked tells the user that an identity was connected, with a link that
+// disconnects it.
+func (f *Flow) tellLinked(tx *store.Tx, from audit.From, u store.User, who upstream.Identity, accountID string) error {
+	if !u.HasEmail() {
+		return nil
+	}
+	nobody, _ := secret.Hash(secret.Token())
+	issued := f.Challenges.Issue(challenge.Ask{
+		From: from, Purpose: challenge.Unlink, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: nobody, Sends: 1, Detail: accountID, For: notLinkedFor,
+	})
+	if err := tx.AddChallenge(issued.Challenge); err != nil {
+		return err
+	}
+	name := who.Upstream
+	if up := f.Upstreams.Named(who.Upstream); up != nil {
+		name = up.Name
+	}
+	return f.Post.Add(tx, compose.Linked{
+		Upstream: name, Who: who.Called(), At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/mailed/" + issued.Token,
+	}, post.Terms{To: account.MailAddress(u), Language: u.Language, Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
+}

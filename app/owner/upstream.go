@@ -1,0 +1,120 @@
+package owner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
+	"gatelodge/app/fault"
+	"gatelodge/app/mail/compose"
+	"gatelodge/app/upstream"
+	"gatelodge/store"
+)
+
+// ErrOwnAlready means that the identity is connected to this account already.
+var ErrOwnAlready = fault.New(fault.Conflict, "upstream.own_already")
+
+func wayOf(up *upstream.Upstream, a store.Account) Way {
+	w := Way{Kind: "upstream", ID: a.ID, Name: up.Name, Detail: a.Email, Upstream: up.ID, At: a.CreatedAt, UsedAt: a.UsedAt, Broken: !a.BrokenAt.IsZero()}
+	if w.Detail == "" {
+		w.Detail = a.Name
+	}
+	return w
+}
+
+// Connect makes an identity elsewhere a way in to the user's account. They have
+// proved themselves minutes ago. Their address is told, and can take it back.
+func (d *Desk) Connect(ctx context.Context, from audit.From, userID string, who upstream.Identity) error {
+	return d.update(ctx, func(tx *store.Tx) error { return d.connect(tx, from, userID, who) })
+}
+
+// ConnectHeld is Connect for somebody who was held until they had proved the
+// account. The token is spent.
+func (d *Desk) ConnectHeld(ctx context.Context, from audit.From, userID string, browserHash []byte, token string) error {
+	return d.update(ctx, func(tx *store.Tx) error {
+		who, err := d.Upstreams.Release(tx, browserHash, token)
+		if err != nil {
+			return err
+		}
+		return d.connect(tx, from, userID, who)
+	})
+}
+
+func (d *Desk) connect(tx *store.Tx, from audit.From, userID string, who upstream.Identity) error {
+	up := d.Upstreams.Named(who.Upstream)
+	if up == nil {
+		return ErrNoWay
+	}
+	u, err := tx.UserByID(userID)
+	if err != nil {
+		return err
+	}
+	if old, err := tx.AccountBySubject(who.Upstream, who.Subject); err == nil && old.UserID == u.ID {
+		return ErrOwnAlready.With("upstream", up.Name)
+	} else if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	a := who.Account(u.ID, d.Now())
+	if err := d.Users.Link(tx, from, a); err != nil {
+		if f, ok := errors.AsType[*fault.Fault](err); ok {
+			return f.With("upstream", up.Name)
+		}
+		return err
+	}
+	return d.linkedLetter(tx, from, u, up.Name, who.Called(), a.ID, false)
+}
+
+// Disconnect takes one of the user's identities elsewhere away, unless it is the
+// last way in, and signs out every session but the one to keep.
+func (d *Desk) Disconnect(ctx context.Context, from audit.From, userID, accountID, keep string) error {
+	return d.update(ctx, func(tx *store.Tx) error {
+		u, err := tx.UserByID(userID)
+		if err != nil {
+			return err
+		}
+		if err := d.keepAWay(tx, u, accountID); err != nil {
+			return err
+		}
+		ways, err := d.Ways(tx, u)
+		if err != nil {
+			return err
+		}
+		for _, way := range ways {
+			if way.Kind != "upstream" || way.ID != accountID {
+				continue
+			}
+			if err := d.unlinked(tx, from, u, accountID); err != nil {
+				return err
+			}
+			if _, err := tx.EndSessionsOf(u.ID, keep); err != nil {
+				return err
+			}
+			return d.linkedLetter(tx, from, u, way.Name, way.Detail, "", true)
+		}
+		return ErrNoWay
+	})
+}
+
+// unlinked removes an account of the user's. One that is gone is no error.
+func (d *Desk) unlinked(tx *store.Tx, from audit.From, u store.User, accountID string) error {
+	err := tx.RemoveAccount(u.ID, accountID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return d.Audit.Record(tx, from, audit.Unlinked, audit.ByUser, u.ID, accountID)
+}
+
+func (d *Desk) linkedLetter(tx *store.Tx, from audit.From, u store.User, name, who, accountID string, removed bool) error {
+	ask := challenge.Ask{Purpose: challenge.Unlink, For: undoFor, Detail: accountID}
+	if removed {
+		ask.Purpose, ask.Detail = challenge.NotMePassword, ""
+	}
+	return d.letter(tx, from, u, ask, func(link string, _ time.Time) compose.Letter {
+		return compose.Linked{Removed: removed, Upstream: name, Who: who, At: d.Now(), Device: from.Device, IP: from.IP, Link: link}
+	})
+}

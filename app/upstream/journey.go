@@ -1,0 +1,319 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"gatelodge/app/audit"
+	"gatelodge/app/fault"
+	"gatelodge/app/limit"
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+const (
+	// journeyFor is how long somebody may be away. Some first make an account there.
+	journeyFor = 15 * time.Minute
+	// heldFor is how long whom an upstream vouched for is kept while the person
+	// proves an account here.
+	heldFor = 15 * time.Minute
+)
+
+// A network is an office as often as an attacker; each journey is a write.
+var (
+	perNetwork = []limit.Rule{{Count: 60, Per: 10 * time.Minute}, {Count: 1000, Per: 24 * time.Hour}}
+	perHouse   = []limit.Rule{{Count: 2000, Per: 10 * time.Minute}}
+)
+
+// What a journey is for.
+const (
+	ToSignIn  = "signin"
+	ToConfirm = "confirm" // that whoever is signed in is still there
+	ToLink    = "link"    // the identity to the user's account
+)
+
+// Errand is what somebody is sent to an upstream for. It waits in the store.
+type Errand struct {
+	To      string // one of the above
+	Return  string // the local path to go to in the end
+	User    string // of ToConfirm and ToLink
+	Session string // of those too: it must be the one that comes back
+}
+
+// Wishes are what whoever begins a sign-in may ask of the upstream.
+type Wishes struct {
+	LoginHint string // an address to begin with
+	Prompt    string // "login", "select_account" or "consent"
+}
+
+// parcel is what lies in the store under a hash: of a state while somebody is
+// away, of a token of ours while somebody is held.
+type parcel struct {
+	Verifier string    `json:"v,omitempty"`
+	Nonce    string    `json:"n,omitempty"`
+	Issuer   string    `json:"i,omitempty"`
+	Errand   Errand    `json:"e"`
+	At       time.Time `json:"t"`
+	Held     *Identity `json:"h,omitempty"`
+}
+
+// Begin prepares a journey for the browser with that hash and returns the address
+// to send it to. It is worth something in that browser alone, once.
+func (s *Upstreams) Begin(ctx context.Context, from audit.From, id string, browserHash []byte, e Errand, w Wishes) (string, error) {
+	u := s.Named(id)
+	if u == nil || browserHash == nil {
+		return "", ErrUnknown
+	}
+	wait, _ := s.limits.Take(limit.Ask{Key: "journey:" + from.Network, Rules: perNetwork}, limit.Ask{Key: "journeys", Rules: perHouse})
+	if wait > 0 {
+		return "", ErrLimited.After(wait)
+	}
+	p, err := u.where(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := u.oauth(p)
+	if err != nil {
+		return "", err
+	}
+	state, now := secret.Token(), s.now()
+	hash, _ := secret.Hash(state)
+	luggage := parcel{Verifier: oauth2.GenerateVerifier(), Issuer: p.issuer, Errand: e, At: now}
+	params := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(luggage.Verifier)}
+	if u.kind.openID {
+		luggage.Nonce = secret.Token()
+		params = append(params, oauth2.SetAuthURLParam("nonce", luggage.Nonce))
+	}
+	for name, value := range u.params(e, w) {
+		params = append(params, oauth2.SetAuthURLParam(name, value))
+	}
+	if err := s.put(ctx, hash, u.ID, browserHash, luggage, journeyFor); err != nil {
+		return "", err
+	}
+	return client.AuthCodeURL(state, params...), nil
+}
+
+// params are what the kind and the errand add to the address.
+func (u *Upstream) params(e Errand, w Wishes) map[string]string {
+	params := make(map[string]string)
+	for name, value := range u.kind.params {
+		params[name] = value
+	}
+	if u.kind.formPost {
+		params["response_mode"] = "form_post"
+	}
+	if u.offline {
+		for name, value := range u.kind.offlineParams {
+			params[name] = value
+		}
+	}
+	prompt := w.Prompt
+	if e.To == ToConfirm && u.kind.again != "" {
+		prompt = u.kind.again
+	}
+	if prompt != "" && u.kind.openID {
+		params["prompt"] = prompt
+	}
+	if w.LoginHint != "" && u.kind.openID {
+		params["login_hint"] = w.LoginHint
+	}
+	return params
+}
+
+func (s *Upstreams) put(ctx context.Context, hash []byte, provider string, browserHash []byte, p parcel, lasts time.Duration) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("packing a journey: %w", err)
+	}
+	now := s.now()
+	j := store.Journey{StateHash: hash, Provider: provider, BrowserHash: browserHash, Baggage: text, CreatedAt: now, ExpiresAt: now.Add(lasts)}
+	return s.db.Update(ctx, func(tx *store.Tx) error { return tx.AddJourney(j) })
+}
+
+// Answer is what an upstream sends a browser back with.
+type Answer struct {
+	State, Code, Error, Issuer string
+	// Name is what Apple tells of a person the first time, and only here. Nobody
+	// has signed it.
+	Name string
+}
+
+// Return ends the journey of the browser and says what it was for and whom the
+// upstream vouches for. The Errand is filled for faults too, where it is known.
+func (s *Upstreams) Return(ctx context.Context, id string, browserHash []byte, a Answer) (Errand, Identity, error) {
+	u := s.Named(id)
+	if u == nil {
+		return Errand{}, Identity{}, ErrUnknown
+	}
+	hash, ok := secret.Hash(a.State)
+	if !ok || browserHash == nil {
+		return Errand{}, Identity{}, u.fault(ErrLost, nil)
+	}
+	var luggage parcel
+	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
+		luggage, err = take(tx, hash, u.ID, browserHash, s.now())
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return Errand{}, Identity{}, u.fault(ErrLost, nil)
+	}
+	if err != nil {
+		return Errand{}, Identity{}, err
+	}
+	who, err := u.redeem(ctx, a, luggage)
+	return luggage.Errand, who, err
+}
+
+func take(tx *store.Tx, hash []byte, provider string, browserHash []byte, now time.Time) (parcel, error) {
+	j, err := tx.EndJourney(hash, provider, browserHash, now)
+	if err != nil {
+		return parcel{}, err
+	}
+	return unpack(j)
+}
+
+func unpack(j store.Journey) (p parcel, err error) {
+	if err = json.Unmarshal(j.Baggage, &p); err != nil {
+		return p, fmt.Errorf("unpacking a journey: %w", err)
+	}
+	return p, nil
+}
+
+// redeem turns the code of an answer into whom it stands for.
+func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identity, error) {
+	p, err := u.where(ctx)
+	if err != nil {
+		return Identity{}, err
+	}
+	// RFC 9207, 2.4: an answer of another server must not be taken to this one,
+	// whose code or secret it would get.
+	if a.Issuer != "" && p.issuer != "" && !p.template && a.Issuer != p.issuer || a.Issuer == "" && p.announces || luggage.Issuer != p.issuer {
+		return Identity{}, u.fault(ErrMixUp, fmt.Errorf("the answer names the issuer %q", limited(a.Issuer)))
+	}
+	if a.Error != "" {
+		return Identity{}, u.refused(a.Error)
+	}
+	if a.Code == "" {
+		return Identity{}, u.fault(ErrMisconfigured, errors.New("the answer holds neither a code nor an error"))
+	}
+	client, err := u.oauth(p)
+	if err != nil {
+		return Identity{}, err
+	}
+	token, err := client.Exchange(u.with(ctx), a.Code, oauth2.VerifierOption(luggage.Verifier))
+	if err != nil {
+		return Identity{}, u.troubled(err)
+	}
+	v := visit{up: u, place: p, token: token, name: a.Name}
+	if u.kind.openID {
+		if err := v.readIDToken(ctx, luggage); err != nil {
+			return Identity{}, err
+		}
+	}
+	who, err := u.kind.read(ctx, &v)
+	if err != nil {
+		if _, ok := errors.AsType[*fault.Fault](err); ok {
+			return Identity{}, err
+		}
+		return Identity{}, u.troubled(err)
+	}
+	if who.Subject == "" || len(who.Subject) > 255 {
+		return Identity{}, u.fault(ErrMisconfigured, errors.New("the upstream does not tell who somebody is"))
+	}
+	who.Upstream, who.Type, who.Tokens = u.ID, u.Type(), tokensOf(token, u.now())
+	if who.Issuer == "" {
+		who.Issuer = p.vouches()
+	}
+	if who.Email == "" {
+		who.Verified = false
+	}
+	return who, u.permits(who)
+}
+
+// vouches names the server of an upstream that has no issuer, so that an account
+// never stands for somebody at another one.
+func (p *place) vouches() string {
+	if p.issuer != "" {
+		return p.issuer
+	}
+	at, err := url.Parse(p.auth)
+	if err != nil {
+		return ""
+	}
+	return at.Scheme + "://" + at.Host
+}
+
+// refused turns the error of an answer into a fault (RFC 6749, 4.1.2.1; OpenID
+// Connect Core 1.0, 3.1.2.6).
+func (u *Upstream) refused(code string) error {
+	cause := fmt.Errorf("the upstream answered %s", clean(code))
+	switch code {
+	case "access_denied", "user_cancelled_authorize", "user_denied", "consent_required", "login_required", "interaction_required", "account_selection_required":
+		return u.fault(ErrDenied, cause)
+	case "temporarily_unavailable", "server_error":
+		return u.fault(ErrDown, cause)
+	}
+	return u.fault(ErrMisconfigured, cause)
+}
+
+// limited keeps a stranger's words short in the log.
+func limited(text string) string { return strings.ToValidUTF8(text[:min(len(text), 100)], "") }
+
+// heldBy is the provider under which a held identity lies: no state of a journey
+// opens it.
+const heldBy = "+held"
+
+// Hold keeps whom an upstream vouched for until the browser has proved an account
+// here, and returns the token that stands for it.
+func (s *Upstreams) Hold(ctx context.Context, browserHash []byte, who Identity) (string, error) {
+	token := secret.Token()
+	hash, _ := secret.Hash(token)
+	return token, s.put(ctx, hash, heldBy, browserHash, parcel{Held: &who, At: s.now()}, heldFor)
+}
+
+// Held returns whom a token stands for, and leaves it. ErrLost when it stands for
+// nobody.
+func (s *Upstreams) Held(ctx context.Context, browserHash []byte, token string) (who Identity, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		hash, ok := secret.Hash(token)
+		if !ok || browserHash == nil {
+			return store.ErrNotFound
+		}
+		j, err := tx.JourneyOf(hash, heldBy, browserHash, s.now())
+		if err != nil {
+			return err
+		}
+		p, err := unpack(j)
+		if err == nil {
+			who = *p.Held
+		}
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return Identity{}, ErrLost
+	}
+	return who, err
+}
+
+// Release spends the token of Hold within a transaction.
+func (s *Upstreams) Release(tx *store.Tx, browserHash []byte, token string) (Identity, error) {
+	hash, ok := secret.Hash(token)
+	if !ok || browserHash == nil {
+		return Identity{}, ErrLost
+	}
+	p, err := take(tx, hash, heldBy, browserHash, s.now())
+	if errors.Is(err, store.ErrNotFound) {
+		return Identity{}, ErrLost
+	}
+	if err != nil {
+		return Identity{}, err
+	}
+	return *p.Held, nil
+}

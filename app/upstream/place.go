@@ -1,0 +1,166 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+// place is where an upstream is asked, as it tells itself or as is known.
+type place struct {
+	auth, token, userinfo string
+	issuer                string // "" where there is none
+	template              bool   // issuer holds {tenantid}, for Microsoft's many
+	announces             bool   // it names itself in every answer (RFC 9207)
+	authMethods           []string
+	keys                  oidc.KeySet
+}
+
+const (
+	placeFor = time.Hour
+	// failedFor is how long an upstream that does not answer is not asked again, so
+	// that those who wait for it do not wait one after the other.
+	failedFor = 3 * time.Second
+)
+
+// algorithms may sign what an upstream says. None of them is symmetric: a client
+// secret is no signature.
+var algorithms = []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA}
+
+// where returns where to ask, and asks an OpenID provider for it the first time
+// and then once in a while. What was once told serves while it does not answer.
+func (u *Upstream) where(ctx context.Context) (*place, error) {
+	if !u.kind.openID {
+		return u.known(), nil
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	now := time.Now()
+	switch {
+	case u.place != nil && now.Sub(u.placedAt) < placeFor:
+		return u.place, nil
+	case u.failed != nil && now.Sub(u.failedAt) < failedFor:
+		if u.place != nil {
+			return u.place, nil
+		}
+		return nil, u.failed
+	}
+	p, err := u.discover(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, u.fault(ErrDown, ctx.Err()) // the asker went away; that says nothing
+		}
+		u.failed, u.failedAt = err, now
+		if u.place != nil {
+			return u.place, nil
+		}
+		return nil, err
+	}
+	if u.place != nil && u.place.issuer == p.issuer {
+		p.keys = u.place.keys // with those it has read
+	}
+	u.place, u.placedAt, u.failed = p, now, nil
+	return p, nil
+}
+
+// known is the place of an upstream that does not speak OpenID.
+func (u *Upstream) known() *place {
+	p := &place{auth: u.kind.auth, token: u.kind.token, userinfo: u.kind.userinfo, issuer: u.config.Issuer}
+	if base := u.config.URL; base != "" {
+		p.auth, p.token, p.userinfo = base+"/login/oauth/authorize", base+"/login/oauth/access_token", base+"/api/v3/user"
+	}
+	for _, own := range []struct {
+		set  string
+		into *string
+	}{{u.config.AuthURL, &p.auth}, {u.config.TokenURL, &p.token}, {u.config.UserinfoURL, &p.userinfo}} {
+		if own.set != "" {
+			*own.into = own.set
+		}
+	}
+	return p
+}
+
+// issuer is what the provider has to call itself.
+func (u *Upstream) issuer() string {
+	switch {
+	case u.config.Issuer != "":
+		return u.config.Issuer
+	case u.Kind == "microsoft":
+		tenant := u.config.Tenant
+		if tenant == "" {
+			tenant = "common"
+		}
+		return "https://login.microsoftonline.com/" + tenant + "/v2.0"
+	}
+	return u.kind.issuer
+}
+
+// discover reads the provider's own description (OpenID Connect Discovery 1.0, 4).
+func (u *Upstream) discover(ctx context.Context) (*place, error) {
+	issuer := u.issuer()
+	ctx = u.with(ctx)
+	if u.Kind == "microsoft" {
+		// Its common address calls itself by a template, and a tenant's by its id;
+		// what it may be is checked below.
+		ctx = oidc.InsecureIssuerURLContext(ctx, issuer)
+	}
+	provider, err := oidc.NewProvider(ctx, issuer)
+	if err != nil {
+		if wrong, ok := errors.AsType[*oidc.IssuerMismatchError](err); ok {
+			return nil, u.fault(ErrMisconfigured, fmt.Errorf("the issuer is set to %q, and calls itself %q", wrong.Provided, wrong.Discovered))
+		}
+		if _, ok := errors.AsType[*url.Error](err); !ok {
+			// go-oidc tells the whole answer.
+			err = fmt.Errorf("%s/.well-known/openid-configuration holds no description of a provider", strings.TrimSuffix(issuer, "/"))
+		}
+		return nil, u.fault(ErrDown, withoutQuery(err))
+	}
+	var more struct {
+		Issuer      string   `json:"issuer"`
+		Keys        string   `json:"jwks_uri"`
+		Announces   bool     `json:"authorization_response_iss_parameter_supported"`
+		AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
+	}
+	if err := provider.Claims(&more); err != nil {
+		return nil, u.fault(ErrDown, errors.New("the provider's description cannot be read"))
+	}
+	p := &place{
+		auth: provider.Endpoint().AuthURL, token: provider.Endpoint().TokenURL, userinfo: provider.UserInfoEndpoint(),
+		issuer: issuer, announces: more.Announces, authMethods: more.AuthMethods,
+	}
+	if u.Kind == "microsoft" {
+		if !sameServer(issuer, more.Issuer) {
+			return nil, u.fault(ErrMisconfigured, errors.New("the tenant is described by another server"))
+		}
+		p.issuer, p.template = more.Issuer, strings.Contains(more.Issuer, "{tenantid}")
+	}
+	if p.auth == "" || p.token == "" || more.Keys == "" {
+		return nil, u.fault(ErrMisconfigured, errors.New("the provider's description lacks an endpoint"))
+	}
+	p.keys = oidc.NewRemoteKeySet(u.with(context.Background()), more.Keys)
+	return p, nil
+}
+
+// sameServer reports whether two issuers are tenants of one server.
+func sameServer(a, b string) bool {
+	x, errX := url.Parse(a)
+	y, errY := url.Parse(b)
+	return errX == nil && errY == nil && x.Scheme == y.Scheme && x.Host == y.Host
+}
+
+var tenantID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// issuedBy reports whether an ID token's issuer is the provider. For Microsoft's
+// many tenants it is the one that the token names.
+func (p *place) issuedBy(issuer, tenant string) bool {
+	if p.template {
+		return tenantID.MatchString(tenant) && issuer == strings.ReplaceAll(p.issuer, "{tenantid}", tenant)
+	}
+	return issuer == p.issuer || p.issuer == "https://accounts.google.com" && issuer == "accounts.google.com"
+}

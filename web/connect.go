@@ -1,0 +1,186 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"gatelodge/app/fault"
+	"gatelodge/app/owner"
+	"gatelodge/app/session"
+	"gatelodge/app/upstream"
+)
+
+// getConnect asks somebody whom an upstream vouches for, and nobody here is known
+// by, whether they have an account. It is the same whether or not somebody has the
+// address.
+func (s *Server) getConnect(w http.ResponseWriter, r *http.Request) error {
+	a := s.cookies.readLogin(r)
+	if a.Held == "" {
+		return s.redirect(w, r, "/signin")
+	}
+	switch _, err := s.current(w, r); {
+	case err == nil:
+		return s.redirect(w, r, "/account/connect")
+	case !errors.Is(err, session.ErrNone):
+		return err
+	}
+	who, err := s.Upstreams.Held(r.Context(), a.BrowserHash(), a.Held)
+	if err != nil {
+		return s.lostHeld(w, r, a, err)
+	}
+	may, err := s.Login.MayJoin(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	return s.render(w, r, http.StatusOK, "connect.html", ConnectPage{
+		Layout: s.layout(r), Upstream: s.upstreamName(who), Who: who.Called(), Email: who.Email, MayJoin: may, Passwords: s.Passwords, Target: s.target(a.Return),
+	})
+}
+
+func (s *Server) upstreamName(who upstream.Identity) string {
+	if up := s.Upstreams.Named(who.Upstream); up != nil {
+		return up.Name
+	}
+	return who.Upstream
+}
+
+// lostHeld forgets whom an upstream vouched for when it was too long ago.
+func (s *Server) lostHeld(w http.ResponseWriter, r *http.Request, a attempt, err error) error {
+	if !errors.Is(err, upstream.ErrLost) {
+		return err
+	}
+	a.Held, a.Notice = "", "upstream.held_lost"
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return err
+	}
+	return s.redirect(w, r, "/signin")
+}
+
+// postConnect makes an account for somebody who says that they have none.
+func (s *Server) postConnect(w http.ResponseWriter, r *http.Request) error {
+	a := s.cookies.readLogin(r)
+	if a.Held == "" {
+		return s.redirect(w, r, "/signin")
+	}
+	a.Entry, a.Confirms = nil, ""
+	out, who, err := s.Login.Join(r.Context(), s.from(r), &a.Login, s.printer(r).Tag(), s.cookies.sessionToken(r))
+	if err != nil {
+		return s.lostHeld(w, r, a, err)
+	}
+	a.Held = ""
+	if who.Email != "" {
+		// The address is theirs once they have opened the link. That none could be sent
+		// is nothing that keeps them out: they can add it on their account page.
+		if err := s.Owner.AddEmail(r.Context(), s.from(r), out.User.ID, who.Email); err != nil {
+			if _, ok := errors.AsType[*fault.Fault](err); !ok {
+				return err
+			}
+		}
+	}
+	if home(out.Return) == "/account" {
+		out.Return = "/account?welcome"
+	}
+	return s.proven(w, r, a, out, nil)
+}
+
+// getOwnConnect shows what is to be connected with what, to whoever has just proved
+// the account.
+func (s *Server) getOwnConnect(w http.ResponseWriter, r *http.Request) error {
+	a := s.cookies.readLogin(r)
+	if a.Held == "" {
+		return s.redirect(w, r, "/account")
+	}
+	return s.fresh(w, r, "/account/connect", func(cur session.Current) error {
+		who, err := s.Upstreams.Held(r.Context(), a.BrowserHash(), a.Held)
+		if err != nil {
+			return s.lostHeld(w, r, a, err)
+		}
+		return s.render(w, r, http.StatusOK, "own-connect.html", OwnConnectPage{
+			Layout: s.personal(r, cur.User), Upstream: s.upstreamName(who), Who: who.Called(), Account: cur.User.Called(),
+		})
+	})
+}
+
+func (s *Server) postOwnConnect(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	a := s.cookies.readLogin(r)
+	if a.Held == "" {
+		return s.redirect(w, r, "/account")
+	}
+	return s.fresh(w, r, "/account/connect", func(cur session.Current) error {
+		notice := ""
+		if r.PostForm.Get("yes") != "" {
+			err := s.Owner.ConnectHeld(r.Context(), s.from(r), cur.User.ID, a.BrowserHash(), a.Held)
+			if errors.Is(err, upstream.ErrLost) {
+				return s.lostHeld(w, r, a, err)
+			}
+			if err != nil {
+				return err
+			}
+			notice = "upstream.connected"
+		}
+		back := home(a.Return)
+		a.Held, a.Return = "", ""
+		if back == "/account" || back == "/account/connect" {
+			back, a.Notice = "/account", notice
+		}
+		if err := s.cookies.saveLogin(w, a); err != nil {
+			return err
+		}
+		return s.redirect(w, r, back)
+	})
+}
+
+// postLinkUpstream sends somebody who is signed in to an upstream, to connect what
+// they have there.
+func (s *Server) postLinkUpstream(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	up := s.Upstreams.Named(r.PostForm.Get("upstream"))
+	if up == nil {
+		return errNotFound
+	}
+	return s.fresh(w, r, "/account", func(cur session.Current) error {
+		e := upstream.Errand{To: upstream.ToLink, Return: "/account", User: cur.User.ID, Session: cur.Session.ID}
+		to, err := s.setOut(w, r, s.cookies.readLogin(r), up.ID, e, upstream.Wishes{Prompt: "select_account"})
+		if err != nil {
+			return err
+		}
+		return s.finish(w, r, to, Target{Name: up.Name})
+	})
+}
+
+func (s *Server) postUnlinkUpstream(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	return s.fresh(w, r, "/account", func(cur session.Current) error {
+		err := s.Owner.Disconnect(r.Context(), s.from(r), cur.User.ID, r.PostForm.Get("account"), cur.Session.ID)
+		if errors.Is(err, owner.ErrLastWay) {
+			s.refused(r, fault.Of(err))
+			return s.backTo(w, r, "/account", "ways.last", 0)
+		}
+		if err != nil {
+			return err
+		}
+		return s.backTo(w, r, "/account", "upstream.disconnected", 0)
+	})
+}
+
+// confirmWith sends somebody who is signed in to an upstream of theirs, to show
+// that it is still them.
+func (s *Server) confirmWith(w http.ResponseWriter, r *http.Request, a attempt, cur session.Current, id string) error {
+	up := s.Upstreams.Named(id)
+	if up == nil {
+		return errNotFound
+	}
+	e := upstream.Errand{To: upstream.ToConfirm, Return: a.Return, User: cur.User.ID, Session: cur.Session.ID}
+	to, err := s.setOut(w, r, a, up.ID, e, upstream.Wishes{LoginHint: cur.User.Email})
+	if err != nil {
+		return err
+	}
+	return s.finish(w, r, to, Target{Name: up.Name})
+}

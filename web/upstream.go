@@ -1,0 +1,259 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"gatelodge/app/account"
+	"gatelodge/app/apps/authjs"
+	"gatelodge/app/fault"
+	"gatelodge/app/login"
+	"gatelodge/app/session"
+	"gatelodge/app/upstream"
+)
+
+// upstreamButtons are the upstreams that a page offers. last is the means by which
+// this browser was signed in before.
+func (s *Server) upstreamButtons(last string) []UpstreamButton {
+	var list []UpstreamButton
+	for _, u := range s.Upstreams.All() {
+		list = append(list, UpstreamButton{ID: u.ID, Kind: u.Kind, Name: u.Name, Last: last == login.ByUpstream+u.ID})
+	}
+	return list
+}
+
+// setOut sends the browser of the attempt on a journey, and returns the address.
+func (s *Server) setOut(w http.ResponseWriter, r *http.Request, a attempt, id string, e upstream.Errand, wishes upstream.Wishes) (string, error) {
+	a.Begin()
+	a.Entry = nil
+	to, err := s.Upstreams.Begin(r.Context(), s.from(r), id, a.BrowserHash(), e, wishes)
+	if err != nil {
+		return "", err
+	}
+	return to, s.cookies.saveLogin(w, a)
+}
+
+// postWith begins a sign-in from a page of ours.
+func (s *Server) postWith(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	up := s.Upstreams.Named(param(r, "id"))
+	if up == nil {
+		return errNotFound
+	}
+	a := s.cookies.readLogin(r)
+	wishes, err := s.knownHint(r)
+	if err != nil {
+		return err
+	}
+	to, err := s.setOut(w, r, a, up.ID, upstream.Errand{To: upstream.ToSignIn, Return: a.Return}, wishes)
+	if err != nil {
+		return err
+	}
+	return s.finish(w, r, to, Target{Name: up.Name})
+}
+
+// knownHint is whom the upstream should begin with, when the account was chosen
+// among those of this browser.
+func (s *Server) knownHint(r *http.Request) (upstream.Wishes, error) {
+	number := r.PostForm.Get("account")
+	if number == "" {
+		return upstream.Wishes{}, nil
+	}
+	known, err := s.remembered(r)
+	for _, k := range known {
+		if k.number() == number && strings.Contains(k.Identifier, "@") {
+			return upstream.Wishes{LoginHint: k.Identifier}, err
+		}
+	}
+	return upstream.Wishes{}, err
+}
+
+// getWith goes on with a sign-in that began at an App's address.
+func (s *Server) getWith(w http.ResponseWriter, r *http.Request) error {
+	up := s.Upstreams.Named(param(r, "id"))
+	if up == nil {
+		return errNotFound
+	}
+	word, ok := s.readAsk(r)
+	if !ok || !person(r) {
+		return s.redirect(w, r, "/signin")
+	}
+	again, err := s.sealAsk(ask{App: word.App, Origin: word.Origin, Browser: word.Browser})
+	if err != nil {
+		return err
+	}
+	a := s.cookies.readLogin(r)
+	a.Return = enterPath(word.App) + "?ask=" + again
+	to, err := s.setOut(w, r, a, up.ID, upstream.Errand{To: upstream.ToSignIn, Return: a.Return}, wishesOf(r.URL.Query()))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusFound)
+	return nil
+}
+
+// prompts are what an App may have an upstream do.
+var prompts = []string{"login", "select_account", "consent"}
+
+// wishesOf reads what an App passes on to the upstream: whom to begin with, and
+// what to ask. Scopes are the operator's matter.
+func wishesOf(q url.Values) upstream.Wishes {
+	w := upstream.Wishes{LoginHint: q.Get("login_hint"), Prompt: q.Get("prompt")}
+	if len(w.LoginHint) > 320 {
+		w.LoginHint = ""
+	}
+	if !slices.Contains(prompts, w.Prompt) {
+		w.Prompt = ""
+	}
+	return w
+}
+
+// signInWith begins to sign in by an upstream at the session API: from our own
+// address it goes there at once, from an App's by way of ours, where it comes back.
+func (s *Server) signInWith(w http.ResponseWriter, r *http.Request, st site, up *upstream.Upstream, to string) error {
+	if st.app != nil {
+		a := s.readAttempt(r, st)
+		a.Begin()
+		a.Challenge = ""
+		if err := s.saveAttempt(w, st, a); err != nil {
+			return err
+		}
+		more := ""
+		for _, name := range []string{"login_hint", "prompt"} {
+			if value := r.URL.Query().Get(name); value != "" {
+				more += "&" + name + "=" + url.QueryEscape(value)
+			}
+		}
+		there, err := s.ours(st, a, "/signin/with/"+url.PathEscape(up.ID), more)
+		if err != nil {
+			return err
+		}
+		return s.lead(w, r, st, http.StatusOK, there)
+	}
+	a := s.cookies.readLogin(r)
+	a.Return = localOf(st, to)
+	there, err := s.setOut(w, r, a, up.ID, upstream.Errand{To: upstream.ToSignIn, Return: a.Return}, wishesOf(r.URL.Query()))
+	if f, ok := errors.AsType[*fault.Fault](err); ok && strings.HasPrefix(f.Text, "upstream.") {
+		s.refused(r, f)
+		return s.tell(w, r, st, authjs.UpstreamFails, "")
+	}
+	if err != nil {
+		return err
+	}
+	return s.lead(w, r, st, http.StatusOK, there)
+}
+
+// bounced is the answer of an upstream that came as a form.
+const bounced = "form"
+
+// postBack takes the answer of an upstream that answers by a form. Its site is
+// another, so the browser sends no cookie of ours along; it is led here once more,
+// by a GET with which it does. What was posted goes along sealed.
+func (s *Server) postBack(w http.ResponseWriter, r *http.Request, up *upstream.Upstream) error {
+	answer := upstream.Answer{
+		State: r.PostForm.Get("state"), Code: r.PostForm.Get("code"), Error: r.PostForm.Get("error"), Issuer: r.PostForm.Get("iss"),
+	}
+	var person struct {
+		Name struct{ FirstName, LastName string }
+	}
+	if text := r.PostForm.Get("user"); text != "" && len(text) < 2000 && json.Unmarshal([]byte(text), &person) == nil {
+		answer.Name = strings.TrimSpace(person.Name.FirstName + " " + person.Name.LastName)
+	}
+	sealed, err := s.cookies.seal(bounced, answer)
+	if err != nil {
+		return login.ErrStateLost.Because(err) // longer than any that is true
+	}
+	return s.redirect(w, r, upstream.CallbackPath(up.ID)+"?"+bounced+"="+url.QueryEscape(sealed))
+}
+
+// getBack receives somebody from an upstream.
+func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Upstream) error {
+	q := r.URL.Query()
+	answer := upstream.Answer{State: q.Get("state"), Code: q.Get("code"), Error: q.Get("error"), Issuer: q.Get("iss")}
+	if sealed := q.Get(bounced); sealed != "" {
+		if err := s.cookies.open(bounced, sealed, &answer); err != nil {
+			return login.ErrStateLost.Because(err)
+		}
+	}
+	a := s.cookies.readLogin(r)
+	e, who, err := s.Upstreams.Return(r.Context(), up.ID, a.BrowserHash(), answer)
+	if errors.Is(err, upstream.ErrLost) {
+		// Reloaded, or gone back to: whoever is in goes on.
+		if _, known := s.current(w, r); known == nil {
+			return s.redirect(w, r, home(a.Return))
+		}
+	}
+	if err != nil {
+		return s.lostUpstream(w, r, up, e, err)
+	}
+	if e.To == upstream.ToLink {
+		return s.linkBack(w, r, up, e, who)
+	}
+	a.Entry, a.Confirms, a.Return = nil, "", e.Return
+	if e.To == upstream.ToConfirm {
+		a.Confirms = e.Session
+	}
+	out, err := s.Login.WithUpstream(r.Context(), s.from(r), &a.Login, login.Arrival{
+		Who: who, Errand: e, Language: s.printer(r).Tag(), Replaces: s.cookies.sessionToken(r),
+	})
+	if errors.Is(err, login.ErrUnconnected) {
+		if a.Held, err = s.Upstreams.Hold(r.Context(), a.BrowserHash(), who); err != nil {
+			return err
+		}
+		if err := s.cookies.saveLogin(w, a); err != nil {
+			return err
+		}
+		return s.redirect(w, r, "/signin/connect")
+	}
+	if f, ok := errors.AsType[*fault.Fault](err); ok {
+		return s.lostUpstream(w, r, up, e, f.With(append(f.Args, "upstream", up.Name)...))
+	}
+	return s.proven(w, r, a, out, err)
+}
+
+// lostUpstream says what went wrong: on the App's own page, where the sign-in began
+// there and the App has one, else on ours.
+func (s *Server) lostUpstream(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, e upstream.Errand, err error) error {
+	f, ok := errors.AsType[*fault.Fault](err)
+	word, there := s.askIn(e.Return)
+	app := s.Apps.Named(word.App)
+	if !ok || !there || app == nil || app.Pages.SignIn == "" && app.Pages.Error == "" {
+		return err
+	}
+	s.refused(r, f)
+	outcome := authjs.UpstreamLost
+	switch {
+	case errors.Is(f, upstream.ErrDenied):
+		outcome = authjs.UpstreamRefuses
+	case errors.Is(f, upstream.ErrDown), errors.Is(f, upstream.ErrMisconfigured), errors.Is(f, upstream.ErrClock):
+		outcome = authjs.UpstreamFails
+	case errors.Is(f, upstream.ErrNotListed), errors.Is(f, upstream.ErrNoEmail), errors.Is(f, account.ErrNotInvited), errors.Is(f, account.ErrAccessClosed),
+		errors.Is(f, account.ErrClosing):
+		outcome = authjs.Denied
+	}
+	answer := app.Dialect.Answers[outcome]
+	return s.leave(w, r, word.Origin+authBase+answer.Page+"?"+answer.Query(up.ID, ""), Target{Name: app.Name})
+}
+
+// linkBack connects whom an upstream vouches for to the account that is signed in,
+// when it is still the one that asked.
+func (s *Server) linkBack(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, e upstream.Errand, who upstream.Identity) error {
+	cur, err := s.current(w, r)
+	if errors.Is(err, session.ErrNone) || err == nil && (cur.Session.ID != e.Session || cur.User.ID != e.User) {
+		return upstream.ErrLost.With("upstream", up.Name)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.Owner.Connect(r.Context(), s.from(r), cur.User.ID, who); err != nil {
+		return err
+	}
+	return s.backTo(w, r, "/account", "upstream.connected", 0)
+}
