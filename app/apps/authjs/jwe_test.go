@@ -216,6 +216,27 @@ func TestCSRFVector(t *testing.T) {
 	}
 }
 
+func FuzzCSRF(f *testing.F) {
+	c, other := authjs.CSRF{Secret: vectorSecret}, authjs.CSRF{Secret: "another"}
+	token := strings.Repeat("a", 64)
+	cookie := token + "|f8d8f1376581c13486e50896dfeba565ec70d15e63dfa05dca97ccc6355907f3"
+	f.Add(cookie)
+	f.Add(token + "||" + cookie)
+	f.Add("|e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+	f.Fuzz(func(t *testing.T, value string) {
+		got := c.Token(value)
+		if got == "" {
+			return
+		}
+		if value != cookie || got != token {
+			t.Errorf("%q has the token %q", value, got)
+		}
+		if other.Token(value) != "" {
+			t.Errorf("%q is good with two secrets", value)
+		}
+	})
+}
+
 func TestEveryLandingIsOnTheOrigin(t *testing.T) {
 	const origin = "https://wiki.example.com"
 	for value, want := range map[string]string{

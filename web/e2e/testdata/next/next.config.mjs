@@ -1,0 +1,1 @@
+export default { reactStrictMode: true, eslint: { ignoreDuringBuilds: true }, typescript: { ignoreBuildErrors: true } }

@@ -1,0 +1,2 @@
+export { auth as middleware } from "./auth"
+export const config = { matcher: ["/members"] }
