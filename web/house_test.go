@@ -28,6 +28,8 @@ type house struct {
 	web *web.Server
 	srv *httptest.Server
 	url string
+	// shut is set by a test that closed the store under the server.
+	shut bool
 
 	mu  sync.Mutex
 	now time.Time
@@ -96,6 +98,9 @@ func open(t testing.TB, change func(*config.Config)) *house {
 		h.srv.Close()
 		stop()
 		<-done
+		if h.shut {
+			return
+		}
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}

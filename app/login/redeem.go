@@ -156,6 +156,9 @@ func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge
 	if err := tx.VerifyEmail(u.ID, c.EmailNorm, now); err != nil {
 		return Outcome{}, err
 	}
+	if u.EmailVerifiedAt.IsZero() && u.EmailNorm == c.EmailNorm {
+		u.EmailVerifiedAt = now
+	}
 	l.prove(Proof{Means: ByEmail, UserID: u.ID, At: now})
 	if need := l.missing(u, now); need != "" {
 		return Outcome{Need: need, User: u}, nil

@@ -229,6 +229,37 @@ func TestNextAuthClient(t *testing.T) {
 			b.shows("email", "mara@home.example")
 			b.run(chromedp.Evaluate(`void auth.signOut()`, nil))
 			b.shows("status", "unauthenticated")
+			// By a password: what keeps somebody out reaches the app in the client's result.
+			n.choosePassword("mara@home.example", goodPassword)
+			password := func(typed string) (r result) {
+				b.call(`auth.signIn("credentials", {email: "mara@home.example", password: "`+typed+`", redirect: false})`, &r)
+				return r
+			}
+			says := func(r result, status int, word string) {
+				t.Helper()
+				got := r.Code
+				if version == "v4" {
+					got = r.Error
+				} else {
+					status = 200
+				}
+				if got == nil || *got != word || r.Error == nil || r.Status != status || r.URL != nil {
+					t.Errorf("got %+v, want %d %s", r, status, word)
+				}
+			}
+			n.command("user", "disable", "mara@home.example")
+			says(password(goodPassword), 403, "account_disabled")
+			n.command("user", "enable", "mara@home.example")
+			r = password("not the password at all")
+			for range 12 {
+				r = password("not the password at all")
+				if *r.Error == "rate_limited" || r.Code != nil && *r.Code == "rate_limited" {
+					break
+				}
+			}
+			says(r, 429, "rate_limited")
+			b.shows("status", "unauthenticated")
+
 			b.open(n.url + "/account")
 			b.see("Welcome back") // our own page remembers who was here, and lets nobody in by that
 

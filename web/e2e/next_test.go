@@ -219,15 +219,16 @@ func nextEnv(origin string) []string {
 	return env
 }
 
-// startNext serves a built app and returns where.
+// startNext serves a built app and returns where. Told to listen at 127.0.0.1, Next
+// itself would lead people there: it takes its own name for the app's.
 func startNext(t testing.TB, dir, origin string) string {
 	t.Helper()
 	port := freePort(t)
-	cmd := exec.Command("node", "node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1", "-p", port)
+	cmd := exec.Command("node", "node_modules/next/dist/bin/next", "start", "-H", "localhost", "-p", port)
 	cmd.Dir, cmd.Env = dir, nextEnv(origin)
 	run(t, cmd)
-	waitFor(t, "http://127.0.0.1:"+port+"/")
-	return "127.0.0.1:" + port
+	waitFor(t, "http://localhost:"+port+"/")
+	return "localhost:" + port
 }
 
 // startNginx puts nginx in front of an app.
@@ -248,6 +249,7 @@ http {
 			proxy_pass http://%[3]s;
 			proxy_set_header Host $http_host;
 			proxy_set_header X-Forwarded-For $remote_addr;
+			proxy_redirect off;
 		}
 		location / {
 			proxy_pass http://%[4]s;
