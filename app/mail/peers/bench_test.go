@@ -141,7 +141,7 @@ func BenchmarkToPostfix(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	n.names(leaf)
+	n.names(leaf, nil)
 	n.postfix(cert)
 	report := func(who string, took time.Duration, memory string) {
 		fmt.Printf("BenchmarkToPostfix/%s\t%d messages\t%.0f messages/s\t%s\n", who, messages, messages/took.Seconds(), memory)

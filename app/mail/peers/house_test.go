@@ -115,7 +115,9 @@ func newNetwork(t testing.TB) *network {
 	// ends there without a word.
 	n.there("ip", "route", "add", "blackhole", "5.9.0.0/16")
 	n.there("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+	n.run("ip", "route", "add", "default", "via", namesIP)
 	n.run("ip", "route", "add", "5.9.0.0/16", "via", namesIP)
+	n.run("ip", "-6", "route", "add", "default", "via", postfixIPv6)
 	return n
 }
 

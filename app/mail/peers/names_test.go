@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,8 +68,8 @@ inside A 10.0.0.1
 // mx.ststest.lab.
 var certified = []string{"mx.postfix.example", "mx.danebad.example", "mx.exim.example", "mx.postfix.lab", "mx.exim.lab", "mx.both.lab", "mx.sts.lab"}
 
-// names starts Knot there and Unbound here.
-func (n *network) names(leaf *x509.Certificate) {
+// names starts Knot there and Unbound here, with more zones than those above.
+func (n *network) names(leaf *x509.Certificate, more map[string]string) {
 	n.t.Helper()
 	key := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
 	wrong := sha256.Sum256([]byte("another key"))
@@ -76,21 +77,23 @@ func (n *network) names(leaf *x509.Certificate) {
 	zones := map[string]string{
 		"example": fmt.Sprintf(signedZone, hex.EncodeToString(key[:]), hex.EncodeToString(wrong[:]), hex.EncodeToString(root[:])),
 		"lab":     plainZone,
+		".":       "$TTL 60\n@ SOA ns.lab. root.lab. 1 60 60 600 60\n@ NS ns.lab.\n",
 		// Its anchor is not the key it is signed by, for it is not signed.
 		"bogus":            "$TTL 60\n@ SOA ns root 1 60 60 600 60\n@ NS ns\nns A " + namesIP + "\nx MX 10 mx\nmx A " + postfixIP + "\n",
 		"5.in-addr.arpa":   "$TTL 60\n@ SOA ns.lab. root.lab. 1 60 60 600 60\n@ NS ns.lab.\n1.0.0 PTR auth.home.example.\n",
 		"0.0.a.2.ip6.arpa": "$TTL 60\n@ SOA ns.lab. root.lab. 1 60 60 600 60\n@ NS ns.lab.\n",
 	}
+	maps.Copy(zones, more)
 	var knot, unbound strings.Builder
 	fmt.Fprintf(&knot, "server:\n  listen: %s@53\n  rundir: %[2]s/knot\nlog:\n  - target: stderr\n    any: info\ndatabase:\n  storage: %[2]s/knot\n"+
 		"policy:\n  - id: quick\n    algorithm: ecdsap256sha256\ntemplate:\n  - id: default\n    storage: %[2]s/knot\n    zonefile-sync: -1\nzone:\n", namesIP, n.dir)
 	for zone, text := range zones {
 		n.write(filepath.Join(n.dir, "knot", zone+".zone"), text)
-		fmt.Fprintf(&knot, "  - domain: %[1]s.\n    file: %[1]s.zone\n", zone)
+		fmt.Fprintf(&knot, "  - domain: %s.\n    file: %s.zone\n", strings.TrimSuffix(zone, "."), zone)
 		if zone == "example" {
 			fmt.Fprintf(&knot, "    dnssec-signing: on\n    dnssec-policy: quick\n")
 		}
-		fmt.Fprintf(&unbound, "stub-zone:\n  name: %q\n  stub-addr: %s\n  stub-no-cache: no\n", zone+".", namesIP)
+		fmt.Fprintf(&unbound, "stub-zone:\n  name: %q\n  stub-addr: %s\n  stub-prime: no\n", strings.TrimSuffix(zone, ".")+".", namesIP)
 	}
 	config := filepath.Join(n.dir, "knot", "knot.conf")
 	n.write(config, knot.String())

@@ -113,7 +113,7 @@ func TestMailServersOfOthersTakeOurMail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.names(leaf)
+	n.names(leaf, nil)
 	n.policies()
 	n.exim(cert)
 	n.postfix(cert)

@@ -34,7 +34,7 @@ mynetworks =
 alias_maps =
 local_recipient_maps =
 mydestination =
-virtual_mailbox_domains = sink.lab postfix.example danebad.example postfix.lab both.lab sts.lab stsbad.lab ststest.lab dropped.lab dropped.example x.bogus
+virtual_mailbox_domains = example.com sink.lab postfix.example danebad.example postfix.lab both.lab sts.lab stsbad.lab ststest.lab dropped.lab dropped.example x.bogus
 virtual_mailbox_base = %[1]s/mail
 virtual_mailbox_maps = inline:{ %[5]s }
 transport_maps = inline:{ {sink.lab = discard:sink.lab} }
@@ -79,7 +79,7 @@ func (n *network) postfix(cert tls.Certificate) {
 	for _, domain := range []string{"postfix.example", "danebad.example", "postfix.lab", "both.lab", "sts.lab", "stsbad.lab", "ststest.lab", "dropped.lab"} {
 		fmt.Fprintf(&boxes, "{mara@%[1]s = %[1]s/mara/} ", domain)
 	}
-	boxes.WriteString("{mara@sink.lab = sink/} {full@postfix.lab = full/} {policy@postfix.lab = policy/} {grey@postfix.lab = postfix.lab/grey/}")
+	boxes.WriteString("{me@example.com = example.com/me/} {mara@sink.lab = sink/} {full@postfix.lab = full/} {policy@postfix.lab = policy/} {grey@postfix.lab = postfix.lab/grey/}")
 	n.write(filepath.Join(dir, "main.cf"), fmt.Sprintf(postfixMain, dir, strconv.Itoa(uid), strconv.Itoa(gid), postfixIP+", ["+postfixIPv6+"]", boxes.String()))
 	n.write(filepath.Join(dir, "master.cf"), postfixMaster)
 	n.certificate(dir, cert)
