@@ -37,6 +37,7 @@ import (
 	"gatelodge/app/mail/resolve"
 	"gatelodge/app/mail/submission"
 	"gatelodge/app/owner"
+	"gatelodge/app/porter"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
@@ -59,6 +60,7 @@ type App struct {
 	Apps      *apps.Apps
 	Login     *login.Flow
 	Owner     *owner.Desk
+	Porter    *porter.Desk
 	Composer  *compose.Composer
 	Queue     *queue.Queue
 	Post      *post.Office
@@ -136,7 +138,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 
 func (a *App) build(captured io.Writer) {
 	c, keys := a.Config, a.DB.Keyring()
-	a.Users = &account.Users{DB: a.DB, Audit: a.Audit, Limits: a.Limits, Now: a.Now}
+	a.Users = &account.Users{DB: a.DB, Audit: a.Audit, Limits: a.Limits, Now: a.Now, Door: account.NewDoor(c.Signup.Mode, c.Signup.Domains)}
 	a.Sessions = session.New(a.DB, a.Audit, a.Now, a.Log, session.Lifetime{
 		Rolling: time.Duration(c.Session.Lifetime), Refresh: time.Duration(c.Session.Refresh), Max: time.Duration(c.Session.MaxLifetime),
 	})
@@ -180,6 +182,10 @@ func (a *App) build(captured io.Writer) {
 		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Challenges: challenges, Post: a.Post, Queue: a.Queue, Upstreams: a.Upstreams,
 		Passwords: passwords,
 		Now:       a.Now, PublicURL: public, Site: c.Name,
+	}
+	a.Porter = &porter.Desk{
+		DB: a.DB, Audit: a.Audit, Users: a.Users, Apps: a.Apps, Post: a.Post, Queue: a.Queue, Now: a.Now, PublicURL: public, Site: c.Name,
+		Contact: replyTo(c.Contact),
 	}
 }
 

@@ -94,7 +94,7 @@ func TestStepsWithinAppPointDown(t *testing.T) {
 		{"audit", "limit", "factor"},
 		{"account", "session", "challenge", "keys", "backup", "apps", "upstream"},
 		{"mail"},
-		{"login", "move", "owner"},
+		{"login", "move", "owner", "porter"},
 		{"app"},
 		{"command"},
 	}

@@ -14,7 +14,7 @@ type Challenge struct {
 	TokenHash     []byte
 	Purpose       string // "signin", "reset" …; see package challenge
 	EmailNorm     string
-	UserID        string // "" when nobody has that address; such a one is never redeemed
+	UserID        string // "" when nobody has that address; such a one is redeemed only when it has a Detail: by a stranger who may come
 	BrowserHash   []byte // of the browser that asked
 	CodeHash      []byte
 	Attempts      int // wrong codes so far
@@ -105,7 +105,8 @@ func (tx *Tx) SpendChallenge(tokenHash []byte, purpose string, now time.Time) (C
 const spendChallengeQuery = `
 	UPDATE challenges
 	   SET ended_at = $2, ended_by = 'used'
-	 WHERE token_hash = $1 AND purpose = $3 AND ended_at IS NULL AND expires_at > $2 AND user_id IS NOT NULL
+	 WHERE token_hash = $1 AND purpose = $3 AND ended_at IS NULL AND expires_at > $2
+	   AND (user_id IS NOT NULL OR detail <> '')
 	RETURNING ` + challengeColumns
 
 // TryCode counts one attempt at the challenge's code and returns the challenge

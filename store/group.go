@@ -4,8 +4,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
+
+// Admins is the group of those who may manage the server. It is always there and
+// has no row: its members are the users that are Admin.
+const Admins = "admins"
 
 // Group is people an App can allow.
 type Group struct {
@@ -43,7 +48,7 @@ func (tx *Tx) GroupByName(name string) (Group, error) {
 
 const groupByNameQuery = `SELECT id, created_at FROM groups WHERE name = $1`
 
-// Groups returns every group by name, with how many are in it.
+// Groups returns every group by name, Admins among them, with how many are in it.
 func (tx *Tx) Groups() ([]Group, error) {
 	rows, err := tx.q.QueryContext(tx.ctx, groupsQuery)
 	if err != nil {
@@ -64,9 +69,11 @@ func (tx *Tx) Groups() ([]Group, error) {
 }
 
 const groupsQuery = `
-	SELECT g.id, g.name, g.created_at, (SELECT COUNT(*) FROM group_members m WHERE m.group_id = g.id)
+	SELECT g.id AS id, g.name AS name, g.created_at AS created_at, (SELECT COUNT(*) FROM group_members m WHERE m.group_id = g.id)
 	  FROM groups g
-	 ORDER BY g.name`
+	 UNION ALL
+	SELECT '', '` + Admins + `', 0, (SELECT COUNT(*) FROM users WHERE admin = 1)
+	 ORDER BY name`
 
 // RemoveGroup removes the group with that name; its members stay. ErrNotFound
 // when there is none.
@@ -94,6 +101,15 @@ func (tx *Tx) LeaveGroup(groupID, userID string) (bool, error) {
 
 const leaveGroupQuery = `DELETE FROM group_members WHERE group_id = $1 AND user_id = $2`
 
+// withAdmins adds Admins to the sorted groups of a user who is one.
+func withAdmins(groups []string, admin bool) []string {
+	if !admin {
+		return groups
+	}
+	i, _ := slices.BinarySearch(groups, Admins)
+	return slices.Insert(groups, i, Admins)
+}
+
 // did runs a statement and reports whether it changed a row.
 func (tx *Tx) did(doing, query string, args ...any) (bool, error) {
 	res, err := tx.q.ExecContext(tx.ctx, query, args...)
@@ -110,23 +126,30 @@ func (tx *Tx) GroupsOf(userID string) ([]string, error) {
 }
 
 const groupsOfQuery = `
-	SELECT g.name
+	SELECT g.name AS name
 	  FROM group_members m
 	  JOIN groups g ON g.id = m.group_id
 	 WHERE m.user_id = $1
-	 ORDER BY g.name`
+	 UNION ALL
+	SELECT '` + Admins + `' FROM users WHERE id = $1 AND admin = 1
+	 ORDER BY name`
 
-// MembersOf returns the addresses of a group's members, sorted.
-func (tx *Tx) MembersOf(groupID string) ([]string, error) {
-	return tx.texts("the members of a group", membersOfQuery, groupID)
+// MembersOf returns who is in the group with that name, by address. The names of
+// their groups are not filled in.
+func (tx *Tx) MembersOf(name string) ([]User, error) {
+	if name == Admins {
+		return tx.users(adminsQuery)
+	}
+	return tx.users(membersOfQuery, name)
 }
 
 const membersOfQuery = `
-	SELECT u.email
-	  FROM group_members m
-	  JOIN users u ON u.id = m.user_id
-	 WHERE m.group_id = $1
-	 ORDER BY u.email_norm`
+	SELECT ` + userColumns + `
+	  FROM users
+	 WHERE id IN (SELECT m.user_id FROM group_members m JOIN groups g ON g.id = m.group_id WHERE g.name = $1)
+	 ORDER BY email_norm`
+
+const adminsQuery = `SELECT ` + userColumns + ` FROM users WHERE admin = 1 ORDER BY email_norm`
 
 // texts returns the one column of a query.
 func (tx *Tx) texts(of, query string, args ...any) ([]string, error) {

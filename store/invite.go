@@ -76,6 +76,14 @@ func (tx *Tx) InviteByID(id string) (Invite, error) {
 
 const inviteByIDQuery = `SELECT ` + inviteColumns + ` FROM invites WHERE id = $1`
 
+// InviteByEmail returns the newest invite that was mailed to the normal address,
+// in whatever state it is, or ErrNotFound.
+func (tx *Tx) InviteByEmail(norm string) (Invite, error) {
+	return tx.inviteWithGroups(scanInvite(tx.q.QueryRowContext(tx.ctx, inviteByEmailQuery, norm)))
+}
+
+const inviteByEmailQuery = `SELECT ` + inviteColumns + ` FROM invites WHERE email_norm = $1 ORDER BY id DESC LIMIT 1`
+
 func (tx *Tx) inviteWithGroups(v Invite, err error) (Invite, error) {
 	if err != nil {
 		return Invite{}, err
@@ -216,6 +224,17 @@ func (tx *Tx) Applicants(limit int) ([]Applicant, error) {
 }
 
 const applicantsQuery = `SELECT ` + applicantColumns + ` FROM applicants WHERE refused_at IS NULL ORDER BY created_at, id LIMIT $1`
+
+// ApplicantsSince counts those who asked after a moment and were not let in yet.
+func (tx *Tx) ApplicantsSince(t time.Time) (int, error) {
+	var n int
+	if err := tx.q.QueryRowContext(tx.ctx, applicantsSinceQuery, ms(t)).Scan(&n); err != nil {
+		return 0, fmt.Errorf("counting applicants: %w", err)
+	}
+	return n, nil
+}
+
+const applicantsSinceQuery = `SELECT COUNT(*) FROM applicants WHERE created_at > $1`
 
 // TakeApplicant removes the applicant and returns them: of two admins who
 // approve, one does. ErrNotFound when there is none.

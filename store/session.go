@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -99,9 +98,7 @@ func scanSession(row *sql.Row) (Session, User, error) {
 	}
 	s.AuthAt, s.SeenAt, s.ExpiresAt, s.MaxExpiresAt = at(auth), at(seen), at(expires), at(maxExpires)
 	u.ID, u.EmailVerifiedAt, u.CreatedAt = s.UserID, atNull(verified), at(created)
-	if groups.String != "" {
-		u.Groups = strings.Split(groups.String, ",")
-	}
+	u.Groups = withAdmins(listOf(groups), u.Admin)
 	return s, u, nil
 }
 

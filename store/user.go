@@ -277,7 +277,28 @@ func (tx *Tx) OtherAdmins(id string) (int, error) {
 	return n, nil
 }
 
-const otherAdminsQuery = `SELECT COUNT(*) FROM users WHERE admin = 1 AND disabled_at IS NULL AND id <> $1`
+const otherAdminsQuery = `SELECT COUNT(*) FROM users WHERE admin = 1 AND disabled_at IS NULL AND removal_at IS NULL AND id <> $1`
+
+// SetAdmin lets the user manage the server, or no more.
+func (tx *Tx) SetAdmin(id string, admin bool, now time.Time) error {
+	res, err := tx.q.ExecContext(tx.ctx, setAdminQuery, id, bit(admin), ms(now))
+	if err != nil {
+		return fmt.Errorf("changing who is an admin: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const setAdminQuery = `UPDATE users SET admin = $2, updated_at = $3 WHERE id = $1`
+
+// OpenAdmins returns up to limit admins whose access is open, by address.
+func (tx *Tx) OpenAdmins(limit int) ([]User, error) { return tx.users(openAdminsQuery, limit) }
+
+const openAdminsQuery = `
+	SELECT ` + userColumns + `
+	  FROM users
+	 WHERE admin = 1 AND disabled_at IS NULL AND removal_at IS NULL
+	 ORDER BY email_norm
+	 LIMIT $1`
 
 // wantRow returns otherwise when a statement changed nothing.
 func wantRow(res sql.Result, otherwise error) error {

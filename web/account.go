@@ -31,7 +31,7 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, h func(session
 // personal is the layout of a page for somebody who is signed in.
 func (s *Server) personal(r *http.Request, u store.User) Layout {
 	l := s.layout(r)
-	l.Person = Person{Name: u.Name, Email: u.Email}
+	l.Person, l.Manages = Person{Name: u.Name, Email: u.Email}, u.Admin
 	return l
 }
 

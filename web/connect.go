@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"gatelodge/app/account"
 	"gatelodge/app/fault"
 	"gatelodge/app/owner"
 	"gatelodge/app/session"
@@ -28,7 +29,7 @@ func (s *Server) getConnect(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.lostHeld(w, r, a, err)
 	}
-	may, err := s.Login.MayJoin(r.Context(), who)
+	may, err := s.Login.MayJoin(r.Context(), &a.Login, who)
 	if err != nil {
 		return err
 	}
@@ -64,6 +65,9 @@ func (s *Server) postConnect(w http.ResponseWriter, r *http.Request) error {
 	}
 	a.Entry, a.Confirms = nil, ""
 	out, who, err := s.Login.Join(r.Context(), s.from(r), &a.Login, s.printer(r).Tag(), s.cookies.sessionToken(r))
+	if errors.Is(err, account.ErrWaiting) {
+		return s.proven(w, r, a, out, err)
+	}
 	if err != nil {
 		return s.lostHeld(w, r, a, err)
 	}

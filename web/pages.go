@@ -29,7 +29,8 @@ func formPage(pattern string) string {
 	case "/account/emails/primary", "/account/emails/remove", "/account/emails/cancel":
 		return "/account/emails"
 	case "/account/profile", "/account/password", "/account/emails", "/account/close", "/account/confirm", "/signin/forgot",
-		"/signin/code", "/signin/password", "/signin", "/setup", "/account":
+		"/signin/code", "/signin/password", "/signin", "/signup", "/setup", "/account",
+		"/admin/invites", "/admin/groups":
 		return pattern
 	case "/signin/resend":
 		return "/signin/code"
@@ -52,7 +53,8 @@ func (s *Server) errorPage(r *http.Request, f *fault.Fault) ErrorPage {
 	switch {
 	case errors.Is(f, errHost):
 		page.Next = Link{Text: p.Say("error.open_right", "url", s.Origin.String()), Href: s.Origin.String()}
-	case errors.Is(f, login.ErrStateLost), strings.HasPrefix(f.Text, "upstream."), errors.Is(f, account.ErrNotInvited):
+	case errors.Is(f, login.ErrStateLost), strings.HasPrefix(f.Text, "upstream."), errors.Is(f, account.ErrNotInvited),
+		errors.Is(f, account.ErrInviteUsed), errors.Is(f, account.ErrInviteKnown):
 		page.Next = Link{Text: p.Say("error.back_to_sign_in"), Href: "/signin"}
 	}
 	return page

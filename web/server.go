@@ -31,6 +31,7 @@ import (
 	"gatelodge/app/mail/outbox"
 	"gatelodge/app/mail/submission"
 	"gatelodge/app/owner"
+	"gatelodge/app/porter"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
@@ -44,6 +45,7 @@ type Services struct {
 	Upstreams *upstream.Upstreams
 	Apps      *apps.Apps
 	Owner     *owner.Desk
+	Porter    *porter.Desk
 	Outbox    *outbox.Outbox
 	Relay     *submission.Service
 	Audit     *audit.Log

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"gatelodge/app/account"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
 	"gatelodge/app/session"
@@ -23,7 +24,8 @@ func (s *Server) getSignIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := SignInPage{Layout: s.layout(r), Notice: s.notice(r, &a), Target: s.target(a.Return), Passwords: s.Passwords, Upstreams: s.upstreamButtons(lastMeans(known))}
+	page := s.signInPage(r, a, lastMeans(known))
+	page.Notice = s.notice(r, &a)
 	if r.URL.Query().Has("change") {
 		page.Identifier = a.Identifier
 	} else if !r.URL.Query().Has("other") {
@@ -45,6 +47,15 @@ func lastMeans(known []Known) string {
 	return known[0].Means
 }
 
+// signInPage is the first page for an attempt. last is how this browser was signed
+// in last.
+func (s *Server) signInPage(r *http.Request, a attempt, last string) SignInPage {
+	return SignInPage{
+		Layout: s.layout(r), Target: s.target(a.Return), Passwords: s.Passwords, Upstreams: s.upstreamButtons(last),
+		SignsUp: s.signsUp(), ByInvite: s.Users.Door.Mode == account.ByInvite,
+	}
+}
+
 // home is where a sign-in without a target leads.
 func home(target string) string {
 	if target = login.LocalPath(target); target == "/" {
@@ -61,6 +72,7 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	a := s.cookies.readLogin(r)
 	a.Entry = nil // typed on our own page: for more than one App
+	a.SignsIn()
 	typed := r.PostForm.Get("identifier")
 	var err error
 	if r.PostForm.Get("method") == "password" && s.Passwords {
@@ -71,7 +83,8 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
 		s.refused(r, f)
 		setRetry(w, f)
-		page := SignInPage{Layout: s.layout(r), Identifier: typed, Problem: s.say(s.printer(r), f, ""), Target: s.target(a.Return), Passwords: s.Passwords, Upstreams: s.upstreamButtons("")}
+		page := s.signInPage(r, a, "")
+		page.Identifier, page.Problem = typed, s.say(s.printer(r), f, "")
 		return s.render(w, r, f.Kind.Status(), "signin.html", page)
 	}
 	if err != nil {
@@ -229,6 +242,11 @@ func (s *Server) postResend(w http.ResponseWriter, r *http.Request) error {
 // proven answers a proof: the session's cookie and the way on, or the error.
 // The row of the session is on the disk before the browser hears of it.
 func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out login.Outcome, err error) error {
+	if errors.Is(err, account.ErrWaiting) {
+		s.refused(r, account.ErrWaiting)
+		s.cookies.dropLogin(w)
+		return s.redirect(w, r, "/signup/waiting")
+	}
 	if err != nil {
 		return err
 	}
@@ -260,7 +278,11 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 		}
 		return s.redirect(w, r, "/account/connect")
 	}
-	s.cookies.dropLogin(w)
+	if out.Notice == "" {
+		s.cookies.dropLogin(w)
+	} else if err := s.cookies.saveLogin(w, attempt{Notice: out.Notice}); err != nil {
+		return err
+	}
 	return s.finish(w, r, home(out.Return), Target{})
 }
 

@@ -78,7 +78,7 @@ func (t *Templates) Render(w io.Writer, p lang.Printer, name string, data any) e
 
 // field is one labelled input, for the template of that name.
 type field struct {
-	Kind    string // how it behaves: "email", "name", "username", "password", "new_password", "code" or "setup_code"
+	Kind    string // how it behaves: "email", "name", "username", "password", "new_password", "choose_password" (one need not), "needed_name", "their_email", "group", "code" or "setup_code"
 	Name    string
 	Label   string
 	Value   string
@@ -92,7 +92,9 @@ func newField(kind, name, label, value, problem string) field {
 }
 
 // Secret reports whether what is typed is not to be seen, nor sent back.
-func (f field) Secret() bool { return f.Kind == "password" || f.Kind == "new_password" }
+func (f field) Secret() bool {
+	return f.Kind == "password" || f.Kind == "new_password" || f.Kind == "choose_password"
+}
 
 // WithHint returns the field with a sentence below it.
 func (f field) WithHint(hint []lang.Part) field {

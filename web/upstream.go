@@ -46,11 +46,15 @@ func (s *Server) postWith(w http.ResponseWriter, r *http.Request) error {
 	if up == nil {
 		return errNotFound
 	}
-	a := s.cookies.readLogin(r)
 	wishes, err := s.knownHint(r)
 	if err != nil {
 		return err
 	}
+	return s.signInBy(w, r, s.cookies.readLogin(r), up, wishes)
+}
+
+// signInBy sends somebody to an upstream, to sign in or to come.
+func (s *Server) signInBy(w http.ResponseWriter, r *http.Request, a attempt, up *upstream.Upstream, wishes upstream.Wishes) error {
 	to, err := s.setOut(w, r, a, up.ID, upstream.Errand{To: upstream.ToSignIn, Return: a.Return}, wishes)
 	if err != nil {
 		return err
@@ -212,7 +216,7 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 		}
 		return s.redirect(w, r, "/signin/connect")
 	}
-	if f, ok := errors.AsType[*fault.Fault](err); ok {
+	if f, ok := errors.AsType[*fault.Fault](err); ok && !(errors.Is(f, account.ErrWaiting) && s.target(e.Return).Name == "") {
 		return s.lostUpstream(w, r, up, e, f.With(append(f.Args, "upstream", up.Name)...))
 	}
 	return s.proven(w, r, a, out, err)
@@ -235,7 +239,7 @@ func (s *Server) lostUpstream(w http.ResponseWriter, r *http.Request, up *upstre
 	case errors.Is(f, upstream.ErrDown), errors.Is(f, upstream.ErrMisconfigured), errors.Is(f, upstream.ErrClock):
 		outcome = authjs.UpstreamFails
 	case errors.Is(f, upstream.ErrNotListed), errors.Is(f, upstream.ErrNoEmail), errors.Is(f, account.ErrNotInvited), errors.Is(f, account.ErrAccessClosed),
-		errors.Is(f, account.ErrClosing):
+		errors.Is(f, account.ErrClosing), errors.Is(f, account.ErrClosed), errors.Is(f, account.ErrWaiting), errors.Is(f, account.ErrRefused):
 		outcome = authjs.Denied
 	}
 	answer := app.Dialect.Answers[outcome]

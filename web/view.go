@@ -17,6 +17,7 @@ type Layout struct {
 	Path     string    // where the language links lead, without a query; "" is the page itself
 	Now      time.Time // what "2 minutes ago" counts from
 	Person   Person    // who is signed in; zero on pages before that
+	Manages  bool      // they may manage the server
 	Theme    string    // "light", "dark", or "" for as the browser says
 }
 
@@ -118,6 +119,8 @@ type SignInPage struct {
 	Target     Target  // where this leads, when that is an app
 	Passwords  bool    // people may sign in with one
 	Known      []Known // the accounts of this browser, the last used first
+	SignsUp    bool    // strangers may come by themselves, at /signup
+	ByInvite   bool    // strangers need an invite
 	Upstreams  []UpstreamButton
 }
 
@@ -166,6 +169,42 @@ type PasswordPage struct {
 	Identifier string // what was typed before
 	Problem    string // with the password
 	Target     Target
+}
+
+// SignUpPage is signup.html. It posts email, name and choose to /signup. It must be
+// the same whether or not there is such an account.
+type SignUpPage struct {
+	Layout
+	Email, Name string
+	Password    bool   // they want to choose one
+	Passwords   bool   // people may sign in with one
+	Waits       bool   // for an admin's word
+	Domains     string // whose people may come, or "" for everybody
+	Upstreams   []UpstreamButton
+	Problems    SignUpProblems
+}
+
+// SignUpProblems are sentences about what was typed, "" for what is right.
+type SignUpProblems struct{ Email, Name, Password string }
+
+// InvitePage is invite.html. It posts to its own path: name, and email and choose or,
+// where the invite was mailed, password; as=me from the button for whoever is signed
+// in, and as=known from the one for who has an account.
+type InvitePage struct {
+	Layout
+	By        string
+	Email     string // where it was mailed, or ""
+	Until     time.Time
+	Known     bool   // that address has an account
+	SignedIn  string // whoever is, in this browser
+	Mine      bool   // they may accept it
+	Passwords bool
+	Least     int // characters of a password
+	Typed     string
+	Name      string
+	Choose    bool
+	Upstreams []UpstreamButton // these post to the page itself, as with
+	Problems  SignUpProblems
 }
 
 // NotePage is note.html: a sentence and the way on.

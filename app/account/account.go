@@ -8,6 +8,7 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -26,6 +27,7 @@ var (
 	ErrSetUpDone    = fault.New(fault.Gone, "setup.done")
 	ErrSetUpCode    = fault.New(fault.Invalid, "setup.code_wrong")
 	ErrLimited      = fault.New(fault.Limited, "error.limited")
+	ErrNameNeeded   = fault.New(fault.Invalid, "name.needed")
 	ErrNameTooLong  = fault.New(fault.Invalid, "name.too_long")
 	ErrUnknown      = errors.New("no user has that address or id")
 	ErrTaken        = errors.New("a user has that address already")
@@ -43,6 +45,7 @@ type Users struct {
 	Audit  *audit.Log
 	Limits *limit.Limiter
 	Now    func() time.Time
+	Door   Door
 }
 
 // MayEnter says why a user who has proved themselves is not let in, or nil.
@@ -153,23 +156,34 @@ func CleanName(name string) (string, error) {
 	return name, nil
 }
 
-// Add adds a user by an operator's word.
-func (s *Users) Add(ctx context.Context, from audit.From, email, name string, admin bool) (store.User, error) {
+// Add adds a user by an operator's word, and puts them into groups.
+func (s *Users) Add(ctx context.Context, from audit.From, email, name string, admin bool, groups ...string) (store.User, error) {
 	u, err := s.newUser(email, name, "")
 	if err != nil {
 		return store.User{}, err
 	}
 	u.Admin = admin
 	err = s.DB.Update(ctx, func(tx *store.Tx) error {
-		if err := tx.AddUser(u); err != nil {
-			return err
+		for _, name := range groups {
+			if err := mustExist(tx, name); err != nil {
+				return err
+			}
 		}
-		return s.Audit.Record(tx, from, audit.UserAdded, audit.ByAdmin, u.ID, u.EmailNorm)
+		return s.letIn(tx, from, audit.ByAdmin, u, admission{kind: audit.UserAdded, how: u.EmailNorm, groups: groups})
 	})
-	if errors.Is(err, store.ErrConflict) {
-		return store.User{}, ErrTaken
-	}
 	return u, err
+}
+
+// mustExist returns ErrNoGroup with its name when there is no such group.
+func mustExist(tx *store.Tx, name string) error {
+	if name == store.Admins {
+		return nil
+	}
+	_, err := tx.GroupByName(name)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: %s", ErrNoGroup, name)
+	}
+	return err
 }
 
 // Find returns the user with that address or id, or ErrUnknown.
@@ -272,9 +286,17 @@ func (s *Users) Remove(ctx context.Context, from audit.From, u store.User) error
 }
 
 // KeepAnAdmin refuses what would leave the house without anybody who may
-// manage it.
+// manage it. It looks at the user as they are within the transaction: two admins
+// who close out one another must not both succeed.
 func KeepAnAdmin(tx *store.Tx, u store.User) error {
-	if !u.Admin || u.Disabled() {
+	u, err := tx.UserByID(u.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrUnknown
+	}
+	if err != nil {
+		return err
+	}
+	if !u.Admin || MayEnter(u) != nil {
 		return nil
 	}
 	others, err := tx.OtherAdmins(u.ID)

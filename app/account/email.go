@@ -38,15 +38,25 @@ func NormalEmail(typed string) (string, error) {
 	if !found || !localOK(local) {
 		return "", ErrEmailMalformed
 	}
-	domain, err := idna.Lookup.ToASCII(strings.TrimSuffix(domain, "."))
-	if err != nil || !domainOK(domain) {
+	domain, ok := normalDomain(domain)
+	if !ok {
 		return "", ErrEmailMalformed
 	}
-	address := norm.NFC.String(strings.ToLower(local)) + "@" + strings.ToLower(domain)
+	address := norm.NFC.String(strings.ToLower(local)) + "@" + domain
 	if len(address) > maxEmail {
 		return "", ErrEmailMalformed
 	}
 	return address, nil
+}
+
+// normalDomain returns a domain as IDNA A-labels in lower case, without a final
+// dot, and whether it is one.
+func normalDomain(typed string) (string, bool) {
+	domain, err := idna.Lookup.ToASCII(strings.TrimSuffix(strings.TrimSpace(typed), "."))
+	if err != nil || !domainOK(domain) {
+		return "", false
+	}
+	return strings.ToLower(domain), true
 }
 
 // Domain returns what follows the last @ of a normal address.

@@ -65,6 +65,10 @@ func AppOf(c store.Challenge) string {
 	return app
 }
 
+// Comes reports whether a challenge that signs in is for a stranger who may come:
+// its Detail says what they told of themselves.
+func Comes(c store.Challenge) bool { return c.UserID == "" && c.Detail != "" }
+
 // Maker makes and redeems challenges.
 type Maker struct {
 	Key     []byte // for codes; 32 bytes
@@ -78,7 +82,7 @@ type Ask struct {
 	From        audit.From
 	Purpose     string // "" is SignIn
 	EmailNorm   string
-	UserID      string // "" when nobody has the address: it is made all the same, and never redeemed
+	UserID      string // "" when nobody has the address: it is made all the same, and redeemed only for a stranger who may come
 	BrowserHash []byte
 	Sends       int
 	Detail      string        // what the purpose needs besides
@@ -149,7 +153,7 @@ func (m *Maker) LookSignIn(tx *store.Tx, token string) (store.Challenge, error) 
 
 // dead says why a link no longer opens, or nil.
 func (m *Maker) dead(c store.Challenge) error {
-	if c.UserID == "" {
+	if c.UserID == "" && !Comes(c) {
 		return ErrUnknown // its token was never mailed
 	}
 	if f := ended(c); f != nil {
@@ -205,7 +209,7 @@ func (m *Maker) TryCode(tx *store.Tx, id string, browserHash []byte, code string
 		return store.Challenge{}, err
 	}
 	right := secret.Equal(c.CodeHash, m.codeHash(id, code))
-	if right && c.UserID != "" {
+	if right && (c.UserID != "" || Comes(c)) {
 		return c, tx.EndChallenge(id, "used", now)
 	}
 	if left := MaxTries - c.Attempts; left > 0 {

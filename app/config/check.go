@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"golang.org/x/net/idna"
 )
 
 // checker collects what is wrong, with the place where it was set.
@@ -40,6 +42,7 @@ func (l *Loaded) check() Errors {
 	k.database()
 	k.look()
 	k.times()
+	k.signup()
 	k.mail()
 	k.backup()
 	k.upstreams()
@@ -163,6 +166,25 @@ func (k *checker) times() {
 	k.atMost("session.refresh", s.Refresh, "session.lifetime", s.Lifetime)
 	k.atMost("session.lifetime", s.Lifetime, "session.max_lifetime", s.MaxLifetime)
 	k.atMost("link.code_lifetime", n.CodeLifetime, "link.lifetime", n.Lifetime)
+}
+
+// signup checks who may come. A domain that does not say what its author meant
+// would let nobody in, or everybody.
+func (k *checker) signup() {
+	s := k.l.Signup
+	k.choice("signup.mode", s.Mode, "closed", "invite", "domain", "approve", "open")
+	for _, domain := range s.Domains {
+		ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(strings.TrimSpace(domain), "."))
+		if err != nil || !hostName(ascii) {
+			k.fail("signup.domains", "holds %q, which is no domain such as \"example.com\"; a subdomain is named by itself, and there is no \"*\"", domain)
+		}
+	}
+	switch {
+	case s.Mode == "domain" && len(s.Domains) == 0:
+		k.fail("signup.domains", "must be set when signup.mode is \"domain\", as in domains = [\"example.com\"]")
+	case s.Mode != "domain" && len(s.Domains) > 0:
+		k.fail("signup.domains", "is set, but counts only when signup.mode is \"domain\"; it is %q", s.Mode)
+	}
 }
 
 func (k *checker) backup() {

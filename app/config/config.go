@@ -39,6 +39,7 @@ type Config struct {
 	TrustedProxies []string
 
 	Session   Session
+	Signup    Signup
 	Password  Password
 	Link      Link
 	Mail      Mail
@@ -54,6 +55,13 @@ type Session struct {
 	Lifetime    Duration // since the last use
 	Refresh     Duration // how often a used session's expiry is moved
 	MaxLifetime Duration // however much it is used
+}
+
+// Signup says which strangers may come by themselves. An invite lets in whoever
+// has it, whatever stands here.
+type Signup struct {
+	Mode    string   // "closed", "invite", "domain", "approve" or "open"
+	Domains []string // for "domain": whose people may come
 }
 
 // Password says whether people may sign in with a password.
@@ -155,6 +163,7 @@ func Default() Config {
 		TrustedProxies: []string{"127.0.0.0/8", "::1/128"},
 		Session:        Session{Lifetime: 30 * day, Refresh: day, MaxLifetime: 180 * day},
 		Password:       Password{Enabled: true},
+		Signup:         Signup{Mode: "invite", Domains: []string{}},
 		Link:           Link{Lifetime: 2 * hour, CodeLifetime: 15 * minute, Confirm: "button"},
 		Mail:           Mail{Mode: "capture", MXPort: 25, DANE: "auto", IPFamily: "auto"},
 		Backup:         Backup{Every: day, Keep: 7},

@@ -30,6 +30,8 @@ func settings() []setting {
 		{key: "session.lifetime", example: `"30d"`, ptr: func(c *Config) any { return &c.Session.Lifetime }},
 		{key: "session.refresh", example: `"24h"`, ptr: func(c *Config) any { return &c.Session.Refresh }},
 		{key: "session.max_lifetime", example: `"180d"`, ptr: func(c *Config) any { return &c.Session.MaxLifetime }},
+		{key: "signup.mode", example: `"invite"`, ptr: func(c *Config) any { return &c.Signup.Mode }},
+		{key: "signup.domains", example: `["example.com"]`, ptr: func(c *Config) any { return &c.Signup.Domains }},
 		{key: "password.enabled", example: `true`, ptr: func(c *Config) any { return &c.Password.Enabled }},
 		{key: "link.lifetime", example: `"2h"`, ptr: func(c *Config) any { return &c.Link.Lifetime }},
 		{key: "link.code_lifetime", example: `"15m"`, ptr: func(c *Config) any { return &c.Link.CodeLifetime }},

@@ -80,6 +80,8 @@ type Outcome struct {
 	AppToken string
 	Code     string
 	Device   string // by which the user knows this browser again, for its cookie
+	// Notice is the key of a sentence about what happened besides, or "".
+	Notice string
 	// Confirmed says that no session was begun: the one there is counts as new.
 	Confirmed bool
 }
@@ -147,13 +149,20 @@ func (f *Flow) resendIn(last store.Challenge) time.Duration {
 }
 
 func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, language string, sends int) error {
-	to, err := f.recipient(ctx, from, address, language)
+	to, err := f.recipient(ctx, from, l, address, language)
 	if err != nil {
 		return err
 	}
-	issued := f.Challenges.Issue(challenge.Ask{From: from, Purpose: challenge.For(l.app()), EmailNorm: address, UserID: to.user.ID, BrowserHash: l.browserHash(), Sends: sends})
+	detail, err := l.told(to)
+	if err != nil {
+		return err
+	}
+	issued := f.Challenges.Issue(challenge.Ask{
+		From: from, Purpose: challenge.For(l.app()), EmailNorm: address, UserID: to.user.ID, BrowserHash: l.browserHash(), Sends: sends, Detail: detail,
+	})
 	mail, err := f.mail(from, issued, to, compose.SignIn{
 		Link: f.link(l, issued), Code: issued.Code, Device: from.Device, LinkUntil: issued.ExpiresAt, CodeUntil: issued.CodeExpiresAt,
+		New: to.comes, Known: to.user.ID != "" && l.signsUp(),
 	})
 	if err != nil {
 		return err
@@ -170,12 +179,14 @@ func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, lan
 // recipient is whom mail to a typed address goes to.
 type recipient struct {
 	user     store.User // zero when nobody has the address
+	comes    bool       // nobody has it, and whoever proves it may come
 	mail     string     // as its owner gave it, never as a visitor typed it
 	language string
 }
 
-// recipient counts a request for mail to an address, and finds whose it is.
-func (f *Flow) recipient(ctx context.Context, from audit.From, address, language string) (recipient, error) {
+// recipient counts a request for mail to an address, and finds whose it is. l is
+// nil for mail that is of use only to who is known.
+func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, address, language string) (recipient, error) {
 	wait, at := f.Limits.Take(
 		limit.Ask{Key: "address:" + address, Rules: perAddress},
 		limit.Ask{Key: "network:" + from.Network, Rules: perNetwork},
@@ -189,7 +200,15 @@ func (f *Flow) recipient(ctx context.Context, from audit.From, address, language
 	}
 	to := recipient{mail: address, language: language}
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		// Both are asked for everybody: known and unknown addresses take the same.
+		expected := false
+		if l != nil {
+			if expected, err = f.Users.Expected(tx, address, l.invite()); err != nil {
+				return err
+			}
+		}
 		if to.user, err = tx.UserByEmail(address); err != nil {
+			to.comes = expected && errors.Is(err, store.ErrNotFound)
 			return err
 		}
 		emails, err := tx.EmailsOf(to.user.ID)
@@ -213,7 +232,7 @@ func (f *Flow) recipient(ctx context.Context, from audit.From, address, language
 func (f *Flow) mail(from audit.From, c challenge.Issued, to recipient, l compose.Letter) (queue.Mail, error) {
 	return f.Post.Write(l, post.Terms{
 		To: to.mail, Language: to.language, Reference: from.Reference, ChallengeID: c.ID, Awaited: true, NotAfter: c.ExpiresAt,
-		Unaddressed: to.user.ID == "",
+		Unaddressed: to.user.ID == "" && !to.comes,
 	})
 }
 

@@ -40,6 +40,8 @@ type Login struct {
 	Held string `json:"h,omitempty"`
 	// Confirms is the id of the session whose owner proves themselves again.
 	Confirms string `json:"k,omitempty"`
+	// Joining is what somebody told of themselves who wants to come, or nil.
+	Joining *Joining `json:"j,omitempty"`
 	// Device is a token by which users know this browser again. It has a cookie
 	// of its own that outlives attempts and sessions.
 	Device string `json:"-"`

@@ -216,7 +216,7 @@ func (f *Flow) SendReset(ctx context.Context, from audit.From, l *Login, typed, 
 	if err != nil || last.ID != "" && f.resendIn(last) > 0 {
 		return err // the mail is on its way
 	}
-	to, err := f.recipient(ctx, from, address, language)
+	to, err := f.recipient(ctx, from, nil, address, language)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type Link struct {
 	SameBrowser bool   // this browser asked for it
 	Code        string // the digits that stand for it
 	Email       string // as the user wrote it
+	New         bool   // it makes an account
 }
 
 // LookAt returns what is behind a link without spending it, however often it
@@ -32,6 +33,7 @@ func (f *Flow) LookAt(ctx context.Context, l *Login, token string) (Link, error)
 		var err error
 		k.Challenge, dead = f.Challenges.LookSignIn(tx, token)
 		if k.Challenge.UserID == "" {
+			k.Email, k.New = read(k.Challenge).Email, challenge.Comes(k.Challenge)
 			return nil
 		}
 		u, err := tx.UserByID(k.UserID)
@@ -100,8 +102,9 @@ func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, replaces s
 	var out Outcome
 	var refused *fault.Fault
 	var userID string
+	began := l.Joining
 	err := f.DB.Update(ctx, func(tx *store.Tx) error {
-		out, refused, userID = Outcome{}, nil, ""
+		out, refused, userID, l.Joining = Outcome{}, nil, "", began
 		c, err := spend(tx)
 		userID = c.UserID
 		if err == nil && challenge.AppOf(c) != l.app() {
@@ -118,6 +121,10 @@ func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, replaces s
 	})
 	if err != nil {
 		return Outcome{}, err
+	}
+	if refused != nil && errors.Is(refused, account.ErrWaiting) {
+		f.Queue.Wake() // for what admins are told
+		return Outcome{}, refused
 	}
 	if refused != nil {
 		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, userID, refused.Text)
@@ -144,7 +151,7 @@ func (f *Flow) authFailed(from audit.From, l *Login, userID string, refused *fau
 // session when nothing is missing.
 func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge, replaces string) (Outcome, error) {
 	now := f.Now()
-	u, err := tx.UserByID(c.UserID)
+	u, err := f.whose(tx, from, l, c)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -174,10 +181,14 @@ func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, rep
 	if err := account.MayEnter(u); err != nil {
 		return Outcome{}, err
 	}
+	notice, err := f.accept(tx, from, l, u)
+	if err != nil {
+		return Outcome{}, err
+	}
 	if l.Entry != nil {
 		return f.finishApp(tx, from, l, u)
 	}
-	out := Outcome{User: u, Return: LocalPath(l.Return)}
+	out := Outcome{User: u, Return: LocalPath(l.Return), Notice: notice}
 	if l.Confirms != "" {
 		err := tx.ConfirmSession(u.ID, l.Confirms, f.Now())
 		if err == nil {
@@ -188,7 +199,6 @@ func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, rep
 			return Outcome{}, err
 		}
 	}
-	var err error
 	if out.Token, out.Session, err = f.Sessions.Start(tx, from, u.ID, l.amr(), replaces); err != nil {
 		return Outcome{}, err
 	}

@@ -48,7 +48,7 @@ func (f *Flow) WithUpstream(ctx context.Context, from audit.From, l *Login, a Ar
 		if up := f.Upstreams.Named(a.Who.Upstream); up == nil || !a.Who.Verified || !up.TrustsEmail() {
 			return store.User{}, ErrUnconnected
 		}
-		return f.byAddress(tx, from, a)
+		return f.byAddress(tx, from, l, a)
 	})
 }
 
@@ -61,19 +61,18 @@ func (f *Flow) Join(ctx context.Context, from audit.From, l *Login, language, re
 			return store.User{}, err
 		}
 		// The address is nothing that they have proven to us.
-		return f.admit(tx, from, Arrival{Who: who, Language: language}, "")
+		return f.admit(tx, from, l, Arrival{Who: who, Language: language}, "")
 	})
 	return out, who, err
 }
 
 // MayJoin reports whether somebody who was held may have an account made.
-func (f *Flow) MayJoin(ctx context.Context, who upstream.Identity) (bool, error) {
-	var refused error
-	err := f.DB.View(ctx, func(tx *store.Tx) error {
-		refused = f.Users.MayCome(tx, f.stranger(Arrival{Who: who}, ""))
-		return nil
+func (f *Flow) MayJoin(ctx context.Context, l *Login, who upstream.Identity) (may bool, err error) {
+	err = f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		may, err = f.Users.MayCome(tx, f.stranger(l, Arrival{Who: who}, ""))
+		return err
 	})
-	return refused == nil, err
+	return may, err
 }
 
 // byUpstream adds the proof of whoever find gives, and starts their session in the
@@ -81,9 +80,15 @@ func (f *Flow) MayJoin(ctx context.Context, who upstream.Identity) (bool, error)
 func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a Arrival, find func(*store.Tx) (store.User, error)) (Outcome, error) {
 	var out Outcome
 	var met store.User
+	var waits error
+	began := l.Joining
 	try := func(tx *store.Tx) error {
-		out, met = Outcome{}, store.User{}
+		out, met, waits, l.Joining = Outcome{}, store.User{}, nil, began
 		u, err := find(tx)
+		if errors.Is(err, account.ErrWaiting) || errors.Is(err, account.ErrRefused) {
+			waits = err // that they asked is to be kept
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -104,7 +109,7 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a Arri
 		return err
 	}
 	err := f.DB.Update(ctx, try)
-	if errors.Is(err, store.ErrConflict) || errors.Is(err, account.ErrElsewhere) {
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, account.ErrTaken) || errors.Is(err, account.ErrElsewhere) {
 		// Somebody was made a user by another request meanwhile.
 		err = f.DB.Update(ctx, try)
 	}
@@ -118,7 +123,7 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a Arri
 		return Outcome{}, err
 	}
 	f.Queue.Wake()
-	return out, nil
+	return out, waits
 }
 
 // known returns the user who has the identity, and keeps what the upstream told
@@ -155,14 +160,14 @@ func (f *Flow) named(e *fault.Fault, who upstream.Identity) error {
 
 // byAddress connects the identity to the user with its address, which the upstream
 // has verified and whose word is taken, or makes one.
-func (f *Flow) byAddress(tx *store.Tx, from audit.From, a Arrival) (store.User, error) {
+func (f *Flow) byAddress(tx *store.Tx, from audit.From, l *Login, a Arrival) (store.User, error) {
 	address, err := account.NormalEmail(a.Who.Email)
 	if err != nil {
 		return store.User{}, ErrUnconnected
 	}
 	u, err := tx.UserByEmail(address)
 	if errors.Is(err, store.ErrNotFound) {
-		return f.admit(tx, from, a, a.Who.Email)
+		return f.admit(tx, from, l, a, a.Who.Email)
 	}
 	if err != nil {
 		return store.User{}, err
@@ -192,18 +197,19 @@ func (f *Flow) byAddress(tx *store.Tx, from audit.From, a Arrival) (store.User, 
 
 // stranger is what the people's service is told of somebody. proven is an address
 // that was proven to be theirs.
-func (f *Flow) stranger(a Arrival, proven string) account.Stranger {
+func (f *Flow) stranger(l *Login, a Arrival, proven string) account.Stranger {
 	up := f.Upstreams.Named(a.Who.Upstream)
-	return account.Stranger{Email: proven, Name: a.Who.Name, Picture: a.Who.Picture, Language: a.Language, Welcome: up != nil && up.SignsUp()}
+	return account.Stranger{
+		Email: proven, Name: a.Who.Name, Picture: a.Who.Picture, Language: a.Language, Invite: l.invite(), Welcome: up != nil && up.SignsUp(),
+	}
 }
 
 // admit makes a user of somebody nobody knows, if they may come.
-func (f *Flow) admit(tx *store.Tx, from audit.From, a Arrival, proven string) (store.User, error) {
-	u, err := f.Users.Admit(tx, from, f.stranger(a, proven))
-	if err != nil {
-		return store.User{}, err
-	}
-	return u, f.Users.Link(tx, from, a.Who.Account(u.ID, f.Now()))
+func (f *Flow) admit(tx *store.Tx, from audit.From, l *Login, a Arrival, proven string) (store.User, error) {
+	st := f.stranger(l, a, proven)
+	linked := a.Who.Account("", f.Now())
+	st.Account = &linked
+	return f.come(tx, from, l, st)
 }
 
 // notLinkedFor is how long "this was not me" works in the mail about an account

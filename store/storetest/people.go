@@ -24,6 +24,7 @@ var people = map[string]func(*testing.T, *store.DB){
 	"an invite that ended lets nobody in":                          deadInvite,
 	"of twenty admins one approves":                                approveOnce,
 	"removing a user removes their accounts and memberships":       removePerson,
+	"who may manage the server is in the group of admins":          adminsGroup,
 }
 
 func account(u store.User, subject string) store.Account {
@@ -190,16 +191,16 @@ func groupLife(t *testing.T, db *store.DB) {
 	want(t, db.Update(t.Context(), func(tx *store.Tx) error { return tx.AddGroup(store.Group{ID: "x", Name: "ops", CreatedAt: Now}) }), store.ErrConflict)
 	Update(t, db, func(tx *store.Tx) error {
 		list, err := tx.Groups()
-		if len(list) != 1 || list[0].Members != 1 || list[0].Name != "ops" {
+		if len(list) != 2 || list[1].Members != 1 || list[1].Name != "ops" || list[0].Name != store.Admins || list[0].Members != 0 {
 			t.Errorf("got %+v", list)
 		}
 		again, err2 := tx.JoinGroup(g.ID, mara.ID, Now)
 		if again {
 			t.Error("joined twice")
 		}
-		members, err3 := tx.MembersOf(g.ID)
-		if !slices.Equal(members, []string{"mara@home.example"}) {
-			t.Errorf("members %q", members)
+		members, err3 := tx.MembersOf(g.Name)
+		if len(members) != 1 || members[0].ID != mara.ID {
+			t.Errorf("members %v", members)
 		}
 		return errors.Join(err, err2, err3, tx.RemoveGroup("ops"))
 	})
@@ -288,10 +289,41 @@ func removePerson(t *testing.T, db *store.DB) {
 	Update(t, db, func(tx *store.Tx) error { return tx.RemoveUser(mara.ID) })
 	want(t, db.View(t.Context(), func(tx *store.Tx) error { _, err := tx.AccountBySubject("github", "1"); return err }), store.ErrNotFound)
 	Update(t, db, func(tx *store.Tx) error {
-		members, err := tx.MembersOf(g.ID)
+		members, err := tx.MembersOf(g.Name)
 		if len(members) != 0 {
-			t.Errorf("members %q", members)
+			t.Errorf("members %v", members)
 		}
 		return err
 	})
+}
+
+func adminsGroup(t *testing.T, db *store.DB) {
+	mara := User(t, db, "mara@home.example")
+	User(t, db, "eve@home.example")
+	Session(t, db, mara, "a")
+	group(t, db, "zoo", mara)
+	group(t, db, "a", mara)
+	for _, admin := range []bool{true, false} {
+		want := []string{"a", "zoo"}
+		if admin {
+			want = []string{"a", store.Admins, "zoo"}
+		}
+		Update(t, db, func(tx *store.Tx) error { return tx.SetAdmin(mara.ID, admin, Now) })
+		_, u, err := db.SessionByToken(t.Context(), Hash("a"), Now)
+		if err != nil || !slices.Equal(u.Groups, want) {
+			t.Errorf("the session says %q, %v", u.Groups, err)
+		}
+		Update(t, db, func(tx *store.Tx) error {
+			groups, err := tx.GroupsOf(mara.ID)
+			if !slices.Equal(groups, want) {
+				t.Errorf("the store says %q", groups)
+			}
+			members, err2 := tx.MembersOf(store.Admins)
+			open, err3 := tx.OpenAdmins(5)
+			if (len(members) == 1) != admin || (len(open) == 1) != admin {
+				t.Errorf("admins %v, open %v", members, open)
+			}
+			return errors.Join(err, err2, err3)
+		})
+	}
 }

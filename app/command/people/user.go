@@ -6,6 +6,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gatelodge/app"
@@ -16,6 +18,10 @@ import (
 
 // Verbs are those about people.
 func Verbs() []*line.Verb {
+	return slices.Concat(userVerbs(), waitingVerbs(), groupVerbs(), inviteVerbs())
+}
+
+func userVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
 			Words: "user add", Creates: true, Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true,
@@ -23,11 +29,19 @@ func Verbs() []*line.Verb {
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("admin", false, "let this user manage the server")
 				fs.String("name", "", "the user's `name`")
+				fs.String("group", "", "the `groups` to put the user into, with commas between them")
 			},
 			Run: userAdd,
 		},
-		{Words: "user list", Place: line.House, JSON: true, About: "Lists the users.", Run: userList},
-		{Words: "user show", Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true, About: "Shows a user and what happened lately. The user may be named by address or id.", Run: userShow},
+		{
+			Words: "user list", Place: line.House, JSON: true, About: "Lists the users.",
+			Flags: func(fs *flag.FlagSet) {
+				fs.String("search", "", "only those with this `text` in a name, address or group")
+				fs.String("status", "", "only the \"active\", \"new\" (never signed in), \"disabled\" or \"closing\" ones")
+			},
+			Run: userList,
+		},
+		{Words: "user show", Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true, About: "Shows a user: how they sign in, their addresses and groups, when they were seen, and\nwhat happened lately. The user may be named by address or id.", Run: userShow},
 		{
 			Words: "user link", Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true,
 			About: "Prints a link to sign in as the user. It works once. Nothing is mailed.\nWho opens it is asked first, since no browser asked for it.", Run: userLink,
@@ -65,33 +79,62 @@ type userJSON struct {
 	Email         string     `json:"email"`
 	EmailVerified bool       `json:"emailVerified"`
 	Name          string     `json:"name"`
+	Username      string     `json:"username"`
 	Admin         bool       `json:"admin"`
 	Disabled      bool       `json:"disabled"`
+	Status        string     `json:"status"`
+	Groups        []string   `json:"groups"`
+	Ways          []string   `json:"ways"`
+	LastSeenAt    *time.Time `json:"lastSeenAt"`
 	CreatedAt     time.Time  `json:"createdAt"`
 	Link          string     `json:"link,omitempty"`
 	LinkUntil     *time.Time `json:"linkUntil,omitempty"`
 }
 
-func describe(u store.User) userJSON {
-	return userJSON{
-		ID: u.ID, Email: u.Email, EmailVerified: !u.EmailVerifiedAt.IsZero(), Name: u.Name, Admin: u.Admin,
-		Disabled: u.Disabled(), CreatedAt: u.CreatedAt,
+func describe(p store.Person) userJSON {
+	j := userJSON{
+		ID: p.ID, Email: p.Email, EmailVerified: !p.EmailVerifiedAt.IsZero(), Name: p.Name, Username: p.Username, Admin: p.Admin,
+		Disabled: p.Disabled(), Status: p.Status(), Groups: p.Groups, Ways: ways(p), CreatedAt: p.CreatedAt,
 	}
+	if j.Groups == nil {
+		j.Groups = []string{}
+	}
+	if !p.SeenAt.IsZero() {
+		j.LastSeenAt = &p.SeenAt
+	}
+	return j
+}
+
+// ways lists how somebody can sign in.
+func ways(p store.Person) []string {
+	list := []string{}
+	if p.HasEmail() {
+		list = append(list, "email")
+	}
+	if p.Password {
+		list = append(list, "password")
+	}
+	if p.Passkeys > 0 {
+		list = append(list, "passkey")
+	}
+	return append(list, p.Upstreams...)
+}
+
+// names reads a list with commas between its items.
+func names(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 func status(u store.User) string {
-	switch {
-	case u.Disabled():
-		return "disabled"
-	case u.EmailVerifiedAt.IsZero():
-		return "not signed in yet"
+	if s := u.Status(); s != "new" {
+		return s
 	}
-	return "active"
+	return "not signed in yet"
 }
 
 func userAdd(ctx context.Context, c *line.Call) error {
 	from := app.Operator()
-	u, err := c.App.Users.Add(ctx, from, c.Args[0], c.String("name"), c.Bool("admin"))
+	u, err := c.App.Users.Add(ctx, from, c.Args[0], c.String("name"), c.Bool("admin"), names(c.String("group"))...)
 	if err != nil {
 		return err
 	}
@@ -133,7 +176,11 @@ func giveLink(ctx context.Context, c *line.Call, from audit.From, u store.User) 
 		return err
 	}
 	if c.Bool("json") {
-		j := describe(u)
+		p, _, err := c.App.Users.Person(ctx, u.ID)
+		if err != nil {
+			return err
+		}
+		j := describe(p)
 		j.Link, j.LinkUntil = link, &until
 		return c.PrintJSON(j)
 	}
@@ -143,13 +190,14 @@ func giveLink(ctx context.Context, c *line.Call, from audit.From, u store.User) 
 
 func userList(ctx context.Context, c *line.Call) error {
 	list := []userJSON{}
-	w := c.Table("EMAIL\tNAME\tADMIN\tSTATUS\tSINCE")
-	err := c.App.Users.All(ctx, func(u store.User) error {
+	w := c.Table("EMAIL\tNAME\tGROUPS\tSTATUS\tLAST SEEN")
+	filter := store.PeopleFilter{Search: c.String("search"), Status: c.String("status")}
+	err := c.App.Users.People(ctx, filter, func(p store.Person) error {
 		if c.Bool("json") {
-			list = append(list, describe(u))
+			list = append(list, describe(p))
 			return nil
 		}
-		_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", u.Email, line.Dash(u.Name), line.Yes(u.Admin), status(u), line.Stamp(u.CreatedAt))
+		_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Called(), line.Dash(p.Name), line.Dash(strings.Join(p.Groups, ",")), status(p.User), line.Stamp(p.SeenAt))
 		return err
 	})
 	if err != nil {
@@ -163,6 +211,11 @@ func userList(ctx context.Context, c *line.Call) error {
 
 func userShow(ctx context.Context, c *line.Call) error {
 	u, err := c.App.Users.Find(ctx, c.Args[0])
+	if err != nil {
+		return err
+	}
+	c.App.Sessions.Flush()
+	p, emails, err := c.App.Users.Person(ctx, u.ID)
 	if err != nil {
 		return err
 	}
@@ -182,13 +235,20 @@ func userShow(ctx context.Context, c *line.Call) error {
 	if c.Bool("json") {
 		return c.PrintJSON(struct {
 			userJSON
+			Emails   []emailJSON      `json:"emails"`
 			Sessions []sessionJSON    `json:"sessions"`
 			Events   []line.EventJSON `json:"events"`
-		}{describe(u), describeSessions(sessions), line.DescribeEvents(events)})
+		}{describe(p), describeEmails(emails), describeSessions(sessions), line.DescribeEvents(events)})
 	}
-	w := c.Table("email\t" + u.Email)
-	fmt.Fprintf(w, "name\t%s\nid\t%s\nadmin\t%s\nstatus\t%s\nsince\t%s\nsigned in\t%d times now\n",
-		line.Dash(u.Name), u.ID, line.Yes(u.Admin), status(u), line.Stamp(u.CreatedAt), len(sessions))
+	w := c.Table("email\t" + line.Dash(u.Email))
+	for _, e := range emails {
+		if e.Norm != u.EmailNorm {
+			fmt.Fprintf(w, "also\t%s\n", e.Email)
+		}
+	}
+	fmt.Fprintf(w, "name\t%s\nusername\t%s\nid\t%s\nadmin\t%s\ngroups\t%s\nsigns in by\t%s\nstatus\t%s\nsince\t%s\nlast seen\t%s\nsigned in\t%d times now\n",
+		line.Dash(p.Name), line.Dash(p.Username), p.ID, line.Yes(p.Admin), line.Dash(strings.Join(p.Groups, ", ")), line.Dash(strings.Join(ways(p), ", ")),
+		status(p.User), line.Stamp(p.CreatedAt), line.Stamp(p.SeenAt), len(sessions))
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -224,6 +284,19 @@ func changeUser(ctx context.Context, c *line.Call, f func(context.Context, audit
 	}
 	fmt.Fprintf(c.Out, done, u.Email)
 	return nil
+}
+
+type emailJSON struct {
+	Email    string `json:"email"`
+	Verified bool   `json:"verified"`
+}
+
+func describeEmails(rows []store.Email) []emailJSON {
+	list := make([]emailJSON, len(rows))
+	for i, e := range rows {
+		list[i] = emailJSON{e.Email, !e.VerifiedAt.IsZero()}
+	}
+	return list
 }
 
 type sessionJSON struct {

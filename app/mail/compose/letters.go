@@ -14,6 +14,8 @@ type SignIn struct {
 	Device    string // of whoever asked: "Firefox on Linux"
 	LinkUntil time.Time
 	CodeUntil time.Time
+	New       bool // nobody has the address: they make an account
+	Known     bool // who has it asked for an account, and has one
 }
 
 // Name is the kind's name.
@@ -21,13 +23,22 @@ func (SignIn) Name() string { return "signin" }
 
 func (l SignIn) words(w *writer) words {
 	code := secret.GroupCode(l.Code)
-	return words{
+	said := words{
 		Subject: w.say("subject", "code", code), Preview: w.say("preview"), Heading: w.say("heading"),
 		Intro: w.say("intro", "device", l.Device), LinkIntro: w.say("link_intro"), ButtonIntro: w.say("button_intro"),
 		Button: w.say("button"), Link: l.Link, CodeIntro: w.say("code_intro"), Code: code, PlainCode: l.Code, CodeHost: hostOnly(w.c.Host),
 		Outro: w.say("until", "code", w.p.Clock(l.CodeUntil, w.Now), "link", w.p.Clock(l.LinkUntil, w.Now)) + " " + w.say("not_you"),
 		Never: w.say("never"),
 	}
+	switch {
+	case l.New:
+		said.Subject, said.Heading, said.Intro = w.say("new_subject", "code", code), w.say("new_heading"), w.say("new_intro", "device", l.Device)
+		said.Button = w.say("new_button")
+		said.Outro = w.say("until", "code", w.p.Clock(l.CodeUntil, w.Now), "link", w.p.Clock(l.LinkUntil, w.Now)) + " " + w.say("new_not_you")
+	case l.Known:
+		said.Intro = w.say("known_intro", "device", l.Device)
+	}
+	return said
 }
 
 // Reset carries a link to choose a new password with.
@@ -255,6 +266,21 @@ func (l AccessRequest) words(w *writer) words {
 		said.Intro = w.say("account_intro", "person", l.Person, "address", l.Email)
 	}
 	return said
+}
+
+// Approved tells somebody who waited that they have been let in.
+type Approved struct {
+	Link string // where to sign in
+}
+
+// Name is the kind's name.
+func (Approved) Name() string { return "approved" }
+
+func (l Approved) words(w *writer) words {
+	return words{
+		Subject: w.say("subject"), Heading: w.say("heading"), Intro: w.say("intro"), LinkIntro: w.say("link_intro"), Button: w.say("button"), Link: l.Link,
+		Outro: w.say("outro"),
+	}
 }
 
 // Closing tells that an account was closed and when it will be erased.

@@ -85,6 +85,7 @@ func letters(now time.Time) []Letter {
 		Linked{Upstream: "Google", Who: "mara@gmail.example", At: now, Device: "Safari on Mac", IP: "198.51.100.40", Link: link},
 		Invite{By: "Sam Rivera", ByEmail: "sam@home.example", Apps: []string{"Grafana", "Forgejo"}, Link: link, Until: now.AddDate(0, 0, 7)},
 		AccessRequest{Person: "Mara", Email: "mara@home.example", App: "Grafana", Link: link},
+		Approved{Link: link},
 		Closing{EraseAt: now.AddDate(0, 0, 7), Link: link},
 		Test{},
 	}

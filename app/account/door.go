@@ -1,0 +1,301 @@
+package account
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"gatelodge/app/audit"
+	"gatelodge/app/fault"
+	"gatelodge/store"
+)
+
+// What the door can say to a stranger. It is said only to who has proven an
+// address, or shown an invite: before that all addresses look alike.
+var (
+	ErrClosed     = fault.New(fault.Denied, "signup.closed")
+	ErrNotInvited = fault.New(fault.Denied, "signup.not_invited")
+	ErrWaiting    = fault.New(fault.Denied, "signup.waiting")
+	ErrRefused    = fault.New(fault.Denied, "signup.refused")
+	ErrOtherPlace = fault.New(fault.Invalid, "signup.other_domain")
+)
+
+// The modes of the door, as the configuration names them.
+const (
+	Closed     = "closed"
+	ByInvite   = "invite"
+	ByDomain   = "domain"
+	ByApproval = "approve"
+	Open       = "open"
+)
+
+// Door says which strangers may come by themselves. An invite opens it whatever
+// it says.
+type Door struct {
+	Mode    string
+	domains []string // in their normal form
+}
+
+// NewDoor returns the door of a configuration that has been checked.
+func NewDoor(mode string, domains []string) Door {
+	d := Door{Mode: mode}
+	for _, typed := range domains {
+		if domain, ok := normalDomain(typed); ok {
+			d.domains = append(d.domains, domain)
+		}
+	}
+	return d
+}
+
+// Domains returns those whose people may come, where the mode is ByDomain.
+func (d Door) Domains() []string { return d.domains }
+
+// Refusal is what a stranger is told who may not come.
+func (d Door) Refusal() error {
+	if d.Mode == Closed {
+		return ErrClosed
+	}
+	return ErrNotInvited
+}
+
+// Answer is what the door says to a stranger without an invite.
+type Answer int
+
+// The answers.
+const (
+	Refused Answer = iota
+	Waits          // for an admin's word
+	Welcome
+)
+
+// Answer decides whether a stranger may come who has that address, in its normal
+// form, or "" for none. A domain is compared whole: that of a subdomain, or of a
+// name that only ends alike, is another one.
+func (d Door) Answer(address string) Answer {
+	switch d.Mode {
+	case Open:
+		return Welcome
+	case ByApproval:
+		return Waits
+	case ByDomain:
+		if strings.Contains(address, "@") && slices.Contains(d.domains, Domain(address)) {
+			return Welcome
+		}
+	}
+	return Refused
+}
+
+// Stranger is somebody who is not known here and has shown who they are.
+type Stranger struct {
+	// Email is an address as typed that was proven to be theirs, or "". What
+	// somebody only says is theirs must not stand here: it would keep its owner out.
+	Email    string
+	Name     string
+	Picture  string
+	Language string
+	// Welcome says that the operator gives an account to whoever comes by the way
+	// that they came by.
+	Welcome bool
+	Invite  string         // the id of an invite whose token they have shown, or ""
+	Account *store.Account // the upstream identity they come with, or nil
+}
+
+// Arrival is what came of a stranger who was let in, or who waits.
+type Arrival struct {
+	User  store.User
+	Asked bool // they wait since this moment: an admin is to be told
+}
+
+// MayCome reports whether a stranger would be let in or wait. It decides as Come
+// does.
+func (s *Users) MayCome(tx *store.Tx, st Stranger) (bool, error) {
+	address, err := NormalEmail(st.Email)
+	if err != nil {
+		address = ""
+	}
+	if st.Welcome {
+		return true, nil
+	}
+	return s.Expected(tx, address, st.Invite)
+}
+
+// Expected reports whether a stranger who proves the address would be let in or
+// wait, so that writing to them makes sense. It decides as Come does.
+func (s *Users) Expected(tx *store.Tx, address, invite string) (bool, error) {
+	if invite != "" {
+		v, err := tx.InviteByID(invite)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return false, err
+		}
+		if err == nil && s.InviteState(v) == nil && (v.EmailNorm == "" || address == "" || v.EmailNorm == address) {
+			return true, nil
+		}
+	}
+	return s.Door.Answer(address) != Refused, nil
+}
+
+// Come lets a stranger in or refuses them: the one place that does, whatever they
+// come by. An invite is spent in the same transaction. With ErrWaiting and
+// ErrRefused the transaction is to be kept.
+func (s *Users) Come(tx *store.Tx, from audit.From, st Stranger) (Arrival, error) {
+	if st.Invite != "" {
+		return s.comeInvited(tx, from, st)
+	}
+	if st.Account != nil {
+		// A name from elsewhere that is too long is no reason to keep somebody out.
+		st.Name, _ = CleanName(st.Name)
+	}
+	u, err := s.stranger(st)
+	if err != nil {
+		return Arrival{}, err
+	}
+	address := u.EmailNorm
+	if !u.HasEmail() {
+		address = ""
+	}
+	answer := s.Door.Answer(address)
+	if st.Welcome {
+		answer = Welcome
+	}
+	switch answer {
+	case Welcome:
+		return Arrival{User: u}, s.letIn(tx, from, audit.ByVisitor, u, admission{kind: audit.UserCame, how: s.Door.Mode, account: st.Account})
+	case Waits:
+		asked, err := s.wait(tx, from, u, st)
+		return Arrival{Asked: asked}, err
+	}
+	return Arrival{}, s.Door.Refusal()
+}
+
+func (s *Users) comeInvited(tx *store.Tx, from audit.From, st Stranger) (Arrival, error) {
+	v, err := s.spendInvite(tx, st.Invite)
+	if err != nil {
+		return Arrival{}, err
+	}
+	if v.EmailNorm != "" {
+		// It was mailed there, and its token has been shown: that is their address,
+		// whatever an upstream calls them.
+		st.Email = v.Email
+	}
+	if st.Account != nil {
+		st.Name, _ = CleanName(st.Name)
+	}
+	u, err := s.stranger(st)
+	if err != nil {
+		return Arrival{}, err
+	}
+	err = s.letIn(tx, from, audit.ByVisitor, u, admission{kind: audit.UserCame, how: "invite " + v.ID, groups: v.Groups, account: st.Account})
+	if errors.Is(err, ErrTaken) {
+		return Arrival{}, ErrInviteKnown
+	}
+	return Arrival{User: u}, err
+}
+
+// stranger returns the user that a stranger becomes.
+func (s *Users) stranger(st Stranger) (store.User, error) {
+	if st.Email != "" {
+		u, err := s.newUser(st.Email, st.Name, st.Language)
+		u.EmailVerifiedAt, u.Image = u.CreatedAt, picture(st.Picture)
+		return u, err
+	}
+	name, err := CleanName(st.Name)
+	now := s.Now()
+	id := store.NewID(now)
+	return store.User{
+		ID: id, EmailNorm: store.NoEmail(id), Name: name, Language: st.Language, Image: picture(st.Picture), CreatedAt: now, UpdatedAt: now,
+	}, err
+}
+
+// admission is how a user is let in.
+type admission struct {
+	kind    string // of the event
+	how     string
+	groups  []string // names; one that has been removed meanwhile is left out
+	account *store.Account
+}
+
+// letIn adds the user with what they come with. ErrTaken when the address leads
+// to somebody already.
+func (s *Users) letIn(tx *store.Tx, from audit.From, actor string, u store.User, a admission) error {
+	err := tx.AddUser(u)
+	if errors.Is(err, store.ErrConflict) {
+		return ErrTaken
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := tx.TakeApplicant(u.EmailNorm); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err := s.Audit.Record(tx, from, a.kind, actor, u.ID, a.how); err != nil {
+		return err
+	}
+	for _, name := range a.groups {
+		if _, err := s.join(tx, from, actor, name, u); err != nil && !errors.Is(err, ErrNoGroup) {
+			return err
+		}
+	}
+	if a.account == nil {
+		return nil
+	}
+	linked := *a.account
+	linked.UserID = u.ID
+	return s.Link(tx, from, linked)
+}
+
+// Admit lets somebody in who waits, by an admin's word.
+func (s *Users) Admit(tx *store.Tx, from audit.From, a store.Applicant, groups []string) (store.User, error) {
+	for _, name := range groups {
+		if err := mustExist(tx, name); err != nil {
+			return store.User{}, err
+		}
+	}
+	if _, err := tx.TakeApplicant(a.EmailNorm); err != nil {
+		return store.User{}, err
+	}
+	st := Stranger{Email: a.Email, Name: a.Name, Language: a.Language}
+	if a.Provider != "" {
+		now := s.Now()
+		st.Account = &store.Account{
+			ID: store.NewID(now), Provider: a.Provider, Subject: a.Subject, Issuer: a.Issuer, Type: a.Type, Email: a.Email, Name: a.Name, CreatedAt: now,
+		}
+	}
+	u, err := s.stranger(st)
+	if err != nil {
+		return store.User{}, err
+	}
+	return u, s.letIn(tx, from, audit.ByAdmin, u, admission{kind: audit.UserApproved, how: u.EmailNorm, groups: groups, account: st.Account})
+}
+
+// wait puts a stranger among those who wait, and reports whether they are new
+// there. It always returns an error: what to say to them.
+func (s *Users) wait(tx *store.Tx, from audit.From, u store.User, st Stranger) (asked bool, err error) {
+	a := store.Applicant{
+		ID: u.ID, Email: u.Email, EmailNorm: u.EmailNorm, Name: u.Name, Language: u.Language, IP: from.IP, Device: from.Device, CreatedAt: u.CreatedAt,
+	}
+	if st.Account != nil {
+		a.Provider, a.Subject, a.Issuer, a.Type = st.Account.Provider, st.Account.Subject, st.Account.Issuer, st.Account.Type
+		if !u.HasEmail() {
+			// No address: the identity is what they are known by, also next time.
+			a.EmailNorm = "!" + a.Provider + " " + a.Subject
+		}
+	}
+	isNew, err := tx.AddApplicant(a)
+	if err != nil {
+		return false, err
+	}
+	if isNew {
+		if err := s.Audit.Record(tx, from, audit.Applied, audit.ByVisitor, "", a.EmailNorm); err != nil {
+			return false, err
+		}
+		return true, ErrWaiting
+	}
+	before, err := tx.ApplicantByEmail(a.EmailNorm)
+	if err != nil {
+		return false, err
+	}
+	if !before.RefusedAt.IsZero() {
+		return false, ErrRefused
+	}
+	return false, ErrWaiting
+}

@@ -1,0 +1,232 @@
+package account_test
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/limit"
+	"gatelodge/store"
+	"gatelodge/store/storetest"
+)
+
+func now() time.Time { return storetest.Now }
+
+// users returns the service on a new store, with a door.
+func users(t *testing.T, mode string, domains ...string) *account.Users {
+	t.Helper()
+	db := storetest.Open(t)
+	return &account.Users{DB: db, Audit: audit.New(db, now, nil), Limits: limit.New(now), Now: now, Door: account.NewDoor(mode, domains)}
+}
+
+// A domain is compared whole, however it is written.
+func TestADomainLetsInNeitherSubdomainsNorLookAlikes(t *testing.T) {
+	door := account.NewDoor(account.ByDomain, []string{"Home.Example", "bücher.example", "xn--mnchen-3ya.example."})
+	tests := map[string]struct {
+		email string
+		want  account.Answer
+	}{
+		"the domain":                     {"mara@home.example", account.Welcome},
+		"in capitals":                    {"mara@HOME.EXAMPLE", account.Welcome},
+		"with a final dot":               {"mara@home.example.", account.Welcome},
+		"in its own script":              {"mara@bücher.example", account.Welcome},
+		"in ASCII":                       {"mara@xn--bcher-kva.example", account.Welcome},
+		"named in ASCII, typed in its":   {"mara@münchen.example", account.Welcome},
+		"capital umlauts":                {"mara@BÜCHER.example", account.Welcome},
+		"a fullwidth dot":                {"mara@home．example", account.Welcome},
+		"a subdomain":                    {"mara@evil.home.example", account.Refused},
+		"a domain that ends alike":       {"mara@evilhome.example", account.Refused},
+		"the parent":                     {"mara@example", account.Refused},
+		"the domain as a subdomain":      {"mara@home.example.evil.example", account.Refused},
+		"the domain in the local part":   {"home.example@evil.example", account.Refused},
+		"a look-alike letter":            {"mara@hоme.example", account.Refused}, // a Cyrillic о
+		"without the umlaut":             {"mara@bucher.example", account.Refused},
+		"an at sign that means too much": {"mara@evil.example@home.example", account.Refused},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			address, err := account.NormalEmail(tt.email)
+			if err != nil {
+				if tt.want == account.Welcome {
+					t.Fatal(err)
+				}
+				return // refused before
+			}
+			if got := door.Answer(address); got != tt.want {
+				t.Errorf("%s as %s: got %d, want %d", tt.email, address, got, tt.want)
+			}
+		})
+	}
+	for _, none := range []string{"", "home.example", "@"} {
+		if door.Answer(none) != account.Refused {
+			t.Errorf("%q is let in", none)
+		}
+	}
+}
+
+func TestEachModeAnswersAsItSays(t *testing.T) {
+	for mode, want := range map[string]account.Answer{
+		account.Closed: account.Refused, account.ByInvite: account.Refused, account.ByDomain: account.Refused,
+		account.ByApproval: account.Waits, account.Open: account.Welcome, "": account.Refused, "OPEN": account.Refused,
+	} {
+		if got := account.NewDoor(mode, nil).Answer("mara@home.example"); got != want {
+			t.Errorf("%q: got %d, want %d", mode, got, want)
+		}
+	}
+}
+
+func addInvite(t *testing.T, s *account.Users, v store.Invite) store.Invite {
+	t.Helper()
+	v.ID, v.CreatedAt, v.ExpiresAt = store.NewID(now()), now(), now().Add(time.Hour)
+	v.TokenHash = storetest.Hash(v.ID)
+	storetest.Update(t, s.DB, func(tx *store.Tx) error { return tx.AddInvite(v) })
+	return v
+}
+
+func come(t *testing.T, s *account.Users, st account.Stranger) (store.User, error) {
+	t.Helper()
+	var arrived account.Arrival
+	err := s.DB.Update(t.Context(), func(tx *store.Tx) (err error) {
+		arrived, err = s.Come(tx, audit.From{IP: "192.0.2.1"}, st)
+		return err
+	})
+	return arrived.User, err
+}
+
+// Of a crowd with one link, as many come as it is for.
+func TestAnInviteForThreeLetsInThree(t *testing.T) {
+	s := users(t, account.Closed)
+	if _, err := s.AddGroup(t.Context(), audit.From{}, "media"); err != nil {
+		t.Fatal(err)
+	}
+	v := addInvite(t, s, store.Invite{UsesLeft: 3, Groups: []string{"media"}})
+	var in atomic.Int32
+	var crowd sync.WaitGroup
+	for i := range 12 {
+		crowd.Go(func() {
+			_, err := come(t, s, account.Stranger{Email: string(rune('a'+i)) + "@home.example", Invite: v.ID})
+			switch {
+			case err == nil:
+				in.Add(1)
+			case !errors.Is(err, account.ErrInviteUsed):
+				t.Error(err)
+			}
+		})
+	}
+	crowd.Wait()
+	if in.Load() != 3 {
+		t.Errorf("%d came", in.Load())
+	}
+	_, members, err := s.Members(t.Context(), "media")
+	if err != nil || len(members) != 3 {
+		t.Errorf("%d are in the group, %v", len(members), err)
+	}
+}
+
+// Whoever shows a mailed invite has the address it went to, whatever an upstream
+// calls them.
+func TestAMailedInviteIsForItsAddressAlone(t *testing.T) {
+	s := users(t, account.Closed)
+	v := addInvite(t, s, store.Invite{Email: "Mara@home.example", EmailNorm: "mara@home.example", UsesLeft: 1})
+	u, err := come(t, s, account.Stranger{
+		Email: "eve@else.example", Invite: v.ID,
+		Account: &store.Account{ID: store.NewID(now()), Provider: "github", Subject: "1", Type: "oauth", CreatedAt: now()},
+	})
+	if err != nil || u.Email != "Mara@home.example" || u.EmailVerifiedAt.IsZero() {
+		t.Errorf("got %+v, %v", u, err)
+	}
+	expected := false
+	other := addInvite(t, s, store.Invite{Email: "jin@home.example", EmailNorm: "jin@home.example", UsesLeft: 1})
+	storetest.Update(t, s.DB, func(tx *store.Tx) (err error) {
+		expected, err = s.Expected(tx, "eve@else.example", other.ID)
+		return err
+	})
+	if expected {
+		t.Error("another address is written to")
+	}
+}
+
+func TestAnInviteThatEndedSaysHow(t *testing.T) {
+	s := users(t, account.Closed)
+	used := addInvite(t, s, store.Invite{UsesLeft: 1})
+	if _, err := come(t, s, account.Stranger{Email: "a@home.example", Invite: used.ID}); err != nil {
+		t.Fatal(err)
+	}
+	revoked := addInvite(t, s, store.Invite{UsesLeft: 1})
+	storetest.Update(t, s.DB, func(tx *store.Tx) error { return tx.RevokeInvite(revoked.ID, now()) })
+	expired := addInvite(t, s, store.Invite{UsesLeft: 1})
+	s.Now = func() time.Time { return now().Add(time.Hour) }
+	for id, want := range map[string]error{
+		used.ID: account.ErrInviteUsed, revoked.ID: account.ErrInviteRevoked, expired.ID: account.ErrInviteExpired, "none": account.ErrInviteUnknown,
+	} {
+		if _, err := come(t, s, account.Stranger{Email: "b@home.example", Invite: id}); !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
+}
+
+func admin(t *testing.T, s *account.Users, email string) store.User {
+	t.Helper()
+	u, err := s.Add(t.Context(), audit.From{}, email, "", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestTheLastAdminIsNeitherDisabledNorRemovedNorUngrouped(t *testing.T) {
+	s := users(t, account.Closed)
+	sam := admin(t, s, "sam@home.example")
+	closed := admin(t, s, "closed@home.example")
+	storetest.Update(t, s.DB, func(tx *store.Tx) error { return tx.SetRemoval(closed.ID, now().Add(time.Hour), now()) })
+	out := admin(t, s, "out@home.example")
+	if err := s.Disable(t.Context(), audit.From{}, out); err != nil {
+		t.Fatal(err)
+	}
+	stale := sam
+	stale.Admin = false // as read before they became one
+	for name, try := range map[string]func() error{
+		"disabled":             func() error { return s.Disable(t.Context(), audit.From{}, sam) },
+		"removed":              func() error { return s.Remove(t.Context(), audit.From{}, sam) },
+		"removed as stale":     func() error { return s.Remove(t.Context(), audit.From{}, stale) },
+		"ungrouped":            func() error { _, err := s.Leave(t.Context(), audit.From{}, store.Admins, sam); return err },
+		"ungrouped with other": func() error { _, err := s.Leave(t.Context(), audit.From{}, store.Admins, out, sam); return err },
+	} {
+		if err := try(); !errors.Is(err, account.ErrLastAdmin) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	jin := admin(t, s, "jin@home.example")
+	if _, err := s.Leave(t.Context(), audit.From{}, store.Admins, sam); err != nil {
+		t.Error(err)
+	}
+	if err := s.Remove(t.Context(), audit.From{}, jin); !errors.Is(err, account.ErrLastAdmin) {
+		t.Errorf("the next last one: %v", err)
+	}
+}
+
+// Two admins who close one another out: one succeeds.
+func TestTwoAdminsCannotDisableOneAnother(t *testing.T) {
+	s := users(t, account.Closed)
+	a, b := admin(t, s, "a@home.example"), admin(t, s, "b@home.example")
+	var done atomic.Int32
+	var both sync.WaitGroup
+	for _, u := range []store.User{a, b} {
+		both.Go(func() {
+			switch err := s.Disable(t.Context(), audit.From{}, u); {
+			case err == nil:
+				done.Add(1)
+			case !errors.Is(err, account.ErrLastAdmin):
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	if done.Load() != 1 {
+		t.Errorf("%d were disabled", done.Load())
+	}
+}

@@ -1,0 +1,151 @@
+package people
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/audit"
+	"gatelodge/app/command/line"
+	"gatelodge/store"
+)
+
+func groupVerbs() []*line.Verb {
+	return []*line.Verb{
+		{
+			Words: "group add", Args: "NAME", Min: 1, Max: 1, Place: line.House, JSON: true,
+			About: "Makes a group, which apps can allow (allow = [\"group:NAME\"]) and see.", Run: groupAdd,
+		},
+		{Words: "group list", Place: line.House, JSON: true, About: "Lists the groups. The group \"admins\" is who manages this server.", Run: groupList},
+		{Words: "group show", Args: "NAME", Min: 1, Max: 1, Place: line.House, JSON: true, About: "Shows who is in a group.", Run: groupShow},
+		{
+			Words: "group remove", Args: "NAME", Min: 1, Max: 1, Place: line.House,
+			About: "Removes a group. Its members stay, without it.",
+			Flags: func(fs *flag.FlagSet) { fs.Bool("yes", false, "really remove") },
+			Run:   groupRemove,
+		},
+		{
+			Words: "group member add", Args: "NAME EMAIL...", Min: 2, Max: 500, Place: line.House,
+			About: "Puts users into a group. Who is in \"admins\" may manage this server.", Run: groupJoin,
+		},
+		{
+			Words: "group member remove", Args: "NAME EMAIL...", Min: 2, Max: 500, Place: line.House,
+			About: "Takes users out of a group. The last admin stays one.", Run: groupLeave,
+		},
+	}
+}
+
+type groupJSON struct {
+	Name      string     `json:"name"`
+	Members   int        `json:"members"`
+	CreatedAt *time.Time `json:"createdAt,omitempty"` // not of "admins"
+}
+
+func describeGroup(g store.Group) groupJSON {
+	j := groupJSON{Name: g.Name, Members: g.Members}
+	if g.Name != store.Admins {
+		j.CreatedAt = &g.CreatedAt
+	}
+	return j
+}
+
+func groupAdd(ctx context.Context, c *line.Call) error {
+	g, err := c.App.Users.AddGroup(ctx, app.Operator(), c.Args[0])
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return c.PrintJSON(describeGroup(g))
+	}
+	fmt.Fprintf(c.Out, "made the group %s\n", g.Name)
+	return nil
+}
+
+func groupList(ctx context.Context, c *line.Call) error {
+	list, err := c.App.Users.Groups(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		all := make([]groupJSON, len(list))
+		for i, g := range list {
+			all[i] = describeGroup(g)
+		}
+		return c.PrintJSON(all)
+	}
+	w := c.Table("NAME\tMEMBERS")
+	for _, g := range list {
+		fmt.Fprintf(w, "%s\t%d\n", g.Name, g.Members)
+	}
+	return w.Flush()
+}
+
+func groupShow(ctx context.Context, c *line.Call) error {
+	g, members, err := c.App.Users.Members(ctx, c.Args[0])
+	if err != nil {
+		return err
+	}
+	g.Members = len(members)
+	if c.Bool("json") {
+		type memberJSON struct {
+			ID    string `json:"id"`
+			Email string `json:"email"`
+			Name  string `json:"name"`
+		}
+		who := make([]memberJSON, len(members))
+		for i, u := range members {
+			who[i] = memberJSON{u.ID, u.Email, u.Name}
+		}
+		return c.PrintJSON(struct {
+			groupJSON
+			Who []memberJSON `json:"who"`
+		}{describeGroup(g), who})
+	}
+	if len(members) == 0 {
+		fmt.Fprintf(c.Out, "Nobody is in %s.\n", g.Name)
+		return nil
+	}
+	w := c.Table("EMAIL\tNAME\tSTATUS")
+	for _, u := range members {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", u.Called(), line.Dash(u.Name), status(u))
+	}
+	return w.Flush()
+}
+
+func groupRemove(ctx context.Context, c *line.Call) error {
+	if !c.Bool("yes") {
+		return c.UsageError("this takes it from everybody who is in it, and closes to them what it opens: say -yes")
+	}
+	if err := c.App.Users.RemoveGroup(ctx, app.Operator(), c.Args[0]); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "removed the group %s\n", c.Args[0])
+	return nil
+}
+
+func groupJoin(ctx context.Context, c *line.Call) error {
+	return moveMembers(ctx, c, c.App.Users.Join, "put %s into %s\n")
+}
+
+func groupLeave(ctx context.Context, c *line.Call) error {
+	return moveMembers(ctx, c, c.App.Users.Leave, "took %s out of %s\n")
+}
+
+func moveMembers(ctx context.Context, c *line.Call, move func(context.Context, audit.From, string, ...store.User) (int, error), done string) error {
+	var users []store.User
+	for _, named := range c.Args[1:] {
+		u, err := c.App.Users.Find(ctx, named)
+		if err != nil {
+			return fmt.Errorf("%s: %w", named, err)
+		}
+		users = append(users, u)
+	}
+	n, err := move(ctx, app.Operator(), c.Args[0], users...)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, done, line.Count(n, "user", "users"), c.Args[0])
+	return nil
+}

@@ -1,0 +1,187 @@
+package people
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"strings"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/command/line"
+	"gatelodge/app/config"
+	"gatelodge/app/porter"
+	"gatelodge/store"
+)
+
+func inviteVerbs() []*line.Verb {
+	return []*line.Verb{
+		{
+			Words: "invite add", Args: "[EMAIL...]", Max: 100, Place: line.House, JSON: true,
+			About: "Invites people. With addresses, each gets a mail with a link of their own, which\nworks once and for that address alone. Without, prints a link for whoever has it;\nit is shown this once. An invite lets people in whatever signup.mode says.",
+			Flags: func(fs *flag.FlagSet) {
+				fs.String("group", "", "the `groups` that who comes is put into, with commas between them")
+				fs.String("for", "7d", "how `long` it works: from 1h to 90d")
+				fs.Int("uses", 1, "how many `people` may come by a link")
+				fs.String("language", "en", "the `language` of the mail")
+			},
+			Run: inviteAdd,
+		},
+		{Words: "invite list", Place: line.House, JSON: true, About: "Lists the invites, the newest first.", Run: inviteList},
+		{Words: "invite show", Args: "ID", Min: 1, Max: 1, Place: line.House, JSON: true, About: "Shows an invite, by its id or the address it was mailed to.", Run: inviteShow},
+		{
+			Words: "invite revoke", Args: "ID", Min: 1, Max: 1, Place: line.House,
+			About: "Takes an invite back, by its id or the address it was mailed to. Who has come by\nit stays.", Run: inviteRevoke,
+		},
+	}
+}
+
+type inviteJSON struct {
+	ID        string    `json:"id"`
+	State     string    `json:"state"`
+	Email     string    `json:"email,omitempty"`
+	UsesLeft  int       `json:"usesLeft"`
+	Groups    []string  `json:"groups"`
+	By        string    `json:"by"` // an id, or "" for the command line
+	CreatedAt time.Time `json:"createdAt"`
+	ExpiresAt time.Time `json:"expiresAt"`
+	Link      string    `json:"link,omitempty"`
+}
+
+func describeInvite(c *line.Call, v store.Invite) inviteJSON {
+	j := inviteJSON{
+		ID: v.ID, State: c.App.Porter.State(v), Email: v.Email, UsesLeft: v.UsesLeft, Groups: v.Groups, By: v.CreatedBy,
+		CreatedAt: v.CreatedAt, ExpiresAt: v.ExpiresAt,
+	}
+	if j.Groups == nil {
+		j.Groups = []string{}
+	}
+	return j
+}
+
+func inviteAdd(ctx context.Context, c *line.Call) error {
+	lasts, err := config.ParseDuration(c.String("for"))
+	if err != nil {
+		return c.UsageError("-for: " + err.Error())
+	}
+	if len(c.Args) > 0 && c.Int("uses") != 1 {
+		return c.UsageError("a mailed invite is for one person: -uses is for links")
+	}
+	ask := porter.Invitation{
+		Uses: c.Int("uses"), For: time.Duration(lasts), Groups: names(c.String("group")), Language: c.App.Lang.For(c.String("language")).Tag(),
+	}
+	if c.Int("uses") < 1 {
+		ask.Uses = -1 // 0 would mean one
+	}
+	to := c.Args
+	if len(to) == 0 {
+		to = []string{""}
+	}
+	list := []inviteJSON{}
+	for _, email := range to {
+		ask.Email = email
+		v, link, err := c.App.Porter.Invite(ctx, app.Operator(), ask)
+		if err != nil {
+			return sayWhose(email, err)
+		}
+		if c.Bool("json") {
+			j := describeInvite(c, v)
+			j.Link = link
+			list = append(list, j)
+			continue
+		}
+		if link != "" {
+			fmt.Fprintln(c.Out, link)
+			continue
+		}
+		fmt.Fprintf(c.Out, "invited %s until %s\n", v.Email, line.Stamp(v.ExpiresAt))
+	}
+	if c.Bool("json") {
+		return c.PrintJSON(list)
+	}
+	return nil
+}
+
+// sayWhose names the address of several that something was wrong with.
+func sayWhose(email string, err error) error {
+	if email == "" {
+		return err
+	}
+	return &whose{email, err}
+}
+
+type whose struct {
+	email string
+	cause error
+}
+
+func (e *whose) Error() string { return e.cause.Error() }
+func (e *whose) Unwrap() error { return e.cause }
+
+// Hint says whom it is about.
+func (e *whose) Hint() string {
+	return "this is about " + e.email + "; those before were invited, those after were not"
+}
+
+func inviteList(ctx context.Context, c *line.Call) error {
+	invites, err := c.App.Porter.Invites(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		list := make([]inviteJSON, len(invites))
+		for i, v := range invites {
+			list[i] = describeInvite(c, v)
+		}
+		return c.PrintJSON(list)
+	}
+	if len(invites) == 0 {
+		fmt.Fprintln(c.Out, "Nobody is invited.")
+		return nil
+	}
+	w := c.Table("ID\tFOR\tSTATE\tUSES LEFT\tGROUPS\tUNTIL")
+	for _, v := range invites {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.ID, whom(v), c.App.Porter.State(v), v.UsesLeft, line.Dash(strings.Join(v.Groups, ",")), line.Stamp(v.ExpiresAt))
+	}
+	return w.Flush()
+}
+
+func whom(v store.Invite) string {
+	if v.Email == "" {
+		return "whoever has the link"
+	}
+	return v.Email
+}
+
+func inviteShow(ctx context.Context, c *line.Call) error {
+	v, err := c.App.Porter.Find(ctx, c.Args[0])
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return c.PrintJSON(describeInvite(c, v))
+	}
+	by := "the command line"
+	if v.CreatedBy != "" {
+		by = v.CreatedBy
+		if u, err := c.App.Users.Find(ctx, v.CreatedBy); err == nil {
+			by = u.Called()
+		}
+	}
+	w := c.Table("id\t" + v.ID)
+	fmt.Fprintf(w, "for\t%s\nstate\t%s\nuses left\t%d\ngroups\t%s\nby\t%s\nmade\t%s\nuntil\t%s\n",
+		whom(v), c.App.Porter.State(v), v.UsesLeft, line.Dash(strings.Join(v.Groups, ", ")), by, line.Stamp(v.CreatedAt), line.Stamp(v.ExpiresAt))
+	return w.Flush()
+}
+
+func inviteRevoke(ctx context.Context, c *line.Call) error {
+	v, err := c.App.Porter.Find(ctx, c.Args[0])
+	if err != nil {
+		return err
+	}
+	if err := c.App.Porter.Revoke(ctx, app.Operator(), v.ID); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "took back the invite for %s\n", whom(v))
+	return nil
+}

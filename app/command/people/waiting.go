@@ -1,0 +1,97 @@
+package people
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/command/line"
+	"gatelodge/store"
+)
+
+func waitingVerbs() []*line.Verb {
+	return []*line.Verb{
+		{
+			Words: "user waiting", Place: line.House, JSON: true,
+			About: "Lists those who wait to be let in, the longest first (signup.mode = \"approve\").", Run: userWaiting,
+		},
+		{
+			Words: "user approve", Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true,
+			About: "Lets in somebody who waits, also one who was refused before. They are told by mail.",
+			Flags: func(fs *flag.FlagSet) {
+				fs.String("group", "", "the `groups` to put them into, with commas between them")
+			},
+			Run: userApprove,
+		},
+		{
+			Words: "user refuse", Args: "EMAIL", Min: 1, Max: 1, Place: line.House,
+			About: "Refuses somebody who waits. Nothing is mailed. They can ask again after 90 days;\n\"user approve\" undoes it until then.", Run: userRefuse,
+		},
+	}
+}
+
+type applicantJSON struct {
+	Email    string    `json:"email"`
+	Name     string    `json:"name"`
+	Upstream string    `json:"upstream,omitempty"`
+	IP       string    `json:"ip"`
+	Device   string    `json:"device"`
+	AskedAt  time.Time `json:"askedAt"`
+}
+
+// calledOf names somebody who waits so that "user approve" finds them.
+func calledOf(a store.Applicant) string {
+	if a.Email == "" {
+		return a.EmailNorm
+	}
+	return a.Email
+}
+
+func userWaiting(ctx context.Context, c *line.Call) error {
+	list, err := c.App.Porter.Waiting(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		all := make([]applicantJSON, len(list))
+		for i, a := range list {
+			all[i] = applicantJSON{calledOf(a), a.Name, a.Provider, a.IP, a.Device, a.CreatedAt}
+		}
+		return c.PrintJSON(all)
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(c.Out, "Nobody waits.")
+		return nil
+	}
+	w := c.Table("EMAIL\tNAME\tBY\tFROM\tASKED")
+	for _, a := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s, %s\t%s\n", calledOf(a), line.Dash(a.Name), line.Dash(a.Provider), a.IP, a.Device, line.Stamp(a.CreatedAt))
+	}
+	return w.Flush()
+}
+
+func userApprove(ctx context.Context, c *line.Call) error {
+	u, err := c.App.Porter.Approve(ctx, app.Operator(), c.Args[0], names(c.String("group"))...)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		p, _, err := c.App.Users.Person(ctx, u.ID)
+		if err != nil {
+			return err
+		}
+		return c.PrintJSON(describe(p))
+	}
+	fmt.Fprintf(c.Out, "let %s in\n", u.Called())
+	return nil
+}
+
+func userRefuse(ctx context.Context, c *line.Call) error {
+	if err := c.App.Porter.Refuse(ctx, app.Operator(), c.Args[0]); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "refused %s\n", c.Args[0])
+	return nil
+}

@@ -1,0 +1,312 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/factor/password"
+	"gatelodge/app/fault"
+	"gatelodge/app/mail/compose"
+	"gatelodge/app/mail/post"
+	"gatelodge/store"
+)
+
+// Joining is what somebody told of themselves who wants to come.
+type Joining struct {
+	Name string `json:"n,omitempty"`
+	// Invite is the id of one whose token this browser has shown.
+	Invite string `json:"i,omitempty"`
+	// Password says that they choose one once they are in. Not before: whoever
+	// types an address first would else know the password of its owner.
+	Password bool `json:"p,omitempty"`
+	// SignsUp says that they asked for an account, rather than to sign in.
+	SignsUp bool `json:"s,omitempty"`
+}
+
+// Where people go who have just come: to choose a password, or to be welcomed.
+const (
+	passwordPath = "/account/password"
+	welcomePath  = "/account?welcome"
+)
+
+// SignsIn says that the attempt is to sign in now, whatever it was before. An
+// invite that was shown stays.
+func (l *Login) SignsIn() {
+	if l.Joining != nil {
+		l.Joining = &Joining{Invite: l.Joining.Invite}
+	}
+}
+
+func (l *Login) invite() string {
+	if l.Joining == nil {
+		return ""
+	}
+	return l.Joining.Invite
+}
+
+func (l *Login) signsUp() bool { return l.Joining != nil && l.Joining.SignsUp }
+
+// detail is what a challenge keeps of a stranger until they have proven their
+// address, or of an invite that somebody accepts who is known.
+type detail struct {
+	Email    string `json:"e,omitempty"` // as typed
+	Language string `json:"l,omitempty"`
+	Joining
+}
+
+// told returns the Detail of a challenge. For a stranger who may not come it is
+// "", and nobody redeems it.
+func (l *Login) told(to recipient) (string, error) {
+	var d detail
+	switch {
+	case to.comes:
+		d.Email, d.Language = l.Identifier, to.language
+	case to.user.ID == "" || l.invite() == "":
+		return "", nil
+	}
+	if l.Joining != nil {
+		d.Joining = *l.Joining
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		return "", fmt.Errorf("writing down who comes: %w", err)
+	}
+	return string(text), nil
+}
+
+// read returns what a challenge kept; nothing for one that keeps nothing.
+func read(c store.Challenge) detail {
+	var d detail
+	if c.Detail == "" || json.Unmarshal([]byte(c.Detail), &d) != nil {
+		return detail{}
+	}
+	return d
+}
+
+// whose returns the user whose challenge was redeemed, which may be somebody who
+// comes by it.
+func (f *Flow) whose(tx *store.Tx, from audit.From, l *Login, c store.Challenge) (store.User, error) {
+	d := read(c)
+	if d.Invite != "" || d.Password {
+		l.Joining = &Joining{Invite: d.Invite} // it may have been asked for in another browser
+	}
+	if c.UserID != "" {
+		return tx.UserByID(c.UserID)
+	}
+	// Somebody may have been given the address meanwhile. It is theirs: it has just
+	// been proven.
+	u, err := tx.UserByEmail(c.EmailNorm)
+	if !errors.Is(err, store.ErrNotFound) {
+		return u, err
+	}
+	switch {
+	case d.Password && f.Passwords != nil:
+		l.Return = passwordPath
+	case LocalPath(l.Return) == "/":
+		l.Return = welcomePath
+	}
+	return f.come(tx, from, l, account.Stranger{Email: d.Email, Name: d.Name, Language: d.Language, Invite: d.Invite})
+}
+
+// come lets a stranger in within a transaction, or refuses them by a fault. Admins
+// are told of who waits.
+func (f *Flow) come(tx *store.Tx, from audit.From, l *Login, st account.Stranger) (store.User, error) {
+	arrived, err := f.Users.Come(tx, from, st)
+	l.Joining = nil
+	if arrived.Asked {
+		if err := f.tellAdmins(tx, from, st); err != nil {
+			return store.User{}, err
+		}
+	}
+	return arrived.User, err
+}
+
+// Of those who ask to be let in within the hour, this many are told to this many
+// admins by mail. The others wait where the mail leads.
+const (
+	asksTold   = 10
+	adminsTold = 20
+)
+
+func (f *Flow) tellAdmins(tx *store.Tx, from audit.From, st account.Stranger) error {
+	asked, err := tx.ApplicantsSince(f.Now().Add(-time.Hour))
+	if err != nil || asked > asksTold {
+		return err
+	}
+	admins, err := tx.OpenAdmins(adminsTold)
+	if err != nil {
+		return err
+	}
+	person := st.Name
+	if person == "" {
+		person = st.Email
+	}
+	for _, u := range admins {
+		if !u.HasEmail() {
+			continue
+		}
+		err := f.Post.Add(tx, compose.AccessRequest{Person: person, Email: st.Email, Link: f.PublicURL + "/admin/people"},
+			post.Terms{To: account.MailAddress(u), Language: u.Language, Reference: from.Reference})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// accept gives somebody who is in what the invite gives that their attempt
+// carries. One that gives nothing any more keeps nobody out who is known: it is
+// said, and that is all.
+func (f *Flow) accept(tx *store.Tx, from audit.From, l *Login, u store.User) (notice string, err error) {
+	if l.invite() == "" || l.Entry != nil {
+		return "", nil
+	}
+	err = f.Users.Accept(tx, from, u, l.invite())
+	if dead, ok := errors.AsType[*fault.Fault](err); ok {
+		return dead.Text + ".title", nil
+	}
+	return "invite.accepted", err
+}
+
+// SignUp is the form of who asks for an account.
+type SignUp struct {
+	Email, Name string
+	Password    bool // they want to choose one
+}
+
+// SignUp mails a link and a code that make an account, to an address that may have
+// one here. Where somebody has the address already the mail says so, and nothing
+// else tells: the answer, the writes and the work are the same.
+func (f *Flow) SignUp(ctx context.Context, from audit.From, l *Login, form SignUp, language string) error {
+	address, err := account.NormalEmail(form.Email)
+	if err != nil {
+		return fault.Of(err).In("email")
+	}
+	name, err := account.CleanName(form.Name)
+	if err != nil {
+		return fault.Of(err).In("name")
+	}
+	if l.invite() == "" && f.Users.Door.Answer(address) == account.Refused {
+		// Told by the domain alone, whoever has the address.
+		if f.Users.Door.Mode == account.ByDomain {
+			return account.ErrOtherPlace.With("domains", strings.Join(f.Users.Door.Domains(), ", ")).In("email")
+		}
+		return f.Users.Door.Refusal()
+	}
+	l.Joining = &Joining{Name: name, Invite: l.invite(), Password: form.Password && f.Passwords != nil, SignsUp: true}
+	err = f.SendLink(ctx, from, l, form.Email, language)
+	if wrong, ok := errors.AsType[*fault.Fault](err); ok && wrong.Field != "" {
+		return wrong.In("email")
+	}
+	return err
+}
+
+// Acceptance is the form of who accepts an invite.
+type Acceptance struct {
+	SignUp
+	Typed    string // the password, where the invite was mailed
+	Language string
+	Least    int    // characters of a password
+	Site     string // the instance's name, which is no password
+}
+
+// AcceptMailed makes an account by an invite that was mailed, and signs this
+// browser in. Its token proves the address as a mailed link would; it is spent by
+// a form of ours alone, since mail scanners open links.
+func (f *Flow) AcceptMailed(ctx context.Context, from audit.From, l *Login, token string, form Acceptance, replaces string) (Outcome, error) {
+	v, known, err := f.Users.Invited(ctx, token)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if known || v.EmailNorm == "" {
+		return Outcome{}, account.ErrInviteKnown
+	}
+	name, err := account.CleanName(form.Name)
+	if err != nil {
+		return Outcome{}, fault.Of(err).In("name")
+	}
+	hash := ""
+	if form.Password {
+		if hash, err = f.chosen(ctx, form, v.Email, name); err != nil {
+			return Outcome{}, err
+		}
+	}
+	var out Outcome
+	err = f.DB.Update(ctx, func(tx *store.Tx) error {
+		u, err := f.come(tx, from, l, account.Stranger{Name: name, Language: form.Language, Invite: v.ID})
+		if err != nil {
+			return err
+		}
+		if hash != "" {
+			if err := tx.SetPassword(store.Password{UserID: u.ID, Hash: hash, ChangedAt: f.Now()}); err != nil {
+				return err
+			}
+			if err := f.Audit.Record(tx, from, audit.PasswordSet, audit.ByUser, u.ID, ""); err != nil {
+				return err
+			}
+		}
+		l.prove(Proof{Means: ByEmail, UserID: u.ID, At: f.Now()})
+		if LocalPath(l.Return) == "/" {
+			l.Return = welcomePath
+		}
+		out, err = f.Finish(tx, from, l, u, replaces)
+		return err
+	})
+	return out, err
+}
+
+// MayAccept reports whether an invite may be accepted by somebody who is known:
+// one that was mailed is for whoever has that address.
+func (f *Flow) MayAccept(ctx context.Context, userID string, v store.Invite) (may bool, err error) {
+	if v.EmailNorm == "" {
+		return true, nil
+	}
+	err = f.DB.View(ctx, func(tx *store.Tx) error {
+		owner, err := tx.UserByEmail(v.EmailNorm)
+		may = err == nil && owner.ID == userID
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return may, err
+}
+
+// chosen judges a password and returns what to keep of it.
+func (f *Flow) chosen(ctx context.Context, form Acceptance, personal ...string) (string, error) {
+	if f.Passwords == nil {
+		return "", ErrNoPasswords
+	}
+	clear, err := password.Read(form.Typed)
+	if err == nil {
+		err = clear.Acceptable(form.Least, append(personal, form.Site)...)
+	}
+	if wrong, ok := errors.AsType[*fault.Fault](err); ok {
+		return "", wrong.In("password")
+	}
+	if err != nil {
+		return "", err
+	}
+	return f.Passwords.Hash(ctx, clear)
+}
+
+// AcceptSignedIn gives the groups of an invite to whoever is signed in.
+func (f *Flow) AcceptSignedIn(ctx context.Context, from audit.From, userID, token string) error {
+	v, _, err := f.Users.Invited(ctx, token)
+	if err != nil {
+		return err
+	}
+	return f.DB.Update(ctx, func(tx *store.Tx) error {
+		u, err := tx.UserByID(userID)
+		if err != nil {
+			return err
+		}
+		return f.Users.Accept(tx, from, u, v.ID)
+	})
+}

@@ -1,0 +1,217 @@
+package porter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/fault"
+	"gatelodge/app/mail/compose"
+	"gatelodge/app/mail/post"
+	"gatelodge/store"
+)
+
+// What can be said about an invite that is to be made.
+var (
+	ErrUses     = fault.New(fault.Invalid, "invites.uses")
+	ErrDays     = fault.New(fault.Invalid, "invites.days")
+	ErrNoInvite = errors.New("there is no such invite, or it has ended")
+	ErrKnown    = fault.New(fault.Invalid, "invites.known")
+	ErrGroup    = fault.New(fault.Invalid, "invites.no_group")
+)
+
+// How invites may be.
+const (
+	MaxUses    = 1000
+	MaxDays    = 90
+	DefaultFor = 7 * 24 * time.Hour
+	listed     = 500
+)
+
+// Invitation is what an invite is made from.
+type Invitation struct {
+	Email  string // where it is mailed, and the only address it is for; "" makes a link for whoever has it
+	Uses   int    // 0 is one; a mailed one has one
+	For    time.Duration
+	Groups []string
+	By     store.User // the admin; zero for the command line
+	// Language is the one to write in, for want of knowing theirs.
+	Language string
+}
+
+// Invite makes an invite. One with an address is mailed, and its link stands in
+// the mail alone, so that whoever shows it has proven to read mail there. For one
+// without, the link is returned, this once.
+func (d *Desk) Invite(ctx context.Context, from audit.From, i Invitation) (v store.Invite, link string, err error) {
+	if v, err = d.invite(i); err != nil {
+		return store.Invite{}, "", err
+	}
+	text, hash := token()
+	v.TokenHash, link = hash, d.PublicURL+"/invite/"+text
+	err = d.update(ctx, func(tx *store.Tx) error {
+		if v.Email != "" {
+			if _, err := tx.UserByEmail(v.EmailNorm); !errors.Is(err, store.ErrNotFound) {
+				return orElse(err, ErrKnown.In("email"))
+			}
+		}
+		err := tx.AddInvite(v)
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrGroup.In("groups")
+		}
+		if err != nil {
+			return err
+		}
+		detail := "link"
+		if v.Email != "" {
+			detail = v.EmailNorm
+		}
+		if err := d.Audit.Record(tx, from, audit.InviteAdded, audit.ByAdmin, "", detail); err != nil {
+			return err
+		}
+		if v.Email == "" {
+			return nil
+		}
+		return d.Post.Add(tx, d.letter(v, i.By, link), post.Terms{
+			To: account.MailAddressOf(store.Email{Email: v.Email, Norm: v.EmailNorm}), Language: i.Language, Reference: from.Reference,
+			NotAfter: earlier(v.ExpiresAt, v.CreatedAt.Add(lettersFor)),
+		})
+	})
+	if v.Email != "" {
+		link = ""
+	}
+	return v, link, err
+}
+
+// invite returns the invite that is asked for, without its token.
+func (d *Desk) invite(i Invitation) (store.Invite, error) {
+	if i.For == 0 {
+		i.For = DefaultFor
+	}
+	if i.For < time.Hour || i.For > MaxDays*24*time.Hour {
+		return store.Invite{}, ErrDays.With("n", MaxDays).In("days")
+	}
+	if i.Uses == 0 {
+		i.Uses = 1
+	}
+	now := d.Now()
+	v := store.Invite{ID: store.NewID(now), UsesLeft: i.Uses, CreatedBy: i.By.ID, CreatedAt: now, ExpiresAt: now.Add(i.For), Groups: unique(i.Groups)}
+	if strings.TrimSpace(i.Email) != "" {
+		address, err := account.NormalEmail(i.Email)
+		if err != nil {
+			return store.Invite{}, fault.Of(err).In("email")
+		}
+		v.Email, v.EmailNorm, v.UsesLeft = strings.TrimSpace(norm.NFC.String(i.Email)), address, 1
+	}
+	if v.UsesLeft < 1 || v.UsesLeft > MaxUses {
+		return store.Invite{}, ErrUses.With("n", MaxUses).In("uses")
+	}
+	return v, nil
+}
+
+// letter says who invites and what the invite opens.
+func (d *Desk) letter(v store.Invite, by store.User, link string) compose.Invite {
+	l := compose.Invite{By: d.Site, ByEmail: d.Site, Link: link, Until: v.ExpiresAt}
+	if d.Contact != "" {
+		l.By, l.ByEmail = d.Contact, d.Contact
+	}
+	if by.ID != "" {
+		l.By, l.ByEmail = by.Called(), by.Called()
+		if by.Name != "" {
+			l.By = by.Name
+		}
+	}
+	for _, app := range d.Apps.All() {
+		if app.Allows(store.User{Email: v.Email, EmailNorm: v.EmailNorm, EmailVerifiedAt: v.CreatedAt}, v.Groups) {
+			l.Apps = append(l.Apps, app.Name)
+		}
+	}
+	return l
+}
+
+// Invites returns those there are, the newest first.
+func (d *Desk) Invites(ctx context.Context) (list []store.Invite, err error) {
+	err = d.DB.View(ctx, func(tx *store.Tx) (err error) {
+		list, err = tx.Invites(listed)
+		return err
+	})
+	return list, err
+}
+
+// Find returns the invite with that id, or the newest that was mailed to that
+// address.
+func (d *Desk) Find(ctx context.Context, idOrEmail string) (store.Invite, error) {
+	var v store.Invite
+	err := d.DB.View(ctx, func(tx *store.Tx) (err error) {
+		address, bad := account.NormalEmail(idOrEmail)
+		if bad != nil {
+			v, err = tx.InviteByID(idOrEmail)
+			return err
+		}
+		v, err = tx.InviteByEmail(address)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Invite{}, ErrNoInvite
+	}
+	return v, err
+}
+
+// Revoke ends an invite. Who has come by it stays.
+func (d *Desk) Revoke(ctx context.Context, from audit.From, id string) error {
+	return d.DB.Update(ctx, func(tx *store.Tx) error {
+		err := tx.RevokeInvite(id, d.Now())
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrNoInvite
+		}
+		if err != nil {
+			return err
+		}
+		return d.Audit.Record(tx, from, audit.InviteRevoked, audit.ByAdmin, "", "invite "+id)
+	})
+}
+
+// State says in a word how an invite is: "open", "used", "expired" or "revoked".
+func (d *Desk) State(v store.Invite) string {
+	switch err := d.Users.InviteState(v); {
+	case err == nil:
+		return "open"
+	case errors.Is(err, account.ErrInviteUsed):
+		return "used"
+	case errors.Is(err, account.ErrInviteExpired):
+		return "expired"
+	}
+	return "revoked"
+}
+
+func unique(names []string) []string {
+	seen := map[string]bool{}
+	var list []string
+	for _, name := range names {
+		if name = strings.ToLower(strings.TrimSpace(name)); name != "" && !seen[name] {
+			seen[name] = true
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// orElse returns err, or other when there is none.
+func orElse(err, other error) error {
+	if err != nil {
+		return fmt.Errorf("looking for who has the address: %w", err)
+	}
+	return other
+}

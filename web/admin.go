@@ -1,0 +1,67 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"gatelodge/app/account"
+	"gatelodge/app/fault"
+	"gatelodge/app/session"
+)
+
+var errAdmins = fault.New(fault.Denied, "admin.only")
+
+// admin calls h for whoever may manage the server. Others who are signed in are
+// told that they may not, and strangers sign in first.
+func (s *Server) admin(w http.ResponseWriter, r *http.Request, h func(session.Current) error) error {
+	return s.signedIn(w, r, func(cur session.Current) error {
+		if !cur.User.Admin {
+			return errAdmins
+		}
+		return h(cur)
+	})
+}
+
+// change is admin for what changes something: it asks for a fresh proof first. back
+// is the page to return to, which also shows what was wrong. notice is said when h
+// returns nil.
+func (s *Server) change(w http.ResponseWriter, r *http.Request, back, notice string, h func(session.Current) error) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	return s.admin(w, r, func(session.Current) error {
+		return s.fresh(w, r, back, func(cur session.Current) error {
+			if err := h(cur); err != nil {
+				return s.unchanged(w, r, back, err)
+			}
+			return s.backTo(w, r, back, notice, 0)
+		})
+	})
+}
+
+// refusals are the errors of those who manage people, with what pages say.
+var refusals = []struct {
+	err error
+	key string
+}{
+	{account.ErrLastAdmin, "admin.last_admin"},
+	{account.ErrNoGroup, "invites.no_group"},
+	{account.ErrTaken, "admin.taken"},
+	{account.ErrAdminsStay, "admin.admins_stay"},
+}
+
+// unchanged leads back to the page with what was wrong, where that is something an
+// admin can mend.
+func (s *Server) unchanged(w http.ResponseWriter, r *http.Request, back string, err error) error {
+	for _, known := range refusals {
+		if errors.Is(err, known.err) {
+			return s.backTo(w, r, back, known.key, 0)
+		}
+	}
+	return err
+}
+
+// getAdmin is the front door of the admin pages.
+func (s *Server) getAdmin(w http.ResponseWriter, r *http.Request) error {
+	return s.admin(w, r, func(session.Current) error { return s.redirect(w, r, "/admin/people") })
+}

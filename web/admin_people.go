@@ -1,0 +1,217 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"gatelodge/app/account"
+	"gatelodge/app/audit"
+	"gatelodge/app/porter"
+	"gatelodge/app/session"
+	"gatelodge/store"
+)
+
+// peopleRows is how many people a page lists.
+const peopleRows = 50
+
+func (s *Server) getPeople(w http.ResponseWriter, r *http.Request) error {
+	return s.admin(w, r, func(cur session.Current) error {
+		page, err := s.peoplePage(r, cur)
+		if err != nil {
+			return err
+		}
+		if page.Notice, err = s.taken(w, r); err != nil {
+			return err
+		}
+		return s.render(w, r, http.StatusOK, "admin-people.html", page)
+	})
+}
+
+func (s *Server) peoplePage(r *http.Request, cur session.Current) (PeoplePage, error) {
+	q := r.URL.Query()
+	page := PeoplePage{Layout: s.personal(r, cur.User), Search: short(q.Get("q")), Status: q.Get("status")}
+	if !slices.Contains(Statuses, page.Status) {
+		page.Status = ""
+	}
+	waiting, err := s.Porter.Waiting(r.Context())
+	if err != nil {
+		return PeoplePage{}, err
+	}
+	for _, a := range waiting {
+		page.Waiting = append(page.Waiting, Waiting{
+			Key: a.EmailNorm, Person: Person{Name: a.Name, Email: a.Email}, Upstream: a.Provider, At: a.CreatedAt, Where: a.Device + ", " + a.IP,
+		})
+	}
+	if page.Total, err = s.Users.Count(r.Context()); err != nil {
+		return PeoplePage{}, err
+	}
+	// One more than is shown tells whether there is more.
+	people, err := s.Users.Page(r.Context(), store.PeopleFilter{Search: page.Search, Status: page.Status, After: short(q.Get("after"))}, peopleRows+1)
+	if err != nil {
+		return PeoplePage{}, err
+	}
+	if len(people) > peopleRows {
+		people = people[:peopleRows]
+		page.Next = url.Values{"q": {page.Search}, "status": {page.Status}, "after": {people[peopleRows-1].EmailNorm}}.Encode()
+	}
+	for _, p := range people {
+		page.People = append(page.People, describePerson(p))
+	}
+	groups, err := s.groupNames(r)
+	page.Groups = groups
+	return page, err
+}
+
+// short cuts what was typed to what can be looked for.
+func short(typed string) string {
+	if len(typed) > 320 {
+		return ""
+	}
+	return typed
+}
+
+func (s *Server) groupNames(r *http.Request) ([]string, error) {
+	list, err := s.Users.Groups(r.Context())
+	names := make([]string, 0, len(list))
+	for _, g := range list {
+		names = append(names, g.Name)
+	}
+	return names, err
+}
+
+func describePerson(p store.Person) OnePerson {
+	one := OnePerson{
+		ID: p.ID, Person: Person{Name: p.Name, Email: p.Called()}, Groups: p.Groups, Status: p.Status(), SeenAt: p.SeenAt, Since: p.CreatedAt,
+		Username: p.Username, Email: p.Email, Upstreams: p.Upstreams,
+	}
+	if p.HasEmail() {
+		one.Ways = append(one.Ways, "email")
+	}
+	if p.Password {
+		one.Ways = append(one.Ways, "password")
+	}
+	if p.Passkeys > 0 {
+		one.Ways = append(one.Ways, "passkey")
+	}
+	return one
+}
+
+// postApprove lets somebody in who waits.
+func (s *Server) postApprove(w http.ResponseWriter, r *http.Request) error {
+	return s.change(w, r, "/admin/people", "admin.approved", func(session.Current) error {
+		var groups []string
+		if g := r.PostForm.Get("group"); g != "" {
+			groups = append(groups, g)
+		}
+		_, err := s.Porter.Approve(r.Context(), s.from(r), r.PostForm.Get("who"), groups...)
+		return decided(err)
+	})
+}
+
+// postRefuse refuses somebody who waits.
+func (s *Server) postRefuse(w http.ResponseWriter, r *http.Request) error {
+	return s.change(w, r, "/admin/people", "admin.refused", func(session.Current) error {
+		return decided(s.Porter.Refuse(r.Context(), s.from(r), r.PostForm.Get("who")))
+	})
+}
+
+// decided takes it well that another admin was quicker.
+func decided(err error) error {
+	if errors.Is(err, porter.ErrNobodyWaits) {
+		return nil
+	}
+	return err
+}
+
+func (s *Server) getPerson(w http.ResponseWriter, r *http.Request) error {
+	return s.admin(w, r, func(cur session.Current) error {
+		page, err := s.personPage(r, cur, param(r, "id"))
+		if err != nil {
+			return err
+		}
+		if page.Notice, err = s.taken(w, r); err != nil {
+			return err
+		}
+		return s.render(w, r, http.StatusOK, "admin-person.html", page)
+	})
+}
+
+func (s *Server) personPage(r *http.Request, cur session.Current, id string) (PersonPage, error) {
+	p, emails, err := s.Users.Person(r.Context(), id)
+	if errors.Is(err, account.ErrUnknown) {
+		return PersonPage{}, errNotFound
+	}
+	if err != nil {
+		return PersonPage{}, err
+	}
+	page := PersonPage{Layout: s.personal(r, cur.User), One: describePerson(p), Self: p.ID == cur.User.ID}
+	for _, e := range emails {
+		page.Emails = append(page.Emails, OwnEmail{Norm: e.Norm, Email: e.Email, Primary: e.Norm == p.EmailNorm, Verified: !e.VerifiedAt.IsZero()})
+	}
+	rows, err := s.Sessions.Of(r.Context(), p.ID)
+	if err != nil {
+		return PersonPage{}, err
+	}
+	page.Devices = s.devices(rows, cur.Session, s.from(r))
+	groups, err := s.groupNames(r)
+	for _, name := range groups {
+		if !slices.Contains(p.Groups, name) {
+			page.Others = append(page.Others, name)
+		}
+	}
+	if err != nil {
+		return PersonPage{}, err
+	}
+	events, err := s.Owner.History(r.Context(), p.ID, "", 10)
+	pr := s.printer(r)
+	for _, e := range events {
+		page.Events = append(page.Events, s.historyLine(pr, e))
+	}
+	return page, err
+}
+
+// changePerson changes the person that the path names.
+func (s *Server) changePerson(w http.ResponseWriter, r *http.Request, notice string, h func(store.User) error) error {
+	id := param(r, "id")
+	return s.change(w, r, "/admin/people/"+url.PathEscape(id), notice, func(session.Current) error {
+		u, err := s.Users.Find(r.Context(), id)
+		if errors.Is(err, account.ErrUnknown) {
+			return errNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return h(u)
+	})
+}
+
+func (s *Server) postDisable(w http.ResponseWriter, r *http.Request) error {
+	return s.changePerson(w, r, "admin.disabled", func(u store.User) error { return s.Users.Disable(r.Context(), s.from(r), u) })
+}
+
+func (s *Server) postEnable(w http.ResponseWriter, r *http.Request) error {
+	return s.changePerson(w, r, "admin.enabled", func(u store.User) error { return s.Users.Enable(r.Context(), s.from(r), u) })
+}
+
+func (s *Server) postSignOutPerson(w http.ResponseWriter, r *http.Request) error {
+	return s.changePerson(w, r, "admin.signed_out", func(u store.User) error {
+		_, err := s.Sessions.EndAll(r.Context(), s.from(r), audit.ByAdmin, u.ID, "")
+		return err
+	})
+}
+
+func (s *Server) postJoin(w http.ResponseWriter, r *http.Request) error {
+	return s.changePerson(w, r, "admin.joined", func(u store.User) error {
+		_, err := s.Users.Join(r.Context(), s.from(r), r.PostForm.Get("group"), u)
+		return err
+	})
+}
+
+func (s *Server) postLeave(w http.ResponseWriter, r *http.Request) error {
+	return s.changePerson(w, r, "admin.left", func(u store.User) error {
+		_, err := s.Users.Leave(r.Context(), s.from(r), r.PostForm.Get("group"), u)
+		return err
+	})
+}

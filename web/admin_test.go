@@ -1,0 +1,204 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/config"
+	"gatelodge/store"
+)
+
+// admin adds an admin and returns a browser that is signed in as them.
+func (h *house) admin(email string) *browser {
+	h.t.Helper()
+	if _, err := h.app.Users.Add(h.t.Context(), app.Operator(), email, "Sam", true); err != nil {
+		h.t.Fatal(err)
+	}
+	b := h.browser()
+	b.signIn(email)
+	return b
+}
+
+// adminPaths are those of every admin page.
+func adminPaths(id string) (pages, changes []string) {
+	pages = []string{"/admin", "/admin/people", "/admin/people/" + id, "/admin/groups", "/admin/invites"}
+	for _, what := range []string{"disable", "enable", "sign-out", "join", "leave"} {
+		changes = append(changes, "/admin/people/"+id+"/"+what)
+	}
+	return pages, append(changes, "/admin/waiting/approve", "/admin/waiting/refuse", "/admin/groups", "/admin/groups/x/remove", "/admin/invites", "/admin/invites/x/revoke")
+}
+
+func TestAdminPagesAreForAdmins(t *testing.T) {
+	h := open(t, mode("approve"))
+	h.admin("sam@home.example")
+	u := h.user("mara@home.example")
+	b, stranger := h.browser(), h.browser()
+	b.signIn("mara@home.example")
+	pages, changes := adminPaths(u.ID)
+	for _, path := range pages {
+		b.get(path).is(t, http.StatusForbidden, "This page is for admins")
+		stranger.get(path).goesTo(t, "/signin")
+	}
+	for _, path := range changes {
+		b.post(path, "group", store.Admins, "who", "x").is(t, http.StatusForbidden, "This page is for admins")
+		stranger.post(path).goesTo(t, "/signin")
+	}
+	if p := h.person("mara@home.example"); p.Admin || p.Disabled() {
+		t.Errorf("got %+v", p)
+	}
+	if page := b.get("/account"); strings.Contains(page.body, `href="/admin"`) {
+		t.Error("the way to the admin pages is shown to whoever may not go there")
+	}
+}
+
+// Another site's form must do nothing with an admin's cookie.
+func TestAdminFormsAreOurs(t *testing.T) {
+	h := open(t, nil)
+	sam := h.admin("sam@home.example")
+	u := h.user("mara@home.example")
+	_, changes := adminPaths(u.ID)
+	for _, path := range changes {
+		a := sam.do(http.MethodPost, path, url.Values{"group": {store.Admins}}, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example")
+		a.is(t, http.StatusForbidden)
+	}
+}
+
+func TestChangesNeedAFreshSignIn(t *testing.T) {
+	h := open(t, nil)
+	sam := h.admin("sam@home.example")
+	u := h.user("mara@home.example")
+	h.pass(11 * time.Minute)
+	sam.get("/admin/people").is(t, 200, "mara@home.example")
+	_, changes := adminPaths(u.ID)
+	for _, path := range changes {
+		sam.post(path, "group", store.Admins).goesTo(t, "/account/confirm")
+	}
+	if p := h.person("mara@home.example"); p.Admin || p.Disabled() {
+		t.Errorf("got %+v", p)
+	}
+}
+
+func TestAnAdminManagesPeople(t *testing.T) {
+	h := open(t, nil)
+	sam := h.admin("sam@home.example")
+	u := h.user("mara@home.example")
+	mara := h.browser()
+	mara.signIn("mara@home.example")
+	sam.get("/admin").goesTo(t, "/admin/people")
+	sam.get("/admin/people").is(t, 200, "2 people", "mara@home.example", "Active", "admins")
+	found := sam.get("/admin/people?q=MARA&status=active")
+	found.is(t, 200, "mara@home.example")
+	if strings.Contains(found.body, ">sam@home.example<") {
+		t.Error("the search finds others")
+	}
+	sam.get("/admin/people?q=%25&status=disabled").is(t, 200, "Nobody fits")
+
+	at := "/admin/people/" + u.ID
+	sam.get(at).is(t, 200, "mara@home.example", "Firefox on Linux")
+	sam.post("/admin/groups", "group", "Media").goesTo(t, "/admin/groups")
+	sam.post("/admin/groups", "group", "media").is(t, 422, "There is such a group already")
+	sam.post(at+"/join", "group", "media").goesTo(t, at)
+	sam.get(at).is(t, 200, "They are in the group", "media")
+	if a := mara.get("/api/auth/session"); !strings.Contains(a.body, `"groups":["media"]`) {
+		t.Errorf("the session says %s", a.body)
+	}
+	sam.post(at+"/leave", "group", "media").goesTo(t, at)
+	sam.post("/admin/groups/media/remove").goesTo(t, "/admin/groups")
+	sam.get("/admin/groups").is(t, 200, "The group is removed")
+
+	sam.post(at+"/sign-out").goesTo(t, at)
+	mara.isSignedInAs("")
+	h.pass(5 * time.Minute)
+	mara.comes("mara@home.example")
+	mara.isSignedInAs("mara@home.example")
+	sam.post(at+"/disable").goesTo(t, at)
+	mara.isSignedInAs("")
+	sam.get(at).is(t, 200, "Access is closed and all sessions have ended", "Open access")
+	sam.post(at+"/enable").goesTo(t, at)
+	sam.get("/admin/people/nobody").is(t, http.StatusNotFound)
+}
+
+func TestTheLastAdminStaysOneByThePagesToo(t *testing.T) {
+	h := open(t, nil)
+	sam := h.admin("sam@home.example")
+	at := "/admin/people/" + h.person("sam@home.example").ID
+	for _, try := range [][]string{{"/disable"}, {"/leave", "group", store.Admins}} {
+		sam.post(at+try[0], try[1:]...).goesTo(t, at)
+		sam.get(at).is(t, 200, "That is the last admin")
+	}
+	sam.post("/admin/groups/admins/remove").goesTo(t, "/admin/groups")
+	sam.get("/admin/groups").is(t, 200, "always there")
+	sam.isSignedInAs("sam@home.example")
+}
+
+func TestAnAdminDecidesWhoComes(t *testing.T) {
+	h := open(t, mode("approve"))
+	sam := h.admin("sam@home.example")
+	h.group("media")
+	h.browser().comes("ana@else.example").goesTo(t, "/signup/waiting")
+	h.browser().comes("eve@else.example").goesTo(t, "/signup/waiting")
+	sam.get("/admin/people").is(t, 200, "They wait for your word", "ana@else.example", "eve@else.example")
+	sam.post("/admin/waiting/approve", "who", "ana@else.example", "group", "media").goesTo(t, "/admin/people")
+	sam.get("/admin/people").is(t, 200, "They are let in")
+	sam.post("/admin/waiting/refuse", "who", "eve@else.example").goesTo(t, "/admin/people")
+	sam.post("/admin/waiting/refuse", "who", "eve@else.example").goesTo(t, "/admin/people") // somebody was quicker
+	if page := sam.get("/admin/people"); strings.Contains(page.body, "eve@else.example") {
+		t.Error("who was refused still waits")
+	}
+	if got := h.person("ana@else.example").Groups; strings.Join(got, " ") != "media" {
+		t.Errorf("in %q", got)
+	}
+	if n := len(h.letters("approved")); n != 1 {
+		t.Errorf("%d were told", n)
+	}
+}
+
+var shownLink = regexp.MustCompile(`<code>(http[^<]+/invite/[^<]+)</code>`)
+
+func TestAnAdminInvites(t *testing.T) {
+	h := open(t, func(c *config.Config) { c.Signup.Mode = "closed" })
+	sam := h.admin("sam@home.example")
+	h.group("media")
+	sam.post("/admin/invites", "email", "mara@home.example", "uses", "1", "days", "7", "group", "media").goesTo(t, "/admin/invites")
+	page := sam.get("/admin/invites")
+	page.is(t, 200, "The invite is on its way", "mara@home.example", "Open")
+	if shownLink.MatchString(page.body) {
+		t.Error("the link of a mailed invite is shown")
+	}
+	m := h.letters("invite")[0]
+	if m.Rcpt != "mara@home.example" || !strings.Contains(m.Text, "Sam") {
+		t.Errorf("the mail went to %s:\n%s", m.Rcpt, m.Text)
+	}
+	h.pass(time.Second)
+	made := sam.post("/admin/invites", "uses", "3", "days", "1")
+	made.is(t, 200, "It is not shown again")
+	link := shownLink.FindStringSubmatch(made.body)
+	if link == nil {
+		t.Fatalf("no link in\n%s", made.body)
+	}
+	if again := sam.get("/admin/invites"); shownLink.MatchString(again.body) {
+		t.Error("the link is shown again")
+	}
+	u, err := url.Parse(link[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.browser().get(u.Path).is(t, 200, "Sam invites you", "Create your account")
+	for _, wrong := range [][]string{{"uses", "0", "days", "7"}, {"uses", "1001", "days", "7"}, {"uses", "1", "days", "91"}, {"uses", "1", "days", "x"}, {"email", "x", "uses", "1", "days", "1"}, {"email", "sam@home.example", "uses", "1", "days", "1"}, {"uses", "1", "days", "1", "group", store.Admins}} {
+		sam.post("/admin/invites", wrong...).is(t, 422)
+	}
+	list, err := h.app.Porter.Invites(t.Context())
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%d invites, %v", len(list), err)
+	}
+	sam.post("/admin/invites/"+list[0].ID+"/revoke").goesTo(t, "/admin/invites")
+	h.browser().get(u.Path).is(t, http.StatusGone, "taken back")
+	if logged := h.logged(); strings.Contains(logged, strings.TrimPrefix(u.Path, "/invite/")) {
+		t.Error("the log tells the token of an invite")
+	}
+}

@@ -1,0 +1,191 @@
+package e2e
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+var invitedLink = regexp.MustCompile(`(?m)^  (http\S+/invite/\S+)$`)
+
+// admin sets the server up as Sam, in a browser that is signed in as him.
+func (p *program) admin() *browser {
+	p.t.Helper()
+	sam := person(p.t)
+	sam.open(p.wait(setUpLink))
+	sam.fill("Your email address", "sam@home.example")
+	sam.fill("Your name", "Sam Rivera")
+	sam.press("Create the account")
+	sam.see("Your account")
+	return sam
+}
+
+// choose picks a checkbox by its words.
+func (b *browser) choose(words string) {
+	b.t.Helper()
+	b.run(chromedp.Click(`//label[contains(normalize-space(), "`+words+`")]`, chromedp.BySearch))
+}
+
+// Nobody comes by themselves; an admin invites one by mail and another by a link.
+func TestPeopleComeByInvite(t *testing.T) {
+	t.Parallel()
+	p := start(t, "contact = \"Sam <sam@home.example>\"\n[signup]\nmode = \"closed\"\n")
+	sam := p.admin()
+	stranger := person(t)
+	stranger.open(p.url + "/signup")
+	stranger.see("Nobody new comes in here")
+	stranger.accessible("closed")
+
+	sam.open(p.url + "/admin/groups")
+	sam.see("Groups")
+	sam.fill("Name", "Two words")
+	sam.press("Make the group")
+	sam.sees("A group's name has")
+	sam.accessible("groups, a name that is none")
+	sam.fill("Name", "media")
+	sam.press("Make the group")
+	sam.sees("The group is made.")
+	sam.accessible("groups")
+
+	sam.open(p.url + "/admin/invites")
+	sam.see("Invites")
+	sam.fill("Email address", "mara@home.example")
+	sam.choose("media")
+	sam.press("Invite")
+	sam.sees("The invite is on its way.")
+	sam.accessible("invites")
+
+	// Mara reads her mail on the phone, and chooses a password.
+	mara := person(t)
+	mara.look(views[3])
+	mara.open(p.wait(invitedLink))
+	mara.see("Create your account")
+	mara.sees("Sam Rivera invited mara@home.example to Gatelodge.")
+	mara.accessible("a mailed invite")
+	mara.fill("Your name", "Mara Okafor")
+	mara.fill("Password", "short")
+	mara.press("Create the account")
+	mara.sees("That has 5 characters.")
+	mara.accessible("a mailed invite, a short password")
+	mara.fill("Password", "crimson ladder over quiet fjord")
+	mara.press("Create the account")
+	mara.sees("Your account is ready.")
+	mara.open(p.wait(invitedLink))
+	mara.see("This invite has been used")
+	mara.accessible("a used invite")
+
+	// Ana has a link from Sam. She confirms an address of hers first.
+	sam.open(p.url + "/admin/invites")
+	sam.press("Invite")
+	sam.sees("It is not shown again.")
+	sam.accessible("invites, a link that was just made")
+	var link string
+	sam.run(chromedp.Text(`.alert code`, &link, chromedp.ByQuery))
+	stranger.open(link)
+	stranger.see("Create your account")
+	stranger.accessible("an invite by link")
+	stranger.fill("Your name", "Ana")
+	stranger.fill("Email address", "ana@else.example")
+	stranger.press("Email me a link and code")
+	stranger.see("Check your email")
+	stranger.open(p.wait(mailLink))
+	stranger.sees("Your account is ready.")
+
+	// Opened by somebody who is signed in, it says so and takes nothing away.
+	out := p.command("invite", "add", "-group", "media", "-uses", "2")
+	stranger.open(out)
+	stranger.sees("You are signed in here as ana@else.example.")
+	stranger.accessible("an invite for somebody who is signed in")
+	stranger.press("Accept as ana@else.example")
+	stranger.sees("You accepted the invite.")
+	if got := p.command("group", "show", "media"); !strings.Contains(got, "ana@else.example") || !strings.Contains(got, "mara@home.example") {
+		t.Errorf("the group is\n%s", got)
+	}
+
+	sam.open(p.url + "/admin/people")
+	sam.see("People")
+	sam.sees("Mara Okafor")
+	sam.accessible("people")
+	sam.press("Mara Okafor")
+	sam.see("Mara Okafor")
+	sam.accessible("a person")
+	sam.press("Sign out everywhere")
+	sam.sees("They are signed out everywhere.")
+	sam.press("Close access")
+	sam.sees("Access is closed and all sessions have ended.")
+	sam.accessible("a person whose access is closed")
+	mara.open(p.url + "/account")
+	mara.see("Welcome back")
+	mara.open(p.url + "/admin/people")
+	mara.see("Welcome back")
+}
+
+// Whoever asks waits for an admin's word.
+func TestPeopleAskToCome(t *testing.T) {
+	t.Parallel()
+	p := start(t, "contact = \"Sam <sam@home.example>\"\n[signup]\nmode = \"approve\"\n")
+	sam := p.admin()
+	ana, eve := person(t), person(t)
+	ask := func(b *browser, email string) {
+		t.Helper()
+		b.open(p.url + "/signin")
+		b.press("Create your account")
+		b.see("Create your account")
+		b.fill("Email address", email)
+		b.fill("Your name", "Somebody")
+		b.press("Email me a link and code")
+		b.see("Check your email")
+		b.open(p.wait(regexp.MustCompile(`(?m)^Mail for ` + regexp.QuoteMeta(email) + `: .*\n  (http\S+/signin/link/\S+)$`)))
+	}
+	ana.open(p.url + "/signup")
+	ana.see("Create your account")
+	ana.accessible("sign up")
+	ana.fill("Email address", "ana@")
+	ana.press("Email me a link and code")
+	ana.sees("That does not look like an email address.")
+	ana.accessible("sign up, a malformed address")
+	ask(ana, "ana@else.example")
+	ana.see("Your account waits for approval")
+	ana.accessible("waiting")
+	ask(eve, "eve@else.example")
+	eve.see("Your account waits for approval")
+
+	sam.open(p.url + "/admin/people")
+	sam.sees("They wait for your word")
+	sam.accessible("people, of whom two wait")
+	sam.run(chromedp.Click(`//li[contains(., "ana@else.example")]//button[starts-with(normalize-space(), "Let in")]`, chromedp.BySearch))
+	sam.sees("They are let in, and get a mail.")
+	sam.run(chromedp.Click(`//li[contains(., "eve@else.example")]//button[starts-with(normalize-space(), "Refuse")]`, chromedp.BySearch))
+	sam.sees("They are refused.")
+
+	if got := p.command("user", "waiting"); got != "Nobody waits." {
+		t.Errorf("user waiting says %q", got)
+	}
+	ana.open(p.command("user", "link", "ana@else.example"))
+	ana.press("Yes, sign in here")
+	ana.see("Your account")
+}
+
+// Signing up needs no script.
+func TestSigningUpWithoutScript(t *testing.T) {
+	t.Parallel()
+	p := start(t, "[signup]\nmode = \"open\"\n")
+	p.admin()
+	b := person(t)
+	b.run(emulation.SetScriptExecutionDisabled(true))
+	b.open(p.url + "/signin")
+	b.press("Create your account")
+	b.fill("Email address", "mara@home.example")
+	b.fill("Your name", "Mara")
+	b.choose("I also want a password")
+	b.press("Email me a link and code")
+	b.see("Check your email")
+	b.open(p.wait(mailLink))
+	b.see("Set a password")
+	b.fill("New password", "crimson ladder over quiet fjord")
+	b.press("Save the password")
+	b.see("Your account")
+}

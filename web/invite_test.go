@@ -1,0 +1,443 @@
+package web_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/account"
+	"gatelodge/app/config"
+	"gatelodge/app/mail/outbox"
+	"gatelodge/app/porter"
+	"gatelodge/store"
+)
+
+// invites makes an invite and returns it and the path of its link, off the mail or
+// as it is shown.
+func (h *house) invites(i porter.Invitation) (store.Invite, string) {
+	h.t.Helper()
+	h.pass(time.Millisecond)
+	v, link, err := h.app.Porter.Invite(h.t.Context(), app.Operator(), i)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if i.Email != "" {
+		if link != "" {
+			h.t.Errorf("the link of a mailed invite is shown: %s", link)
+		}
+		link = h.letters("invite")[0].Link
+	}
+	u, err := url.Parse(link)
+	if err != nil || !strings.HasPrefix(u.Path, "/invite/") {
+		h.t.Fatalf("the link is %q, %v", link, err)
+	}
+	return v, u.Path
+}
+
+func (h *house) group(name string) {
+	h.t.Helper()
+	if _, err := h.app.Users.AddGroup(h.t.Context(), app.Operator(), name); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// person returns somebody as admins see them.
+func (h *house) person(email string) store.Person {
+	h.t.Helper()
+	u, err := h.app.Users.Find(h.t.Context(), email)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	p, _, err := h.app.Users.Person(h.t.Context(), u.ID)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return p
+}
+
+func TestAMailedInviteLetsInWhereTheDoorIsClosed(t *testing.T) {
+	h := open(t, mode("closed"))
+	h.group("media")
+	_, path := h.invites(porter.Invitation{Email: "Mara@home.example", Groups: []string{"media"}})
+	b := h.browser()
+	b.get(path).is(t, 200, "Create your account", "Mara@home.example", "Your name")
+	b.post(path, "name", "Mara", "password", "short").is(t, 422, "at least 15")
+	b.post(path, "name", "Mara").goesTo(t, "/account?welcome")
+	b.isSignedInAs("Mara@home.example")
+	p := h.person("mara@home.example")
+	if p.Name != "Mara" || strings.Join(p.Groups, " ") != "media" || p.EmailVerifiedAt.IsZero() || p.Admin || p.Password {
+		t.Errorf("got %+v", p)
+	}
+	h.browser().get(path).is(t, http.StatusGone, "This invite has been used")
+	h.browser().post(path, "name", "Eve").is(t, http.StatusGone, "This invite has been used")
+}
+
+func TestAMailedInviteTakesAPassword(t *testing.T) {
+	h := open(t, mode("invite"))
+	_, path := h.invites(porter.Invitation{Email: "mara@home.example"})
+	b := h.browser()
+	b.post(path, "name", "Mara", "password", "mara@home.example").is(t, 422, "little more than your name")
+	b.post(path, "name", "Mara", "password", goodPassword).goesTo(t, "/account?welcome")
+	h.browser().tryPassword("mara@home.example", goodPassword).goesTo(t, "/account")
+}
+
+// Scanners open links, press buttons, and fill in nothing.
+func TestAScannerSpendsNoInvite(t *testing.T) {
+	h := open(t, mode("closed"))
+	_, mailed := h.invites(porter.Invitation{Email: "mara@home.example"})
+	_, link := h.invites(porter.Invitation{})
+	for _, path := range []string{mailed, link} {
+		for range 5 {
+			scanner := h.browser()
+			scanner.get(path).is(t, 200)
+			scanner.do(http.MethodHead, path, nil)
+			scanner.post(path).is(t, 422, "Enter your name")
+			scanner.isSignedInAs("")
+		}
+	}
+	if n, err := h.app.Users.Count(t.Context()); n != 0 || err != nil {
+		t.Errorf("there are %d users, %v", n, err)
+	}
+	h.browser().post(mailed, "name", "Mara").goesTo(t, "/account?welcome")
+}
+
+func TestALinkLetsInAsManyAsItIsForOnceTheyProveAnAddress(t *testing.T) {
+	h := open(t, mode("closed"))
+	h.group("media")
+	v, path := h.invites(porter.Invitation{Uses: 2, Groups: []string{"media"}})
+	for _, email := range []string{"a@home.example", "b@home.example"} {
+		b := h.browser()
+		b.get(path).is(t, 200, "Email address")
+		had := len(h.signInMails())
+		b.post(path, "name", "A", "email", email).goesTo(t, "/signin/code")
+		m := h.newest(had)
+		b.isSignedInAs("")
+		b.get(b.path(m)).goesTo(t, "/account?welcome")
+		b.isSignedInAs(email)
+		if got := h.person(email).Groups; strings.Join(got, " ") != "media" {
+			t.Errorf("%s is in %q", email, got)
+		}
+	}
+	h.browser().get(path).is(t, http.StatusGone, "This invite has been used")
+	if got, err := h.app.Porter.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// newest returns the sign-in mail that came after had of them.
+func (h *house) newest(had int) outbox.Message {
+	h.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		if list := h.signInMails(); len(list) > had {
+			return list[0]
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatal("no mail came")
+		}
+	}
+}
+
+// Two who began before the last use went: one comes, the other is told.
+func TestTheLastUseOfALinkGoesOnce(t *testing.T) {
+	h := open(t, mode("closed"))
+	_, path := h.invites(porter.Invitation{})
+	first, second := h.browser(), h.browser()
+	first.post(path, "name", "A", "email", "a@home.example").goesTo(t, "/signin/code")
+	a := h.newest(0)
+	h.pass(time.Millisecond)
+	second.post(path, "name", "B", "email", "b@home.example").goesTo(t, "/signin/code")
+	b := h.newest(1)
+	second.get(second.path(b)).goesTo(t, "/account?welcome")
+	first.get(first.path(a)).is(t, http.StatusGone, "This invite has been used")
+	first.isSignedInAs("")
+}
+
+// Asked for in one browser, opened in another: the invite comes along.
+func TestALinksInviteGoesAlongToAnotherBrowser(t *testing.T) {
+	h := open(t, mode("closed"))
+	h.group("media")
+	_, path := h.invites(porter.Invitation{Groups: []string{"media"}})
+	desk, phone := h.browser(), h.browser()
+	desk.post(path, "name", "Mara", "email", "mara@home.example", "choose", "1").goesTo(t, "/signin/code")
+	m := h.newest(0)
+	phone.get(phone.path(m)).is(t, 200, "mara@home.example")
+	phone.post(phone.path(m)).goesTo(t, "/account/password")
+	phone.isSignedInAs("mara@home.example")
+	if got := h.person("mara@home.example"); strings.Join(got.Groups, " ") != "media" || got.Name != "Mara" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestADeadInviteSaysWhatBecameOfIt(t *testing.T) {
+	h := open(t, mode("closed"))
+	_, old := h.invites(porter.Invitation{For: time.Hour})
+	v, revoked := h.invites(porter.Invitation{})
+	if err := h.app.Porter.Revoke(t.Context(), app.Operator(), v.ID); err != nil {
+		t.Fatal(err)
+	}
+	h.pass(time.Hour)
+	for path, words := range map[string]string{
+		old: "This invite is too old", revoked: "This invite was taken back", "/invite/" + strings.Repeat("A", 43): "This invite does not work",
+		"/invite/x": "This invite does not work",
+	} {
+		h.browser().get(path).is(t, http.StatusGone, words)
+		h.browser().post(path, "name", "A", "email", "a@home.example").is(t, http.StatusGone, words)
+	}
+}
+
+func TestAnInviteOpenedWhileSignedInAsSomebodyElse(t *testing.T) {
+	h := open(t, mode("closed"))
+	h.group("media")
+	h.user("eve@home.example")
+	b := h.browser()
+	b.signIn("eve@home.example")
+	_, path := h.invites(porter.Invitation{Email: "mara@home.example"})
+	b.get(path).is(t, 200, "You are signed in here as", "eve@home.example", "makes another account")
+	b.isSignedInAs("eve@home.example")
+	// Not hers: the button for whoever is signed in is not there, and of no use.
+	b.post(path, "as", "me").is(t, 422, "Enter your name")
+	b.isSignedInAs("eve@home.example")
+	b.post(path, "name", "Mara").goesTo(t, "/account?welcome")
+	b.isSignedInAs("mara@home.example")
+
+	// A link is for whoever has it, an account or not.
+	v, link := h.invites(porter.Invitation{Groups: []string{"media"}, Uses: 2})
+	b.get(link).is(t, 200, "Accept as mara@home.example")
+	b.post(link, "as", "me").goesTo(t, "/account")
+	b.get("/account").is(t, 200, "You accepted the invite")
+	b.post(link, "as", "me").goesTo(t, "/account")
+	if got, err := h.app.Porter.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 1 {
+		t.Errorf("accepted twice, %d uses are left, %v", got.UsesLeft, err)
+	}
+	if got := h.person("mara@home.example").Groups; strings.Join(got, " ") != "media" {
+		t.Errorf("in %q", got)
+	}
+}
+
+func TestWhoHasAnAccountSignsInToAcceptAnInvite(t *testing.T) {
+	h := open(t, mode("closed"))
+	h.group("media")
+	h.group("ops")
+	_, mailed := h.invites(porter.Invitation{Email: "mara@home.example", Groups: []string{"media"}})
+	_, link := h.invites(porter.Invitation{Groups: []string{"ops"}})
+	h.user("mara@home.example")
+	b := h.browser()
+	b.get(mailed).is(t, 200, "has an account here")
+	b.post(mailed, "name", "Eve").goesTo(t, "/signin/code") // it makes no other
+	b.get(b.path(h.newest(0))).goesTo(t, "/account")
+	b.isSignedInAs("mara@home.example")
+
+	b = h.browser()
+	b.post(link, "as", "known").goesTo(t, "/signin?other=1")
+	b.get("/signin?other=1").is(t, 200, "to accept the invite")
+	h.pass(10 * time.Minute)
+	b.comes("mara@home.example").goesTo(t, "/account")
+	if got := h.person("mara@home.example").Groups; strings.Join(got, " ") != "media ops" {
+		t.Errorf("in %q", got)
+	}
+}
+
+// work is what an answer wrote down, by kind.
+type work struct{ challenges, messages, addressed int }
+
+func (h *house) work(since time.Time) work {
+	h.t.Helper()
+	var w work
+	h.app.Audit.Flush()
+	list, err := h.app.Outbox.List(context.Background(), true)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, m := range list {
+		if !m.CreatedAt.Before(since) {
+			w.messages++
+			if m.Addressed {
+				w.addressed++
+			}
+			if m.ChallengeID != "" {
+				w.challenges++
+			}
+		}
+	}
+	return w
+}
+
+// Signing up tells nobody who has an account: the same page, the same work. The
+// mail tells whoever reads it.
+func TestSigningUpWithAKnownAddressLooksTheSame(t *testing.T) {
+	for name, change := range map[string]string{"open": "open", "approve": "approve", "domain": "domain"} {
+		t.Run(name, func(t *testing.T) {
+			domains := []string{"home.example"}
+			if change != "domain" {
+				domains = nil
+			}
+			h := open(t, mode(change, domains...))
+			h.user("mara@home.example")
+			answer := func(email string) (reply, reply, work) {
+				h.pass(time.Minute)
+				since := h.Now()
+				b := h.browser()
+				sent := b.post("/signup", "email", email, "name", "Somebody", "choose", "1")
+				waiting := b.get("/signin/code")
+				h.settle()
+				return sent, waiting, h.work(since)
+			}
+			known, knownPage, knownWork := answer("mara@home.example")
+			unknown, unknownPage, unknownWork := answer("lara@home.example")
+			known.goesTo(t, "/signin/code")
+			unknown.goesTo(t, "/signin/code")
+			same := func(body string) string {
+				body = regexp.MustCompile(`\d\d:\d\d`).ReplaceAllString(body, "00:00")
+				return strings.ReplaceAll(body, "lara@", "mara@")
+			}
+			if same(knownPage.body) != same(unknownPage.body) {
+				t.Errorf("the pages differ:\n%s\n%s", knownPage.body, unknownPage.body)
+			}
+			if known.ContentLength != unknown.ContentLength || len(known.Header) != len(unknown.Header) {
+				t.Errorf("the answers differ: %v, %v", known.Header, unknown.Header)
+			}
+			if knownWork != unknownWork {
+				t.Errorf("the work differs: %+v, %+v", knownWork, unknownWork)
+			}
+			list := h.signInMails()
+			if !strings.Contains(list[1].Text, "You have one already") || !strings.Contains(list[0].Text, "asked for an account") {
+				t.Errorf("the mails say\n%s\n%s", list[1].Text, list[0].Text)
+			}
+			// And nobody's name is changed by who only typed their address.
+			if h.person("mara@home.example").Name != "" {
+				t.Error("a stranger named somebody else's account")
+			}
+		})
+	}
+}
+
+// Where a domain's people may come, the domain alone is judged, known or not.
+func TestSigningUpFromAnotherDomainTellsNothingOfWhoIsKnown(t *testing.T) {
+	h := open(t, mode("domain", "home.example"))
+	h.user("guest@else.example")
+	var bodies []string
+	for _, email := range []string{"guest@else.example", "other@else.example", "x@sub.home.example"} {
+		a := h.browser().post("/signup", "email", email)
+		a.is(t, 422, "home.example")
+		bodies = append(bodies, strings.ReplaceAll(a.body, email, ""))
+	}
+	if bodies[0] != bodies[1] {
+		t.Error("the pages differ")
+	}
+}
+
+func TestTheSignUpPageIsThereWhereStrangersMayCome(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status int
+		words  string
+		signin string
+	}{
+		"closed":  {http.StatusForbidden, "Nobody new comes in here", "No account? Ask"},
+		"invite":  {http.StatusForbidden, "You need an invite", "for an invite"},
+		"domain":  {200, "Only people with an address at home.example", "New here?"},
+		"approve": {200, "lets you in", "New here?"},
+		"open":    {200, "With these you are in", "New here?"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := open(t, func(c *config.Config) {
+				mode(name)(c)
+				c.Contact = "Sam <sam@home.example>"
+				if name == "domain" {
+					c.Signup.Domains = []string{"home.example"}
+				}
+			})
+			h.browser().get("/signup").is(t, tt.status, tt.words)
+			h.browser().get("/signin").is(t, 200, tt.signin)
+			a := h.browser().post("/signup", "email", "mara@home.example")
+			if tt.status == 200 {
+				a.goesTo(t, "/signin/code")
+			} else {
+				a.is(t, tt.status, tt.words)
+			}
+		})
+	}
+}
+
+// Whoever types an address first must not know the password of whoever owns it.
+func TestAPasswordIsChosenAfterTheAddressIsProven(t *testing.T) {
+	h := open(t, mode("open"))
+	thief := h.browser()
+	thief.post("/signup", "email", "mara@home.example", "choose", "1", "password", goodPassword).goesTo(t, "/signin/code")
+	m := h.newest(0)
+	mara := h.browser()
+	mara.post(mara.path(m)).goesTo(t, "/account/password")
+	mara.get("/account/password").is(t, 200, "Set a password")
+	thief.tryPassword("mara@home.example", goodPassword).is(t, 422, "do not match")
+	thief.get("/account").goesTo(t, "/signin")
+}
+
+// An account that was begun and not finished is not there.
+func TestWhoOnlyTypesAnAddressTakesItFromNobody(t *testing.T) {
+	h := open(t, mode("open"))
+	h.browser().post("/signup", "email", "mara@home.example", "name", "Eve").goesTo(t, "/signin/code")
+	h.newest(0)
+	h.user("mara@home.example") // an admin is quicker
+	b := h.browser()
+	h.pass(time.Minute)
+	b.comes("mara@home.example").goesTo(t, "/account")
+	if p := h.person("mara@home.example"); p.Name != "" {
+		t.Errorf("they are called %q", p.Name)
+	}
+}
+
+// An upstream is one more way to accept, and what it says of an address changes
+// nothing about whom a mailed invite is for.
+func TestAnInviteIsAcceptedByAnUpstream(t *testing.T) {
+	h, up := withUpstream(t, trusted)
+	h.group("media")
+	_, mailed := h.invites(porter.Invitation{Email: "mara@home.example", Groups: []string{"media"}})
+	v, link := h.invites(porter.Invitation{Groups: []string{"media"}})
+	by := func(path string) reply {
+		b := h.browser()
+		b.get(path).is(t, 200, "Continue with Our school")
+		return b.get(b.visit(b.post(path, "with", "school").wayOn(t)))
+	}
+	signsIn(up, "sub", "1", "email", "mara.o@else.example", "email_verified", true, "name", "Mara")
+	by(mailed).goesTo(t, "/account")
+	if p := h.person("mara@home.example"); p.Name != "Mara" || strings.Join(p.Groups, " ") != "media" || len(p.Upstreams) != 1 {
+		t.Errorf("got %+v", p)
+	}
+	signsIn(up, "sub", "2", "email", "ana@else.example", "email_verified", true, "name", "Ana")
+	by(link).goesTo(t, "/account")
+	if p := h.person("ana@else.example"); strings.Join(p.Groups, " ") != "media" {
+		t.Errorf("got %+v", p)
+	}
+	if got, err := h.app.Porter.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	// It is used up, and the door is for the invited.
+	signsIn(up, "sub", "3", "email", "eve@else.example", "email_verified", true)
+	h.browser().with("school").is(t, http.StatusForbidden, "You need an invite")
+	if _, err := h.app.Users.Find(t.Context(), "eve@else.example"); err == nil {
+		t.Error("a stranger was kept")
+	}
+}
+
+// Who comes by an upstream waits like everybody else, and comes with it.
+func TestWhoAsksByAnUpstreamWaitsToo(t *testing.T) {
+	h, up := withUpstream(t, trusted)
+	h.app.Users.Door = account.NewDoor(account.ByApproval, nil)
+	signsIn(up, "sub", "1", "email", "mara@else.example", "email_verified", true, "name", "Mara")
+	b := h.browser()
+	b.with("school").goesTo(t, "/signup/waiting")
+	b.with("school").goesTo(t, "/signup/waiting")
+	list, err := h.app.Porter.Waiting(t.Context())
+	if err != nil || len(list) != 1 || list[0].Provider != "school" {
+		t.Fatalf("%+v wait, %v", list, err)
+	}
+	if _, err := h.app.Porter.Approve(t.Context(), app.Operator(), "mara@else.example"); err != nil {
+		t.Fatal(err)
+	}
+	b.with("school").goesTo(t, "/account")
+	b.isSignedInAs("mara@else.example")
+}

@@ -1,0 +1,103 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"gatelodge/app/account"
+	"gatelodge/app/fault"
+	"gatelodge/app/login"
+	"gatelodge/app/session"
+)
+
+// signsUp reports whether strangers may come by themselves.
+func (s *Server) signsUp() bool {
+	switch s.Users.Door.Mode {
+	case account.Open, account.ByDomain, account.ByApproval:
+		return true
+	}
+	return false
+}
+
+// getSignUp shows the page that asks for an account, where strangers may come by
+// themselves. Whoever is signed in has one.
+func (s *Server) getSignUp(w http.ResponseWriter, r *http.Request) error {
+	_, err := s.current(w, r)
+	switch {
+	case err == nil:
+		return s.redirect(w, r, "/account")
+	case !errors.Is(err, session.ErrNone):
+		return err
+	}
+	if !s.signsUp() {
+		return s.Users.Door.Refusal()
+	}
+	// What was typed on the sign-in page need not be typed again (WCAG 2.2, 3.3.7).
+	page := s.signUpPage(r)
+	if a := s.cookies.readLogin(r); strings.Contains(a.Identifier, "@") {
+		page.Email = a.Identifier
+	}
+	return s.render(w, r, http.StatusOK, "signup.html", page)
+}
+
+func (s *Server) signUpPage(r *http.Request) SignUpPage {
+	page := SignUpPage{Layout: s.layout(r), Passwords: s.Passwords, Waits: s.Users.Door.Mode == account.ByApproval, Upstreams: s.upstreamButtons("")}
+	if s.Users.Door.Mode == account.ByDomain {
+		page.Domains = strings.Join(s.Users.Door.Domains(), ", ")
+	}
+	return page
+}
+
+// postSignUp mails what makes an account. An address that has one gets the same
+// answer.
+func (s *Server) postSignUp(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	a := s.cookies.readLogin(r)
+	a.Entry, a.Joining, a.Confirms = nil, nil, ""
+	form := readSignUp(r)
+	err := s.Login.SignUp(r.Context(), s.from(r), &a.Login, form, s.printer(r).Tag())
+	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
+		s.refused(r, f)
+		setRetry(w, f)
+		page := s.signUpPage(r)
+		page.Email, page.Name, page.Password = form.Email, form.Name, form.Password
+		page.Problems = s.signUpProblems(r, f)
+		return s.render(w, r, f.Kind.Status(), "signup.html", page)
+	}
+	if err != nil {
+		return err
+	}
+	a.Notice = ""
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return err
+	}
+	return s.redirect(w, r, "/signin/code")
+}
+
+func readSignUp(r *http.Request) login.SignUp {
+	return login.SignUp{Email: r.PostForm.Get("email"), Name: r.PostForm.Get("name"), Password: r.PostForm.Get("choose") != ""}
+}
+
+// signUpProblems puts what is wrong beside the field it is about.
+func (s *Server) signUpProblems(r *http.Request, f *fault.Fault) SignUpProblems {
+	said := s.say(s.printer(r), f, "")
+	switch f.Field {
+	case "name":
+		return SignUpProblems{Name: said}
+	case "password":
+		return SignUpProblems{Password: said}
+	}
+	return SignUpProblems{Email: said}
+}
+
+// getWaiting tells somebody that they wait for an admin's word. It says the same
+// to everybody who opens it.
+func (s *Server) getWaiting(w http.ResponseWriter, r *http.Request) error {
+	p := s.printer(r)
+	return s.render(w, r, http.StatusOK, "note.html", NotePage{
+		Layout: s.layout(r), Heading: p.Say("signup.waiting.title"), Text: p.Say("signup.waiting.text"),
+	})
+}
