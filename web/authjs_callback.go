@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"gatelodge/app/account"
-	"gatelodge/app/apps"
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/challenge"
 	"gatelodge/app/fault"
@@ -101,7 +100,7 @@ func sameAddress(typed, norm string) bool {
 func (s *Server) followed(w http.ResponseWriter, r *http.Request, st site, out login.Outcome, err error, to string) error {
 	f, ok := errors.AsType[*fault.Fault](err)
 	switch {
-	case errors.Is(err, apps.ErrNotAllowed), errors.Is(err, account.ErrAccessClosed), errors.Is(err, account.ErrClosing):
+	case ok && f.Kind == fault.Denied: // the App is not for them, or they may not come at all
 		s.refused(r, f)
 		return s.tell(w, r, st, authjs.Denied, "")
 	case ok && f.Kind == fault.Gone:

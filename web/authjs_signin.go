@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"gatelodge/app/account"
-	"gatelodge/app/apps"
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
@@ -233,10 +232,10 @@ func (s *Server) entered(w http.ResponseWriter, r *http.Request, st site, a atte
 		s.refused(r, f)
 		setRetry(w, f)
 		switch {
-		case errors.Is(f, apps.ErrNotAllowed):
-			return s.tell(w, r, st, authjs.Denied, "")
 		case errors.Is(f, account.ErrAccessClosed), errors.Is(f, account.ErrClosing):
 			return s.tell(w, r, st, authjs.Closed, "account_disabled")
+		case f.Kind == fault.Denied: // the App is not for them, or they may not come at all
+			return s.tell(w, r, st, authjs.Denied, "")
 		case f.Kind == fault.Limited:
 			return s.tell(w, r, st, authjs.Limited, "rate_limited")
 		}

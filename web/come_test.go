@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatelodge/app"
+	"gatelodge/app/account"
 	"gatelodge/app/config"
 	"gatelodge/app/mail/outbox"
 )
@@ -198,5 +199,30 @@ func TestManyWhoAskAreToldOfTenTimesAnHour(t *testing.T) {
 	list, err := h.app.Porter.Waiting(t.Context())
 	if err != nil || len(list) != 13 {
 		t.Errorf("%d wait, %v", len(list), err)
+	}
+}
+
+// At the session API strangers come as at our pages, and whoever may not is told as
+// apps expect it.
+func TestAStrangerComesByTheSessionAPI(t *testing.T) {
+	for name, want := range map[string]string{
+		"open": wikiOrigin + "/page", "approve": wikiOrigin + "/api/auth/error?error=AccessDenied", "invite": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := wiki(t, "v5", "")
+			h.app.Users.Door = account.NewDoor(name, nil)
+			c := h.browser().authjs("v5")
+			c.post("/api/auth/signin/email", "email", "ana@else.example", "callbackUrl", wikiOrigin+"/page").
+				leads(t, 200, wikiOrigin+"/api/auth/verify-request?provider=email&type=email")
+			h.settle()
+			list := h.signInMails()
+			if want == "" {
+				if len(list) != 0 {
+					t.Errorf("%d mails went out", len(list))
+				}
+				return
+			}
+			c.get(relative(t, list[0].Link)).redirects(t, want)
+		})
 	}
 }

@@ -154,13 +154,14 @@ func TestPeopleTakeTheirDataAlong(t *testing.T) {
 	var data struct {
 		Email    string
 		Emails   []struct{ Email string }
+		Groups   []string
 		Sessions []struct{ Device string }
 		History  []struct{ Kind string }
 	}
 	if err := json.Unmarshal([]byte(a.body), &data); err != nil {
 		t.Fatal(err)
 	}
-	if data.Email != "mara@home.example" || len(data.Emails) != 1 || len(data.Sessions) != 1 || len(data.History) < 2 {
+	if data.Email != "mara@home.example" || len(data.Emails) != 1 || data.Groups == nil || len(data.Sessions) != 1 || len(data.History) < 2 {
 		t.Errorf("got %+v", data)
 	}
 	if strings.Contains(a.body, "argon2") || strings.Contains(a.body, b.cookie("gatelodge")) {

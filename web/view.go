@@ -240,6 +240,7 @@ type CheckEmailPage struct {
 	ResendIn  time.Duration // until the server would mail again
 	MailSlow  bool          // the server's mail is delayed, whosever it is
 	Captured  bool          // the reader may open /dev/mail
+	Sure      bool          // mail goes to whoever was named, known or not
 }
 
 // ResendSeconds returns the wait in whole seconds, rounded up.

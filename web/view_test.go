@@ -131,6 +131,7 @@ func states() map[string]state {
 		"admin-groups-problem": {"admin-groups.html", web.GroupsPage{Layout: managing, Name: "a b", Problem: "No name.", Notice: "The group is removed."}},
 
 		"check":         {"check-email.html", check},
+		"check-sure":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Sure = true })},
 		"check-wait":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.ResendIn = 42 * time.Second; p.Notice = "We sent a new link and code." })},
 		"check-problem": {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Problem = "That code did not match. 4 tries left." })},
 		"check-slow":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.MailSlow, p.Captured = true, true })},

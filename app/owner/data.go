@@ -20,6 +20,7 @@ type Data struct {
 	Image         string        `json:"image"`
 	Language      string        `json:"language"`
 	Theme         string        `json:"theme"`
+	Groups        []string      `json:"groups"`
 	Admin         bool          `json:"admin"`
 	CreatedAt     time.Time     `json:"createdAt"`
 	PasswordSetAt *time.Time    `json:"passwordSetAt"`
@@ -89,6 +90,11 @@ func (d *Desk) Data(ctx context.Context, from audit.From, userID string) (Data, 
 			return err
 		}
 		data.PasswordSetAt = moment(p.ChangedAt)
+		groups, err := tx.GroupsOf(userID)
+		if err != nil {
+			return err
+		}
+		data.Groups = append([]string{}, groups...)
 		emails, err := tx.EmailsOf(userID)
 		if err != nil {
 			return err
