@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gatelodge/app/apps/authjs"
 	"gatelodge/app/audit"
 	"gatelodge/app/config"
 	"gatelodge/app/mail/mailtest"
@@ -115,6 +116,31 @@ func load(b *testing.B, address, request string) {
 // alone, and whole servers under 32 connections.
 func BenchmarkSessionCheck(b *testing.B) {
 	h, request, answer := signedInRequest(b, 10_000)
+	compareWithBare(b, h, request, answer)
+}
+
+// BenchmarkSessionCheckAtAnApp is the same at an App, by each cookie that it may
+// have.
+func BenchmarkSessionCheckAtAnApp(b *testing.B) {
+	for _, tt := range []struct{ name, version, more string }{
+		{"opaque", "v5", ""}, {"encrypted-v4", "v4", "secret = \"" + appSecret + "\"\n"}, {"encrypted-v5", "v5", "secret = \"" + appSecret + "\"\n"},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			h := wiki(b, tt.version, tt.more)
+			c := h.browser().authjs(tt.version)
+			cookie := c.signInByMail("mara@home.example").cookie(authjs.ByVersion(tt.version).Names(false).Session)
+			answer := c.get("/api/auth/session")
+			compareWithBare(b, h, "GET /api/auth/session HTTP/1.1\r\nHost: "+c.host+"\r\nCookie: "+cookie.Name+"="+cookie.Value+"\r\n\r\n", answer)
+		})
+	}
+}
+
+// compareWithBare answers a request by the house and by a bare handler.
+func compareWithBare(b *testing.B, h *house, request string, answer reply) {
+	b.Helper()
+	if !strings.Contains(answer.body, "mara@home.example") {
+		b.Fatal(answer.body)
+	}
 	bare := bareHandler(answer)
 	for _, tt := range []struct {
 		name    string

@@ -12,7 +12,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
+	"sync"
 	"time"
 
 	"gatelodge/app/secret"
@@ -75,12 +77,34 @@ type Sealer struct {
 	keys []key
 }
 
-// key is a secret made ready for one encryption.
+// key is a secret made ready for one encryption: what can be computed before there
+// is a token is, since every check of a session opens one.
 type key struct {
 	enc    Encryption
 	id     string // its thumbprint; "" where tokens name none
-	raw    []byte
 	header string // encoded
+	block  cipher.Block
+	aead   cipher.AEAD // of GCM
+	macs   *sync.Pool  // of CBC: hash.Hash
+}
+
+func newKey(enc Encryption, id string, raw []byte, header string) (key, error) {
+	k := key{enc: enc, id: id}
+	if header != "" {
+		k.header = encode([]byte(header))
+	}
+	var err error
+	if enc == CBC {
+		mac := raw[:32]
+		k.macs = &sync.Pool{New: func() any { return hmac.New(sha512.New, mac) }}
+		k.block, err = aes.NewCipher(raw[32:])
+		return k, err
+	}
+	if k.block, err = aes.NewCipher(raw); err != nil {
+		return k, err
+	}
+	k.aead, err = cipher.NewGCM(k.block)
+	return k, err
 }
 
 // NewSealer returns the Sealer of a cookie name. There must be a secret.
@@ -103,7 +127,11 @@ func NewSealer(enc Encryption, cookie string, secrets []string) (*Sealer, error)
 func keysOf(enc Encryption, cookie, text string) ([]key, error) {
 	if enc == GCM {
 		raw, err := hkdf.Key(sha256.New, []byte(text), nil, "NextAuth.js Generated Encryption Key", 32)
-		return []key{{enc: GCM, raw: raw, header: encode([]byte(`{"alg":"dir","enc":"A256GCM"}`))}}, err
+		if err != nil {
+			return nil, err
+		}
+		k, err := newKey(GCM, "", raw, `{"alg":"dir","enc":"A256GCM"}`)
+		return []key{k}, err
 	}
 	info := "Auth.js Generated Encryption Key (" + cookie + ")"
 	long, err := hkdf.Key(sha256.New, []byte(text), []byte(cookie), info, 64)
@@ -114,10 +142,12 @@ func keysOf(enc Encryption, cookie, text string) ([]key, error) {
 	short := long[:32]
 	wide, narrow := sha512.Sum512(thumbprint(long)), sha256.Sum256(thumbprint(short))
 	id := encode(wide[:])
-	return []key{
-		{enc: CBC, id: id, raw: long, header: encode(fmt.Appendf(nil, `{"alg":"dir","enc":"A256CBC-HS512","kid":%q}`, id))},
-		{enc: GCM, id: encode(narrow[:]), raw: short},
-	}, nil
+	cbc, err := newKey(CBC, id, long, fmt.Sprintf(`{"alg":"dir","enc":"A256CBC-HS512","kid":%q}`, id))
+	if err != nil {
+		return nil, err
+	}
+	gcm, err := newKey(GCM, encode(narrow[:]), short, "")
+	return []key{cbc, gcm}, err
 }
 
 // thumbprint returns what is hashed to name a key (RFC 7638, 3.2).
@@ -127,8 +157,10 @@ func thumbprint(raw []byte) []byte {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// decode is strict: two texts must not be one token.
-func decode(s string) ([]byte, error) { return base64.RawURLEncoding.Strict().DecodeString(s) }
+// strict encoding: two texts must not be one token.
+var strict = base64.RawURLEncoding.Strict()
+
+func decode(s string) ([]byte, error) { return strict.DecodeString(s) }
 
 // Seal returns the cookie's value, of at most MaxToken bytes: what a reader can
 // most easily do without is left out until it fits.
@@ -145,9 +177,8 @@ func (s *Sealer) Seal(c Claims) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("encoding a session: %w", err)
 		}
-		token, err := s.keys[0].seal(plain)
-		if err != nil || len(token) <= MaxToken {
-			return token, err
+		if token := s.keys[0].seal(plain); len(token) <= MaxToken {
+			return token, nil
 		}
 	}
 	return "", fmt.Errorf("the id of a user is too long for a cookie: %d bytes", len(c.Subject))
@@ -193,15 +224,8 @@ func (s *Sealer) open(token string) (plain []byte, used int, err error) {
 	if len(parts) != 5 || parts[1] != "" { // dir: the key is not in the token
 		return nil, 0, errToken
 	}
-	var h struct {
-		Alg  string   `json:"alg"`
-		Enc  string   `json:"enc"`
-		Kid  string   `json:"kid"`
-		Zip  string   `json:"zip"`
-		Crit []string `json:"crit"`
-	}
-	header, err := decode(parts[0])
-	if err != nil || json.Unmarshal(header, &h) != nil || h.Alg != "dir" || h.Zip != "" || h.Crit != nil {
+	enc, id, ok := s.header(parts[0])
+	if !ok {
 		return nil, 0, errToken
 	}
 	var raw [3][]byte
@@ -211,7 +235,7 @@ func (s *Sealer) open(token string) (plain []byte, used int, err error) {
 		}
 	}
 	for i, k := range s.keys {
-		if string(k.enc) != h.Enc || h.Kid != "" && k.id != "" && h.Kid != k.id {
+		if k.enc != enc || id != "" && k.id != "" && id != k.id {
 			continue
 		}
 		if plain, ok := k.open(parts[0], raw[0], raw[1], raw[2]); ok {
@@ -221,42 +245,54 @@ func (s *Sealer) open(token string) (plain []byte, used int, err error) {
 	return nil, 0, errToken
 }
 
-func (k key) seal(plain []byte) (string, error) {
+// header reads the header of a token: its encryption and the key it names, or "".
+// Those we write ourselves are known by sight.
+func (s *Sealer) header(encoded string) (enc Encryption, id string, ok bool) {
+	for _, k := range s.keys {
+		if encoded == k.header {
+			return k.enc, k.id, true
+		}
+	}
+	var h struct {
+		Alg  string   `json:"alg"`
+		Enc  string   `json:"enc"`
+		Kid  string   `json:"kid"`
+		Zip  string   `json:"zip"`
+		Crit []string `json:"crit"`
+	}
+	text, err := decode(encoded)
+	if err != nil || json.Unmarshal(text, &h) != nil || h.Alg != "dir" || h.Zip != "" || h.Crit != nil {
+		return "", "", false
+	}
+	return Encryption(h.Enc), h.Kid, true
+}
+
+func (k key) seal(plain []byte) string {
 	var iv, body, tag []byte
 	if k.enc == CBC {
-		block, err := aes.NewCipher(k.raw[32:])
-		if err != nil {
-			return "", err
-		}
 		iv = secret.Random(aes.BlockSize)
 		pad := aes.BlockSize - len(plain)%aes.BlockSize
 		body = append(plain, strings.Repeat(string(rune(pad)), pad)...)
-		cipher.NewCBCEncrypter(block, iv).CryptBlocks(body, body)
+		cipher.NewCBCEncrypter(k.block, iv).CryptBlocks(body, body)
 		tag = k.tag(k.header, iv, body)
 	} else {
-		aead, err := k.aead()
-		if err != nil {
-			return "", err
-		}
-		iv = secret.Random(aead.NonceSize())
-		sealed := aead.Seal(nil, iv, plain, []byte(k.header))
+		iv = secret.Random(k.aead.NonceSize())
+		sealed := k.aead.Seal(nil, iv, plain, []byte(k.header))
 		body, tag = sealed[:len(plain)], sealed[len(plain):]
 	}
-	return k.header + ".." + encode(iv) + "." + encode(body) + "." + encode(tag), nil
+	return k.header + ".." + encode(iv) + "." + encode(body) + "." + encode(tag)
 }
 
 // open decrypts; ok is false for whatever this key did not make.
 func (k key) open(header string, iv, body, tag []byte) (plain []byte, ok bool) {
 	if k.enc == GCM {
-		aead, err := k.aead()
-		if err != nil || len(iv) != aead.NonceSize() || len(tag) != aead.Overhead() {
+		if len(iv) != k.aead.NonceSize() || len(tag) != k.aead.Overhead() {
 			return nil, false
 		}
-		plain, err = aead.Open(nil, iv, append(body[:len(body):len(body)], tag...), []byte(header))
+		plain, err := k.aead.Open(nil, iv, append(body[:len(body):len(body)], tag...), []byte(header))
 		return plain, err == nil
 	}
-	block, err := aes.NewCipher(k.raw[32:])
-	if err != nil || len(iv) != aes.BlockSize || len(body) == 0 || len(body)%aes.BlockSize != 0 {
+	if len(iv) != aes.BlockSize || len(body) == 0 || len(body)%aes.BlockSize != 0 {
 		return nil, false
 	}
 	// First the tag: what is not ours is not decrypted, so that its padding tells
@@ -265,7 +301,7 @@ func (k key) open(header string, iv, body, tag []byte) (plain []byte, ok bool) {
 		return nil, false
 	}
 	plain = make([]byte, len(body))
-	cipher.NewCBCDecrypter(block, iv).CryptBlocks(plain, body)
+	cipher.NewCBCDecrypter(k.block, iv).CryptBlocks(plain, body)
 	pad := int(plain[len(plain)-1])
 	if pad == 0 || pad > aes.BlockSize {
 		return nil, false
@@ -273,17 +309,11 @@ func (k key) open(header string, iv, body, tag []byte) (plain []byte, ok bool) {
 	return plain[:len(plain)-pad], true
 }
 
-func (k key) aead() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(k.raw)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
-}
-
 // tag is the authentication tag of A256CBC-HS512 (RFC 7518, 5.2.5).
 func (k key) tag(header string, iv, body []byte) []byte {
-	h := hmac.New(sha512.New, k.raw[:32])
+	h := k.macs.Get().(hash.Hash)
+	defer k.macs.Put(h)
+	h.Reset()
 	h.Write([]byte(header))
 	h.Write(iv)
 	h.Write(body)
