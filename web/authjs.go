@@ -144,7 +144,7 @@ const dialectCookie = "gatelodge-client"
 
 // learned is the site in the dialect that its client was heard to speak.
 func (st site) learned(r *http.Request) site {
-	if !st.dialect.Learns {
+	if !st.dialect.Learns || !shows(r, dialectCookie) {
 		return st
 	}
 	if c, err := r.Cookie(st.private(dialectCookie)); err == nil {
@@ -153,6 +153,17 @@ func (st site) learned(r *http.Request) site {
 		}
 	}
 	return st
+}
+
+// shows reports whether a request may have a cookie of that name: a look that costs
+// less than reading them.
+func shows(r *http.Request, name string) bool {
+	for _, line := range r.Header["Cookie"] {
+		if strings.Contains(line, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // learn tells the dialect of a client by how it posts, and remembers it.

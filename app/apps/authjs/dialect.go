@@ -73,10 +73,21 @@ type Dialect struct {
 	// Errors says what the error page does with an error: its status, or 302 for
 	// those that belong to the sign-in page.
 	Errors map[string]int
+
+	all           []*Dialect
+	plain, secure Names
+}
+
+// ready computes what every request asks of a dialect.
+func ready(d Dialect) *Dialect {
+	d.plain, d.secure = namesOf(d.Prefix, "", ""), namesOf(d.Prefix, "__Secure-", "__Host-")
+	made := &d
+	made.all = append([]*Dialect{made}, d.Also...)
+	return made
 }
 
 // V4 is next-auth 4.
-var V4 = &Dialect{
+var V4 = ready(Dialect{
 	Version: "v4", Prefix: "next-auth", Encryption: GCM, SignedOut: "{}", Unchanged: "{}",
 	JSON: "application/json; charset=utf-8", Emails: []string{"email"}, Logs: true, ProviderPage: true,
 	BadRequest: "Bad request.", BadRequestType: "text/plain; charset=utf-8",
@@ -103,10 +114,10 @@ var V4 = &Dialect{
 		"Signin": 302, "OAuthSignin": 302, "OAuthCallback": 302, "OAuthCreateAccount": 302, "EmailCreateAccount": 302,
 		"Callback": 302, "OAuthAccountNotLinked": 302, "EmailSignin": 302, "CredentialsSignin": 302, "SessionRequired": 302,
 	},
-}
+})
 
 // V5 is next-auth 5 and @auth/core.
-var V5 = &Dialect{
+var V5 = ready(Dialect{
 	Version: "v5", Prefix: "authjs", Encryption: CBC, SignedOut: "null", Unchanged: "null",
 	JSON: "application/json", OIDC: true, Emails: Emails, Passkeys: true, Located: true,
 	BadRequest: `"Bad request."`, BadRequestType: "application/json", Direct: true, AllSecrets: true,
@@ -129,14 +140,14 @@ var V5 = &Dialect{
 		Broken:          {Status: 500, Page: "error", Error: "Configuration"},
 	},
 	Errors: map[string]int{"Configuration": 500, "AccessDenied": 403, "Verification": 403},
-}
+})
 
 // Auto serves clients of which it is not known yet what they are. Its session
 // of nobody is one that both read rightly.
 var Auto = func() *Dialect {
 	d := *V5
 	d.Version, d.SignedOut, d.Logs, d.ProviderPage, d.Learns, d.Also = "auto", "false", true, true, true, []*Dialect{V4}
-	return &d
+	return ready(d)
 }()
 
 // Own is spoken at our own address: to clients of which it is not known yet what
@@ -144,11 +155,11 @@ var Auto = func() *Dialect {
 var Own = func() *Dialect {
 	d := *Auto
 	d.Version, d.SignedOut = "own", V5.SignedOut
-	return &d
+	return ready(d)
 }()
 
 // All returns the dialect and those whose cookies count beside it.
-func (d *Dialect) All() []*Dialect { return append([]*Dialect{d}, d.Also...) }
+func (d *Dialect) All() []*Dialect { return d.all }
 
 // ByVersion returns the dialect a configuration names, or nil.
 func ByVersion(version string) *Dialect {
@@ -209,12 +220,15 @@ type Names struct {
 // prefixes that browsers hold to their word. The state, which no client looks at,
 // has the stricter one: a sibling's page must not plant an attempt of its own.
 func (d *Dialect) Names(secure bool) Names {
-	any, host := "", ""
 	if secure {
-		any, host = "__Secure-", "__Host-"
+		return d.secure
 	}
+	return d.plain
+}
+
+func namesOf(prefix, any, host string) Names {
 	return Names{
-		Session: any + d.Prefix + ".session-token", CSRF: host + d.Prefix + ".csrf-token",
-		CallbackURL: any + d.Prefix + ".callback-url", State: host + d.Prefix + ".state",
+		Session: any + prefix + ".session-token", CSRF: host + prefix + ".csrf-token",
+		CallbackURL: any + prefix + ".callback-url", State: host + prefix + ".state",
 	}
 }
