@@ -25,6 +25,9 @@ var people = map[string]func(*testing.T, *store.DB){
 	"of twenty admins one approves":                                approveOnce,
 	"removing a user removes their accounts and memberships":       removePerson,
 	"who may manage the server is in the group of admins":          adminsGroup,
+	"people are found by name, address, group and status":          findPeople,
+	"who asked since a moment is counted":                          applicantsSince,
+	"the newest invite of an address is found":                     inviteOfAddress,
 }
 
 func account(u store.User, subject string) store.Account {
@@ -326,4 +329,104 @@ func adminsGroup(t *testing.T, db *store.DB) {
 			return errors.Join(err, err2, err3)
 		})
 	}
+}
+
+func findPeople(t *testing.T, db *store.DB) {
+	mara, eve, ana := User(t, db, "mara@home.example"), User(t, db, "eve_x@home.example"), User(t, db, "ana@else.example")
+	group(t, db, "media", mara, ana)
+	add(t, db, account(eve, "1"))
+	Session(t, db, mara, "a")
+	Update(t, db, func(tx *store.Tx) error {
+		return errors.Join(
+			tx.SetName(mara.ID, "Mara Okafor", Now), tx.SetUsername(eve.ID, "Evie", "evie", Now), tx.SetDisabled(ana.ID, Now, Now),
+			tx.VerifyEmail(mara.ID, mara.EmailNorm, Now), tx.SetRemoval(eve.ID, Now.Add(time.Hour), Now),
+			tx.AddEmail(store.Email{Norm: "mara@work.example", Email: "mara@work.example", UserID: mara.ID, CreatedAt: Now}),
+			tx.SetPassword(store.Password{UserID: mara.ID, Hash: "x", ChangedAt: Now}), tx.SetAdmin(mara.ID, true, Now),
+			tx.RememberBrowser(eve.ID, Hash("b"), Now.Add(time.Minute)),
+		)
+	})
+	for name, tt := range map[string]struct {
+		filter store.PeopleFilter
+		want   []string
+	}{
+		"everybody":               {store.PeopleFilter{}, []string{"ana@else.example", "eve_x@home.example", "mara@home.example"}},
+		"after one":               {store.PeopleFilter{After: "ana@else.example"}, []string{"eve_x@home.example", "mara@home.example"}},
+		"a part of a name":        {store.PeopleFilter{Search: "OKAF"}, []string{"mara@home.example"}},
+		"a username":              {store.PeopleFilter{Search: "evie"}, []string{"eve_x@home.example"}},
+		"another address":         {store.PeopleFilter{Search: "work.example"}, []string{"mara@home.example"}},
+		"a group":                 {store.PeopleFilter{Search: "media"}, []string{"ana@else.example", "mara@home.example"}},
+		"a sign that means more":  {store.PeopleFilter{Search: "_x@"}, []string{"eve_x@home.example"}},
+		"a sign that means all":   {store.PeopleFilter{Search: "%"}, nil},
+		"a backslash":             {store.PeopleFilter{Search: `\`}, nil},
+		"a quote":                 {store.PeopleFilter{Search: "' OR 1=1 --"}, nil},
+		"the active":              {store.PeopleFilter{Status: "active"}, []string{"mara@home.example"}},
+		"the disabled":            {store.PeopleFilter{Status: "disabled"}, []string{"ana@else.example"}},
+		"the closing":             {store.PeopleFilter{Status: "closing"}, []string{"eve_x@home.example"}},
+		"the new":                 {store.PeopleFilter{Status: "new"}, nil},
+		"a status there is none":  {store.PeopleFilter{Status: "x"}, nil},
+		"a group and its status ": {store.PeopleFilter{Search: "media", Status: "disabled"}, []string{"ana@else.example"}},
+	} {
+		var got []string
+		Update(t, db, func(tx *store.Tx) error {
+			list, err := tx.People(tt.filter, 10)
+			got = nil
+			for _, p := range list {
+				got = append(got, p.Email)
+			}
+			return err
+		})
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
+		}
+	}
+	Update(t, db, func(tx *store.Tx) error {
+		p, err := tx.PersonByID(mara.ID)
+		if !p.Password || !p.SeenAt.Equal(Now) || !slices.Equal(p.Groups, []string{store.Admins, "media"}) || p.Upstreams != nil {
+			t.Errorf("got %+v", p)
+		}
+		q, err2 := tx.PersonByID(eve.ID)
+		if q.Password || !q.SeenAt.Equal(Now.Add(time.Minute)) || !slices.Equal(q.Upstreams, []string{"github"}) || q.Status() != "closing" {
+			t.Errorf("got %+v", q)
+		}
+		n, err3 := tx.CountPeople()
+		if n != 3 {
+			t.Errorf("%d people", n)
+		}
+		return errors.Join(err, err2, err3)
+	})
+	want(t, db.View(t.Context(), func(tx *store.Tx) error { _, err := tx.PersonByID("nobody"); return err }), store.ErrNotFound)
+}
+
+func applicantsSince(t *testing.T, db *store.DB) {
+	for i := range 3 {
+		at := Now.Add(time.Duration(i) * time.Hour)
+		email := string(rune('a'+i)) + "@home.example"
+		Update(t, db, func(tx *store.Tx) error {
+			_, err := tx.AddApplicant(store.Applicant{ID: email, Email: email, EmailNorm: email, CreatedAt: at})
+			return err
+		})
+	}
+	Update(t, db, func(tx *store.Tx) error {
+		n, err := tx.ApplicantsSince(Now)
+		if n != 2 {
+			t.Errorf("%d asked", n)
+		}
+		return err
+	})
+}
+
+func inviteOfAddress(t *testing.T, db *store.DB) {
+	for _, id := range []string{"1", "2"} {
+		Update(t, db, func(tx *store.Tx) error {
+			return tx.AddInvite(store.Invite{ID: id, TokenHash: Hash(id), Email: "a@b.example", EmailNorm: "a@b.example", UsesLeft: 1, CreatedAt: Now, ExpiresAt: Now.Add(time.Hour)})
+		})
+	}
+	Update(t, db, func(tx *store.Tx) error {
+		v, err := tx.InviteByEmail("a@b.example")
+		if v.ID != "2" {
+			t.Errorf("got %+v", v)
+		}
+		return err
+	})
+	want(t, db.View(t.Context(), func(tx *store.Tx) error { _, err := tx.InviteByEmail("x@b.example"); return err }), store.ErrNotFound)
 }
