@@ -226,3 +226,31 @@ func TestAStrangerComesByTheSessionAPI(t *testing.T) {
 		})
 	}
 }
+
+// What is proven is the address that the mail went to, whatever was typed since.
+func TestAnAddressThatWasOnlyTypedIsNotProven(t *testing.T) {
+	h := open(t, mode("open"))
+	thief := h.browser()
+	thief.ask("thief@evil.example")
+	h.pass(2 * time.Minute)
+	thief.post("/signin", "identifier", "mara@home.example", "method", "password").goesTo(t, "/signin/password")
+	had := len(h.signInMails())
+	thief.post("/signin/resend").goesTo(t, "/signin/code")
+	m := h.newest(had)
+	if m.Rcpt != "thief@evil.example" {
+		t.Fatalf("the mail went to %s", m.Rcpt)
+	}
+	thief.post("/signin/code", "code", codeIn(t, m)).goesTo(t, "/account?welcome")
+	thief.isSignedInAs("thief@evil.example")
+	if _, err := h.app.Users.Find(t.Context(), "mara@home.example"); err == nil {
+		t.Error("an address that nobody proved has an account")
+	}
+}
+
+// Some servers mind the case of what stands before the @.
+func TestAStrangersMailGoesWhereTheyTyped(t *testing.T) {
+	h := open(t, mode("open"))
+	if m := h.browser().ask("Mara.O@HOME.example"); m.Rcpt != "Mara.O@home.example" {
+		t.Errorf("the mail went to %s", m.Rcpt)
+	}
+}

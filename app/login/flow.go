@@ -181,6 +181,7 @@ type recipient struct {
 	user     store.User // zero when nobody has the address
 	comes    bool       // nobody has it, and whoever proves it may come
 	mail     string     // as its owner gave it, never as a visitor typed it
+	typed    string     // as who comes typed it
 	language string
 }
 
@@ -221,6 +222,11 @@ func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, address
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return recipient{}, err
+	}
+	if to.comes {
+		// Some servers mind the case of what stands before the @.
+		to.typed = l.typed(address)
+		to.mail = account.MailAddressOf(store.Email{Email: to.typed, Norm: address})
 	}
 	if to.user.Language != "" {
 		to.language = to.user.Language

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/factor/password"
@@ -34,6 +36,16 @@ const (
 	passwordPath = "/account/password"
 	welcomePath  = "/account?welcome"
 )
+
+// typed returns the address as it was typed. What was typed last may be another
+// account's name.
+func (l *Login) typed(address string) string {
+	typed := strings.TrimSpace(norm.NFC.String(l.Identifier))
+	if proven, err := account.NormalEmail(typed); err != nil || proven != address {
+		return address
+	}
+	return typed
+}
 
 // SignsIn says that the attempt is to sign in now, whatever it was before. An
 // invite that was shown stays.
@@ -66,7 +78,7 @@ func (l *Login) told(to recipient) (string, error) {
 	var d detail
 	switch {
 	case to.comes:
-		d.Email, d.Language = l.Identifier, to.language
+		d.Email, d.Language = to.typed, to.language
 	case to.user.ID == "" || l.invite() == "":
 		return "", nil
 	}
@@ -104,6 +116,9 @@ func (f *Flow) whose(tx *store.Tx, from audit.From, l *Login, c store.Challenge)
 	u, err := tx.UserByEmail(c.EmailNorm)
 	if !errors.Is(err, store.ErrNotFound) {
 		return u, err
+	}
+	if proven, err := account.NormalEmail(d.Email); err != nil || proven != c.EmailNorm {
+		d.Email = c.EmailNorm // nothing but the address that the mail went to was proven
 	}
 	switch {
 	case d.Password && f.Passwords != nil:
