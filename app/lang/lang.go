@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
-	"golang.org/x/text/language"
 )
 
 //go:embed *.toml
@@ -25,13 +24,12 @@ const base = "en"
 
 // Catalog is every language, ready to speak.
 type Catalog struct {
-	tables  []table // the base first
-	matcher language.Matcher
+	tables []table // the base first
 }
 
 // table is one language. In plural sentences the number is named n.
 type table struct {
-	tag       language.Tag
+	tag       string // BCP 47
 	sentences map[string]sentence
 }
 
@@ -89,22 +87,13 @@ func Read(files fs.FS) (*Catalog, error) {
 			return nil, fmt.Errorf("%s.toml: %w", t.tag, err)
 		}
 	}
-	return catalogOf(tables), nil
-}
-
-func catalogOf(tables []table) *Catalog {
-	tags := make([]language.Tag, len(tables))
-	for i, t := range tables {
-		tags[i] = t.tag
-	}
-	return &Catalog{tables: tables, matcher: language.NewMatcher(tags)}
+	return &Catalog{tables: tables}, nil
 }
 
 func parse(tag, text string) (table, error) {
-	t := table{sentences: make(map[string]sentence)}
-	var err error
-	if t.tag, err = language.Parse(tag); err != nil {
-		return t, err
+	t := table{tag: tag, sentences: make(map[string]sentence)}
+	if !isTag(tag) {
+		return t, fmt.Errorf("%q is not the tag of a language", tag)
 	}
 	var tree map[string]any
 	if _, err := toml.Decode(text, &tree); err != nil {
@@ -249,28 +238,15 @@ func (c *Catalog) Languages() []Language {
 	return list
 }
 
-// maxAccept is the most of an Accept-Language header that is read. Browsers send
-// some dozens of bytes; matching a long list costs more than the page.
-const maxAccept = 200
-
 // For returns a printer for the first of the wishes that can be met. A wish is
 // a BCP 47 tag, a whole Accept-Language header (RFC 9110, 12.5.4), or "". When
 // none can be met it is English.
-func (c *Catalog) For(wishes ...string) Printer {
-	for _, wish := range wishes {
-		if len(wish) > maxAccept {
-			// What stands before the last comma is whole.
-			wish = wish[:max(0, strings.LastIndexByte(wish[:maxAccept], ','))]
-		}
-		if wish == "" {
-			continue
-		}
-		tags, _, err := language.ParseAcceptLanguage(wish)
-		if err != nil {
-			continue
-		}
-		if _, i, confidence := c.matcher.Match(tags...); confidence != language.No {
-			return Printer{table: &c.tables[i]}
+func (c *Catalog) For(preferred ...string) Printer {
+	for _, header := range preferred {
+		for _, w := range wishes(header) {
+			if t, ok := c.lookUp(w.tag); ok {
+				return Printer{table: t}
+			}
 		}
 	}
 	return Printer{table: &c.tables[0]}

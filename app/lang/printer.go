@@ -11,7 +11,7 @@ import (
 type Printer struct{ table *table }
 
 // Tag returns the BCP 47 tag of the language.
-func (p Printer) Tag() string { return p.table.tag.String() }
+func (p Printer) Tag() string { return p.table.tag }
 
 // Dir returns the direction of its writing. So far all run left to right.
 func (p Printer) Dir() string { return "ltr" }

@@ -1,10 +1,6 @@
 package lang
 
-import (
-	"strings"
-
-	"golang.org/x/text/language"
-)
+import "strings"
 
 // Pseudo is the tag of the language that Pseudo adds.
 const Pseudo = "en-XA"
@@ -13,11 +9,11 @@ const Pseudo = "en-XA"
 // and two fifths longer. It is for tests: a sentence on a page that is not
 // written so does not come from here, and a page that holds it holds any.
 func (c *Catalog) WithPseudo() *Catalog {
-	t := table{tag: language.MustParse(Pseudo), sentences: make(map[string]sentence)}
+	t := table{tag: Pseudo, sentences: make(map[string]sentence)}
 	for key, s := range c.tables[0].sentences {
 		t.sentences[key] = sentence{one: stretch(s.one), other: stretch(s.other)}
 	}
-	return catalogOf(append(c.tables[:len(c.tables):len(c.tables)], t))
+	return &Catalog{tables: append(c.tables[:len(c.tables):len(c.tables)], t)}
 }
 
 var accents = strings.NewReplacer("a", "á", "e", "é", "i", "ï", "o", "ô", "u", "ü", "n", "ñ", "c", "ç", "A", "Á", "E", "É", "O", "Ö", "S", "Š")
