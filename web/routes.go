@@ -6,7 +6,16 @@ import "net/http"
 type route struct {
 	method  string
 	path    string
-	handler http.Handler
+	page    handlerFunc  // answers with pages, or nil
+	handler http.Handler // else
+}
+
+// serve returns what answers at the route.
+func (r route) serve(s *Server) http.Handler {
+	if r.page != nil {
+		return s.page(r.path, r.page)
+	}
+	return r.handler
 }
 
 func (r route) methods() []string {
@@ -19,7 +28,7 @@ func (r route) methods() []string {
 // routes lists every path of ours.
 func (s *Server) routes() []route {
 	page := func(method, path string, h handlerFunc) route {
-		return route{method, path, s.page(path, h)}
+		return route{method: method, path: path, page: h}
 	}
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
@@ -100,13 +109,13 @@ func (s *Server) routes() []route {
 		page(get, "/dev/mail/:id", s.getDevMessage),
 		page(get, "/dev/mail/:id/html", s.getDevHTML),
 
-		{post, sendPath, s.handle(sendPath, false, s.postMail, s.failAPI)},
+		{post, sendPath, nil, s.handle(sendPath, false, s.postMail, s.failAPI)},
 
-		{get, "/healthz", http.HandlerFunc(s.getHealth)},
-		{get, "/readyz", http.HandlerFunc(s.getReady)},
-		{get, "/static/*name", s.assets},
-		{get, "/favicon.ico", http.HandlerFunc(s.getFavicon)},
-		{get, "/robots.txt", http.HandlerFunc(s.getRobots)},
+		{get, "/healthz", nil, http.HandlerFunc(s.getHealth)},
+		{get, "/readyz", nil, http.HandlerFunc(s.getReady)},
+		{get, "/static/*name", nil, s.assets},
+		{get, "/favicon.ico", nil, http.HandlerFunc(s.getFavicon)},
+		{get, "/robots.txt", nil, http.HandlerFunc(s.getRobots)},
 	}
 }
 

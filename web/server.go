@@ -182,7 +182,7 @@ func (s *Server) router() http.Handler {
 	router.MethodNotAllowed = s.page("", func(http.ResponseWriter, *http.Request) error { return errMethod })
 	for _, route := range s.routes() {
 		for _, method := range route.methods() {
-			router.Handler(method, route.path, route.handler)
+			router.Handler(method, route.path, route.serve(s))
 		}
 	}
 	return router
