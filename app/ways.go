@@ -72,9 +72,13 @@ func (a *App) transport() queue.Transport {
 			return deliver.Result{Class: deliver.Sent}
 		}}
 	}
-	return queue.Transport{Name: a.Config.Mail.Mode, ByDomain: a.Direct != nil, Deliver: func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result {
+	t := queue.Transport{Name: a.Config.Mail.Mode, ByDomain: a.Direct != nil, Deliver: func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result {
 		return a.Send(ctx, e, beforeDot, nil)
 	}}
+	if a.Smarthost != nil {
+		t.Probe = a.Smarthost.Greet
+	}
+	return t
 }
 
 // rootsOf returns the system's roots with those of a file, or nil for the

@@ -314,10 +314,13 @@ func (tx *Tx) changed(query string, args ...any) (int, error) {
 // Messages returns the newest messages, newest first: those that wait when
 // waiting is true, else all.
 func (tx *Tx) Messages(waiting bool, limit int) ([]Message, error) {
-	query := messagesQuery
 	if waiting {
-		query = waitingMessagesQuery
+		return tx.messages(waitingMessagesQuery, limit)
 	}
+	return tx.messages(messagesQuery, limit)
+}
+
+func (tx *Tx) messages(query string, limit int) ([]Message, error) {
 	rows, err := tx.q.QueryContext(tx.ctx, query, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing messages: %w", err)
@@ -363,34 +366,6 @@ func (tx *Tx) MessageByID(id string) (Work, error) {
 }
 
 const messageByIDQuery = `SELECT ` + messageColumns + `, body FROM messages WHERE id = $1`
-
-// MailHealth is how sign-in mail fares since a moment.
-type MailHealth struct {
-	Waiting    int       // queued or being sent
-	OldestAt   time.Time // when the oldest of them was asked for; zero when none
-	Failed     int
-	LastSentAt time.Time // zero when none was sent
-}
-
-// MailHealth counts the sign-in mail that was asked for since the given time.
-func (tx *Tx) MailHealth(since time.Time) (MailHealth, error) {
-	var h MailHealth
-	var oldest, sent sql.NullInt64
-	err := tx.q.QueryRowContext(tx.ctx, mailHealthQuery, ms(since)).Scan(&h.Waiting, &oldest, &h.Failed, &sent)
-	if err != nil {
-		return MailHealth{}, fmt.Errorf("reading mail health: %w", err)
-	}
-	h.OldestAt, h.LastSentAt = atNull(oldest), atNull(sent)
-	return h, nil
-}
-
-const mailHealthQuery = `
-	SELECT COALESCE(SUM(CASE WHEN state IN ('queued', 'leased') THEN 1 ELSE 0 END), 0),
-	       MIN(CASE WHEN state IN ('queued', 'leased') THEN created_at END),
-	       COALESCE(SUM(CASE WHEN state IN ('failed', 'expired') THEN 1 ELSE 0 END), 0),
-	       MAX(CASE WHEN state = 'sent' THEN done_at END)
-	  FROM messages
-	 WHERE class = 0 AND addressed = 1 AND created_at >= $1`
 
 // CapturedMessages returns the newest captured messages with their bodies,
 // newest first.

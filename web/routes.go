@@ -45,6 +45,7 @@ func (s *Server) routes() []route {
 		page(post, "/mailed/:token", s.postMailed),
 		page(get, "/signin/code", s.getCode),
 		page(post, "/signin/code", s.postCode),
+		page(get, "/signin/delivery", s.getDelivery),
 		page(post, "/signin/resend", s.postResend),
 		page(get, "/signin/link/:token", s.getLink),
 		page(post, "/signin/link/:token", s.postLink),

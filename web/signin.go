@@ -154,6 +154,21 @@ func (s *Server) getCode(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, http.StatusOK, "check-email.html", page)
 }
 
+// getDelivery is the part of that page which changes while somebody waits: the
+// script asks for it.
+func (s *Server) getDelivery(w http.ResponseWriter, r *http.Request) error {
+	a := s.cookies.readLogin(r)
+	page, err := s.checkEmail(r, &a)
+	if errors.Is(err, login.ErrStateLost) {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.render(w, r, http.StatusOK, "delivery", page)
+}
+
 // checkEmail is the page that waits for the code. It is the same for addresses
 // nobody has.
 func (s *Server) checkEmail(r *http.Request, a *attempt) (CheckEmailPage, error) {
@@ -168,7 +183,8 @@ func (s *Server) checkEmail(r *http.Request, a *attempt) (CheckEmailPage, error)
 	page := CheckEmailPage{
 		Layout: s.layout(r), Email: pending.Email, From: s.MailFrom, LinkUntil: pending.LinkUntil, CodeUntil: pending.CodeUntil,
 		Notice: s.notice(r, a), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.devMail(r),
-		Sure: s.sure(a),
+		Sure:     s.sure(a),
+		Delivery: pending.Delivery,
 	}
 	if pending.Dead != nil {
 		page.Dead = s.sayDead(r, pending.Dead)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"gatelodge/app/lang"
 )
@@ -54,6 +55,7 @@ func words(c *lang.Catalog, p lang.Printer, assets *Assets) template.FuncMap {
 		"moment":    p.Moment,
 		"date":      p.Date,
 		"ago":       p.Ago,
+		"lasts":     func(d time.Duration) string { return p.Lasts(roundUp(max(d, time.Second))) },
 		"tag":       p.Tag,
 		"dir":       p.Dir,
 		"languages": c.Languages,

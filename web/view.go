@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"gatelodge/app/login"
 )
 
 // Layout is what every page needs. Page data embeds it.
@@ -239,8 +241,9 @@ type CheckEmailPage struct {
 	Dead      string        // why no code can be typed any more, or ""
 	ResendIn  time.Duration // until the server would mail again
 	MailSlow  bool          // the server's mail is delayed, whosever it is
-	Captured  bool          // the reader may open /dev/mail
-	Sure      bool          // mail goes to whoever was named, known or not
+	Delivery  login.Delivery
+	Captured  bool // the reader may open /dev/mail
+	Sure      bool // mail goes to whoever was named, known or not
 }
 
 // ResendSeconds returns the wait in whole seconds, rounded up.

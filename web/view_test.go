@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/html"
 
 	"gatelodge/app/lang"
+	"gatelodge/app/login"
 	"gatelodge/web"
 )
 
@@ -135,6 +136,11 @@ func states() map[string]state {
 		"check-wait":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.ResendIn = 42 * time.Second; p.Notice = "We sent a new link and code." })},
 		"check-problem": {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Problem = "That code did not match. 4 tries left." })},
 		"check-slow":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.MailSlow, p.Captured = true, true })},
+		"check-delivered": {"check-email.html", with(check, func(p *web.CheckEmailPage) {
+			p.Delivery = login.Delivery{State: login.Delivered, Took: 4 * time.Second, Direct: true}
+		})},
+		"check-sent":     {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Delivery = login.Delivery{State: login.Delivered} })},
+		"check-deferred": {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Delivery = login.Delivery{State: login.Deferred, NextAt: now} })},
 		"check-dead": {"check-email.html", with(check, func(p *web.CheckEmailPage) {
 			p.Dead, p.ResendIn = "That code did not match, and there are no tries left. Ask for a new one.", 20*time.Second
 		})},
@@ -172,6 +178,9 @@ func states() map[string]state {
 		"dev-mail-empty":     {"dev-mail.html", web.DevMailPage{Layout: l, Notice: "The captured mail is gone."}},
 		"dev-message":        {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Body: "Sign in to Gatelodge\n\nhttp://localhost:8080/signin/link/9vQ2\n"}},
 		"dev-message-source": {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Source: true, Body: "From: <login@home.example>\r\nSubject: x\r\n\r\n" + strings.Repeat("x", 400)}},
+	}
+	for _, why := range []string{"unknown", "full", "domain", "other"} {
+		all["check-refused-"+why] = state{"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Delivery = login.Delivery{State: login.Refused, Why: why} })}
 	}
 	for _, purpose := range []string{"reset", "confirm_email", "undo_email", "not_me", "not_me_password", "keep_account"} {
 		all["mailed-"+purpose] = state{"mailed.html", web.MailedPage{Layout: l, Purpose: purpose, Account: "mara@home.example", Email: "mara@new.example", Least: 15}}
@@ -378,6 +387,7 @@ func TestPagesSay(t *testing.T) {
 		"the lede of check-email":          {"check", "p", "If mara@home.example has an account here, a link and a code are on their way. Each works once: the code until 14:27 UTC, the link until 16:12 UTC."},
 		"a title with a problem":           {"signin-problem", "title", "Error: Sign in · Gatelodge"},
 		"a title without":                  {"signin", "title", "Sign in · Gatelodge"},
+		"what became of the mail":          {"check-delivered", "p", "Delivered. Your mail server took the message 4 seconds after you asked."},
 		"the button that waits":            {"check-wait", "button", "Send again in 0:42"},
 		"the button that need not":         {"check", "button", "Send again"},
 		"where the code goes instead":      {"confirm", "p", "To sign in on the other device instead, type the code 482 913 there and close this page."},

@@ -232,6 +232,7 @@ type Pending struct {
 	TriesLeft int
 	ResendIn  time.Duration
 	Dead      *fault.Fault // why no code works any more, or nil
+	Delivery  Delivery
 }
 
 // Pending returns what the attempt waits for, or ErrStateLost when it has asked
@@ -241,8 +242,12 @@ func (f *Flow) Pending(ctx context.Context, l *Login) (Pending, error) {
 		return Pending{}, ErrStateLost
 	}
 	var c store.Challenge
+	var became Delivery
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
-		c, err = tx.ChallengeByID(l.Challenge)
+		if c, err = tx.ChallengeByID(l.Challenge); err != nil || !l.asked(c) {
+			return err
+		}
+		became, err = f.deliveryOf(tx, l, c)
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) || err == nil && !l.asked(c) {
@@ -253,7 +258,7 @@ func (f *Flow) Pending(ctx context.Context, l *Login) (Pending, error) {
 	}
 	p := Pending{
 		Email: l.Email, LinkUntil: c.ExpiresAt, CodeUntil: c.CodeExpiresAt,
-		TriesLeft: max(0, challenge.MaxTries-c.Attempts), ResendIn: f.resendIn(c),
+		TriesLeft: max(0, challenge.MaxTries-c.Attempts), ResendIn: f.resendIn(c), Delivery: became,
 	}
 	p.Dead = f.Challenges.CodeDead(c)
 	return p, nil

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ var relay = map[string]func(*testing.T, *store.DB){
 	"a held message waits for its own retry":                  held,
 	"a delay is told once":                                    delayTold,
 	"captured mail that is emptied leaves no body behind":     emptiedBody,
+	"mail is counted as it ended":                             figures,
 }
 
 func credential(t *testing.T, db *store.DB, name string) store.SubmissionCredential {
@@ -203,4 +205,62 @@ func emptiedBody(t *testing.T, db *store.DB) {
 	if got := bodyOf(t, db, id); got != "" {
 		t.Errorf("the body is still there: %q", got)
 	}
+}
+
+func figures(t *testing.T, db *store.DB) {
+	end := func(id, state string, took time.Duration) {
+		Message(t, db, id, 0, Now)
+		done := Now.Add(took)
+		Update(t, db, func(tx *store.Tx) error {
+			w, err := tx.ClaimMessage(0, "me", nil, done, done.Add(time.Minute), func(store.Message) time.Time { return done })
+			if err != nil {
+				return err
+			}
+			return tx.FinishMessage(w.ID, w.Gen, store.Report{State: state}, done)
+		})
+	}
+	end("fast", "sent", time.Second)
+	end("usual", "sent", 3*time.Second)
+	end("slow", "sent", time.Minute)
+	end("back", "failed", 2*time.Minute)
+	end("night", "sent", 13*time.Hour)
+	Message(t, db, "waits", 0, Now)
+	today := Now.UTC().Truncate(24 * time.Hour)
+	Update(t, db, func(tx *store.Tx) error {
+		days, err := tx.MailDays(today)
+		if err != nil {
+			return err
+		}
+		want := []store.MailDay{{Day: today, Sent: 3, Returned: 1}, {Day: today.AddDate(0, 0, 1), Sent: 1}}
+		if !slices.Equal(days, want) {
+			t.Errorf("by day: got %+v, want %+v", days, want)
+		}
+		sent, returned, err := tx.MailEnded(Now.Add(30 * time.Second))
+		if err != nil || sent != 2 || returned != 1 {
+			t.Errorf("since then: got %d sent, %d returned, %v", sent, returned, err)
+		}
+		took, err := tx.MailTook(Now)
+		if err != nil || took != time.Minute {
+			t.Errorf("half took %v, %v, want a minute", took, err)
+		}
+		if took, err = tx.MailTook(Now.AddDate(0, 0, 2)); err != nil || took != 0 {
+			t.Errorf("half of none took %v, %v", took, err)
+		}
+		depths, err := tx.QueueDepths()
+		if err != nil {
+			return err
+		}
+		if len(depths) != 1 || depths[0].State != "queued" || depths[0].Messages != 1 || !depths[0].OldestAt.Equal(Now) {
+			t.Errorf("waiting: got %+v", depths)
+		}
+		done, err := tx.DoneMessages(2)
+		if err != nil || len(done) != 2 || done[0].ID != "night" || done[1].ID != "back" {
+			t.Errorf("done: got %+v, %v", done, err)
+		}
+		h, err := tx.MailHealth(Now, Now.Add(time.Second))
+		if h.Sent != 4 || h.Failed != 1 || h.Waiting != 1 || h.Late != 1 {
+			t.Errorf("health: got %+v", h)
+		}
+		return err
+	})
 }

@@ -380,7 +380,7 @@ func unaddressed(t *testing.T, db *store.DB) {
 				t.Errorf("got %v, %v", list, err)
 			}
 		}
-		h, err := tx.MailHealth(Now)
+		h, err := tx.MailHealth(Now, Now)
 		if h.Waiting != 0 || !h.OldestAt.IsZero() {
 			t.Errorf("got %+v", h)
 		}

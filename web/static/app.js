@@ -41,3 +41,18 @@ for (const peek of document.querySelectorAll(".peek")) {
     });
   }
 }
+
+// What changes while somebody waits is asked for now and then, ever more rarely.
+for (const part of document.querySelectorAll("[data-live]")) {
+  let pause = 2000, shown = "";
+  const look = async () => {
+    if (!document.hidden) {
+      const answer = await fetch(part.dataset.live).catch(() => null);
+      const text = answer && answer.status === 200 && !answer.redirected ? await answer.text() : null;
+      if (text !== null && text !== shown) part.innerHTML = shown = text;
+      pause = Math.min(pause * 1.4, 60000);
+    }
+    setTimeout(look, pause);
+  };
+  setTimeout(look, pause);
+}

@@ -21,10 +21,6 @@ var ErrUnknown = fault.New(fault.NotFound, "error.not_found")
 var ErrNotWaiting = errors.New("no message with that id is waiting")
 
 const (
-	// slowAfter is when mail that waits is worth telling people about.
-	slowAfter = time.Minute
-	// healthSpan is how far back the health of sign-in mail is looked at.
-	healthSpan = time.Hour
 	// shown is how many messages a list holds.
 	shown = 100
 )
@@ -81,25 +77,6 @@ func (o *Outbox) Empty(ctx context.Context) (n int, err error) {
 		return err
 	})
 	return n, err
-}
-
-// Slow reports whether sign-in mail of this server is being held up now. It
-// says nothing about any one message: that would tell who has an account.
-func (o *Outbox) Slow(ctx context.Context) (bool, error) {
-	if o.Queue.Way().Down {
-		return true, nil
-	}
-	h, err := o.Health(ctx)
-	return !h.OldestAt.IsZero() && o.Now().Sub(h.OldestAt) > slowAfter, err
-}
-
-// Health returns how sign-in mail has fared in the last hour.
-func (o *Outbox) Health(ctx context.Context) (h store.MailHealth, err error) {
-	err = o.DB.View(ctx, func(tx *store.Tx) (err error) {
-		h, err = tx.MailHealth(o.Now().Add(-healthSpan))
-		return err
-	})
-	return h, err
 }
 
 // List returns the messages that wait, or with all the newest of every kind.

@@ -53,6 +53,7 @@ func (q *Queue) attempt(ctx context.Context, w store.Work) {
 	switch {
 	case !w.Addressed:
 		q.finish(w, store.Report{State: "unaddressed", Attempts: w.Attempts}, nil)
+		q.probe(ctx)
 		return
 	case !now.Add(margin).Before(w.NotAfter) && q.doubtful():
 		// By a clock that may be years ahead: neither sent nor dropped.
@@ -73,6 +74,29 @@ func (q *Queue) attempt(ctx context.Context, w store.Work) {
 	}
 	d := delivery{q: q, w: w}
 	q.report(w, d.run(ctx))
+}
+
+// probe looks at the way out as a mail would have, for one that is for nobody:
+// that the way is found to be down must not tell that there was a mail to send.
+func (q *Queue) probe(ctx context.Context) {
+	q.mu.Lock()
+	known := q.way.known(q.now())
+	q.mu.Unlock()
+	if known || q.transport.Probe == nil || q.transport.ByDomain {
+		return
+	}
+	if recovered, _ := q.learnWay(q.transport.Probe(ctx)); recovered {
+		q.dueNow()
+	}
+}
+
+// learnWay takes in what a session says about the transport. It returns whether
+// that had been down and is open again, and until when nothing may be tried.
+func (q *Queue) learnWay(r deliver.Result) (recovered bool, until time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	recovered = q.way.learn(r, q.now())
+	return recovered, q.way.until
 }
 
 // delivery is one session with a server.
@@ -125,10 +149,7 @@ func (q *Queue) report(w store.Work, r deliver.Result) {
 	retry := now.Add(retryIn(w.Class, w.Attempts))
 	recovered, pause := false, now
 	if !q.transport.ByDomain {
-		q.mu.Lock()
-		recovered = q.way.learn(r, now)
-		pause = q.way.until
-		q.mu.Unlock()
+		recovered, pause = q.learnWay(r)
 	}
 
 	switch r.Class {

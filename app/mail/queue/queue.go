@@ -69,6 +69,8 @@ type Transport struct {
 	// holds up no other's mail.
 	ByDomain bool
 	Deliver  func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result
+	// Probe looks whether the way is open, without a mail; nil where there is none.
+	Probe func(ctx context.Context) deliver.Result
 }
 
 // Mail is a message to be queued.

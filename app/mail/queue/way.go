@@ -11,6 +11,8 @@ import (
 // recovery, so the probe is that frequent.
 const (
 	probeEvery = 20 * time.Second
+	// A way that was open so lately need not be looked at again.
+	knownFor = 10 * time.Second
 	// A login that was refused is tried rarely: providers lock accounts.
 	refusedEvery = 15 * time.Minute
 )
@@ -21,6 +23,7 @@ type way struct {
 	until  time.Time // no attempt before
 	since  time.Time
 	reason string
+	openAt time.Time // when a session last came through
 }
 
 // pause returns how long no message may be tried; sending is how many are
@@ -38,6 +41,9 @@ func (y *way) pause(now time.Time, sending int) time.Duration {
 	return 0
 }
 
+// known reports whether the way is open for all that is known.
+func (y *way) known(now time.Time) bool { return !y.down && now.Sub(y.openAt) < knownFor }
+
 // learn takes in how an attempt ended and reports whether the way, which was
 // down, is open again.
 func (y *way) learn(r deliver.Result, now time.Time) (recovered bool) {
@@ -49,7 +55,7 @@ func (y *way) learn(r deliver.Result, now time.Time) (recovered bool) {
 		every = probeEvery
 	default:
 		recovered = y.down
-		*y = way{}
+		*y = way{openAt: now}
 		return recovered
 	}
 	if !y.down {

@@ -1,0 +1,96 @@
+package login
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+// Delivery is what became of the mail this browser waits for. Its zero value says
+// nothing: because nothing is known yet, or because it would tell a stranger who
+// has an account here.
+type Delivery struct {
+	State Deliveries
+	// Took is how long after the request the mail was accepted, when it was, and
+	// Direct that it was the recipient's own server which did.
+	Took   time.Duration
+	Direct bool
+	// NextAt is the next attempt, when it was put off.
+	NextAt time.Time
+	// Why is the reason of a refusal: "unknown", "full", "domain" or "other".
+	Why string
+}
+
+// Deliveries are how far a mail got.
+type Deliveries string
+
+// The states that people are told.
+const (
+	Delivered Deliveries = "delivered" // the recipient's server took it, or the smarthost
+	Deferred  Deliveries = "deferred"  // to be tried again
+	Refused   Deliveries = "refused"   // for good
+)
+
+// deliveryOf tells what became of the mail of a challenge to a browser that its
+// user has signed in with before, and to no other: whether a mail was sent at all
+// is what a stranger wants to know. The same is asked of the store either way.
+func (f *Flow) deliveryOf(tx *store.Tx, l *Login, c store.Challenge) (Delivery, error) {
+	hash, ok := secret.Hash(l.Device)
+	if !ok {
+		return Delivery{}, nil
+	}
+	known, _, err := tx.KnowsBrowser(c.UserID, hash)
+	if err != nil {
+		return Delivery{}, err
+	}
+	m, err := tx.ChallengeMessage(c.ID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (!known || c.UserID == "") {
+		return Delivery{}, nil
+	}
+	return toldOf(m), err
+}
+
+// toldOf says what its recipient may know of a mail.
+func toldOf(m store.Message) Delivery {
+	switch m.State {
+	case "sent":
+		return Delivery{State: Delivered, Took: m.DoneAt.Sub(m.CreatedAt), Direct: m.Transport == "direct"}
+	case "queued":
+		if m.Attempts > 0 {
+			return Delivery{State: Deferred, NextAt: m.DueAt}
+		}
+	case "failed":
+		// Without a code nobody refused it: it may even have arrived.
+		if m.LastCode >= 500 || m.LastEnh != "" {
+			return Delivery{State: Refused, Why: whyRefused(m)}
+		}
+	case "suppressed":
+		return Delivery{State: Refused, Why: whyRefused(m)}
+	}
+	return Delivery{}
+}
+
+// whyRefused is the reason in the enhanced code (RFC 3463, 3), which a suppressed
+// address has from an earlier mail.
+func whyRefused(m store.Message) string {
+	code := m.LastEnh
+	if m.State == "suppressed" {
+		for word := range strings.FieldsSeq(m.LastText) {
+			if strings.HasPrefix(word, "5.") {
+				code = word
+			}
+		}
+	}
+	switch code {
+	case "5.1.1", "5.1.3", "5.1.6", "5.2.1":
+		return "unknown"
+	case "5.2.2":
+		return "full"
+	case "5.1.2", "5.1.10":
+		return "domain"
+	}
+	return "other"
+}

@@ -1,0 +1,165 @@
+package web_test
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/config"
+	"gatelodge/app/mail/mailtest"
+	"gatelodge/store"
+)
+
+// picky is a smarthost that judges recipients by their names.
+func picky(c *mailtest.Conn) {
+	c.Line("220 mail.test ESMTP")
+	for {
+		line := c.Read()
+		switch word, rest, _ := strings.Cut(line, " "); {
+		case word == "EHLO":
+			c.Line("250 mail.test")
+		case strings.Contains(rest, "<gone@"):
+			c.Line("550 5.1.1 no such user")
+		case strings.Contains(rest, "<full@"):
+			c.Line("552 5.2.2 mailbox full")
+		case strings.Contains(rest, "<slow@"):
+			c.Line("451 4.7.1 greylisted")
+		case strings.Contains(rest, "<policy@"):
+			c.Line("550 5.7.1 not from you")
+		case word == "DATA":
+			c.Line("354 go ahead")
+			c.Body()
+			c.Line("250 2.0.0 queued")
+		case word == "QUIT":
+			c.Line("221 bye")
+			return
+		default:
+			c.Line("250 2.1.0 ok")
+		}
+	}
+}
+
+func through(port int) func(*config.Config) {
+	return func(c *config.Config) {
+		c.Mail.Mode, c.Mail.From = "smarthost", "login@home.example"
+		c.Mail.Smarthost.URL = fmt.Sprintf("smtp://127.0.0.1:%d?tls=off", port)
+	}
+}
+
+// known signs the user in with the browser, and out again.
+func (b *browser) known(u store.User) {
+	b.t.Helper()
+	link, _, err := b.h.app.Login.LinkFor(b.t.Context(), app.Operator(), u)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	at, err := url.Parse(link)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.post(at.Path).goesTo(b.t, "/account")
+	b.post("/signout").goesTo(b.t, "/signout")
+}
+
+// settled waits until the mail of every request so far has been tried.
+func (h *house) settled() {
+	h.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		list, err := h.app.Outbox.List(h.t.Context(), false)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		busy := false
+		for _, m := range list {
+			busy = busy || m.State == "leased" || m.Attempts == 0 && !h.app.Queue.Way().Down
+		}
+		if !busy {
+			return
+		}
+	}
+	h.t.Fatal("mail is still on its way")
+}
+
+func TestWhoOwnsTheBrowserIsToldWhatBecameOfTheMail(t *testing.T) {
+	smarthost := mailtest.Serve(t, picky)
+	h := open(t, through(smarthost.Port))
+	for name, said := range map[string]string{
+		"mara": "The message left this server", "gone": "there is no such mailbox", "full": "the mailbox is full",
+		"slow": "has not taken the message yet", "policy": "It does not take mail from this server.",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := h.browser()
+			b.known(h.user(name + "@home.example"))
+			b.post("/signin", "identifier", name+"@home.example").goesTo(t, "/signin/code")
+			h.settled()
+			b.get("/signin/code").is(t, 200, said)
+			b.get("/signin/delivery").is(t, 200, said)
+		})
+	}
+	h.browser().get("/signin/delivery").is(t, 204)
+}
+
+// What becomes of a mail tells that there is one: nobody learns it in a browser
+// that the account was not used with, however the mailbox answers.
+func TestDeliveryTellsNoStrangerWhoHasAnAccount(t *testing.T) {
+	smarthost := mailtest.Serve(t, picky)
+	h := open(t, through(smarthost.Port))
+	h.user("own@home.example")
+	for _, name := range []string{"mara", "gone", "full", "slow", "policy"} {
+		h.user(name + "@home.example")
+	}
+	own := h.user("insider@home.example")
+	for _, kind := range []string{"a new browser", "a browser of another account"} {
+		var unknown string
+		for _, name := range []string{"nobody", "mara", "gone", "full", "slow", "policy"} {
+			b := h.browser()
+			if kind != "a new browser" {
+				b.known(own)
+			}
+			h.pass(15 * time.Minute) // the limits
+			email := name + "@home.example"
+			b.post("/signin", "identifier", email).goesTo(t, "/signin/code")
+			h.settled()
+			h.pass(61 * time.Second)
+			page := b.get("/signin/code").body + b.get("/signin/delivery").body
+			page = strings.ReplaceAll(page, email, "EMAIL")
+			page = clockTimes.ReplaceAllString(page, "TIME")
+			if unknown == "" {
+				unknown = page
+			} else if page != unknown {
+				t.Errorf("in %s, %s gets another page than an address that nobody has:\n%s\n%s", kind, email, page, unknown)
+			}
+		}
+	}
+}
+
+// A mail server that is down is found out by a mail. It must be found out as well
+// when the mail is for nobody, or its being down would tell.
+func TestAMailServerThatIsDownTellsNobodyWhoHasAnAccount(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	for _, email := range []string{"mara@home.example", "nobody@home.example"} {
+		t.Run(email, func(t *testing.T) {
+			h := open(t, through(port))
+			h.user("mara@home.example")
+			b := h.browser()
+			b.post("/signin", "identifier", email).goesTo(t, "/signin/code")
+			for deadline := time.Now().Add(5 * time.Second); !strings.Contains(b.get("/signin/code").body, "Mail from this server is delayed"); time.Sleep(5 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("the page does not say that mail is delayed")
+				}
+			}
+		})
+	}
+}
+
+var clockTimes = regexp.MustCompile(`\d\d:\d\d UTC|data-wait="\d+"|\d:\d\d`)
