@@ -160,7 +160,7 @@ func (a *App) build(captured io.Writer) {
 		Relayed:  a.Relay.Told,
 		Captured: func(w store.Work) { notice(captured, a.Log, w, c.Origin().String()) },
 	})
-	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture"}
+	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture", Composer: a.Composer, Send: a.Send}
 	a.Relay.Queue = a.Queue
 	a.Post = &post.Office{Queue: a.Queue, Composer: a.Composer, Key: keys.Derive("recipient hash"), Now: a.Now}
 	var passwords *password.Hasher

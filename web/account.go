@@ -10,6 +10,7 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/device"
 	"gatelodge/app/login"
+	"gatelodge/app/mail/outbox"
 	"gatelodge/app/owner"
 	"gatelodge/app/session"
 	"gatelodge/store"
@@ -32,7 +33,20 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, h func(session
 func (s *Server) personal(r *http.Request, u store.User) Layout {
 	l := s.layout(r)
 	l.Person, l.Manages = Person{Name: u.Name, Email: u.Email}, u.Admin
+	if u.Admin && strings.HasPrefix(r.Pattern, "/admin") {
+		l.Alarm = s.alarm(r)
+	}
 	return l
+}
+
+// alarm is what is wrong with the mail. That it cannot be read is no reason for a
+// page about something else not to be there.
+func (s *Server) alarm(r *http.Request) outbox.Alarm {
+	alarm, err := s.Outbox.Alarm(r.Context())
+	if err != nil {
+		s.Log.ErrorContext(r.Context(), "how the mail fares could not be read", "ref", reference(r), "err", err)
+	}
+	return alarm
 }
 
 func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) error {

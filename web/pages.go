@@ -30,7 +30,7 @@ func formPage(pattern string) string {
 		return "/account/emails"
 	case "/account/profile", "/account/password", "/account/emails", "/account/close", "/account/confirm", "/signin/forgot",
 		"/signin/code", "/signin/password", "/signin", "/signup", "/setup", "/account",
-		"/admin/invites", "/admin/groups":
+		"/admin/invites", "/admin/groups", "/admin/mail/test":
 		return pattern
 	case "/signin/resend":
 		return "/signin/code"

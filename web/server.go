@@ -28,6 +28,7 @@ import (
 	"gatelodge/app/lang"
 	"gatelodge/app/limit"
 	"gatelodge/app/login"
+	"gatelodge/app/mail/check"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/app/mail/submission"
 	"gatelodge/app/owner"
@@ -47,6 +48,7 @@ type Services struct {
 	Owner     *owner.Desk
 	Porter    *porter.Desk
 	Outbox    *outbox.Outbox
+	Check     *check.Checker
 	Relay     *submission.Service
 	Audit     *audit.Log
 	Recent    *audit.Recent

@@ -9,18 +9,20 @@ import (
 	"unicode/utf8"
 
 	"gatelodge/app/login"
+	"gatelodge/app/mail/outbox"
 )
 
 // Layout is what every page needs. Page data embeds it.
 type Layout struct {
-	Instance string    // its name
-	Host     string    // the host people see in the address bar
-	Contact  string    // who runs it: an address, "Sam <sam@home.example>", a web page, or words; "" hides it
-	Path     string    // where the language links lead, without a query; "" is the page itself
-	Now      time.Time // what "2 minutes ago" counts from
-	Person   Person    // who is signed in; zero on pages before that
-	Manages  bool      // they may manage the server
-	Theme    string    // "light", "dark", or "" for as the browser says
+	Instance string       // its name
+	Host     string       // the host people see in the address bar
+	Contact  string       // who runs it: an address, "Sam <sam@home.example>", a web page, or words; "" hides it
+	Path     string       // where the language links lead, without a query; "" is the page itself
+	Now      time.Time    // what "2 minutes ago" counts from
+	Person   Person       // who is signed in; zero on pages before that
+	Manages  bool         // they may manage the server
+	Theme    string       // "light", "dark", or "" for as the browser says
+	Alarm    outbox.Alarm // on pages for those who run the house: what is wrong with its mail
 }
 
 func (l Layout) layout() Layout { return l }

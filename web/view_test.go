@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -179,6 +180,7 @@ func states() map[string]state {
 		"dev-message":        {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Body: "Sign in to Gatelodge\n\nhttp://localhost:8080/signin/link/9vQ2\n"}},
 		"dev-message-source": {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Source: true, Body: "From: <login@home.example>\r\nSubject: x\r\n\r\n" + strings.Repeat("x", 400)}},
 	}
+	maps.Copy(all, adminStates(mine))
 	for _, why := range []string{"unknown", "full", "domain", "other"} {
 		all["check-refused-"+why] = state{"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Delivery = login.Delivery{State: login.Refused, Why: why} })}
 	}

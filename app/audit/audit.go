@@ -79,6 +79,7 @@ const (
 	UserImported    = "user.imported"
 	Imported        = "import.done"
 	Exported        = "export.done"
+	MailChanged     = "mail.changed" // the detail says what an admin did, and to which
 	BackupMade      = "backup.made"
 	BackupFailed    = "backup.failed"
 )

@@ -56,3 +56,13 @@ for (const part of document.querySelectorAll("[data-live]")) {
   };
   setTimeout(look, pause);
 }
+
+// What is to be published can be copied, where the browser lets a page do so.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  if (!navigator.clipboard) break;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.previousElementSibling.textContent);
+    button.textContent = button.dataset.done;
+  });
+}

@@ -21,6 +21,9 @@ import (
 // within bounds all the checks together, which run side by side.
 const within = 30 * time.Second
 
+// keepFor is how long a report is worth showing without a new one being made.
+const keepFor = time.Hour
+
 // Level says how bad a finding is.
 type Level string
 
@@ -82,8 +85,9 @@ type Checker struct {
 	// Big are domains whose servers answer at port 25 if anything does.
 	Big []string
 
-	mu   sync.Mutex
-	last Report
+	mu      sync.Mutex
+	last    Report
+	looking bool
 }
 
 // BigProviders are where most mail goes: who reaches none of them is blocked.
@@ -95,6 +99,23 @@ func (c *Checker) Last() Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.last
+}
+
+// Recent returns the newest report and, when it is older than an hour, begins to
+// make a new one: looking says that it is on its way.
+func (c *Checker) Recent() (r Report, looking bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.looking && (c.last.At.IsZero() || c.Now().Sub(c.last.At) > keepFor) {
+		c.looking = true
+		go func() {
+			c.Run(context.Background(), "")
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.looking = false
+		}()
+	}
+	return c.last, c.looking
 }
 
 // Run looks at everything, and with an address tries to hand in a mail for it,

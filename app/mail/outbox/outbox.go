@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gatelodge/app/fault"
+	"gatelodge/app/mail/compose"
+	"gatelodge/app/mail/deliver"
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/secret"
 	"gatelodge/store"
@@ -32,6 +34,9 @@ type Outbox struct {
 	Now     func() time.Time
 	Key     []byte // of the recipient's hash
 	Capture bool   // mail is kept here instead of being sent
+	// Composer and Send are for trials.
+	Composer *compose.Composer
+	Send     func(ctx context.Context, e deliver.Envelope, beforeDot func() error, trace func(deliver.Step)) deliver.Result
 }
 
 // Captured returns the newest captured messages, opened.

@@ -1,0 +1,138 @@
+package web_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/mail/mailtest"
+)
+
+// boss is a browser of somebody who runs the house, signed in a moment ago.
+func (h *house) boss() *browser {
+	h.t.Helper()
+	u, err := h.app.Users.Add(h.t.Context(), app.Operator(), "sam@home.example", "Sam", true)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	b := h.browser()
+	link, _, err := h.app.Login.LinkFor(h.t.Context(), app.Operator(), u)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	b.post(strings.TrimPrefix(link, strings.TrimSuffix(h.app.Config.Origin().String(), "/"))).goesTo(h.t, "/account")
+	return b
+}
+
+var adminPages = []string{"/admin/people", "/admin/mail", "/admin/mail/sent", "/admin/mail/blocked", "/admin/mail/dns", "/admin/mail/test", "/admin/mail/message/x"}
+
+var adminForms = []string{"/admin/mail/retry", "/admin/mail/hold", "/admin/mail/cancel", "/admin/mail/unsuppress", "/admin/mail/check", "/admin/mail/test"}
+
+func TestMailPagesAreForAdmins(t *testing.T) {
+	h := open(t, nil)
+	h.user("mara@home.example")
+	stranger, user := h.browser(), h.browser()
+	user.signIn("mara@home.example")
+	for _, path := range adminPages {
+		stranger.get(path).goesTo(t, "/signin")
+		user.get(path).is(t, 403, "This page is for admins")
+	}
+	for _, path := range adminForms {
+		stranger.post(path, "id", "x", "email", "x@home.example").goesTo(t, "/signin")
+		user.post(path, "id", "x", "email", "x@home.example").is(t, 403, "This page is for admins")
+	}
+}
+
+// What changes something wants somebody who proved themselves minutes ago.
+func TestAnOldSessionReadsTheMailAndChangesNothing(t *testing.T) {
+	h := open(t, nil)
+	b := h.boss()
+	h.pass(11 * time.Minute)
+	for _, path := range adminPages[1:6] {
+		b.get(path).is(t, 200)
+	}
+	for _, path := range adminForms {
+		b.post(path, "id", "x", "email", "x@home.example").goesTo(t, "/account/confirm")
+	}
+}
+
+var messageLink = regexp.MustCompile(`/admin/mail/message/([^"]+)`)
+
+func TestAdminsRetryHoldAndTakeBackMail(t *testing.T) {
+	smarthost := mailtest.Serve(t, picky)
+	h := open(t, through(smarthost.Port))
+	h.user("slow@home.example")
+	h.user("gone@home.example")
+	b := h.boss()
+	h.browser().post("/signin", "identifier", "slow@home.example")
+	h.browser().post("/signin", "identifier", "gone@home.example")
+	h.settled()
+	page := b.get("/admin/mail")
+	page.is(t, 200, "slow@home.example", "451 4.7.1", "greylisted", "Sign-in link", "in 3", "1 try")
+	id := messageLink.FindStringSubmatch(page.body)[1]
+
+	b.post("/admin/mail/hold", "id", id).goesTo(t, "/admin/mail")
+	b.get("/admin/mail").is(t, 200, "The mail is held", ">Held<")
+	b.post("/admin/mail/retry").goesTo(t, "/admin/mail")
+	b.get("/admin/mail").is(t, 200, "0 mails are tried now.", ">Held<")
+	b.post("/admin/mail/retry", "id", id).goesTo(t, "/admin/mail")
+	b.get("/admin/mail").is(t, 200, "1 mail is tried now.")
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(b.get("/admin/mail").body, "2 tries"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the mail was not tried again")
+		}
+	}
+	b.get("/admin/mail/message/"+id).is(t, 200, "slow@home.example", "451 4.7.1", "127.0.0.1")
+	b.post("/admin/mail/cancel", "id", id).goesTo(t, "/admin/mail")
+	b.get("/admin/mail").is(t, 200, "The mail is taken back.", "No mail is waiting.")
+	b.post("/admin/mail/cancel", "id", id).goesTo(t, "/admin/mail")
+	b.get("/admin/mail").is(t, 200, "That mail is not waiting any more.")
+
+	done := b.get("/admin/mail/sent")
+	done.is(t, 200, "@home.example", "Taken back", "550 5.1.1")
+	if strings.Contains(done.body, "slow@home.example") {
+		t.Error("the address is kept when the mail is done")
+	}
+	b.get("/admin/mail/blocked").is(t, 200, "gone@home.example", "550 5.1.1")
+	b.post("/admin/mail/unsuppress", "email", "gone@home.example").goesTo(t, "/admin/mail/blocked")
+	b.get("/admin/mail/blocked").is(t, 200, "Mail goes there again.", "No address is blocked.")
+	b.get("/admin/mail/message/none").is(t, 404)
+}
+
+func TestATestMailShowsTheConversation(t *testing.T) {
+	smarthost := mailtest.Serve(t, picky)
+	h := open(t, through(smarthost.Port))
+	b := h.boss()
+	b.post("/admin/mail/test", "email", "mara@home.example").is(t, 200, "The server took it", "RCPT TO:&lt;mara@home.example&gt;", "250 queued")
+	b.post("/admin/mail/test", "email", "policy@home.example").is(t, 200, "The server did not take it", "550 5.7.1 not from you")
+	b.post("/admin/mail/test", "email", "nobody").is(t, 422, "Error: ")
+	if n := len(smarthost.Messages()); n != 1 {
+		t.Errorf("%d mails arrived, want 1", n)
+	}
+	captured := open(t, nil)
+	captured.boss().post("/admin/mail/test", "email", "mara@home.example").is(t, 200, "Mail is captured on this server")
+}
+
+// One mail that waits is reason enough for those who run the house to know, on
+// whichever page they are.
+func TestAdminsAreToldThatMailWaits(t *testing.T) {
+	smarthost := mailtest.Serve(t, picky)
+	h := open(t, through(smarthost.Port))
+	h.user("slow@home.example")
+	b := h.boss()
+	stranger := h.browser()
+	stranger.post("/signin", "identifier", "slow@home.example").goesTo(t, "/signin/code")
+	h.settled()
+	if strings.Contains(b.get("/admin/mail").body, "alert-bad") {
+		t.Error("a mail of a moment ago is an alarm")
+	}
+	h.pass(61 * time.Second)
+	for _, path := range adminPages[1:6] {
+		b.get(path).is(t, 200, "Sign-in mail is waiting.")
+	}
+	if strings.Contains(stranger.get("/signin/code").body, "delayed") {
+		t.Error("a stranger is told that the one mail waits")
+	}
+}
