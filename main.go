@@ -197,11 +197,23 @@ func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.L
 	if err != nil {
 		return errors.Join(&noPort{a.Config.Mail.Submission.Listen, err}, admin.Close())
 	}
+	all := []served{{newServer(pages, a.Log), listener}, {newServer(command.Handler(a), a.Log), admin}}
+	if at := a.Config.MetricsListen(); at != "" {
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			return errors.Join(&noPort{at, err}, admin.Close())
+		}
+		defer l.Close()
+		all = append(all, served{newServer(web.Metrics(a.WriteMetrics, a.Log), a.Log), l})
+	}
 	more := ""
 	if prepare != nil {
 		if more, err = prepare(a); err != nil {
 			return errors.Join(err, admin.Close())
 		}
+	}
+	if len(all) > 2 {
+		more = fmt.Sprintf("  metrics: http://%s/metrics\n", all[2].listener.Addr()) + more
 	}
 	if relay != nil {
 		more = fmt.Sprintf("  relay:   apps hand over mail at %s\n", relay.Addr()) + more
@@ -217,7 +229,7 @@ func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.L
 	if relay != nil {
 		background.Go(func() { relay.Run(ctx) })
 	}
-	err = serveBoth(ctx, a.Log, newServer(pages, a.Log), listener, newServer(command.Handler(a), a.Log), admin)
+	err = serveAll(ctx, a.Log, all)
 	// Requests have ended: what they asked for is in the store. Now the mail.
 	stopWork()
 	background.Wait()
@@ -254,12 +266,19 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// serveBoth serves the pages and the admin socket until ctx ends or one of them
-// fails, then finishes the requests that are under way.
-func serveBoth(ctx context.Context, log *slog.Logger, pages *http.Server, listener net.Listener, admin *http.Server, socket net.Listener) error {
-	failed := make(chan error, 2)
-	go func() { failed <- pages.Serve(listener) }()
-	go func() { failed <- admin.Serve(socket) }()
+// served is a server and where it listens.
+type served struct {
+	server   *http.Server
+	listener net.Listener
+}
+
+// serveAll serves the pages, the admin socket and what else there is until ctx ends
+// or one of them fails, then finishes the requests that are under way.
+func serveAll(ctx context.Context, log *slog.Logger, all []served) error {
+	failed := make(chan error, len(all))
+	for _, s := range all {
+		go func() { failed <- s.server.Serve(s.listener) }()
+	}
 	var err error
 	select {
 	case <-ctx.Done():
@@ -268,9 +287,9 @@ func serveBoth(ctx context.Context, log *slog.Logger, pages *http.Server, listen
 	}
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
-	for _, server := range []*http.Server{pages, admin} {
-		if stopped := server.Shutdown(within); stopped != nil {
-			err = errors.Join(err, fmt.Errorf("requests that did not end in time: %w", stopped), server.Close())
+	for _, s := range all {
+		if stopped := s.server.Shutdown(within); stopped != nil {
+			err = errors.Join(err, fmt.Errorf("requests that did not end in time: %w", stopped), s.server.Close())
 		}
 	}
 	return err

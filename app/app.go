@@ -75,6 +75,8 @@ type App struct {
 	Now       func() time.Time // Clock's
 	Relay     *submission.Service
 	Log       *slog.Logger
+
+	figures figures
 }
 
 // Options are what surrounds the house.
@@ -128,6 +130,8 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		Clock: house, Config: c, DB: db, Lang: catalog, Apps: registered, Roots: roots, Now: o.Now, Log: o.Log,
 		Audit: audit.New(db, o.Now, o.Log), Recent: audit.NewRecent(), Limits: limit.NewShared(o.Now, db, o.Log),
 	}
+	a.figures = newFigures()
+	a.Audit.Told = a.figures.happened
 	a.Keys = keys.New(db, a.Audit, o.Log)
 	a.Backups = backup.New(backup.Config{
 		DB: db, Audit: a.Audit, Log: o.Log, Now: o.Now, Every: time.Duration(c.Backup.Every), Keep: c.Backup.Keep, Dir: c.Backup.Dir,
@@ -157,7 +161,7 @@ func (a *App) build(captured io.Writer) {
 	}
 	a.Queue = queue.New(queue.Config{
 		DB: a.DB, Now: a.Now, Log: a.Log, From: from.Address, Transport: a.transport(), Doubtful: a.Clock.Doubtful,
-		Relayed:  a.Relay.Told,
+		Relayed: a.Relay.Told, Ended: a.figures.mailEnded,
 		Captured: func(w store.Work) { notice(captured, a.Log, w, c.Origin().String()) },
 	})
 	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture", Composer: a.Composer, Send: a.Send}

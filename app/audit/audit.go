@@ -105,6 +105,9 @@ type Log struct {
 	log     *slog.Logger
 	notes   chan store.Event
 	dropped atomic.Int64
+	// Told is told of every event as it is made, for figures; nil is nobody. A
+	// write that is made again tells twice.
+	Told func(kind, detail string)
 }
 
 // New returns a Log. Its Run must run for notes to be kept.
@@ -140,6 +143,9 @@ func (l *Log) AuthFail(from From, user, reason string) {
 
 func (l *Log) event(from From, kind, actor, userID, detail string) store.Event {
 	now := l.now()
+	if l.Told != nil {
+		l.Told(kind, detail)
+	}
 	return store.Event{
 		ID: store.NewID(now), At: now, Kind: kind, UserID: userID, Actor: actor,
 		IP: from.IP, Device: from.Device, Reference: from.Reference, Detail: detail,

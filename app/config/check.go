@@ -145,6 +145,7 @@ func (k *checker) look() {
 	}
 	k.choice("link.confirm", c.Link.Confirm, "button", "code")
 	k.choice("log.format", c.Log.Format, "text", "json")
+	k.metrics()
 }
 
 func (k *checker) choice(key, value string, choices ...string) {
@@ -266,6 +267,27 @@ func (k *checker) submission() {
 	}
 	if (s.CertFile == "") != (s.KeyFile == "") {
 		k.fail("mail.submission.cert_file", "and mail.submission.key_file belong together: set both or neither")
+	}
+}
+
+// metrics checks where figures can be read. Nobody is asked for a password there.
+func (k *checker) metrics() {
+	listen := k.l.Metrics.Listen
+	if listen == "" {
+		return
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if _, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil {
+		k.fail("metrics.listen", "is %q, but must be host:port, as in \"127.0.0.1:9464\"", listen)
+		return
+	}
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case host == "" || host == "localhost":
+	case err != nil:
+		k.fail("metrics.listen", "has the host %q, but the address to listen on is a number, as in \"127.0.0.1:9464\"", host)
+	case !ip.IsLoopback():
+		k.warn("metrics.listen is not on this machine alone: whoever reaches %s reads how many sign in and how the mail fares", listen)
 	}
 }
 

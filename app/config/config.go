@@ -45,6 +45,7 @@ type Config struct {
 	Mail      Mail
 	Theme     Theme
 	Log       Log
+	Metrics   Metrics
 	Upstreams []Upstream
 	Apps      []App
 	Backup    Backup
@@ -156,6 +157,11 @@ type Log struct {
 	Level  slog.Level
 }
 
+// Metrics says where figures can be read.
+type Metrics struct {
+	Listen string // host:port, or "" for nowhere; without a host it is this machine
+}
+
 // Default returns the configuration of a server that nobody has configured.
 func Default() Config {
 	return Config{
@@ -183,6 +189,15 @@ func (c *Config) Origin() *url.URL {
 		return &url.URL{Scheme: "http", Host: "localhost"} // refused by check
 	}
 	return u
+}
+
+// MetricsListen returns where figures can be read: on this machine, where no other
+// address is named.
+func (c *Config) MetricsListen() string {
+	if host, port, err := net.SplitHostPort(c.Metrics.Listen); err == nil && host == "" {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return c.Metrics.Listen
 }
 
 // SetPort tells which port the server got when it asked for any (":0").

@@ -61,6 +61,7 @@ func settings() []setting {
 		{key: "mail.submission.key_file", example: `"/etc/gatelodge/mail-key.pem"`, ptr: func(c *Config) any { return &c.Mail.Submission.KeyFile }, path: true},
 		{key: "theme.hue", example: `205`, ptr: func(c *Config) any { return &c.Theme.Hue }},
 		{key: "log.format", example: `"text"`, ptr: func(c *Config) any { return &c.Log.Format }},
+		{key: "metrics.listen", example: `"127.0.0.1:9464"`, ptr: func(c *Config) any { return &c.Metrics.Listen }},
 		{key: "log.level", example: `"info"`, ptr: func(c *Config) any { return &c.Log.Level }},
 	}
 }

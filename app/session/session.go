@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatelodge/app/audit"
@@ -36,6 +37,9 @@ type Sessions struct {
 	now      func() time.Time
 	log      *slog.Logger
 	lifetime Lifetime
+
+	// Live and None count checks: of tokens that open a session, and of others.
+	Live, None atomic.Uint64
 
 	mu      sync.Mutex
 	touches map[[32]byte]store.Touch
@@ -98,16 +102,19 @@ func (s *Sessions) Resume(ctx context.Context, token string, ip func() string) (
 func (s *Sessions) resume(token string, ip func() string, find func(hash []byte, now time.Time) (store.Session, store.User, error)) (Current, error) {
 	hash, ok := secret.SessionHash(token)
 	if !ok {
+		s.None.Add(1)
 		return Current{}, ErrNone
 	}
 	now := s.now()
 	row, user, err := find(hash, now)
 	if errors.Is(err, store.ErrNotFound) {
+		s.None.Add(1)
 		return Current{}, ErrNone
 	}
 	if err != nil {
 		return Current{}, err
 	}
+	s.Live.Add(1)
 	c := Current{Session: row, User: user}
 	if expires := s.rolled(row, now); expires.Sub(row.ExpiresAt) >= s.lifetime.Refresh {
 		c.Renewed, c.Session.ExpiresAt = true, expires

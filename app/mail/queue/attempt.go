@@ -221,6 +221,11 @@ func (q *Queue) finish(w store.Work, r store.Report, also func(*store.Tx) error)
 		return
 	case r.State == "unaddressed":
 		return
+	}
+	if q.ended != nil {
+		q.ended(w, r, q.now().Sub(w.CreatedAt))
+	}
+	switch {
 	case r.State == "captured":
 		if q.captured != nil {
 			q.captured(w)

@@ -30,6 +30,14 @@ const (
 	classes
 )
 
+var classNames = [classes]string{"sign-in", "notice", "relayed", "report"}
+
+// ClassName returns the word for a class.
+func ClassName(class int) string { return classNames[class] }
+
+// ClassNames returns the words for the classes, in their order.
+func ClassNames() []string { return classNames[:] }
+
 const (
 	workers = 8
 	// Sessions with the servers of one domain at a time, where there is no
@@ -102,6 +110,7 @@ type Queue struct {
 	captured  func(store.Work)
 	doubtful  func() bool
 	relayed   func(*store.Tx, store.Work, store.Report) error
+	ended     func(store.Work, store.Report, time.Duration)
 
 	mu      sync.Mutex
 	busy    [classes]int
@@ -124,6 +133,9 @@ type Config struct {
 	// Relayed is told, in the transaction that writes it down, what became of an
 	// attempt to send mail that an app handed over, so that its sender is told.
 	Relayed func(*store.Tx, store.Work, store.Report) error
+	// Ended is told how each attempt ended, and how long after the mail was asked
+	// for, for figures; nil is nobody.
+	Ended func(store.Work, store.Report, time.Duration)
 }
 
 // New returns the queue. Its Run must run for mail to leave.
@@ -133,7 +145,7 @@ func New(c Config) *Queue {
 	}
 	return &Queue{
 		db: c.DB, now: c.Now, log: c.Log, from: c.From, owner: c.DB.Owner(), transport: c.Transport,
-		wake: make(chan struct{}, 1), captured: c.Captured, doubtful: c.Doubtful, relayed: c.Relayed, domains: make(map[string]int),
+		wake: make(chan struct{}, 1), captured: c.Captured, doubtful: c.Doubtful, relayed: c.Relayed, ended: c.Ended, domains: make(map[string]int),
 	}
 }
 
