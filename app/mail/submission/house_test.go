@@ -55,10 +55,19 @@ func open(t testing.TB, change func(*store.SubmissionCredential)) *relay {
 // openIn does so in a directory.
 func openIn(t testing.TB, dir string, change func(*store.SubmissionCredential)) *relay {
 	t.Helper()
+	return openWith(t, dir, change, nil)
+}
+
+// openWith does so with another configuration.
+func openWith(t testing.TB, dir string, change func(*store.SubmissionCredential), configure func(*config.Config)) *relay {
+	t.Helper()
 	h := &relay{t: t, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 	c := config.Default()
 	c.DataDir, c.Mail.Submission.Listen = dir, "127.0.0.1:0"
 	c.Mail.EHLOName = "auth.home.example"
+	if configure != nil {
+		configure(&c)
+	}
 	a, err := app.Open(t.Context(), &c, app.Options{Now: h.clock, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		t.Fatal(err)
