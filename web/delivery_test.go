@@ -138,6 +138,22 @@ func TestDeliveryTellsNoStrangerWhoHasAnAccount(t *testing.T) {
 	}
 }
 
+// Where whoever asks gets mail, what became of it tells nothing but itself.
+func TestWhereEverybodyGetsMailEverybodyIsTold(t *testing.T) {
+	smarthost := mailtest.Serve(t, picky)
+	h := open(t, func(c *config.Config) {
+		through(smarthost.Port)(c)
+		c.Signup.Mode = "open"
+	})
+	h.user("full@home.example")
+	for name, said := range map[string]string{"gone": "there is no such mailbox", "full": "the mailbox is full", "mara": "The message left this server"} {
+		b := h.browser()
+		b.post("/signin", "identifier", name+"@home.example").goesTo(t, "/signin/code")
+		h.settled()
+		b.get("/signin/code").is(t, 200, said)
+	}
+}
+
 // A mail server that is down is found out by a mail. It must be found out as well
 // when the mail is for nobody, or its being down would tell.
 func TestAMailServerThatIsDownTellsNobodyWhoHasAnAccount(t *testing.T) {

@@ -183,20 +183,13 @@ func (s *Server) checkEmail(r *http.Request, a *attempt) (CheckEmailPage, error)
 	page := CheckEmailPage{
 		Layout: s.layout(r), Email: pending.Email, From: s.MailFrom, LinkUntil: pending.LinkUntil, CodeUntil: pending.CodeUntil,
 		Notice: s.notice(r, a), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.devMail(r),
-		Sure:     s.sure(a),
+		Sure:     s.Login.Sure(&a.Login),
 		Delivery: pending.Delivery,
 	}
 	if pending.Dead != nil {
 		page.Dead = s.sayDead(r, pending.Dead)
 	}
 	return page, nil
-}
-
-// sure reports whether mail goes to whatever address was named, so that saying so
-// tells nobody who has an account.
-func (s *Server) sure(a *attempt) bool {
-	mode := s.Users.Door.Mode
-	return mode == account.Open || mode == account.ByApproval || a.Joining != nil && a.Joining.SignsUp
 }
 
 // sayDead says why no code can be typed any more. What became of the link says

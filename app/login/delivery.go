@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"gatelodge/app/account"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -34,20 +35,28 @@ const (
 	Refused   Deliveries = "refused"   // for good
 )
 
-// deliveryOf tells what became of the mail of a challenge to a browser that its
-// user has signed in with before, and to no other: whether a mail was sent at all
-// is what a stranger wants to know. The same is asked of the store either way.
+// Sure reports whether mail goes to whatever address was named, so that saying so
+// tells nobody who has an account.
+func (f *Flow) Sure(l *Login) bool {
+	mode := f.Users.Door.Mode
+	return mode == account.Open || mode == account.ByApproval || l.signsUp()
+}
+
+// deliveryOf tells what became of the mail of a challenge: to a browser that its
+// user has signed in with before, and to others only where everybody gets mail.
+// Whether one was sent at all is what a stranger wants to know. The same is asked
+// of the store either way.
 func (f *Flow) deliveryOf(tx *store.Tx, l *Login, c store.Challenge) (Delivery, error) {
-	hash, ok := secret.Hash(l.Device)
-	if !ok {
-		return Delivery{}, nil
-	}
-	known, _, err := tx.KnowsBrowser(c.UserID, hash)
-	if err != nil {
-		return Delivery{}, err
+	told := f.Sure(l)
+	if hash, ok := secret.Hash(l.Device); ok {
+		known, _, err := tx.KnowsBrowser(c.UserID, hash)
+		if err != nil {
+			return Delivery{}, err
+		}
+		told = told || known && c.UserID != ""
 	}
 	m, err := tx.ChallengeMessage(c.ID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (!known || c.UserID == "") {
+	if errors.Is(err, store.ErrNotFound) || err == nil && (!told || !m.Addressed) {
 		return Delivery{}, nil
 	}
 	return toldOf(m), err
