@@ -37,11 +37,7 @@ func (s *Server) invitesPage(r *http.Request, cur session.Current) (InvitesPage,
 		})
 	}
 	groups, err := s.groupNames(r)
-	for _, name := range groups {
-		if name != store.Admins {
-			page.Groups = append(page.Groups, name)
-		}
-	}
+	page.Groups = withoutAdmins(groups)
 	return page, err
 }
 

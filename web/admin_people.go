@@ -60,8 +60,13 @@ func (s *Server) peoplePage(r *http.Request, cur session.Current) (PeoplePage, e
 		page.People = append(page.People, describePerson(p))
 	}
 	groups, err := s.groupNames(r)
-	page.Groups = groups
+	page.Groups = withoutAdmins(groups)
 	return page, err
+}
+
+// withoutAdmins leaves out the group that nobody should be put into by a slip.
+func withoutAdmins(names []string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return name == store.Admins })
 }
 
 // short cuts what was typed to what can be looked for.
@@ -156,13 +161,14 @@ func (s *Server) personPage(r *http.Request, cur session.Current, id string) (Pe
 	}
 	page.Devices = s.devices(rows, cur.Session, s.from(r))
 	groups, err := s.groupNames(r)
-	for _, name := range groups {
+	if err != nil {
+		return PersonPage{}, err
+	}
+	// The admins come last: what is chosen by itself should not be they.
+	for _, name := range append(withoutAdmins(groups), store.Admins) {
 		if !slices.Contains(p.Groups, name) {
 			page.Others = append(page.Others, name)
 		}
-	}
-	if err != nil {
-		return PersonPage{}, err
 	}
 	events, err := s.Owner.History(r.Context(), p.ID, "", 10)
 	pr := s.printer(r)
