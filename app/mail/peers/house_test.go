@@ -206,7 +206,7 @@ func (n *network) keep(other bool, name string, args ...string) {
 // answers waits until something listens at an address.
 func (n *network) answers(address string, logs ...string) {
 	n.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		conn, err := net.DialTimeout("tcp", address, time.Second)
 		if err == nil {
@@ -229,7 +229,7 @@ func (n *network) answers(address string, logs ...string) {
 // would be on the wire.
 func (n *network) arrived(maildir string, want int) []string {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(n.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(n.t.Context(), time.Minute)
 	defer cancel()
 	for {
 		files, err := filepath.Glob(filepath.Join(maildir, "new", "*"))

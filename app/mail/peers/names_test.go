@@ -100,7 +100,7 @@ func (n *network) names(leaf *x509.Certificate, more map[string]string) {
 	n.keep(true, "knotd", "-c", config)
 	n.answers(namesIP+":53", "knotd.out")
 	anchor := ""
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(anchor, "DS"); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(anchor, "DS"); time.Sleep(50 * time.Millisecond) {
 		anchor = n.run("keymgr", "-c", config, "example.", "ds")
 		if time.Now().After(deadline) {
 			n.t.Fatalf("Knot has no key: %s", anchor)

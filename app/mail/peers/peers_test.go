@@ -82,7 +82,7 @@ func (l *lodge) send(to string) string {
 func (l *lodge) ended(id string, attempts int) store.Message {
 	l.t.Helper()
 	var w store.Work
-	for deadline := time.Now().Add(40 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		err := l.DB.View(l.t.Context(), func(tx *store.Tx) (err error) {
 			w, err = tx.MessageByID(id)
 			return err

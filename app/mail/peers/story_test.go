@@ -163,7 +163,7 @@ func (n *network) serve(unit string) {
 	words := strings.Fields(line)
 	// The recipient's certificate is of our own authority.
 	n.keep(false, "env", append([]string{"-u", inside, "GATELODGE_MAIL_CA_FILE=" + filepath.Join(n.dir, "ca.pem")}, words...)...)
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(n.logOf("env.out"), "/setup?code="); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(n.logOf("env.out"), "/setup?code="); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			n.t.Fatalf("it does not start: %s", n.logOf("env.out"))
 		}
