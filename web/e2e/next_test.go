@@ -211,7 +211,7 @@ func buildNext(t testing.TB, modules, version string) string {
 // nextEnv is the environment of the app: its address and its secret are all that is
 // left of its sign-in.
 func nextEnv(origin string) []string {
-	env := append(os.Environ(), "NEXT_TELEMETRY_DISABLED=1", "NODE_ENV=production", "AUTH_TRUST_HOST=true",
+	env := append(os.Environ(), "NEXT_TELEMETRY_DISABLED=1", "NODE_ENV=production",
 		"NEXTAUTH_SECRET="+sharedSecret, "AUTH_SECRET="+sharedSecret)
 	if origin != "" {
 		env = append(env, "NEXTAUTH_URL="+origin)
