@@ -37,7 +37,7 @@ type Arrival struct {
 // operator takes the upstream's word for it; else the person has to prove an account
 // here first (ErrUnconnected).
 func (f *Flow) WithUpstream(ctx context.Context, from audit.From, l *Login, a Arrival) (Outcome, error) {
-	return f.byUpstream(ctx, from, l, a, func(tx *store.Tx) (store.User, error) {
+	return f.byUpstream(ctx, from, l, &a, func(tx *store.Tx) (store.User, error) {
 		u, err := f.known(tx, a.Who)
 		if !errors.Is(err, store.ErrNotFound) {
 			return u, err
@@ -54,16 +54,15 @@ func (f *Flow) WithUpstream(ctx context.Context, from audit.From, l *Login, a Ar
 
 // Join makes an account for somebody who was held: they say that they have none.
 func (f *Flow) Join(ctx context.Context, from audit.From, l *Login, language, replaces string) (Outcome, upstream.Identity, error) {
-	var who upstream.Identity
 	a := Arrival{Language: language, Replaces: replaces}
-	out, err := f.byUpstream(ctx, from, l, a, func(tx *store.Tx) (u store.User, err error) {
-		if who, err = f.Upstreams.Release(tx, l.BrowserHash(), l.Held); err != nil {
+	out, err := f.byUpstream(ctx, from, l, &a, func(tx *store.Tx) (u store.User, err error) {
+		if a.Who, err = f.Upstreams.Release(tx, l.BrowserHash(), l.Held); err != nil {
 			return store.User{}, err
 		}
 		// The address is nothing that they have proven to us.
-		return f.admit(tx, from, l, Arrival{Who: who, Language: language}, "")
+		return f.admit(tx, from, l, a, "")
 	})
-	return out, who, err
+	return out, a.Who, err
 }
 
 // MayJoin reports whether somebody who was held may have an account made.
@@ -77,7 +76,7 @@ func (f *Flow) MayJoin(ctx context.Context, l *Login, who upstream.Identity) (ma
 
 // byUpstream adds the proof of whoever find gives, and starts their session in the
 // same transaction. Whoever is refused has changed nothing.
-func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a Arrival, find func(*store.Tx) (store.User, error)) (Outcome, error) {
+func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arrival, find func(*store.Tx) (store.User, error)) (Outcome, error) {
 	var out Outcome
 	var met store.User
 	var waits error

@@ -45,8 +45,10 @@ type Server struct {
 	Claims map[string]any
 	// Userinfo is what userinfo tells; nil is Claims.
 	Userinfo map[string]any
-	// API is what other paths answer.
+	// API is what other paths answer: a value, or an http.Handler.
 	API map[string]any
+	// Shown is told what the token endpoint is sent.
+	Shown func(url.Values)
 	// Error is sent back in place of a code.
 	Error string
 	// TokenError is the token endpoint's, with status 400, or 200 where StatusOK.
@@ -216,6 +218,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		fail("invalid_request")
 		return
 	}
+	if s.Shown != nil {
+		s.Shown(r.PostForm)
+	}
 	id, pass := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	if user, basic, ok := r.BasicAuth(); ok {
 		id, _ = url.QueryUnescape(user)
@@ -302,6 +307,10 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request) {
 	case !s.tokens[token]:
 		http.Error(w, fmt.Sprintf("no such token as %q", token), http.StatusUnauthorized)
 	default:
+		if h, ok := v.(http.Handler); ok {
+			h.ServeHTTP(w, r)
+			return
+		}
 		answer(w, v)
 	}
 }
