@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,7 +92,7 @@ func (s *Upstreams) Begin(ctx context.Context, from audit.From, id string, brows
 		luggage.Nonce = secret.Token()
 		params = append(params, oauth2.SetAuthURLParam("nonce", luggage.Nonce))
 	}
-	for name, value := range u.params(e, w) {
+	for name, value := range u.params(p, e, w) {
 		params = append(params, oauth2.SetAuthURLParam(name, value))
 	}
 	if err := s.put(ctx, hash, u.ID, browserHash, luggage, journeyFor); err != nil {
@@ -101,7 +102,7 @@ func (s *Upstreams) Begin(ctx context.Context, from audit.From, id string, brows
 }
 
 // params are what the kind and the errand add to the address.
-func (u *Upstream) params(e Errand, w Wishes) map[string]string {
+func (u *Upstream) params(p *place, e Errand, w Wishes) map[string]string {
 	params := make(map[string]string)
 	for name, value := range u.kind.params {
 		params[name] = value
@@ -117,6 +118,11 @@ func (u *Upstream) params(e Errand, w Wishes) map[string]string {
 	prompt := w.Prompt
 	if e.To == ToConfirm && u.kind.again != "" {
 		prompt = u.kind.again
+	}
+	// Not every provider has people choose among accounts, and strict ones refuse
+	// what they do not have.
+	if prompt == "select_account" && u.Kind != "google" && u.Kind != "microsoft" && !slices.Contains(p.prompts, prompt) {
+		prompt = ""
 	}
 	if prompt != "" && u.kind.openID {
 		params["prompt"] = prompt

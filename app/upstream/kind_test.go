@@ -117,22 +117,26 @@ func TestWhatEachProviderTellsIsBelievedAsFarAsItGoes(t *testing.T) {
 	}{
 		"Google, its own address": {
 			"kind = \"google\"\nissuer = \"URL\"",
-			map[string]any{"sub": "110", "email": "mara@gmail.com", "email_verified": true, "name": "Mara", "picture": "https://lh3.example/p"}, nil,
+			map[string]any{"sub": "110", "email": "mara@gmail.com", "email_verified": true, "name": "Mara", "picture": "https://lh3.example/p"},
+			nil,
 			person{"110", "mara@gmail.com", true, "Mara", "https://lh3.example/p", nil},
 		},
 		"Google, a domain it hosts": {
 			"kind = \"google\"\nissuer = \"URL\"",
-			map[string]any{"sub": "110", "email": "mara@Home.example", "email_verified": true, "hd": "home.example", "name": "Mara"}, nil,
+			map[string]any{"sub": "110", "email": "mara@Home.example", "email_verified": true, "hd": "home.example", "name": "Mara"},
+			nil,
 			person{"110", "mara@Home.example", true, "Mara", "", nil},
 		},
 		"Google, an address of elsewhere": {
 			"kind = \"google\"\nissuer = \"URL\"",
-			map[string]any{"sub": "110", "email": "mara@home.example", "email_verified": true, "name": "Mara"}, nil,
+			map[string]any{"sub": "110", "email": "mara@home.example", "email_verified": true, "name": "Mara"},
+			nil,
 			person{"110", "mara@home.example", false, "Mara", "", nil},
 		},
 		"Google, hd of another domain": {
 			"kind = \"google\"\nissuer = \"URL\"",
-			map[string]any{"sub": "110", "email": "mara@home.example", "email_verified": true, "hd": "evil.example", "name": "Mara"}, nil,
+			map[string]any{"sub": "110", "email": "mara@home.example", "email_verified": true, "hd": "evil.example", "name": "Mara"},
+			nil,
 			person{"110", "mara@home.example", false, "Mara", "", nil},
 		},
 		"GitHub, the primary and verified one": {
@@ -174,7 +178,8 @@ func TestWhatEachProviderTellsIsBelievedAsFarAsItGoes(t *testing.T) {
 			person{"1020", "mara@home.example", false, "Mara", "https://fb.example/p", nil},
 		},
 		"Facebook, without an address": {
-			"kind = \"facebook\"\n" + plain, nil, map[string]any{"/me": map[string]any{"id": "1020", "name": "Mara"}},
+			"kind = \"facebook\"\n" + plain, nil,
+			map[string]any{"/me": map[string]any{"id": "1020", "name": "Mara"}},
 			person{"1020", "", false, "Mara", "", nil},
 		},
 		"Discord, verified": {
@@ -192,37 +197,44 @@ func TestWhatEachProviderTellsIsBelievedAsFarAsItGoes(t *testing.T) {
 		},
 		"Microsoft, any tenant: an address is nobody's (nOAuth)": {
 			"kind = \"microsoft\"\nissuer = \"URL/common/v2.0\"\ntrust_email = true",
-			map[string]any{"iss": "URL/" + tenant + "/v2.0", "tid": tenant, "oid": object, "sub": "pairwise", "email": "victim@home.example", "email_verified": true, "name": "Eve"}, nil,
+			map[string]any{"iss": "URL/" + tenant + "/v2.0", "tid": tenant, "oid": object, "sub": "pairwise", "email": "victim@home.example", "email_verified": true, "name": "Eve"},
+			nil,
 			person{tenant + "." + object, "victim@home.example", false, "Eve", "", []string{tenant}},
 		},
 		"Microsoft, the owner of the domain is verified": {
 			"kind = \"microsoft\"\nissuer = \"URL/common/v2.0\"",
-			map[string]any{"iss": "URL/" + tenant + "/v2.0", "tid": tenant, "oid": object, "sub": "pairwise", "email": "mara@home.example", "xms_edov": "1", "name": "Mara"}, nil,
+			map[string]any{"iss": "URL/" + tenant + "/v2.0", "tid": tenant, "oid": object, "sub": "pairwise", "email": "mara@home.example", "xms_edov": "1", "name": "Mara"},
+			nil,
 			person{tenant + "." + object, "mara@home.example", true, "Mara", "", []string{tenant}},
 		},
 		"Microsoft, one's own tenant, untrusted": {
 			"kind = \"microsoft\"\nissuer = \"URL/" + tenant + "/v2.0\"",
-			map[string]any{"iss": "URL/" + tenant + "/v2.0", "tid": tenant, "oid": object, "sub": "pairwise", "email": "mara@home.example", "name": "Mara"}, nil,
+			map[string]any{"iss": "URL/" + tenant + "/v2.0", "tid": tenant, "oid": object, "sub": "pairwise", "email": "mara@home.example", "name": "Mara"},
+			nil,
 			person{tenant + "." + object, "mara@home.example", false, "Mara", "", []string{tenant}},
 		},
 		"Microsoft, one's own tenant, trusted": {
 			"kind = \"microsoft\"\nissuer = \"URL/" + tenant + "/v2.0\"\ntrust_email = true",
-			map[string]any{"iss": "URL/" + tenant + "/v2.0", "tid": tenant, "oid": object, "sub": "pairwise", "email": "mara@home.example", "name": "Mara", "groups": []string{"ops"}}, nil,
+			map[string]any{"iss": "URL/" + tenant + "/v2.0", "tid": tenant, "oid": object, "sub": "pairwise", "email": "mara@home.example", "name": "Mara", "groups": []string{"ops"}},
+			nil,
 			person{tenant + "." + object, "mara@home.example", true, "Mara", "", []string{"ops", tenant}},
 		},
 		"GitLab": {
 			"kind = \"gitlab\"\nissuer = \"URL\"\nallow_groups = [\"acme\"]",
-			map[string]any{"sub": "7"}, map[string]any{"/userinfo": map[string]any{"sub": "7", "nickname": "mara", "email": "mara@home.example", "email_verified": true, "groups": []string{"acme", "acme/ops"}}},
+			map[string]any{"sub": "7"},
+			map[string]any{"/userinfo": map[string]any{"sub": "7", "nickname": "mara", "email": "mara@home.example", "email_verified": true, "groups": []string{"acme", "acme/ops"}}},
 			person{"7", "mara@home.example", true, "mara", "", []string{"acme", "acme/ops"}},
 		},
 		"a provider that tells all in userinfo": {
 			"kind = \"oidc\"\nissuer = \"URL\"",
-			map[string]any{"sub": "u"}, map[string]any{"/userinfo": map[string]any{"sub": "u", "email": "mara@home.example", "email_verified": true, "name": "Mara"}},
+			map[string]any{"sub": "u"},
+			map[string]any{"/userinfo": map[string]any{"sub": "u", "email": "mara@home.example", "email_verified": true, "name": "Mara"}},
 			person{"u", "mara@home.example", true, "Mara", "", nil},
 		},
 		"a provider with names of its own": {
 			"kind = \"oidc\"\nissuer = \"URL\"\n[upstream.claims]\nemail = \"mail\"\nemail_verified = \"mail_ok\"\nname = \"person.called\"\ngroups = \"https://id.example/roles\"",
-			map[string]any{"sub": "u", "mail": "mara@home.example", "mail_ok": true, "person": map[string]any{"called": "Mara"}, "https://id.example/roles": []string{"ops"}}, nil,
+			map[string]any{"sub": "u", "mail": "mara@home.example", "mail_ok": true, "person": map[string]any{"called": "Mara"}, "https://id.example/roles": []string{"ops"}},
+			nil,
 			person{"u", "mara@home.example", true, "Mara", "", []string{"ops"}},
 		},
 		"some OAuth 2.0 provider": {

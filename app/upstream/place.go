@@ -18,7 +18,7 @@ type place struct {
 	issuer                string // "" where there is none
 	template              bool   // issuer holds {tenantid}, for Microsoft's many
 	announces             bool   // it names itself in every answer (RFC 9207)
-	authMethods           []string
+	authMethods, prompts  []string
 	keys                  oidc.KeySet
 }
 
@@ -126,13 +126,14 @@ func (u *Upstream) discover(ctx context.Context) (*place, error) {
 		Keys        string   `json:"jwks_uri"`
 		Announces   bool     `json:"authorization_response_iss_parameter_supported"`
 		AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
+		Prompts     []string `json:"prompt_values_supported"`
 	}
 	if err := provider.Claims(&more); err != nil {
 		return nil, u.fault(ErrDown, errors.New("the provider's description cannot be read"))
 	}
 	p := &place{
 		auth: provider.Endpoint().AuthURL, token: provider.Endpoint().TokenURL, userinfo: provider.UserInfoEndpoint(),
-		issuer: issuer, announces: more.Announces, authMethods: more.AuthMethods,
+		issuer: issuer, announces: more.Announces, authMethods: more.AuthMethods, prompts: more.Prompts,
 	}
 	if u.Kind == "microsoft" {
 		if !sameServer(issuer, more.Issuer) {

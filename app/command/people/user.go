@@ -225,7 +225,11 @@ func userShow(ctx context.Context, c *line.Call) error {
 	}
 	c.App.Audit.Flush()
 	var events []store.Event
+	var accounts []accountJSON
 	err = c.App.DB.View(ctx, func(tx *store.Tx) (err error) {
+		if accounts, err = accountsOf(c, tx, u); err != nil {
+			return err
+		}
 		events, err = tx.EventsOf(u.ID, 20)
 		return err
 	})
@@ -236,9 +240,10 @@ func userShow(ctx context.Context, c *line.Call) error {
 		return c.PrintJSON(struct {
 			userJSON
 			Emails   []emailJSON      `json:"emails"`
+			Accounts []accountJSON    `json:"accounts"`
 			Sessions []sessionJSON    `json:"sessions"`
 			Events   []line.EventJSON `json:"events"`
-		}{describe(p), describeEmails(emails), describeSessions(sessions), line.DescribeEvents(events)})
+		}{describe(p), describeEmails(emails), accounts, describeSessions(sessions), line.DescribeEvents(events)})
 	}
 	w := c.Table("email\t" + line.Dash(u.Email))
 	for _, e := range emails {
@@ -249,6 +254,9 @@ func userShow(ctx context.Context, c *line.Call) error {
 	fmt.Fprintf(w, "name\t%s\nusername\t%s\nid\t%s\nadmin\t%s\ngroups\t%s\nsigns in by\t%s\nstatus\t%s\nsince\t%s\nlast seen\t%s\nsigned in\t%d times now\n",
 		line.Dash(p.Name), line.Dash(p.Username), p.ID, line.Yes(p.Admin), line.Dash(strings.Join(p.Groups, ", ")), line.Dash(strings.Join(ways(p), ", ")),
 		status(p.User), line.Stamp(p.CreatedAt), line.Stamp(p.SeenAt), len(sessions))
+	for _, a := range accounts {
+		fmt.Fprintf(w, "connected\t%s, %s, %s\n", a.Provider, line.Dash(a.Email), a.state())
+	}
 	if err := w.Flush(); err != nil {
 		return err
 	}

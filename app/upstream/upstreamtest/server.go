@@ -148,6 +148,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"issuer": s.issuer(), "authorization_endpoint": s.URL + "/authorize", "token_endpoint": s.URL + "/token",
 			"userinfo_endpoint": s.URL + "/userinfo", "jwks_uri": s.URL + "/keys", "authorization_response_iss_parameter_supported": s.Announces,
 			"id_token_signing_alg_values_supported": []string{"none", "HS256", "ES256"},
+			"prompt_values_supported":               []string{"none", "login", "consent", "select_account"},
 		})
 	case path == "/keys":
 		answer(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: s.key.Public(), KeyID: "one", Algorithm: "ES256", Use: "sig"}}})
