@@ -277,7 +277,7 @@ func TestPreHijackingAnAccountThatNobodyHasVerified(t *testing.T) {
 	again.get(again.path(pending)).is(t, http.StatusGone)
 	again.post(again.path(pending))
 	signsIn(up, "sub", "attacker", "email", "attacker@evil.example", "email_verified", true)
-	again.with("school").is(t, http.StatusForbidden, "You have no account here yet")
+	again.with("school").is(t, http.StatusForbidden, "You need an invite")
 	if list := h.accounts("victim@home.example"); len(list) != 1 || list[0].Subject != "victim" {
 		t.Errorf("trojan identifier: connected are %+v", list)
 	}

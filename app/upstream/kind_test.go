@@ -350,7 +350,7 @@ func TestApple(t *testing.T) {
 		t.Errorf("got %+v, %v", who, err)
 	}
 
-	signed, err := jose.ParseSigned(shown, []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(shown, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
