@@ -3,6 +3,7 @@ package compose
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -46,10 +47,10 @@ func Build(h Header, text, html string) ([]byte, error) {
 	var b bytes.Buffer
 	_, domain, _ := strings.Cut(h.From.Address, "@")
 	for _, line := range [][2]string{
-		{"From", h.From.String()},
+		{"From", author(h.From)},
 		{"To", h.To},
 		{"Reply-To", h.ReplyTo},
-		{"Subject", mime.QEncoding.Encode("utf-8", h.Subject)},
+		{"Subject", encoded(h.Subject)},
 		{"Date", h.Date.UTC().Format(time.RFC1123Z)},
 		{"Message-ID", "<" + h.ID + "@" + domain + ">"},
 		{"MIME-Version", "1.0"},
@@ -98,6 +99,34 @@ func (h Header) check() error {
 		return fmt.Errorf("the header Message-ID cannot be made of %q", h.ID)
 	}
 	return nil
+}
+
+// author writes an address with its name, if it has one.
+func author(a mail.Address) string {
+	if strings.Contains(a.Name, "=?") {
+		return encoded(a.Name) + " <" + a.Address + ">"
+	}
+	return a.String()
+}
+
+// encoded writes words as a header holds them (RFC 2047). Words that look like
+// encoded ones are encoded themselves: some readers decode what they find wherever
+// it stands, and would make a line break of it.
+func encoded(text string) string {
+	if !strings.Contains(text, "=?") {
+		return mime.QEncoding.Encode("utf-8", text)
+	}
+	const most = 45 // bytes, which make a word of at most 75 characters
+	var words []string
+	for rest := text; rest != ""; {
+		n := min(most, len(rest))
+		for n < len(rest) && !utf8.RuneStart(rest[n]) {
+			n--
+		}
+		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(rest[:n]))+"?=")
+		rest = rest[n:]
+	}
+	return strings.Join(words, " ")
 }
 
 // fold breaks a header at the spaces between encoded words.
