@@ -104,7 +104,8 @@ url = "smtp://127.0.0.1:%d?tls=off"
 				waiting.checked("check email, "+name, script)
 			}
 
-			admin.press("Run this server")
+			admin.open(p.url + "/admin")
+			admin.press("Mail")
 			admin.see("Mail")
 			admin.sees("slow@home.example")
 			admin.sees("451 4.7.1")
