@@ -249,7 +249,7 @@ func (s *Sealer) open(token string) (plain []byte, used int, err error) {
 // Those we write ourselves are known by sight.
 func (s *Sealer) header(encoded string) (enc Encryption, id string, ok bool) {
 	for _, k := range s.keys {
-		if encoded == k.header {
+		if k.header != "" && encoded == k.header {
 			return k.enc, k.id, true
 		}
 	}
