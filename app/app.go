@@ -85,6 +85,9 @@ type Options struct {
 	Now func() time.Time // nil is time.Now
 	// Steady never goes back and is not set by anybody; nil is the system's.
 	Steady func() time.Duration
+	// Cost is what a password's hash costs; zero is what package config says. Tests
+	// that are not about it take less.
+	Cost password.Cost
 	// Captured is where a short notice of each captured mail goes; nil discards.
 	Captured io.Writer
 }
@@ -136,11 +139,11 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	a.Backups = backup.New(backup.Config{
 		DB: db, Audit: a.Audit, Log: o.Log, Now: o.Now, Every: time.Duration(c.Backup.Every), Keep: c.Backup.Keep, Dir: c.Backup.Dir,
 	})
-	a.build(o.Captured)
+	a.build(o)
 	return a, nil
 }
 
-func (a *App) build(captured io.Writer) {
+func (a *App) build(o Options) {
 	c, keys := a.Config, a.DB.Keyring()
 	a.Users = &account.Users{DB: a.DB, Audit: a.Audit, Limits: a.Limits, Now: a.Now, Door: account.NewDoor(c.Signup.Mode, c.Signup.Domains)}
 	a.Sessions = session.New(a.DB, a.Audit, a.Now, a.Log, session.Lifetime{
@@ -162,15 +165,18 @@ func (a *App) build(captured io.Writer) {
 	a.Queue = queue.New(queue.Config{
 		DB: a.DB, Now: a.Now, Log: a.Log, From: from.Address, Transport: a.transport(), Doubtful: a.Clock.Doubtful,
 		Relayed: a.Relay.Told, Ended: a.figures.mailEnded,
-		Captured: func(w store.Work) { notice(captured, a.Log, w, c.Origin().String()) },
+		Captured: func(w store.Work) { notice(o.Captured, a.Log, w, c.Origin().String()) },
 	})
 	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture", Composer: a.Composer, Send: a.Send}
 	a.Relay.Queue = a.Queue
 	a.Post = &post.Office{Queue: a.Queue, Composer: a.Composer, Key: keys.Derive("recipient hash"), Now: a.Now}
 	var passwords *password.Hasher
 	if c.Password.Enabled {
-		passwords = password.New(password.Cost{Memory: config.PasswordMemory, Passes: config.PasswordPasses, Lanes: config.PasswordLanes},
-			password.Slots(), config.PasswordQueue)
+		cost := o.Cost
+		if cost == (password.Cost{}) {
+			cost = password.Cost{Memory: config.PasswordMemory, Passes: config.PasswordPasses, Lanes: config.PasswordLanes}
+		}
+		passwords = password.New(cost, password.Slots(), config.PasswordQueue)
 	}
 	challenges := &challenge.Maker{Key: keys.Derive("code"), Now: a.Now, LinkFor: time.Duration(c.Link.Lifetime), CodeFor: time.Duration(c.Link.CodeLifetime)}
 	public := strings.TrimSuffix(c.Origin().String(), "/")

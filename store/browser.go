@@ -33,6 +33,17 @@ const rememberBrowserQuery = `
 	    ON CONFLICT (browser_hash, user_id) DO UPDATE
 	   SET seen_at = excluded.seen_at`
 
+// RenewBrowser puts a new hash in the place of a browser's, for everybody who
+// signed in with it.
+func (tx *Tx) RenewBrowser(old, hash []byte) error {
+	if _, err := tx.q.ExecContext(tx.ctx, renewBrowserQuery, old, hash); err != nil {
+		return fmt.Errorf("renewing a browser: %w", classify(err))
+	}
+	return nil
+}
+
+const renewBrowserQuery = `UPDATE browsers SET browser_hash = $2 WHERE browser_hash = $1`
+
 // ForgetBrowser makes a browser a stranger to the user.
 func (tx *Tx) ForgetBrowser(userID string, hash []byte) error {
 	_, err := tx.q.ExecContext(tx.ctx, forgetBrowserQuery, userID, hash)

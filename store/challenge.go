@@ -178,7 +178,7 @@ const challengesOfQuery = `
 	 ORDER BY created_at DESC, id DESC`
 
 // CancelChallenges ends the user's live challenges of a purpose, of those only the
-// ones for emailNorm unless that is "".
+// ones for emailNorm. Either may be "" for all.
 func (tx *Tx) CancelChallenges(userID, purpose, emailNorm string, now time.Time) error {
 	_, err := tx.q.ExecContext(tx.ctx, cancelChallengesQuery, userID, purpose, emailNorm, ms(now))
 	if err != nil {
@@ -190,4 +190,19 @@ func (tx *Tx) CancelChallenges(userID, purpose, emailNorm string, now time.Time)
 const cancelChallengesQuery = `
 	UPDATE challenges
 	   SET ended_at = $4, ended_by = 'cancelled'
-	 WHERE user_id = $1 AND purpose = $2 AND ended_at IS NULL AND ($3 = '' OR email_norm = $3)`
+	 WHERE user_id = $1 AND ended_at IS NULL AND ($2 = '' OR purpose = $2) AND ($3 = '' OR email_norm = $3)`
+
+// CancelChallengesSince ends the user's live challenges that were made then or
+// later, whatever they are for.
+func (tx *Tx) CancelChallengesSince(userID string, since, now time.Time) error {
+	_, err := tx.q.ExecContext(tx.ctx, cancelChallengesSinceQuery, userID, ms(since), ms(now))
+	if err != nil {
+		return fmt.Errorf("cancelling challenges: %w", err)
+	}
+	return nil
+}
+
+const cancelChallengesSinceQuery = `
+	UPDATE challenges
+	   SET ended_at = $3, ended_by = 'cancelled'
+	 WHERE user_id = $1 AND ended_at IS NULL AND created_at >= $2`

@@ -56,6 +56,17 @@ func (tx *Tx) EmailsOf(userID string) ([]Email, error) {
 
 const emailsOfQuery = `SELECT norm, email, verified_at, created_at FROM emails WHERE user_id = $1 ORDER BY created_at, norm`
 
+// HasEmail reports whether an address leads to the user, as their primary one or
+// another.
+func (tx *Tx) HasEmail(userID, norm string) (has bool, err error) {
+	if err := tx.q.QueryRowContext(tx.ctx, hasEmailQuery, userID, norm).Scan(&has); err != nil {
+		return false, fmt.Errorf("looking for an address: %w", err)
+	}
+	return has, nil
+}
+
+const hasEmailQuery = `SELECT EXISTS (SELECT 1 FROM emails WHERE norm = $2 AND user_id = $1)`
+
 // VerifyEmail records that the user has proved to read mail to the address,
 // unless that was known. An address that is not theirs any more changes nothing.
 func (tx *Tx) VerifyEmail(userID, norm string, now time.Time) error {

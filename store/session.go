@@ -219,3 +219,13 @@ func (tx *Tx) EndSessionsOf(userID, keep string) (int, error) {
 }
 
 const endSessionsOfQuery = `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`
+
+// EndSessionsSince ends the user's sessions that began then or later.
+func (tx *Tx) EndSessionsSince(userID string, since time.Time) error {
+	if _, err := tx.q.ExecContext(tx.ctx, endSessionsSinceQuery, userID, ms(since)); err != nil {
+		return fmt.Errorf("ending sessions: %w", err)
+	}
+	return nil
+}
+
+const endSessionsSinceQuery = `DELETE FROM sessions WHERE user_id = $1 AND created_at >= $2`

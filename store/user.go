@@ -267,8 +267,8 @@ func (tx *Tx) RemoveUser(id string) error {
 
 const removeUserQuery = `DELETE FROM users WHERE id = $1`
 
-// OtherAdmins counts the admins with open access besides id: the last one must
-// not lock everybody out.
+// OtherAdmins counts the admins with open access besides id, those who are about
+// to be erased not among them: the last one must not lock everybody out.
 func (tx *Tx) OtherAdmins(id string) (int, error) {
 	var n int
 	if err := tx.q.QueryRowContext(tx.ctx, otherAdminsQuery, id).Scan(&n); err != nil {

@@ -13,7 +13,9 @@ import (
 )
 
 // hint is an account that was used in this browser, and how. It opens nothing: it
-// saves its owner typing. It is sealed, so that nobody puts an account there.
+// saves its owner typing. It is sealed, so that nobody puts an account there, and
+// shown only while the account knows the browser: one that was sent away learns no
+// new name or address.
 type hint struct {
 	UserID string `json:"u"`
 	Means  string `json:"m"`
@@ -73,8 +75,10 @@ func (k Known) number() string { return strconv.Itoa(k.Number) }
 // remembered returns the accounts that this browser remembers and that still exist.
 func (s *Server) remembered(r *http.Request) ([]Known, error) {
 	var list []Known
+	a := s.cookies.readLogin(r)
+	a.Entry = nil
 	for i, h := range s.cookies.readHints(r) {
-		u, ok, err := s.Owner.Lookup(r.Context(), h.UserID)
+		u, ok, err := s.Login.Owner(r.Context(), &a.Login, h.UserID)
 		if err != nil {
 			return nil, err
 		}

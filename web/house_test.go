@@ -16,6 +16,7 @@ import (
 
 	"gatelodge/app"
 	"gatelodge/app/config"
+	"gatelodge/app/factor/password"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/store"
 	"gatelodge/web"
@@ -64,6 +65,12 @@ func (h *house) logged() string {
 // begins with https:// is what the server believes, though it is reached by http.
 func open(t testing.TB, change func(*config.Config)) *house {
 	t.Helper()
+	return openAt(t, password.Cost{Memory: 64, Passes: 1, Lanes: 1}, change)
+}
+
+// openAt is open with a cost of passwords; zero is the real one.
+func openAt(t testing.TB, cost password.Cost, change func(*config.Config)) *house {
+	t.Helper()
 	h := &house{t: t, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 	c := config.Default()
 	c.DataDir = t.TempDir()
@@ -72,7 +79,7 @@ func open(t testing.TB, change func(*config.Config)) *house {
 	if change != nil {
 		change(&c)
 	}
-	a, err := app.Open(t.Context(), &c, app.Options{Now: h.Now, Log: slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	a, err := app.Open(t.Context(), &c, app.Options{Now: h.Now, Cost: cost, Log: slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
 	}

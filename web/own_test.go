@@ -19,7 +19,7 @@ func passwordsOff(c *config.Config) { c.Password.Enabled = false }
 func (b *browser) addEmail(email string) {
 	b.t.Helper()
 	b.post("/account/emails", "email", email).goesTo(b.t, "/account/emails")
-	b.h.browser().post(b.path(b.h.letter("confirm_email"))).goesTo(b.t, "/account/emails")
+	b.h.browser().post(b.path(b.h.letters("confirm_email", email, 1)[0])).goesTo(b.t, "/account/emails")
 }
 
 func TestAnAddressIsAddedOnlyByWhoReadsMailThere(t *testing.T) {

@@ -277,7 +277,7 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 		return s.finish(w, r, to, Target{Name: a.Entry.App})
 	}
 	if out.Confirmed {
-		a.Confirms = ""
+		a.Confirms, a.Proofs = "", nil // they counted for this once
 		if err := s.cookies.saveLogin(w, a); err != nil {
 			return err
 		}

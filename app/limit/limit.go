@@ -81,6 +81,24 @@ func (l *Limiter) Take(asks ...Ask) (wait time.Duration, at int) {
 	return l.take(asks, true)
 }
 
+// Give takes back one attempt that Take counted for every ask: it turned out to be
+// none of those that are to be few. It must not be called within a transaction.
+func (l *Limiter) Give(asks ...Ask) {
+	l.mu.Lock()
+	for _, ask := range asks {
+		if a := l.keys[maphash.String(l.seed, ask.Key)]; a != nil && len(a.times) > 0 {
+			a.times = a.times[:len(a.times)-1]
+		}
+	}
+	l.mu.Unlock()
+	if l.db == nil {
+		return
+	}
+	if err := l.giveShared(asks); err != nil {
+		l.log.Error("an attempt was not taken back", "err", err)
+	}
+}
+
 // Wait returns what Take would, as far as this server knows, and counts nothing:
 // for rules that only failures count against.
 func (l *Limiter) Wait(ask Ask) time.Duration {

@@ -38,6 +38,23 @@ func (l *Limiter) takeShared(asks []Ask) (wait time.Duration, at int, err error)
 	return wait, at, err
 }
 
+func (l *Limiter) giveShared(asks []Ask) error {
+	return l.db.Update(context.Background(), func(tx *store.Tx) error {
+		for _, ask := range asks {
+			times, err := tx.Attempts(hash(ask.Key))
+			if err != nil || len(times) == 0 {
+				return err
+			}
+			times = times[:len(times)-1]
+			_, until := ask.add(times, l.now())
+			if err := tx.SetAttempts(hash(ask.Key), times, until); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func hash(key string) []byte {
 	sum := sha256.Sum256([]byte(key))
 	return sum[:]

@@ -22,17 +22,23 @@ const notMeFor = 7 * 24 * time.Hour
 
 // meet makes this browser one that the user has signed in with, and returns its
 // token. A user who has others is told of a new one by mail; it is in the same
-// transaction as the session, so nobody gets in untold.
+// transaction as the session, so nobody gets in untold. A token that the browser had
+// before its user came may have been put there by somebody who keeps a copy: it is
+// changed, for all who signed in with the browser.
 func (f *Flow) meet(tx *store.Tx, from audit.From, l *Login, u store.User, row store.Session) (token string, err error) {
-	hash, ok := l.deviceHash()
-	if !ok {
-		l.Device = secret.Token()
-		hash, _ = l.deviceHash()
-	}
 	token = l.Device
+	hash, _ := l.deviceHash()
 	known, any, err := tx.KnowsBrowser(u.ID, hash)
 	if err != nil {
 		return "", err
+	}
+	if !known {
+		old := hash
+		token = secret.Token()
+		hash, _ = l.hashOf(token)
+		if err := tx.RenewBrowser(old, hash); err != nil {
+			return "", err
+		}
 	}
 	if err := tx.RememberBrowser(u.ID, hash, f.Now()); err != nil {
 		return "", err
@@ -71,11 +77,38 @@ func (f *Flow) means(amr string) []string {
 	return list
 }
 
+// Owner returns a user for the browser that they have signed in with, and whether
+// they are one: what a page says of somebody before they sign in, it says there alone.
+func (f *Flow) Owner(ctx context.Context, l *Login, userID string) (u store.User, known bool, err error) {
+	device, _ := l.deviceHash()
+	err = f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		if known, _, err = tx.KnowsBrowser(userID, device); err != nil || !known {
+			return err
+		}
+		u, err = tx.UserByID(userID)
+		return err
+	})
+	return u, known, err
+}
+
 // ForgetBrowser makes the browser with that token a stranger to the user.
 func (f *Flow) ForgetBrowser(ctx context.Context, userID, token string) error {
 	hash, ok := secret.Hash(token)
 	if !ok {
 		return nil
 	}
-	return f.DB.Update(ctx, func(tx *store.Tx) error { return tx.ForgetBrowser(userID, hash) })
+	return f.DB.Update(ctx, func(tx *store.Tx) error {
+		known, _, err := tx.KnowsBrowser(userID, hash)
+		if err != nil || !known {
+			return err
+		}
+		if err := tx.ForgetBrowser(userID, hash); err != nil {
+			return err
+		}
+		_, any, err := tx.KnowsBrowser(userID, nil)
+		if err != nil || any {
+			return err
+		}
+		return account.ForgetBrowsers(tx, userID, f.Now())
+	})
 }

@@ -149,7 +149,7 @@ func (f *Flow) resendIn(last store.Challenge) time.Duration {
 }
 
 func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, language string, sends int) error {
-	to, err := f.recipient(ctx, from, l, address, language)
+	to, err := f.recipient(ctx, from, l, wanted{address, language, false})
 	if err != nil {
 		return err
 	}
@@ -185,42 +185,49 @@ type recipient struct {
 	language string
 }
 
-// recipient counts a request for mail to an address, and finds whose it is. l is
-// nil for mail that is of use only to who is known.
-func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, address, language string) (recipient, error) {
-	wait, at := f.Limits.Take(
-		limit.Ask{Key: "address:" + address, Rules: perAddress},
-		limit.Ask{Key: "network:" + from.Network, Rules: perNetwork},
-		limit.Ask{Key: "house", Rules: perHouse})
-	if wait > 0 {
-		f.Audit.Note(from, audit.LinkLimited, audit.ByVisitor, "", [...]string{"address", "network", "house"}[at])
-		if at == 0 {
-			return recipient{}, ErrLimitAddress.After(wait).In("identifier")
-		}
-		return recipient{}, ErrLimitNetwork.After(wait).In("identifier")
-	}
+// wanted is mail that somebody asks for.
+type wanted struct {
+	address   string // in its normal form
+	language  string // of the one who asks
+	knownOnly bool   // it is of use only to who is known
+}
+
+// recipient finds whose an address is, and counts a request for mail to it. A
+// browser that they have signed in with counts by itself: no stranger who asks for
+// the same address, or from the same network, keeps its owner from signing in.
+func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, m wanted) (recipient, error) {
+	address, language := m.address, m.language
 	to := recipient{mail: address, language: language}
+	own := false
+	device, _ := l.deviceHash()
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
 		// Both are asked for everybody: known and unknown addresses take the same.
 		expected := false
-		if l != nil {
+		if !m.knownOnly {
 			if expected, err = f.Users.Expected(tx, address, l.invite()); err != nil {
 				return err
 			}
 		}
-		if to.user, err = tx.UserByEmail(address); err != nil {
-			to.comes = expected && errors.Is(err, store.ErrNotFound)
+		if to.user, err = tx.UserByEmail(address); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
+		to.comes = expected && errors.Is(err, store.ErrNotFound)
+			return err
+		}
+		// The same is looked up for an address that leads nowhere.
 		emails, err := tx.EmailsOf(to.user.ID)
+		if err != nil {
+			return err
+		}
 		for _, e := range emails {
 			if e.Norm == address {
 				to.mail = account.MailAddressOf(e)
 			}
 		}
+		own, _, err = tx.KnowsBrowser(to.user.ID, device)
 		return err
 	})
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err != nil {
 		return recipient{}, err
 	}
 	if to.comes {
@@ -231,7 +238,21 @@ func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, address
 	if to.user.Language != "" {
 		to.language = to.user.Language
 	}
-	return to, nil
+	asks := []limit.Ask{
+		{Key: "address:" + address, Rules: perAddress}, {Key: "network:" + from.Network, Rules: perNetwork}, {Key: "house", Rules: perHouse},
+	}
+	if own {
+		asks = []limit.Ask{{Key: "address:" + address + " " + l.Device, Rules: perAddress}}
+	}
+	wait, at := f.Limits.Take(asks...)
+	if wait == 0 {
+		return to, nil
+	}
+	f.Audit.Note(from, audit.LinkLimited, audit.ByVisitor, "", [...]string{"address", "network", "house"}[at])
+	if at == 0 {
+		return recipient{}, ErrLimitAddress.After(wait).In("identifier")
+	}
+	return recipient{}, ErrLimitNetwork.After(wait).In("identifier")
 }
 
 // mail writes the message that carries the challenge.

@@ -120,8 +120,10 @@ func (l *Login) BrowserHash() []byte {
 // deviceHash returns by what the user knows this browser; ok is false for one that
 // has no token yet. One that was given out at an App's own address is known there
 // alone: the App could read it.
-func (l *Login) deviceHash() (hash []byte, ok bool) {
-	hash, ok = secret.Hash(l.Device)
+func (l *Login) deviceHash() (hash []byte, ok bool) { return l.hashOf(l.Device) }
+
+func (l *Login) hashOf(device string) (hash []byte, ok bool) {
+	hash, ok = secret.Hash(device)
 	if ok && l.Entry != nil && l.Entry.Here {
 		hash = secret.MAC(hash, "device", l.Entry.App)
 	}

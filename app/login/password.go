@@ -26,13 +26,18 @@ var (
 )
 
 // The rules for guessing passwords. The more there were, the longer the next has
-// to wait. An account counts what comes from browsers its owner never signed in
-// with apart from what comes from each that they did, so that a stranger can keep
-// out other strangers and nobody else. A network is an office as often as an
+// to wait. Only wrong passwords count in the end. A browser that the owner signed in
+// with before counts by itself and asks nothing of the others, so that a stranger can
+// keep out other strangers and nobody else. A network is an office as often as an
 // attacker.
+//
+// What is typed to name an account is counted as it stands, known or not: that two
+// names lead to one account must not show in a wait. What they lead to has a bound of
+// its own, behind which every password from a stranger is wrong.
 var (
-	perAccount = []limit.Rule{{Count: 5, Per: time.Minute}, {Count: 10, Per: 15 * time.Minute}, {Count: 20, Per: 3 * time.Hour}, {Count: 50, Per: 24 * time.Hour}}
-	perBrowser = []limit.Rule{{Count: 10, Per: time.Minute}, {Count: 40, Per: time.Hour}}
+	perName    = []limit.Rule{{Count: 5, Per: time.Minute}, {Count: 10, Per: 15 * time.Minute}, {Count: 20, Per: 3 * time.Hour}, {Count: 50, Per: 24 * time.Hour}}
+	perAccount = []limit.Rule{{Count: 100, Per: 24 * time.Hour}}
+	perBrowser = []limit.Rule{{Count: 10, Per: time.Minute}, {Count: 40, Per: time.Hour}, {Count: 100, Per: 24 * time.Hour}}
 	perGuesses = []limit.Rule{{Count: 100, Per: 10 * time.Minute}, {Count: 1000, Per: 24 * time.Hour}}
 )
 
@@ -42,7 +47,7 @@ type who struct {
 	known bool
 	kept  store.Password // zero for none
 	own   bool           // they have signed in with this browser
-	key   string         // what tries are counted by
+	key   string         // the name as it is compared, known or not
 	name  string         // for the log; "" when nobody is known
 }
 
@@ -62,7 +67,8 @@ func (f *Flow) WithPassword(ctx context.Context, from audit.From, l *Login, iden
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := f.mayTry(from, l, w); err != nil {
+	counted, err := f.mayTry(from, l, &w)
+	if err != nil {
 		return Outcome{}, err
 	}
 	clear, err := password.Read(typed)
@@ -72,69 +78,84 @@ func (f *Flow) WithPassword(ctx context.Context, from audit.From, l *Login, iden
 	}
 	fits, renewed, err := f.Passwords.Check(ctx, w.kept.Hash, clear)
 	if err != nil {
+		f.Limits.Give(counted...)
 		return Outcome{}, err
 	}
 	if !fits {
 		return Outcome{}, f.mismatch(from, w)
 	}
+	f.Limits.Give(counted...)
 	return f.provenPassword(ctx, from, l, w, renewed, replaces)
 }
 
-// who finds whom an identifier names. What names nobody is counted by itself.
+// who finds whom an identifier names. The same is looked up for a name that leads
+// nowhere.
 func (f *Flow) who(ctx context.Context, l *Login, identifier string) (who, error) {
 	address, notEmail := account.NormalEmail(identifier)
 	username, notName := account.NormalUsername(identifier)
-	w := who{key: "password:" + strings.ToLower(strings.TrimSpace(identifier))}
+	device, _ := l.deviceHash()
+	w := who{key: strings.ToLower(strings.TrimSpace(identifier))}
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
 		switch {
 		case notEmail == nil:
+			w.key = address
 			w.user, err = tx.UserByEmail(address)
 		case notName == nil:
+			w.key = username
 			w.user, err = tx.UserByUsername(username)
 		default:
-			return nil
+			err = store.ErrNotFound
 		}
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		w.known, w.key, w.name = true, "password:"+w.user.ID, w.user.EmailNorm
-		p, err := tx.PasswordOf(w.user.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		w.kept = p
-		if hash, ok := l.deviceHash(); ok {
-			w.own, _, err = tx.KnowsBrowser(w.user.ID, hash)
+		w.known = err == nil
+		if w.kept, err = tx.PasswordOf(w.user.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		return nil
+		w.own, _, err = tx.KnowsBrowser(w.user.ID, device)
+		return err
 	})
-	if w.known && !w.user.HasEmail() {
+	switch {
+	case w.known && w.user.HasEmail():
+		w.name = w.user.EmailNorm
+	case w.known:
 		w.name = w.user.Username
 	}
 	return w, err
 }
 
-// mayTry counts a try, or says how long to wait.
-func (f *Flow) mayTry(from audit.From, l *Login, w who) error {
-	tries := limit.Ask{Key: w.key, Rules: perAccount}
+// mayTry counts a try and returns what it was counted by, or says how long to wait.
+// What a stranger may not try at an account any more is taken for wrong without
+// being looked at, after as much work as always.
+func (f *Flow) mayTry(from audit.From, l *Login, w *who) (counted []limit.Ask, err error) {
 	if w.own {
-		tries = limit.Ask{Key: w.key + " " + l.Device, Rules: perBrowser}
+		counted = []limit.Ask{{Key: "password browser:" + w.user.ID + " " + l.Device, Rules: perBrowser}}
+	} else {
+		counted = []limit.Ask{{Key: "password:" + w.key, Rules: perName}, {Key: "guesses:" + from.Network, Rules: perGuesses}}
 	}
-	wait, at := f.Limits.Take(tries, limit.Ask{Key: "guesses:" + from.Network, Rules: perGuesses})
-	if wait == 0 {
-		return nil
+	wait, at := f.Limits.Take(counted...)
+	if wait > 0 {
+		reason := [...]string{"account", "network"}[at]
+		f.Audit.Note(from, audit.PasswordLimited, audit.ByVisitor, w.user.ID, reason)
+		f.Audit.AuthFail(from, w.name, "limited")
+		if at == 0 {
+			return nil, ErrTries.After(wait).In("password")
+		}
+		return nil, ErrLimitNetwork.After(wait).In("password")
 	}
-	reason := [...]string{"account", "network"}[at]
-	f.Audit.Note(from, audit.PasswordLimited, audit.ByVisitor, w.user.ID, reason)
-	f.Audit.AuthFail(from, w.name, "limited")
-	if at == 0 {
-		return ErrTries.After(wait).In("password")
+	if w.own {
+		return counted, nil
 	}
-	return ErrLimitNetwork.After(wait).In("password")
+	all := limit.Ask{Key: "password account:" + w.user.ID, Rules: perAccount}
+	if !w.known {
+		all.Key += w.key
+	}
+	if wait, _ := f.Limits.Take(all); wait > 0 {
+		w.kept = store.Password{}
+		return counted, nil
+	}
+	return append(counted, all), nil
 }
 
 func (f *Flow) mismatch(from audit.From, w who) error {
@@ -213,10 +234,10 @@ func (f *Flow) SendReset(ctx context.Context, from audit.From, l *Login, typed, 
 		return err
 	}
 	last, err := f.lastAsk(ctx, l, address, challenge.Reset)
-	if err != nil || last.ID != "" && f.resendIn(last) > 0 {
+	if err != nil || last.ID != "" && last.EndedBy == "" && f.resendIn(last) > 0 {
 		return err // the mail is on its way
 	}
-	to, err := f.recipient(ctx, from, nil, address, language)
+	to, err := f.recipient(ctx, from, l, wanted{address, language, true})
 	if err != nil {
 		return err
 	}

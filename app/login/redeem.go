@@ -160,6 +160,14 @@ func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge
 	if err := account.MayEnter(u); err != nil {
 		return Outcome{}, err
 	}
+	// A link may wait in a mailbox that is not theirs any more.
+	theirs, err := tx.HasEmail(u.ID, c.EmailNorm)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if !theirs && c.EmailNorm != store.NoEmail(u.ID) {
+		return Outcome{}, challenge.ErrCancelled
+	}
 	if err := tx.VerifyEmail(u.ID, c.EmailNorm, now); err != nil {
 		return Outcome{}, err
 	}

@@ -3,6 +3,7 @@ package owner
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,7 +98,14 @@ func (d *Desk) AddEmail(ctx context.Context, from audit.From, userID, typed stri
 // confirmed adds the address of a challenge that was redeemed.
 func (d *Desk) confirmed(tx *store.Tx, from audit.From, u store.User, c store.Challenge) error {
 	now := d.Now()
-	err := tx.AddEmail(store.Email{Norm: c.EmailNorm, Email: c.Detail, UserID: u.ID, VerifiedAt: now, CreatedAt: now})
+	emails, err := tx.EmailsOf(u.ID)
+	if err != nil {
+		return err
+	}
+	if len(emails) >= maxEmails {
+		return ErrEmailMany.With("n", maxEmails)
+	}
+	err = tx.AddEmail(store.Email{Norm: c.EmailNorm, Email: c.Detail, UserID: u.ID, VerifiedAt: now, CreatedAt: now})
 	if errors.Is(err, store.ErrConflict) {
 		return ErrEmailTaken
 	}
@@ -119,6 +127,9 @@ func (d *Desk) confirmed(tx *store.Tx, from audit.From, u store.User, c store.Ch
 // SetPrimary makes one of the user's addresses the one that mail goes to. The
 // address before is told, and can take it back.
 func (d *Desk) SetPrimary(ctx context.Context, from audit.From, userID, address, keep string) error {
+	if err := d.mayChange(userID); err != nil {
+		return err
+	}
 	return d.update(ctx, func(tx *store.Tx) error {
 		u, err := tx.UserByID(userID)
 		if err != nil || u.EmailNorm == address {
@@ -144,6 +155,9 @@ func (d *Desk) SetPrimary(ctx context.Context, from audit.From, userID, address,
 // RemoveEmail takes an address that is not the primary one from the user. It is
 // told, and can take it back.
 func (d *Desk) RemoveEmail(ctx context.Context, from audit.From, userID, address, keep string) error {
+	if err := d.mayChange(userID); err != nil {
+		return err
+	}
 	return d.update(ctx, func(tx *store.Tx) error {
 		u, err := tx.UserByID(userID)
 		if err != nil {
@@ -160,11 +174,7 @@ func (d *Desk) RemoveEmail(ctx context.Context, from audit.From, userID, address
 			if err := tx.RemoveEmail(u.ID, e.Norm); err != nil {
 				return err
 			}
-			// A link that waits in that mailbox would still sign in.
-			if err := tx.CancelChallenges(u.ID, challenge.SignIn, e.Norm, d.Now()); err != nil {
-				return err
-			}
-			if err := tx.CancelChallenges(u.ID, challenge.Reset, e.Norm, d.Now()); err != nil {
+			if err := d.leaveMailbox(tx, u.ID, e.Norm); err != nil {
 				return err
 			}
 			if _, err := tx.EndSessionsOf(u.ID, keep); err != nil {
@@ -198,19 +208,35 @@ func (d *Desk) changedLetter(tx *store.Tx, from audit.From, u store.User, old st
 	})
 }
 
+// leaveMailbox ends what waits in a mailbox that is not the user's any more and
+// would still open the account. What takes a change back stays: the mailbox was
+// theirs.
+func (d *Desk) leaveMailbox(tx *store.Tx, userID, norm string) error {
+	for _, purpose := range []string{challenge.SignIn, challenge.Reset} {
+		if err := tx.CancelChallenges(userID, purpose, norm, d.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // undoEmail makes the address of a challenge the primary one again, takes away the
-// one that came in its place and all that came later, and signs everybody out.
+// one that came in its place and all that came since the first change that this
+// address was told of, and signs everybody out. Every link that was made since then
+// ends as well: whoever took the account over was told of their own changes, with
+// links that would take this one back.
 func (d *Desk) undoEmail(tx *store.Tx, from audit.From, u store.User, c store.Challenge) error {
 	now := d.Now()
 	typed, replaced, _ := strings.Cut(c.Detail, "\n")
+	since, err := d.firstTold(tx, c)
+	if err != nil {
+		return err
+	}
 	emails, err := tx.EmailsOf(u.ID)
 	if err != nil {
 		return err
 	}
-	have := false
-	for _, e := range emails {
-		have = have || e.Norm == c.EmailNorm
-	}
+	have := slices.ContainsFunc(emails, func(e store.Email) bool { return e.Norm == c.EmailNorm })
 	if !have {
 		err := tx.AddEmail(store.Email{Norm: c.EmailNorm, Email: typed, UserID: u.ID, VerifiedAt: now, CreatedAt: now})
 		if errors.Is(err, store.ErrConflict) {
@@ -227,16 +253,18 @@ func (d *Desk) undoEmail(tx *store.Tx, from audit.From, u store.User, c store.Ch
 		return err
 	}
 	for _, e := range emails {
-		if e.Norm != c.EmailNorm && (e.Norm == replaced || !e.CreatedAt.Before(c.CreatedAt)) {
-			if err := tx.RemoveEmail(u.ID, e.Norm); err != nil {
-				return err
-			}
-			for _, purpose := range []string{challenge.SignIn, challenge.Reset, challenge.UndoEmail, challenge.NotMe, challenge.NotMePassword} {
-				if err := tx.CancelChallenges(u.ID, purpose, e.Norm, now); err != nil {
-					return err
-				}
-			}
+		if e.Norm == c.EmailNorm || e.Norm != replaced && e.CreatedAt.Before(since) {
+			continue
 		}
+		if err := tx.RemoveEmail(u.ID, e.Norm); err != nil {
+			return err
+		}
+		if err := tx.CancelChallenges(u.ID, "", e.Norm, now); err != nil {
+			return err
+		}
+	}
+	if err := tx.CancelChallengesSince(u.ID, since, now); err != nil {
+		return err
 	}
 	if err := tx.CancelChallenges(u.ID, challenge.ConfirmEmail, "", now); err != nil {
 		return err
@@ -245,4 +273,17 @@ func (d *Desk) undoEmail(tx *store.Tx, from audit.From, u store.User, c store.Ch
 		return err
 	}
 	return d.Audit.Record(tx, from, audit.EmailUndone, audit.ByUser, u.ID, c.EmailNorm)
+}
+
+// firstTold returns when the address of a challenge was first told of a change that
+// can still be taken back: a thief makes several, and one link takes back all.
+func (d *Desk) firstTold(tx *store.Tx, c store.Challenge) (time.Time, error) {
+	since := c.CreatedAt
+	told, err := tx.ChallengesOf(c.UserID, challenge.UndoEmail, d.Now())
+	for _, other := range told {
+		if other.EmailNorm == c.EmailNorm && other.CreatedAt.Before(since) {
+			since = other.CreatedAt
+		}
+	}
+	return since, err
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/fault"
@@ -78,8 +79,12 @@ func (d *Desk) Follow(ctx context.Context, from audit.From, token string) (Done,
 				done, err = d.secure(tx, from, u, c)
 			}
 		case challenge.NotMe:
+			// Who came in once may have come in again since.
 			if err = tx.EndSession(u.ID, c.Detail); errors.Is(err, store.ErrNotFound) {
 				err = nil // it has ended
+			}
+			if err == nil {
+				err = tx.EndSessionsSince(u.ID, c.CreatedAt)
 			}
 			if err == nil {
 				done, err = d.secure(tx, from, u, c)
@@ -116,9 +121,11 @@ func (d *Desk) Follow(ctx context.Context, from audit.From, token string) (Done,
 	return done, nil
 }
 
-// secure is what follows when an owner says that something was not them: no
-// browser is known any more, what was connected since is disconnected, and a new
-// password is asked for.
+// secure is what follows when an owner says that something was not them. The
+// password opens nothing from now on, whether or not they go on to choose another:
+// the mail that brought them here is a way in. What was connected since is
+// disconnected, no browser is known any more, and an account that was closed meanwhile
+// is open again.
 func (d *Desk) secure(tx *store.Tx, from audit.From, u store.User, c store.Challenge) (Done, error) {
 	if n, err := tx.RemoveAccountsSince(u.ID, c.CreatedAt); err != nil {
 		return Done{}, err
@@ -127,7 +134,22 @@ func (d *Desk) secure(tx *store.Tx, from audit.From, u store.User, c store.Chall
 			return Done{}, err
 		}
 	}
-	if err := tx.ForgetBrowsers(u.ID); err != nil {
+	err := tx.RemovePassword(u.ID)
+	if err == nil {
+		err = d.Audit.Record(tx, from, audit.PasswordRemoved, audit.ByUser, u.ID, c.Purpose)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return Done{}, err
+	}
+	if err := tx.CancelChallenges(u.ID, challenge.Reset, "", d.Now()); err != nil {
+		return Done{}, err
+	}
+	if !u.RemovalAt.IsZero() {
+		if err := d.reopen(tx, from, u); err != nil {
+			return Done{}, err
+		}
+	}
+	if err := account.ForgetBrowsers(tx, u.ID, d.Now()); err != nil {
 		return Done{}, err
 	}
 	if err := d.Audit.Record(tx, from, audit.NotMe, audit.ByUser, u.ID, c.Purpose); err != nil {

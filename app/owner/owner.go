@@ -63,6 +63,17 @@ type Desk struct {
 	Site       string // the instance's name, which is no password
 }
 
+// changes bounds what one account changes of what opens it: each is told by mail,
+// and a password costs a hash.
+var changes = []limit.Rule{{Count: 10, Per: 10 * time.Minute}, {Count: 40, Per: 24 * time.Hour}}
+
+func (d *Desk) mayChange(userID string) error {
+	if wait, _ := d.Limits.Take(limit.Ask{Key: "changes:" + userID, Rules: changes}); wait > 0 {
+		return ErrLimited.After(wait)
+	}
+	return nil
+}
+
 // Fresh reports whether a session was begun or confirmed lately enough.
 func (d *Desk) Fresh(s store.Session) bool { return d.Now().Sub(s.AuthAt) < FreshFor }
 

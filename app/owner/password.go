@@ -58,6 +58,9 @@ func (d *Desk) hash(ctx context.Context, userID, typed string) (store.User, stri
 	if err != nil {
 		return store.User{}, "", err
 	}
+	if err := d.mayChange(u.ID); err != nil {
+		return store.User{}, "", err
+	}
 	hash, err := d.Passwords.Hash(ctx, clear)
 	return u, hash, err
 }
@@ -147,6 +150,10 @@ func (d *Desk) Reset(ctx context.Context, from audit.From, token, typed string) 
 	}
 	return d.update(ctx, func(tx *store.Tx) error {
 		if _, err := d.Challenges.Redeem(tx, challenge.Reset, token); err != nil {
+			return err
+		}
+		// The hash took its time.
+		if u, err = tx.UserByID(u.ID); err != nil {
 			return err
 		}
 		if u.Disabled() {

@@ -23,15 +23,6 @@ type Profile struct {
 // User returns the user as they are now.
 func (d *Desk) User(ctx context.Context, id string) (store.User, error) { return d.user(ctx, id) }
 
-// Lookup returns the user, and whether there is one.
-func (d *Desk) Lookup(ctx context.Context, id string) (store.User, bool, error) {
-	u, err := d.user(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return store.User{}, false, nil
-	}
-	return u, err == nil, err
-}
-
 // SetProfile changes what the user says of themselves.
 func (d *Desk) SetProfile(ctx context.Context, from audit.From, userID string, p Profile) error {
 	name, err := account.CleanName(p.Name)

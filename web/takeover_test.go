@@ -1,0 +1,239 @@
+package web_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/account"
+	"gatelodge/app/config"
+	"gatelodge/app/mail/outbox"
+	"gatelodge/store"
+)
+
+// letters returns the captured mails of a kind to an address, the newest first,
+// once there are n.
+func (h *house) letters(purpose, to string, n int) (list []outbox.Message) {
+	h.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		list = list[:0]
+		for _, m := range h.mail(0) {
+			if m.Purpose == purpose && m.Rcpt == to {
+				list = append(list, m)
+			}
+		}
+		if len(list) >= n {
+			return list
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatalf("%d mails of kind %s to %s, want %d", len(list), purpose, to, n)
+		}
+	}
+}
+
+// moves makes an address that the browser's user adds the primary one.
+func (b *browser) moves(to string) {
+	b.t.Helper()
+	b.h.pass(time.Second)
+	b.addEmail(to)
+	b.h.pass(time.Second)
+	b.post("/account/emails/primary", "email", to).goesTo(b.t, "/account/emails")
+}
+
+// isOwnedBy checks which addresses lead to whoever had the first.
+func (h *house) isOwnedBy(u store.User, primary string, others ...string) {
+	h.t.Helper()
+	err := h.app.DB.View(h.t.Context(), func(tx *store.Tx) error {
+		now, err := tx.UserByID(u.ID)
+		if err != nil {
+			return err
+		}
+		emails, err := tx.EmailsOf(u.ID)
+		var norms []string
+		for _, e := range emails {
+			if e.Norm != primary {
+				norms = append(norms, e.Norm)
+			}
+		}
+		if now.EmailNorm != primary || strings.Join(norms, " ") != strings.Join(others, " ") {
+			h.t.Errorf("the account has %s and %v, want %s and %v", now.EmailNorm, norms, primary, others)
+		}
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// The thief moves the account on from one address of theirs to another, so as to be
+// mailed a link that takes back what the owner takes back.
+func TestAThiefsOwnUndoLinkTakesNothingBack(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	u := h.user("mara@home.example")
+	thief := h.browser()
+	thief.signIn("mara@home.example")
+	thief.moves("one@evil.example")
+	thief.post("/account/emails/remove", "email", "mara@home.example").goesTo(t, "/account/emails")
+	thief.moves("two@evil.example")
+	thief.post("/account/emails/remove", "email", "one@evil.example").goesTo(t, "/account/emails")
+
+	owner := h.browser()
+	owner.post(owner.path(h.letters("email_changed", "mara@home.example", 2)[0]))
+	h.isOwnedBy(u, "mara@home.example")
+	for _, m := range append(h.letters("email_changed", "one@evil.example", 2), h.letter("email_added")) {
+		thief.post(thief.path(m)).is(t, http.StatusGone)
+	}
+	h.isOwnedBy(u, "mara@home.example")
+	if thief.who() != "" {
+		t.Error("the thief is in")
+	}
+}
+
+// The thief who is first takes back nothing either: the older link is the owner's.
+func TestAThiefWhoUndoesFirstLosesToTheOwner(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	u := h.user("mara@home.example")
+	thief := h.browser()
+	thief.signIn("mara@home.example")
+	thief.moves("one@evil.example")
+	thief.moves("two@evil.example")
+	thief.post(thief.path(h.letters("email_changed", "one@evil.example", 1)[0]))
+	owner := h.browser()
+	owner.post(owner.path(h.letters("email_changed", "mara@home.example", 1)[0]))
+	h.isOwnedBy(u, "mara@home.example")
+}
+
+// The thief adds a spare address before they move the account: the newest of the
+// owner's mails takes that back too.
+func TestASpareAddressOfAThiefGoesToo(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	u := h.user("mara@home.example")
+	mine := h.browser()
+	mine.signIn("mara@home.example")
+	mine.addEmail("mara@work.example")
+	h.pass(8 * 24 * time.Hour)
+	thief := h.browser()
+	thief.signIn("mara@home.example")
+	thief.addEmail("spare@evil.example")
+	thief.moves("one@evil.example")
+	owner := h.browser()
+	owner.post(owner.path(h.letters("email_changed", "mara@home.example", 1)[0]))
+	h.isOwnedBy(u, "mara@home.example", "mara@work.example")
+	if _, err := h.app.Users.Find(t.Context(), "spare@evil.example"); !errors.Is(err, account.ErrUnknown) {
+		t.Errorf("the spare address still leads there: %v", err)
+	}
+}
+
+// Closing the stolen account must not erase it while its owner takes it back.
+func TestAStolenAccountThatWasClosedIsTakenBackWhole(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	u := h.user("mara@home.example")
+	thief := h.browser()
+	thief.signIn("mara@home.example")
+	thief.moves("one@evil.example")
+	thief.post("/account/close", "confirm", "one@evil.example").is(t, 200)
+	owner := h.browser()
+	owner.post(owner.path(h.letters("email_changed", "mara@home.example", 1)[0]))
+	h.pass(8 * 24 * time.Hour)
+	if n, err := h.app.Users.EraseDue(t.Context(), app.Operator()); n != 0 || err != nil {
+		t.Errorf("%d were erased, %v", n, err)
+	}
+	owner.signIn("mara@home.example")
+	h.isOwnedBy(u, "mara@home.example")
+}
+
+// Who says "this was not me" may never come to the page that asks for another
+// password.
+func TestAThiefsPasswordIsVoidBeforeAnotherIsChosen(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	h.withPassword("mara@home.example", goodPassword)
+	mine, thief, again := h.browser(), h.browser(), h.browser()
+	mine.tryPassword("mara@home.example", goodPassword).goesTo(t, "/account")
+	h.pass(time.Minute)
+	thief.tryPassword("mara@home.example", goodPassword).goesTo(t, "/account")
+	link := mine.path(h.letter("new_device"))
+	h.pass(time.Minute)
+	again.tryPassword("mara@home.example", goodPassword).goesTo(t, "/account")
+
+	a := h.browser().post(link)
+	for _, b := range []*browser{thief, again} {
+		if b.who() != "" {
+			t.Error("the thief is still in")
+		}
+		h.pass(time.Minute)
+		b.tryPassword("mara@home.example", goodPassword).is(t, 422)
+	}
+	mine.isSignedInAs("mara@home.example")
+	mine.post(a.Header.Get("Location"), "password", "nine walnuts beneath the awning").goesTo(t, "/signin")
+}
+
+// Whoever was sent away is a stranger, and told of when they come back.
+func TestAThiefComesBackUntold(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	h.user("mara@home.example")
+	mine, thief := h.browser(), h.browser()
+	mine.signIn("mara@home.example")
+	h.pass(11 * time.Minute)
+	thief.signIn("mara@home.example")
+	link := mine.path(h.letters("new_device", "mara@home.example", 1)[0])
+	mine.post(link)
+	h.pass(11 * time.Minute)
+	thief.signIn("mara@home.example")
+	h.letters("new_device", "mara@home.example", 2)
+}
+
+// A link that waits in a mailbox which is not the user's any more opens nothing,
+// whatever it was made for.
+func TestALinkForAnAppAtARemovedAddressIsVoid(t *testing.T) {
+	t.Parallel()
+	h := wiki(t, "v5", "")
+	b := h.browser()
+	b.signIn("mara@home.example")
+	b.addEmail("old@work.example")
+	c := h.browser().authjs("v5")
+	link := c.mailed("old@work.example")
+	b.post("/account/emails/remove", "email", "old@work.example").goesTo(t, "/account/emails")
+	if a := c.get(link); a.StatusCode != http.StatusFound || !strings.Contains(a.Header.Get("Location"), "error=Verification") {
+		t.Errorf("got %d to %q", a.StatusCode, a.Header.Get("Location"))
+	}
+}
+
+// Two admins who close their accounts one after the other must not leave nobody.
+func TestTwoAdminsCannotBothLeave(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	for _, email := range []string{"mara@home.example", "sam@home.example"} {
+		if _, err := h.app.Users.Add(t.Context(), app.Operator(), email, "", true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mara, sam := h.browser(), h.browser()
+	mara.signIn("mara@home.example")
+	sam.signIn("sam@home.example")
+	mara.post("/account/close", "confirm", "mara@home.example").is(t, 200)
+	sam.post("/account/close", "confirm", "sam@home.example").is(t, 422, "last admin")
+}
+
+// One account must not keep the mail queue and the hashes busy by changing its
+// password over and over.
+func TestAFloodOfChangesIsBounded(t *testing.T) {
+	t.Parallel()
+	h := open(t, func(c *config.Config) {})
+	h.user("mara@home.example")
+	b := h.browser()
+	b.signIn("mara@home.example")
+	for range 10 {
+		b.post("/account/password", "password", goodPassword).goesTo(t, "/account")
+	}
+	b.post("/account/password", "password", goodPassword).is(t, http.StatusTooManyRequests)
+	b.post("/account/password", "password", "short").is(t, 422)
+}
