@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -29,6 +30,7 @@ const SocketName = "admin.sock"
 type request struct {
 	Args []string `json:"args"`
 	Dir  string   `json:"dir"`
+	In   string   `json:"in,omitempty"` // a secret that the verb reads
 }
 
 // frame is one piece of the answer: output, or the end.
@@ -66,7 +68,7 @@ func Handler(a *app.App) http.Handler {
 			return
 		}
 		stream := &frames{w: w}
-		p := Process{Out: frameWriter{stream, false}, Err: frameWriter{stream, true}, Dir: q.Dir}
+		p := Process{Out: frameWriter{stream, false}, Err: frameWriter{stream, true}, Dir: q.Dir, In: strings.NewReader(q.In)}
 		code := finish(p, dispatch(r.Context(), p, q.Args, a))
 		stream.send(frame{Done: true, Code: code})
 	})
@@ -162,7 +164,15 @@ func askServer(ctx context.Context, c *line.Call, conn net.Conn, args []string) 
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 		DisableKeepAlives: true,
 	}}
-	body, err := json.Marshal(request{Args: args, Dir: c.Dir})
+	q := request{Args: args, Dir: c.Dir}
+	if c.Asks() {
+		secret, err := c.ReadSecret()
+		if err != nil {
+			return err
+		}
+		q.In = secret
+	}
+	body, err := json.Marshal(q)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ var ErrUsage = errors.New("usage")
 
 // Process is what surrounds the command line.
 type Process struct {
+	// In is the standard input; nil has nothing to read.
+	In  io.Reader
 	Out io.Writer
 	Err io.Writer
 	Env []string // os.Environ() form
@@ -49,8 +51,11 @@ type Verb struct {
 	Creates bool  // may begin a new house: a mistyped -data must not
 	JSON    bool  // takes -json
 	Paths   []int // the arguments that name files
-	Flags   func(*flag.FlagSet)
-	Run     func(context.Context, *Call) error
+	// Secret names the flag with which the verb reads a line that is not shown, and
+	// what to ask for on a terminal.
+	Secret struct{ Flag, Prompt string }
+	Flags  func(*flag.FlagSet)
+	Run    func(context.Context, *Call) error
 }
 
 // Call is one use of a verb.

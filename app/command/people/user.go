@@ -13,6 +13,7 @@ import (
 	"gatelodge/app"
 	"gatelodge/app/audit"
 	"gatelodge/app/command/line"
+	"gatelodge/app/owner"
 	"gatelodge/store"
 )
 
@@ -48,9 +49,13 @@ func userVerbs() []*line.Verb {
 		},
 		{
 			Words: "user password", Args: "EMAIL", Min: 1, Max: 1, Place: line.House,
-			About: "Prints a link with which the user chooses a new password, or with -remove takes\nthe password away. The link works once; it signs nobody in. Nobody but the user\nshould have it.",
-			Flags: func(fs *flag.FlagSet) { fs.Bool("remove", false, "remove the password instead") },
-			Run:   userPassword,
+			About: "Prints a link with which the user chooses a new password, or with -remove takes\nthe password away. The link works once; it signs nobody in. Nobody but the user\nshould have it. With -stdin the password is the first line of the standard input;\non a terminal it is asked for and not shown.",
+			Flags: func(fs *flag.FlagSet) {
+				fs.Bool("remove", false, "remove the password instead")
+				fs.Bool("stdin", false, "read the new password")
+			},
+			Secret: struct{ Flag, Prompt string }{"stdin", "New password"},
+			Run:    userPassword,
 		},
 		{
 			Words: "user disable", Args: "EMAIL", Min: 1, Max: 1, Place: line.House,
@@ -154,11 +159,25 @@ func userPassword(ctx context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("remove") && c.Asks() {
+		return c.UsageError("-remove and -stdin are two different things")
+	}
 	if c.Bool("remove") {
 		if err := c.App.Owner.RemovePassword(ctx, app.Operator(), audit.ByAdmin, u.ID, ""); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.Out, "%s has no password now\n", u.Called())
+		return nil
+	}
+	if c.Asks() {
+		typed, err := c.ReadSecret()
+		if err != nil {
+			return err
+		}
+		if err := c.App.Owner.SetPassword(ctx, app.Operator(), audit.ByAdmin, u.ID, owner.NewPassword{Typed: typed}); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.Out, "%s has a new password, and is signed out everywhere\n", u.Called())
 		return nil
 	}
 	link, _, err := c.App.Owner.ResetLink(ctx, app.Operator(), u)
