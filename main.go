@@ -16,10 +16,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+	_ "time/tzdata" // a machine or a container may have none
 
 	"gatelodge/app"
 	"gatelodge/app/command"
@@ -61,7 +63,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "gatelodge:", err)
 		os.Exit(command.ExitFailed)
 	}
-	os.Exit(run(ctx, command.Process{Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Dir: dir}, os.Args[1:]))
+	os.Exit(run(ctx, command.Process{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Dir: dir}, os.Args[1:]))
 }
 
 // run is main for tests: everything it touches is passed in.
@@ -185,6 +187,11 @@ func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, p
 }
 
 func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.Listener, prepare func(*app.App) (string, error)) error {
+	// Who hashes holds one of Go's processors all the time, and the system decides by
+	// their priority which of the threads runs.
+	processors := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(processors + a.Passwords.Slots())
+	defer runtime.GOMAXPROCS(processors)
 	pages, err := newPages(a)
 	if err != nil {
 		return err

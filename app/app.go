@@ -74,6 +74,7 @@ type App struct {
 	Clock     *clock.Clock
 	Now       func() time.Time // Clock's
 	Relay     *submission.Service
+	Passwords *password.Hasher // nil: nobody signs in with one
 	Log       *slog.Logger
 
 	figures figures
@@ -170,13 +171,12 @@ func (a *App) build(o Options) {
 	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture", Composer: a.Composer, Send: a.Send}
 	a.Relay.Queue = a.Queue
 	a.Post = &post.Office{Queue: a.Queue, Composer: a.Composer, Key: keys.Derive("recipient hash"), Now: a.Now}
-	var passwords *password.Hasher
 	if c.Password.Enabled {
 		cost := o.Cost
 		if cost == (password.Cost{}) {
 			cost = password.Cost{Memory: config.PasswordMemory, Passes: config.PasswordPasses, Lanes: config.PasswordLanes}
 		}
-		passwords = password.New(cost, password.Slots(), config.PasswordQueue)
+		a.Passwords = password.New(cost, password.Slots(), config.PasswordQueue)
 	}
 	challenges := &challenge.Maker{Key: keys.Derive("code"), Now: a.Now, LinkFor: time.Duration(c.Link.Lifetime), CodeFor: time.Duration(c.Link.CodeLifetime)}
 	public := strings.TrimSuffix(c.Origin().String(), "/")
@@ -185,12 +185,12 @@ func (a *App) build(o Options) {
 	})
 	a.Login = &login.Flow{
 		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Apps: a.Apps, Sessions: a.Sessions, Queue: a.Queue, Post: a.Post, Now: a.Now,
-		Upstreams: a.Upstreams, Passwords: passwords,
+		Upstreams: a.Upstreams, Passwords: a.Passwords,
 		Challenges: challenges, PublicURL: public,
 	}
 	a.Owner = &owner.Desk{
 		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Challenges: challenges, Post: a.Post, Queue: a.Queue, Upstreams: a.Upstreams,
-		Passwords: passwords,
+		Passwords: a.Passwords,
 		Now:       a.Now, PublicURL: public, Site: c.Name,
 	}
 	a.Porter = &porter.Desk{
@@ -245,6 +245,7 @@ func (a *App) Run(ctx context.Context) {
 	running.Go(func() { a.Queue.Run(ctx) })
 	running.Go(func() { a.sweep(ctx) })
 	running.Go(func() { a.Keys.Run(ctx) })
+	running.Go(func() { a.watchForms(ctx) })
 	running.Go(func() { a.Backups.Run(ctx) })
 	running.Go(func() { a.Sessions.Run(ctx) })
 	running.Go(func() { a.Audit.Run(ctx) })

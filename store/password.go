@@ -67,3 +67,31 @@ func (tx *Tx) RemovePassword(userID string) error {
 }
 
 const removePasswordQuery = `DELETE FROM passwords WHERE user_id = $1`
+
+// PasswordsUnlike returns up to limit of the kept strings that do not begin with
+// form: one of each bcrypt cost, and of
+// each beginning otherwise.
+func (tx *Tx) PasswordsUnlike(form string, limit int) ([]string, error) {
+	rows, err := tx.q.QueryContext(tx.ctx, passwordsUnlikeQuery, form, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing passwords of other forms: %w", err)
+	}
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var kept string
+		if err := rows.Scan(&kept); err != nil {
+			return nil, fmt.Errorf("reading a password: %w", err)
+		}
+		list = append(list, kept)
+	}
+	return list, rows.Err()
+}
+
+// Those of bcrypt differ in their first six characters; of argon2id, before the salt.
+const passwordsUnlikeQuery = `
+	SELECT MIN(hash)
+	  FROM passwords
+	 WHERE substr(hash, 1, length($1)) <> $1
+	 GROUP BY CASE WHEN substr(hash, 1, 2) = '$2' THEN substr(hash, 1, 6) ELSE substr(hash, 1, 30) END
+	 LIMIT $2`

@@ -40,7 +40,7 @@ func (s *Server) getProfile(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		page := ProfilePage{Layout: s.personal(r, cur.User), Name: u.Name, Username: u.Username, Language: u.Language, Chosen: u.Theme}
+		page := ProfilePage{Layout: s.personal(r, cur.User), Name: u.Name, Username: u.Username, Language: u.Language, Chosen: u.Theme, TimeZone: u.TimeZone}
 		if page.Notice, err = s.taken(w, r); err != nil {
 			return err
 		}
@@ -55,7 +55,10 @@ func (s *Server) postProfile(w http.ResponseWriter, r *http.Request) error {
 	return s.signedIn(w, r, func(cur session.Current) error {
 		p := owner.Profile{
 			Name: r.PostForm.Get("name"), Username: r.PostForm.Get("username"), Theme: r.PostForm.Get("theme"),
-			Language: s.oneOf(r.PostForm.Get("language")),
+			Language: s.oneOf(r.PostForm.Get("language")), TimeZone: r.PostForm.Get("time_zone"),
+		}
+		if _, ok := lang.ZoneOf(p.TimeZone); !ok {
+			p.TimeZone = ""
 		}
 		was, err := s.Owner.User(r.Context(), cur.User.ID)
 		if err != nil {
@@ -71,12 +74,13 @@ func (s *Server) postProfile(w http.ResponseWriter, r *http.Request) error {
 		case err == nil:
 			s.cookies.setTheme(w, p.Theme)
 			s.cookies.setLasting(w, languageCookie, p.Language)
+			s.cookies.setLasting(w, zoneCookie, p.TimeZone)
 			return s.backTo(w, r, "/account/profile", "profile.saved", 0)
 		case !ok || f.Field == "":
 			return err
 		}
 		s.refused(r, f)
-		page := ProfilePage{Layout: s.personal(r, cur.User), Name: p.Name, Username: p.Username, Language: p.Language, Chosen: p.Theme}
+		page := ProfilePage{Layout: s.personal(r, cur.User), Name: p.Name, Username: p.Username, Language: p.Language, Chosen: p.Theme, TimeZone: p.TimeZone}
 		said := s.say(s.printer(r), f, "")
 		if f.Field == "name" {
 			page.NameProblem = said
@@ -206,7 +210,7 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) historyLine(p lang.Printer, e store.Event) HistoryLine {
 	line := HistoryLine{What: e.Kind, At: e.At, Reference: e.Reference}
 	if key := "history." + e.Kind; s.Lang.Has(key) {
-		line.What = p.Say(key)
+		line.What = p.Say(key, "detail", e.Detail)
 	}
 	switch {
 	case e.Actor == "admin":

@@ -9,6 +9,7 @@ import (
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
 
+	"gatelodge/app/lang"
 	"gatelodge/app/login"
 )
 
@@ -28,6 +29,8 @@ const (
 	loginCookie    = "gatelodge-login"
 	languageCookie = "gatelodge-lang"
 	themeCookie    = "gatelodge-theme"
+	zoneCookie     = "gatelodge-zone"
+	ownZoneCookie  = "gatelodge-own-zone" // set by our script: the browser's own
 	deviceCookie   = "gatelodge-device"
 	hintCookie     = "gatelodge-hint"
 	loginValue     = "login"
@@ -147,6 +150,19 @@ func (c *Cookies) theme(r *http.Request) string {
 }
 
 func (c *Cookies) setTheme(w http.ResponseWriter, theme string) { c.setLasting(w, themeCookie, theme) }
+
+// zone returns the time zone this browser chose, or its own as our script told, or
+// UTC.
+func (c *Cookies) zone(r *http.Request) *time.Location {
+	for _, name := range []string{zoneCookie, ownZoneCookie} {
+		if cookie, err := r.Cookie(name); err == nil {
+			if zone, ok := lang.ZoneOf(cookie.Value); ok {
+				return zone
+			}
+		}
+	}
+	return time.UTC
+}
 
 // setDevice gives the browser the token by which users know it again.
 func (c *Cookies) setDevice(w http.ResponseWriter, token string) {

@@ -158,11 +158,11 @@ func TestAPlantedDeviceCookieMakesNobodyKnown(t *testing.T) {
 	if shared.cookie("gatelodge-device") == planted {
 		t.Error("the browser goes on with what Eve has a copy of")
 	}
-	h.letters("new_device", "mara@home.example", 1)
+	h.lettersTo("new_device", "mara@home.example", 1)
 	h.pass(time.Second)
 	eve.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: "gatelodge-device", Value: planted, Path: "/"}})
 	eve.tryPassword("mara@home.example", goodPassword).goesTo(t, "/account")
-	h.letters("new_device", "mara@home.example", 2)
+	h.lettersTo("new_device", "mara@home.example", 2)
 	// Eve herself is still known where she signed in.
 	h.pass(time.Second)
 	shared.post("/signout")
@@ -190,7 +190,7 @@ func TestAStolenHintTellsNoNewAddress(t *testing.T) {
 	if strings.Contains(copied.body, "mara@") {
 		t.Error("a copy of the list shows whose it is")
 	}
-	mine.post(mine.path(h.letters("new_device", "mara@home.example", 1)[0]))
+	mine.post(mine.path(h.lettersTo("new_device", "mara@home.example", 1)[0]))
 	mine.post("/account/profile", "name", "Mara Newname").goesTo(t, "/account/profile")
 	if page := thief.get("/signin"); strings.Contains(page.body, "mara@") || strings.Contains(page.body, "Newname") {
 		t.Error("the page still greets the thief as Mara")
@@ -231,7 +231,7 @@ func TestANewBrowserAtAnAppIsToldAndItsCookieIsGoodThereAlone(t *testing.T) {
 	h.pass(11 * time.Minute)
 	c := h.browser().authjs("v5")
 	in := c.signInByMail("mara@home.example")
-	h.letters("new_device", "mara@home.example", 1)
+	h.lettersTo("new_device", "mara@home.example", 1)
 	kept := in.cookie("gatelodge-device")
 	if kept == nil || !kept.HttpOnly || kept.MaxAge < 1 {
 		t.Fatalf("the App's browser is known by %v", kept)
@@ -239,7 +239,7 @@ func TestANewBrowserAtAnAppIsToldAndItsCookieIsGoodThereAlone(t *testing.T) {
 	// The same browser is not told of again.
 	h.pass(11 * time.Minute)
 	c.signInByMail("mara@home.example")
-	if n := len(h.letters("new_device", "mara@home.example", 1)); n != 1 {
+	if n := len(h.lettersTo("new_device", "mara@home.example", 1)); n != 1 {
 		t.Errorf("%d mails about one browser", n)
 	}
 	// At our own address the App's cookie is nothing.
@@ -247,5 +247,5 @@ func TestANewBrowserAtAnAppIsToldAndItsCookieIsGoodThereAlone(t *testing.T) {
 	app := h.browser()
 	app.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: "gatelodge-device", Value: kept.Value, Path: "/"}})
 	app.signIn("mara@home.example")
-	h.letters("new_device", "mara@home.example", 2)
+	h.lettersTo("new_device", "mara@home.example", 2)
 }

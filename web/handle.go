@@ -164,7 +164,7 @@ func (s *Server) languageSwitch(h handlerFunc) handlerFunc {
 // printer speaks the reader's language: what they chose, else what their
 // browser asks for.
 func (s *Server) printer(r *http.Request) lang.Printer {
-	return s.Lang.For(s.cookies.language(r), r.Header.Get("Accept-Language"))
+	return s.Lang.For(s.cookies.language(r), r.Header.Get("Accept-Language")).In(s.cookies.zone(r))
 }
 
 // contentPolicy is the policy of our pages: nothing inline, nothing from

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"gatelodge/app"
 	"gatelodge/app/account"
 	"gatelodge/app/config"
+	"gatelodge/app/lang"
 )
 
 func passwordsOff(c *config.Config) { c.Password.Enabled = false }
@@ -19,7 +22,7 @@ func passwordsOff(c *config.Config) { c.Password.Enabled = false }
 func (b *browser) addEmail(email string) {
 	b.t.Helper()
 	b.post("/account/emails", "email", email).goesTo(b.t, "/account/emails")
-	b.h.browser().post(b.path(b.h.letters("confirm_email", email, 1)[0])).goesTo(b.t, "/account/emails")
+	b.h.browser().post(b.path(b.h.lettersTo("confirm_email", email, 1)[0])).goesTo(b.t, "/account/emails")
 }
 
 func TestAnAddressIsAddedOnlyByWhoReadsMailThere(t *testing.T) {
@@ -208,4 +211,59 @@ func TestTheLastAdminCannotCloseTheirAccount(t *testing.T) {
 	b.signIn("sam@home.example")
 	b.post("/account/close", "confirm", "sam@home.example").is(t, 422, "last admin")
 	b.isSignedInAs("sam@home.example")
+}
+
+// A line of one's own history is a sentence, whatever happened.
+func TestEveryEventOfAnAccountHasASentence(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../app/audit/audit.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := lang.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobodys := regexp.MustCompile(`^(key|request|import|export|backup|applicant)\.|^(group|invite)\.(added|removed|revoked)$|^setup\.refused$|^user\.removed$|^account\.erased$`)
+	found := regexp.MustCompile(`(?m)= "([a-z]+\.[a-z_]+)"$`).FindAllStringSubmatch(string(source), -1)
+	if len(found) < 40 {
+		t.Fatalf("%d kinds of events", len(found))
+	}
+	for _, kind := range found {
+		if !nobodys.MatchString(kind[1]) && !c.Has("history."+kind[1]) {
+			t.Errorf("%s has no sentence", kind[1])
+		}
+	}
+}
+
+// Times are told in the zone that was chosen, on pages and in mail, and in the
+// browser's own before; somebody else's cookie is no zone.
+func TestTimesAreToldInTheReadersZone(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	h.user("mara@home.example")
+	b := h.browser()
+	own := func(zone string) []string { return []string{"Cookie", "gatelodge-own-zone=" + zone} }
+	b.ask("mara@home.example")
+	b.get("/signin/code").is(t, 200, "14:00 UTC")
+	jar := b.client.Jar.Cookies(mustURL(t, h.url))
+	b.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: "gatelodge-own-zone", Value: "America/New_York", Path: "/"}})
+	b.get("/signin/code").is(t, 200, "09:00 EST")
+	if len(jar) == 0 {
+		t.Fatal("there is no login cookie")
+	}
+	b.get(b.path(h.signInMails()[0])).goesTo(t, "/account")
+	b.get("/account/history").is(t, 200, " EST")
+	b.post("/account/profile", "time_zone", "Asia/Tokyo").goesTo(t, "/account/profile")
+	b.get("/account/profile").is(t, 200, `value="Asia/Tokyo" selected`)
+	b.get("/account/history").is(t, 200, "21:00:00 JST")
+	b.get("/nowhere").is(t, 404, "12:00:00 UTC") // what an operator looks for
+	h.pass(11 * time.Minute)
+	if m := h.browser().ask("mara@home.example"); !strings.Contains(m.Text, "JST") {
+		t.Errorf("the mail says:\n%s", m.Text)
+	}
+	b.post("/account/profile", "time_zone", "../../etc/passwd").goesTo(t, "/account/profile")
+	for _, zone := range []string{"../../etc/passwd", "Local", "Nowhere/Land", strings.Repeat("A", 4000)} {
+		h.browser().get("/nowhere", own(zone)...).is(t, 404, " UTC")
+	}
 }

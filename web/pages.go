@@ -13,7 +13,7 @@ import (
 
 // layout returns what every page needs, for a reader nobody knows.
 func (s *Server) layout(r *http.Request) Layout {
-	l := Layout{Instance: s.Name, Host: s.Origin.Host, Contact: s.Contact, Now: s.Now(), Theme: s.cookies.theme(r)}
+	l := Layout{Instance: s.Name, Host: s.Origin.Host, Contact: s.Contact, Now: s.Now().In(s.cookies.zone(r)), Theme: s.cookies.theme(r)}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return l
 	}
@@ -40,7 +40,7 @@ func formPage(pattern string) string {
 
 // ref returns what a person can quote about this request.
 func (s *Server) ref(r *http.Request, f *fault.Fault) Ref {
-	return Ref{Reference: reference(r), At: s.Now(), What: f.Text}
+	return Ref{Reference: reference(r), At: s.Now().UTC(), What: f.Text}
 }
 
 // errorPage says a fault in the reader's words and where to go from there.

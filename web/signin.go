@@ -312,6 +312,9 @@ func (s *Server) signInHere(w http.ResponseWriter, r *http.Request, out login.Ou
 	if out.User.Theme != s.cookies.theme(r) {
 		s.cookies.setTheme(w, out.User.Theme)
 	}
+	if out.User.TimeZone != "" {
+		s.cookies.setLasting(w, zoneCookie, out.User.TimeZone)
+	}
 	if out.User.Language != "" {
 		s.cookies.setLanguage(w, out.User.Language)
 	}

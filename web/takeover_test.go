@@ -16,7 +16,7 @@ import (
 
 // letters returns the captured mails of a kind to an address, the newest first,
 // once there are n.
-func (h *house) letters(purpose, to string, n int) (list []outbox.Message) {
+func (h *house) lettersTo(purpose, to string, n int) (list []outbox.Message) {
 	h.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		list = list[:0]
@@ -82,9 +82,9 @@ func TestAThiefsOwnUndoLinkTakesNothingBack(t *testing.T) {
 	thief.post("/account/emails/remove", "email", "one@evil.example").goesTo(t, "/account/emails")
 
 	owner := h.browser()
-	owner.post(owner.path(h.letters("email_changed", "mara@home.example", 2)[0]))
+	owner.post(owner.path(h.lettersTo("email_changed", "mara@home.example", 2)[0]))
 	h.isOwnedBy(u, "mara@home.example")
-	for _, m := range append(h.letters("email_changed", "one@evil.example", 2), h.letter("email_added")) {
+	for _, m := range append(h.lettersTo("email_changed", "one@evil.example", 2), h.letter("email_added")) {
 		thief.post(thief.path(m)).is(t, http.StatusGone)
 	}
 	h.isOwnedBy(u, "mara@home.example")
@@ -102,9 +102,9 @@ func TestAThiefWhoUndoesFirstLosesToTheOwner(t *testing.T) {
 	thief.signIn("mara@home.example")
 	thief.moves("one@evil.example")
 	thief.moves("two@evil.example")
-	thief.post(thief.path(h.letters("email_changed", "one@evil.example", 1)[0]))
+	thief.post(thief.path(h.lettersTo("email_changed", "one@evil.example", 1)[0]))
 	owner := h.browser()
-	owner.post(owner.path(h.letters("email_changed", "mara@home.example", 1)[0]))
+	owner.post(owner.path(h.lettersTo("email_changed", "mara@home.example", 1)[0]))
 	h.isOwnedBy(u, "mara@home.example")
 }
 
@@ -123,7 +123,7 @@ func TestASpareAddressOfAThiefGoesToo(t *testing.T) {
 	thief.addEmail("spare@evil.example")
 	thief.moves("one@evil.example")
 	owner := h.browser()
-	owner.post(owner.path(h.letters("email_changed", "mara@home.example", 1)[0]))
+	owner.post(owner.path(h.lettersTo("email_changed", "mara@home.example", 1)[0]))
 	h.isOwnedBy(u, "mara@home.example", "mara@work.example")
 	if _, err := h.app.Users.Find(t.Context(), "spare@evil.example"); !errors.Is(err, account.ErrUnknown) {
 		t.Errorf("the spare address still leads there: %v", err)
@@ -140,7 +140,7 @@ func TestAStolenAccountThatWasClosedIsTakenBackWhole(t *testing.T) {
 	thief.moves("one@evil.example")
 	thief.post("/account/close", "confirm", "one@evil.example").is(t, 200)
 	owner := h.browser()
-	owner.post(owner.path(h.letters("email_changed", "mara@home.example", 1)[0]))
+	owner.post(owner.path(h.lettersTo("email_changed", "mara@home.example", 1)[0]))
 	h.pass(8 * 24 * time.Hour)
 	if n, err := h.app.Users.EraseDue(t.Context(), app.Operator()); n != 0 || err != nil {
 		t.Errorf("%d were erased, %v", n, err)
@@ -184,11 +184,11 @@ func TestAThiefComesBackUntold(t *testing.T) {
 	mine.signIn("mara@home.example")
 	h.pass(11 * time.Minute)
 	thief.signIn("mara@home.example")
-	link := mine.path(h.letters("new_device", "mara@home.example", 1)[0])
+	link := mine.path(h.lettersTo("new_device", "mara@home.example", 1)[0])
 	mine.post(link)
 	h.pass(11 * time.Minute)
 	thief.signIn("mara@home.example")
-	h.letters("new_device", "mara@home.example", 2)
+	h.lettersTo("new_device", "mara@home.example", 2)
 }
 
 // A link that waits in a mailbox which is not the user's any more opens nothing,

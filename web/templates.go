@@ -49,16 +49,18 @@ func ParseTemplates(c *lang.Catalog, assets *Assets) (*Templates, error) {
 // the template "sentence", which alone knows the markup of values.
 func words(c *lang.Catalog, p lang.Printer, assets *Assets) template.FuncMap {
 	return template.FuncMap{
-		"say":       p.Say,
-		"parts":     p.Parts,
-		"clock":     p.Clock,
-		"moment":    p.Moment,
-		"date":      p.Date,
+		"say":   p.Say,
+		"parts": p.Parts,
+		// Times are told in the zone of the reader's now, which a layout brings.
+		"clock":     func(t, now time.Time) string { return p.In(now.Location()).Clock(t, now) },
+		"moment":    func(t time.Time, now ...time.Time) string { return p.In(zoneOf(now)).Moment(t) },
+		"date":      func(t time.Time, now ...time.Time) string { return p.In(zoneOf(now)).Date(t) },
 		"ago":       p.Ago,
 		"lasts":     func(d time.Duration) string { return p.Lasts(roundUp(max(d, time.Second))) },
 		"tag":       p.Tag,
 		"dir":       p.Dir,
 		"languages": c.Languages,
+		"regions":   lang.Regions,
 		"asset":     assets.URL,
 		"headed":    headed,
 		"link":      func(text, href string) Link { return Link{Text: text, Href: href} },
@@ -66,6 +68,14 @@ func words(c *lang.Catalog, p lang.Printer, assets *Assets) template.FuncMap {
 		"grouped":   grouped,
 		"countdown": countdown,
 	}
+}
+
+// zoneOf returns the zone of the reader's now; without one it is UTC.
+func zoneOf(now []time.Time) *time.Location {
+	if len(now) == 0 {
+		return time.UTC
+	}
+	return now[0].Location()
 }
 
 // Render writes the page of that name, such as "signin.html", in the printer's

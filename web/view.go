@@ -18,7 +18,7 @@ type Layout struct {
 	Host     string       // the host people see in the address bar
 	Contact  string       // who runs it: an address, "Sam <sam@home.example>", a web page, or words; "" hides it
 	Path     string       // where the language links lead, without a query; "" is the page itself
-	Now      time.Time    // what "2 minutes ago" counts from
+	Now      time.Time    // what "2 minutes ago" counts from; its zone is the reader's
 	Person   Person       // who is signed in; zero on pages before that
 	Manages  bool         // they may manage the server
 	Theme    string       // "light", "dark", or "" for as the browser says
@@ -382,12 +382,13 @@ type OwnPasswordPage struct {
 	Problem string
 }
 
-// ProfilePage is profile.html. It posts name, username, language and theme to
-// /account/profile.
+// ProfilePage is profile.html. It posts name, username, language, theme and time_zone
+// to /account/profile.
 type ProfilePage struct {
 	Layout
 	Name, Username, Language     string
 	Chosen                       string // theme
+	TimeZone                     string
 	NameProblem, UsernameProblem string
 	Notice                       string
 }

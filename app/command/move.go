@@ -71,6 +71,7 @@ func importAuthJS(ctx context.Context, c *line.Call) error {
 	var r *move.Report
 	if c.Bool("yes") {
 		r, err = m.Import(ctx, app.Operator(), source, told)
+		err = errors.Join(err, c.App.ExpectForms(ctx))
 	} else {
 		r, err = m.Plan(ctx, source, told)
 	}

@@ -7,8 +7,26 @@ import (
 	"time"
 )
 
-// Printer speaks one language.
-type Printer struct{ table *table }
+// Printer speaks one language, and tells times in one zone: UTC unless it was told
+// otherwise.
+type Printer struct {
+	table *table
+	zone  *time.Location
+}
+
+// In returns the printer for a time zone; nil is UTC.
+func (p Printer) In(zone *time.Location) Printer {
+	p.zone = zone
+	return p
+}
+
+// local returns a time as it is in the printer's zone.
+func (p Printer) local(t time.Time) time.Time {
+	if p.zone == nil {
+		return t.UTC()
+	}
+	return t.In(p.zone)
+}
 
 // Tag returns the BCP 47 tag of the language.
 func (p Printer) Tag() string { return p.table.tag }
@@ -71,8 +89,8 @@ func value(args []any, name string) (any, bool) {
 
 // Clock returns the time of day, "14:32 UTC", with the date unless it is today.
 func (p Printer) Clock(t, now time.Time) string {
-	t, now = t.UTC(), now.UTC()
-	clock := t.Format("15:04") + " UTC"
+	t, now = p.local(t), p.local(now)
+	clock := t.Format("15:04 MST")
 	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
 		return clock
 	}
@@ -81,11 +99,11 @@ func (p Printer) Clock(t, now time.Time) string {
 
 // Moment returns date and time to the second: "23 Nov 2026, 14:12:08 UTC".
 func (p Printer) Moment(t time.Time) string {
-	return p.date(t.UTC()) + ", " + t.UTC().Format("15:04:05") + " UTC"
+	return p.date(p.local(t)) + ", " + p.local(t).Format("15:04:05 MST")
 }
 
 // Date returns the day: "23 Nov 2026".
-func (p Printer) Date(t time.Time) string { return p.date(t.UTC()) }
+func (p Printer) Date(t time.Time) string { return p.date(p.local(t)) }
 
 func (p Printer) date(t time.Time) string {
 	month := p.Say("time.month" + strconv.Itoa(int(t.Month())))

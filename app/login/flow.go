@@ -212,8 +212,6 @@ func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, m wante
 			return err
 		}
 		to.comes = expected && errors.Is(err, store.ErrNotFound)
-			return err
-		}
 		// The same is looked up for an address that leads nowhere.
 		emails, err := tx.EmailsOf(to.user.ID)
 		if err != nil {
@@ -258,7 +256,7 @@ func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, m wante
 // mail writes the message that carries the challenge.
 func (f *Flow) mail(from audit.From, c challenge.Issued, to recipient, l compose.Letter) (queue.Mail, error) {
 	return f.Post.Write(l, post.Terms{
-		To: to.mail, Language: to.language, Reference: from.Reference, ChallengeID: c.ID, Awaited: true, NotAfter: c.ExpiresAt,
+		To: to.mail, Language: to.language, TimeZone: to.user.TimeZone, Reference: from.Reference, ChallengeID: c.ID, Awaited: true, NotAfter: c.ExpiresAt,
 		Unaddressed: to.user.ID == "" && !to.comes,
 	})
 }

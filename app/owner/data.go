@@ -21,6 +21,7 @@ type Data struct {
 	Language      string        `json:"language"`
 	Theme         string        `json:"theme"`
 	Groups        []string      `json:"groups"`
+	TimeZone      string        `json:"timeZone"`
 	Admin         bool          `json:"admin"`
 	CreatedAt     time.Time     `json:"createdAt"`
 	PasswordSetAt *time.Time    `json:"passwordSetAt"`
@@ -82,7 +83,7 @@ func (d *Desk) Data(ctx context.Context, from audit.From, userID string) (Data, 
 			return err
 		}
 		data = Data{
-			ID: u.ID, Name: u.Name, Username: u.Username, Email: u.Email, Image: u.Image, Language: u.Language, Theme: u.Theme, Admin: u.Admin,
+			ID: u.ID, Name: u.Name, Username: u.Username, Email: u.Email, Image: u.Image, Language: u.Language, Theme: u.Theme, TimeZone: u.TimeZone, Admin: u.Admin,
 			CreatedAt: u.CreatedAt.UTC(), Emails: []DataEmail{}, Accounts: []DataAccount{}, Sessions: []DataSession{}, History: []DataEvent{},
 		}
 		p, err := tx.PasswordOf(userID)

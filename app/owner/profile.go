@@ -17,11 +17,20 @@ const historyFor = 90 * 24 * time.Hour
 
 // Profile is the form of what people say of themselves.
 type Profile struct {
-	Name, Username, Language, Theme string
+	Name, Username, Language, Theme, TimeZone string
 }
 
 // User returns the user as they are now.
 func (d *Desk) User(ctx context.Context, id string) (store.User, error) { return d.user(ctx, id) }
+
+// Lookup returns the user, and whether there is one.
+func (d *Desk) Lookup(ctx context.Context, id string) (store.User, bool, error) {
+	u, err := d.user(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.User{}, false, nil
+	}
+	return u, err == nil, err
+}
 
 // SetProfile changes what the user says of themselves.
 func (d *Desk) SetProfile(ctx context.Context, from audit.From, userID string, p Profile) error {
@@ -39,15 +48,11 @@ func (d *Desk) SetProfile(ctx context.Context, from audit.From, userID string, p
 		p.Theme = ""
 	}
 	err = d.DB.Update(ctx, func(tx *store.Tx) error {
-		u, err := tx.UserByID(userID)
-		if err != nil {
-			return err
-		}
 		now := d.Now()
 		if err := tx.SetUsername(userID, typed, username, now); err != nil {
 			return err
 		}
-		said := store.Profile{Name: name, Language: p.Language, Theme: p.Theme, TimeZone: u.TimeZone}
+		said := store.Profile{Name: name, Language: p.Language, Theme: p.Theme, TimeZone: p.TimeZone}
 		if err := tx.SetProfile(userID, said, now); err != nil {
 			return err
 		}

@@ -175,6 +175,7 @@ func (b *browser) accessible(state string) {
 	}
 	for _, v := range views {
 		b.look(v)
+		b.shoot(state, v)
 		var found string
 		var over int
 		b.run(chromedp.Evaluate(source, nil),
@@ -194,4 +195,19 @@ func (b *browser) accessible(state string) {
 		}
 	}
 	b.look(views[0])
+}
+
+// shoot keeps a picture of the page in the directory that GATELODGE_PICTURES names.
+func (b *browser) shoot(state string, v view) {
+	b.t.Helper()
+	dir := os.Getenv("GATELODGE_PICTURES")
+	if dir == "" {
+		return
+	}
+	var picture []byte
+	b.run(chromedp.FullScreenshot(&picture, 100))
+	name := strings.NewReplacer(" ", "-", ",", "", "?", "").Replace(state + " " + v.name)
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o600); err != nil {
+		b.t.Error(err)
+	}
 }

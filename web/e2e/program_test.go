@@ -123,7 +123,14 @@ func (p *program) stop() {
 // command runs another verb beside the server and returns what it prints.
 func (p *program) command(args ...string) string {
 	p.t.Helper()
+	return p.commandIn("", args...)
+}
+
+// commandIn is command with something on the standard input.
+func (p *program) commandIn(in string, args ...string) string {
+	p.t.Helper()
 	cmd := exec.Command(p.path, args...)
+	cmd.Stdin = strings.NewReader(in)
 	cmd.Dir, cmd.Env = p.dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir}
 	out, err := cmd.Output()
 	if err != nil {

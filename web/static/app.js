@@ -1,5 +1,12 @@
 // The one script. Every page works without it.
 
+// Times are told in the browser's own zone, where nobody chose another.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.includes("gatelodge-own-zone=" + zone)) {
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = "gatelodge-own-zone=" + zone + "; Path=/; SameSite=Lax; Max-Age=34560000" + secure;
+}
+
 // A button that has to wait counts down and then says so. The server keeps the
 // wait; this only shows it.
 for (const button of document.querySelectorAll("button[data-wait]")) {

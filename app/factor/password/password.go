@@ -5,8 +5,10 @@
 // flood of passwords slows down those who send passwords, and nobody else. Who
 // finds the queue full is told when to come back.
 //
-// What is kept is an argon2id string in PHC form. bcrypt strings from elsewhere
-// are understood and hashed anew when they are next used.
+// What is kept is an argon2id string in PHC form. Strings from elsewhere, of bcrypt
+// or of another cost, are understood and hashed anew when they are next used. Until
+// then every password that is refused costs as much as the dearest of them: the time
+// of an answer tells neither whether there is an account nor where it came from.
 package password
 
 import (
@@ -37,125 +39,121 @@ const (
 // Hasher makes hashes, a few at a time. Make it with New.
 type Hasher struct {
 	cost    Cost
-	slots   chan struct{}
-	waiting atomic.Int64
-	room    int64
+	workers workers
+	refusal atomic.Pointer[work] // what a refused password costs
+	spent   struct{ memory, rounds atomic.Uint64 }
 }
 
 // Slots is how many hashes are made at once on this machine: one core stays free
 // for those who are signed in.
 func Slots() int { return max(1, runtime.GOMAXPROCS(0)-1) }
 
+// Slots is how many hashes the Hasher makes at once; none is nil's.
+func (h *Hasher) Slots() int {
+	if h == nil {
+		return 0
+	}
+	return int(h.workers.most)
+}
+
 // New returns a Hasher that makes slots hashes at once, at that cost, and lets
 // room more wait.
 func New(cost Cost, slots, room int) *Hasher {
-	return &Hasher{cost: cost, slots: make(chan struct{}, slots), room: int64(room)}
-}
-
-// enter waits for a slot and returns how to leave it, or ErrBusy when too many
-// wait already.
-func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
-	leave = func() { <-h.slots }
-	select {
-	case h.slots <- struct{}{}:
-		return leave, nil
-	default:
-	}
-	if h.waiting.Add(1) > h.room {
-		h.waiting.Add(-1)
-		return nil, ErrBusy.After(busyFor)
-	}
-	defer h.waiting.Add(-1)
-	select {
-	case h.slots <- struct{}{}:
-		return leave, nil
-	case <-ctx.Done():
-		return nil, ErrBusy.After(busyFor).Because(ctx.Err())
-	}
+	h := &Hasher{cost: cost, workers: workers{jobs: make(chan func()), most: int64(slots), room: int64(room)}}
+	h.Expect(nil)
+	return h
 }
 
 // Hash returns what to keep of a password.
 func (h *Hasher) Hash(ctx context.Context, p Clear) (string, error) {
-	leave, err := h.enter(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer leave()
-	return h.hash(p), nil
+	var hash string
+	err := h.workers.do(ctx, func() { hash = h.hash(p) })
+	return hash, err
 }
 
 func (h *Hasher) hash(p Clear) string {
 	salt := make([]byte, saltSize)
 	rand.Read(salt)
-	return phc{h.cost, salt, key(p.norm, salt, h.cost, hashSize)}.String()
+	return phc{h.cost, salt, h.key(p.norm, salt, h.cost, hashSize)}.String()
 }
 
 // key hashes and gives the memory back before anybody else hashes: without that
 // the next hash would come upon the garbage of the last, and a busy server would
 // grow by twice what it may.
-func key(password string, salt []byte, c Cost, size uint32) []byte {
+func (h *Hasher) key(password string, salt []byte, c Cost, size uint32) []byte {
+	h.spent.memory.Add(c.units())
 	k := argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Lanes, size)
 	runtime.GC()
 	return k
 }
 
-// Check reports whether a password fits what was kept of one. Nothing kept, ""
-// costs as much time and fits never. When what was kept is weaker than what would
-// be kept today, renewed is to be kept instead.
+// Check reports whether a password fits what was kept of one. Nothing kept, "",
+// fits never. When what was kept is weaker than what would be kept today, renewed is
+// to be kept instead.
 func (h *Hasher) Check(ctx context.Context, kept string, p Clear) (fits bool, renewed string, err error) {
-	leave, err := h.enter(ctx)
-	if err != nil {
+	var wrong error
+	err = h.workers.do(ctx, func() { fits, renewed, wrong = h.check(kept, p) })
+	if err == nil {
+		err = wrong
+	}
+	return fits, renewed, err
+}
+
+func (h *Hasher) check(kept string, p Clear) (fits bool, renewed string, err error) {
+	var done work
+	switch {
+	case kept == "":
+	case isBcrypt(kept):
+		fits, done.bcrypt, err = h.checkBcrypt(kept, p)
+	default:
+		fits, done.argon, err = h.checkArgon(kept, p)
+	}
+	switch {
+	case err != nil:
 		return false, "", err
-	}
-	defer leave()
-	if isBcrypt(kept) {
-		fits, err = checkBcrypt(kept, p)
-		if err != nil || !fits {
-			return false, "", err
-		}
-		return true, h.hash(p), nil
-	}
-	known := kept != ""
-	want := phc{cost: h.cost, salt: make([]byte, saltSize), hash: make([]byte, hashSize)}
-	if known {
-		if want, err = parsePHC(kept); err != nil {
-			return false, "", err
-		}
-	}
-	got := key(p.norm, want.salt, want.cost, uint32(len(want.hash)))
-	if fits = subtle.ConstantTimeCompare(got, want.hash) == 1 && known; !fits {
+	case !fits:
+		h.even(done, p)
 		return false, "", nil
-	}
-	if want.cost.weaker(h.cost) {
+	case done.bcrypt > 0 || done.argon.weaker(h.cost):
 		renewed = h.hash(p)
 	}
 	return true, renewed, nil
 }
 
+func (h *Hasher) checkArgon(kept string, p Clear) (fits bool, cost Cost, err error) {
+	want, err := parsePHC(kept)
+	if err != nil {
+		return false, Cost{}, err
+	}
+	got := h.key(p.norm, want.salt, want.cost, uint32(len(want.hash)))
+	return subtle.ConstantTimeCompare(got, want.hash) == 1, want.cost, nil
+}
+
 // checkBcrypt tries a password as others may have hashed it: as we write it, and
 // as it was typed.
-func checkBcrypt(kept string, p Clear) (bool, error) {
-	cost, err := bcrypt.Cost([]byte(kept))
+func (h *Hasher) checkBcrypt(kept string, p Clear) (fits bool, cost int, err error) {
+	cost, err = bcrypt.Cost([]byte(kept))
 	if err != nil {
-		return false, errUnreadable
+		return false, 0, errUnreadable
 	}
 	if cost > maxBcrypt {
-		return false, errTooCostly
+		return false, 0, errTooCostly
 	}
-	tries := []string{p.norm}
-	if p.typed != p.norm {
-		tries = append(tries, p.typed)
-	}
-	for _, try := range tries {
-		err := bcrypt.CompareHashAndPassword([]byte(kept), []byte(try))
+	for _, try := range p.tries() {
+		err := h.compare(kept, cost, try)
 		if err == nil {
-			return true, nil
+			return true, cost, nil
 		}
 		if !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
-			return false, errUnreadable
+			return false, 0, errUnreadable
 		}
 	}
-	return false, nil
+	return false, cost, nil
+}
+
+func (h *Hasher) compare(kept string, cost int, try string) error {
+	h.spent.rounds.Add(1 << cost)
+	return bcrypt.CompareHashAndPassword([]byte(kept), []byte(try))
 }
 
 // Readable reports whether a kept string is one that Check understands: for what

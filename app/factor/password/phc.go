@@ -19,8 +19,11 @@ type Cost struct {
 
 // weaker reports whether a hash of cost c is cheaper to guess than one of cost d.
 func (c Cost) weaker(d Cost) bool {
-	return c.Memory < d.Memory || uint64(c.Memory)*uint64(c.Passes) < uint64(d.Memory)*uint64(d.Passes)
+	return c.Memory < d.Memory || c.units() < d.units()
 }
+
+// units is the work of a hash: how much memory is filled in all its passes, in KiB.
+func (c Cost) units() uint64 { return uint64(c.Memory) * uint64(c.Passes) }
 
 // What a hash from elsewhere may cost at most: one of them must not hold a slot
 // for long, nor more memory than a small machine has.

@@ -50,6 +50,14 @@ func (Clear) GoString() string { return "(a password)" }
 // Empty reports whether nothing was typed.
 func (p Clear) Empty() bool { return p.typed == "" }
 
+// tries are the ways in which others may have hashed the password.
+func (p Clear) tries() []string {
+	if p.typed == p.norm {
+		return []string{p.norm}
+	}
+	return []string{p.norm, p.typed}
+}
+
 // Read takes a typed password. Two keyboards may send one character in two ways,
 // and a space in several; they are written in one (NFC, and spaces as U+0020: the
 // OpaqueString profile of RFC 8265, 4.2). Whatever else was typed counts.

@@ -33,6 +33,7 @@ type Composer struct {
 type Head struct {
 	To       string // one bare address
 	Language string // the recipient's; what is not known is said in English
+	TimeZone string // the recipient's; what is not known is UTC
 	ID       string // local part of the Message-ID
 	Now      time.Time
 }
@@ -77,7 +78,8 @@ func (c *Composer) Write(h Head, l Letter) ([]byte, error) {
 	if templates == nil {
 		templates = ours()
 	}
-	w := &writer{Head: h, c: c, p: c.Lang.For(h.Language), name: l.Name()}
+	zone, _ := lang.ZoneOf(h.TimeZone)
+	w := &writer{Head: h, c: c, p: c.Lang.For(h.Language).In(zone), name: l.Name()}
 	said := w.frame(l)
 	var text, html bytes.Buffer
 	if err := templates.text(w.name).Execute(&text, said); err != nil {

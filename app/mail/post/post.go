@@ -27,6 +27,7 @@ type Office struct {
 type Terms struct {
 	To          string // as its owner wrote it; see account.MailAddress
 	Language    string // the recipient's
+	TimeZone    string // the recipient's, or ""
 	Reference   string // of the request it comes from
 	ChallengeID string // what its link or code spends, or ""
 	// Awaited says that a person sits and waits for it: it goes with the
@@ -44,7 +45,7 @@ type Terms struct {
 func (o *Office) Write(l compose.Letter, t Terms) (queue.Mail, error) {
 	now := o.Now()
 	id := store.NewID(now)
-	body, err := o.Composer.Write(compose.Head{To: t.To, Language: t.Language, ID: id, Now: now}, l)
+	body, err := o.Composer.Write(compose.Head{To: t.To, Language: t.Language, TimeZone: t.TimeZone, ID: id, Now: now}, l)
 	if err != nil {
 		return queue.Mail{}, err
 	}
