@@ -172,7 +172,7 @@ func TestTheAccountsOfABrowser(t *testing.T) {
 	b.see("Welcome back")
 	b.sees("other accounts")
 	b.accessible("welcome back, two accounts")
-	b.press("Mara Okafor")
+	b.press("MOMara Okafor") // her letters stand before her name
 	b.see("Check your email")
 	b.sees("mara@home.example")
 	b.open(h.letter("signin", "mara@home.example").Link)
@@ -250,6 +250,8 @@ func TestAnAccountOfOnesOwn(t *testing.T) {
 	phone.press("Email me a link and code")
 	phone.see("Check your email")
 	phone.open(h.letter("signin", "mara@work.example").Link)
+	phone.see("Email addresses") // where it was led before
+	phone.open(h.url + "/account")
 	phone.see("Your account")
 	phone.accessible("account, two devices")
 	b.open(h.letter("new_device", "mara@work.example").Link)
