@@ -58,7 +58,7 @@ func openHouse(t testing.TB) *house {
 	h.app = a
 	sign, seal := a.CookieKeys()
 	s, err := web.New(web.Services{
-		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Apps: a.Apps, Owner: a.Owner, Outbox: a.Outbox, Relay: a.Relay, Audit: a.Audit, Recent: a.Recent,
+		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Upstreams: a.Upstreams, Apps: a.Apps, Owner: a.Owner, Porter: a.Porter, Outbox: a.Outbox, Check: a.Check, Relay: a.Relay, Audit: a.Audit, Recent: a.Recent,
 		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: h.Now, Log: a.Log,
 	}, web.Options{
 		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),
