@@ -21,7 +21,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	_ "time/tzdata" // a machine or a container may have none
 
 	"gatelodge/app"
 	"gatelodge/app/command"
