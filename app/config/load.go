@@ -48,10 +48,7 @@ func (e Errors) Hint() string { return "config.toml.example shows every setting 
 const prefix = "GATELODGE_"
 
 // others are variables that begin like settings but are read elsewhere.
-var others = []string{
-	"GATELODGE_ADAPTERS", "GATELODGE_CRASH_ROUNDS", "GATELODGE_CROWDSEC", "GATELODGE_EXIM", "GATELODGE_MAILERS", "GATELODGE_NPM",
-	"GATELODGE_PEERS", "GATELODGE_PICTURES", "GATELODGE_TEST_POSTGRES", "GATELODGE_UPSTREAMS",
-}
+var others = []string{"GATELODGE_NPM", "GATELODGE_PEERS"}
 
 // Find returns the file that -config names, or ./config.toml where there is
 // one, or "".

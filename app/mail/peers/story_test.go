@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -165,13 +166,18 @@ func (n *network) serve(unit string) {
 		n.t.Fatal(err)
 	}
 	words := strings.Fields(line)
-	// The recipient's certificate is of our own authority.
-	n.keep(false, "env", append([]string{"-u", inside, "GATELODGE_MAIL_CA_FILE=" + filepath.Join(n.dir, "ca.pem")}, words...)...)
+	n.keep(false, "env", slices.Concat([]string{"-i"}, n.environment(), words)...)
 	for deadline := time.Now().Add(time.Minute); !strings.Contains(n.logOf("env.out"), "/setup?code="); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			n.t.Fatalf("it does not start: %s", n.logOf("env.out"))
 		}
 	}
+}
+
+// environment is what the program and its owner's shell have: nothing of the tests'
+// own. The recipient's certificate is of our own authority.
+func (n *network) environment() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + n.dir, "GATELODGE_MAIL_CA_FILE=" + filepath.Join(n.dir, "ca.pem")}
 }
 
 // shell runs a command as a person types it, in the directory where the last
@@ -202,7 +208,7 @@ func (n *network) try(dir *string, command string) (string, error) {
 	n.t.Helper()
 	cmd := exec.Command("sh", "-c", command+"\nstatus=$?; pwd >&3; exit $status")
 	cmd.Dir = *dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + n.dir, "GATELODGE_MAIL_CA_FILE=" + filepath.Join(n.dir, "ca.pem")}
+	cmd.Env = n.environment()
 	r, w, err := os.Pipe()
 	if err != nil {
 		n.t.Fatal(err)
