@@ -179,9 +179,9 @@ func mustExist(tx *store.Tx, name string) error {
 	if name == store.Admins {
 		return nil
 	}
-	_, err := tx.GroupByName(name)
-	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("%w: %s", ErrNoGroup, name)
+	_, err := groupNamed(tx, name)
+	if errors.Is(err, ErrNoGroup) {
+		return fmt.Errorf("%w: %s", err, name)
 	}
 	return err
 }

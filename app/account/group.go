@@ -148,10 +148,7 @@ func (s *Users) join(tx *store.Tx, from audit.From, actor, name string, u store.
 			return false, err
 		}
 	} else {
-		g, err := tx.GroupByName(name)
-		if errors.Is(err, store.ErrNotFound) {
-			return false, ErrNoGroup
-		}
+		g, err := groupNamed(tx, name)
 		if err != nil {
 			return false, err
 		}
@@ -181,10 +178,7 @@ func (s *Users) leave(tx *store.Tx, from audit.From, name string, u store.User) 
 			}
 		}
 	} else {
-		g, err := tx.GroupByName(name)
-		if errors.Is(err, store.ErrNotFound) {
-			return false, ErrNoGroup
-		}
+		g, err := groupNamed(tx, name)
 		if err != nil {
 			return false, err
 		}
@@ -196,4 +190,13 @@ func (s *Users) leave(tx *store.Tx, from audit.From, name string, u store.User) 
 		return false, nil
 	}
 	return true, s.Audit.Record(tx, from, audit.GroupLeft, audit.ByAdmin, u.ID, name)
+}
+
+// groupNamed returns the group of that name, or ErrNoGroup.
+func groupNamed(tx *store.Tx, name string) (store.Group, error) {
+	g, err := tx.GroupByName(name)
+	if errors.Is(err, store.ErrNotFound) {
+		return g, ErrNoGroup
+	}
+	return g, err
 }
