@@ -22,20 +22,23 @@ func (s *Server) admin(w http.ResponseWriter, r *http.Request, h func(session.Cu
 	})
 }
 
-// change is admin for what changes something: it asks for a fresh proof first. back
-// is the page to return to, which also shows what was wrong. notice is said when h
-// returns nil.
-func (s *Server) change(w http.ResponseWriter, r *http.Request, back, notice string, h func(session.Current) error) error {
+// adminFresh is admin for what changes something: for those who have proved
+// themselves minutes ago. back is the page to return to.
+func (s *Server) adminFresh(w http.ResponseWriter, r *http.Request, back string, h func(session.Current) error) error {
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
 	}
-	return s.admin(w, r, func(session.Current) error {
-		return s.fresh(w, r, back, func(cur session.Current) error {
-			if err := h(cur); err != nil {
-				return s.unchanged(w, r, back, err)
-			}
-			return s.backTo(w, r, back, notice, 0)
-		})
+	return s.admin(w, r, func(session.Current) error { return s.fresh(w, r, back, h) })
+}
+
+// change is adminFresh for what leads back to that page, which also shows what was
+// wrong. notice is said when h returns nil.
+func (s *Server) change(w http.ResponseWriter, r *http.Request, back, notice string, h func(session.Current) error) error {
+	return s.adminFresh(w, r, back, func(cur session.Current) error {
+		if err := h(cur); err != nil {
+			return s.unchanged(w, r, back, err)
+		}
+		return s.backTo(w, r, back, notice, 0)
 	})
 }
 

@@ -43,12 +43,7 @@ func (s *Server) invitesPage(r *http.Request, cur session.Current) (InvitesPage,
 
 // postInvites invites somebody by mail, or shows a link, this once.
 func (s *Server) postInvites(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	return s.admin(w, r, func(session.Current) error {
-		return s.fresh(w, r, "/admin/invites", func(cur session.Current) error { return s.addInvite(w, r, cur) })
-	})
+	return s.adminFresh(w, r, "/admin/invites", func(cur session.Current) error { return s.addInvite(w, r, cur) })
 }
 
 func (s *Server) addInvite(w http.ResponseWriter, r *http.Request, cur session.Current) error {
@@ -120,27 +115,22 @@ func (s *Server) groupsPage(r *http.Request, cur session.Current) (GroupsPage, e
 }
 
 func (s *Server) postGroup(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	return s.admin(w, r, func(session.Current) error {
-		return s.fresh(w, r, "/admin/groups", func(cur session.Current) error {
-			_, err := s.Users.AddGroup(r.Context(), s.from(r), r.PostForm.Get("group"))
-			f, ok := errors.AsType[*fault.Fault](err)
-			switch {
-			case err == nil:
-				return s.backTo(w, r, "/admin/groups", "admin.group_added", 0)
-			case !ok || f.Field == "":
-				return err
-			}
-			s.refused(r, f)
-			page, err := s.groupsPage(r, cur)
-			if err != nil {
-				return err
-			}
-			page.Name, page.Problem = r.PostForm.Get("group"), s.say(s.printer(r), f, "")
-			return s.render(w, r, f.Kind.Status(), "admin-groups.html", page)
-		})
+	return s.adminFresh(w, r, "/admin/groups", func(cur session.Current) error {
+		_, err := s.Users.AddGroup(r.Context(), s.from(r), r.PostForm.Get("group"))
+		f, ok := errors.AsType[*fault.Fault](err)
+		switch {
+		case err == nil:
+			return s.backTo(w, r, "/admin/groups", "admin.group_added", 0)
+		case !ok || f.Field == "":
+			return err
+		}
+		s.refused(r, f)
+		page, err := s.groupsPage(r, cur)
+		if err != nil {
+			return err
+		}
+		page.Name, page.Problem = r.PostForm.Get("group"), s.say(s.printer(r), f, "")
+		return s.render(w, r, f.Kind.Status(), "admin-groups.html", page)
 	})
 }
 

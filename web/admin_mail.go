@@ -17,12 +17,6 @@ import (
 
 const adminMail = "/admin/mail"
 
-// adminFresh is admin for what changes something: for those who have proved
-// themselves minutes ago. back is the page to return to.
-func (s *Server) adminFresh(w http.ResponseWriter, r *http.Request, back string, h func(session.Current) error) error {
-	return s.admin(w, r, func(session.Current) error { return s.fresh(w, r, back, h) })
-}
-
 func (s *Server) getAdminMail(w http.ResponseWriter, r *http.Request) error {
 	return s.admin(w, r, func(cur session.Current) error {
 		figures, err := s.Outbox.Figures(r.Context())
@@ -150,9 +144,6 @@ func (s *Server) getAdminDNS(w http.ResponseWriter, r *http.Request) error {
 // back with a sentence about it.
 func (s *Server) changeMail(done, notice string, change func(ctx context.Context, id string) (int, error)) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := r.ParseForm(); err != nil {
-			return badForm(err)
-		}
 		return s.adminFresh(w, r, adminMail, func(cur session.Current) error {
 			id := r.PostForm.Get("id")
 			n, err := change(r.Context(), id)
@@ -181,11 +172,7 @@ func (s *Server) postAdminCancel() handlerFunc {
 }
 
 func (s *Server) postAdminUnsuppress(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	const back = adminMail + "/blocked"
-	return s.adminFresh(w, r, back, func(cur session.Current) error {
+	return s.change(w, r, adminMail+"/blocked", "admin_mail.unsuppressed", func(cur session.Current) error {
 		norm, err := account.NormalEmail(r.PostForm.Get("email"))
 		if err != nil {
 			return err
@@ -195,7 +182,7 @@ func (s *Server) postAdminUnsuppress(w http.ResponseWriter, r *http.Request) err
 			return err
 		}
 		s.Audit.Note(s.from(r), audit.MailChanged, audit.ByUser, cur.User.ID, "unsuppress")
-		return s.backTo(w, r, back, "admin_mail.unsuppressed", 0)
+		return nil
 	})
 }
 

@@ -26,9 +26,6 @@ func (s *Server) getAdminTest(w http.ResponseWriter, r *http.Request) error {
 
 // postAdminTest sends a test mail and shows the conversation with the server.
 func (s *Server) postAdminTest(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
 	return s.adminFresh(w, r, adminMail+"/test", func(cur session.Current) error {
 		page := s.trialPage(r, cur)
 		page.Email = r.PostForm.Get("email")
