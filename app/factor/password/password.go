@@ -53,13 +53,13 @@ func (h *Hasher) Slots() int {
 	if h == nil {
 		return 0
 	}
-	return int(h.workers.most)
+	return h.workers.most
 }
 
 // New returns a Hasher that makes slots hashes at once, at that cost, and lets
 // room more wait.
 func New(cost Cost, slots, room int) *Hasher {
-	h := &Hasher{cost: cost, workers: workers{jobs: make(chan func()), most: int64(slots), room: int64(room)}}
+	h := &Hasher{cost: cost, workers: workers{jobs: make(chan func()), most: slots, room: room, idle: workerIdle}}
 	h.Expect(nil)
 	return h
 }

@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -16,34 +15,46 @@ const workerIdle = 5 * time.Second
 
 // workers are the threads of a Hasher.
 type workers struct {
-	jobs    chan func()
-	most    int64
-	running atomic.Int64
-	waiting atomic.Int64
-	room    int64
+	jobs chan func()
+	most int           // threads
+	room int           // for those who wait
+	idle time.Duration // that a thread stays without a job
+
+	mu      sync.Mutex
+	running int
+	waiting int
 }
 
 // do runs f on a worker, or returns ErrBusy when too many wait already.
 func (w *workers) do(ctx context.Context, f func()) error {
 	done := make(chan struct{})
 	job := func() { defer close(done); f() }
+	w.mu.Lock()
 	select {
 	case w.jobs <- job:
+		w.mu.Unlock()
 		<-done
 		return nil
 	default:
 	}
-	if n := w.running.Add(1); n <= w.most {
+	switch {
+	case w.running < w.most:
+		w.running++
+		w.mu.Unlock()
 		go w.work(job)
 		<-done
 		return nil
-	}
-	w.running.Add(-1)
-	if w.waiting.Add(1) > w.room {
-		w.waiting.Add(-1)
+	case w.waiting >= w.room:
+		w.mu.Unlock()
 		return ErrBusy.After(busyFor)
 	}
-	defer w.waiting.Add(-1)
+	w.waiting++
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.waiting--
+	}()
 	select {
 	case w.jobs <- job:
 		<-done
@@ -59,18 +70,34 @@ func (w *workers) work(job func()) {
 	yield()
 	tight()
 	defer loose()
-	defer w.running.Add(-1)
-	idle := time.NewTimer(workerIdle)
+	idle := time.NewTimer(w.idle)
 	defer idle.Stop()
 	for {
-		job()
-		idle.Reset(workerIdle)
+		if job != nil {
+			job()
+		}
+		idle.Reset(w.idle)
 		select {
 		case job = <-w.jobs:
 		case <-idle.C:
-			return
+			if w.leave() {
+				return
+			}
+			job = nil
 		}
 	}
+}
+
+// leave ends a worker, unless somebody has begun to wait for one meanwhile: they
+// count on it.
+func (w *workers) leave() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting > 0 {
+		return false
+	}
+	w.running--
+	return true
 }
 
 // The collector lets garbage grow to as much as is in use, and a hash in the making
