@@ -22,8 +22,16 @@ const tokenSize = 32
 // tokenLen is the length of a token as text.
 var tokenLen = base64.RawURLEncoding.EncodedLen(tokenSize)
 
-// Token returns a new token of 32 random bytes in base64url.
-func Token() string { return base64.RawURLEncoding.EncodeToString(Random(tokenSize)) }
+// Token returns a new token of 32 random bytes in base64url. It never begins
+// with a dash: people write tokens behind the options of commands, and some of
+// those would take one for an option of theirs.
+func Token() string {
+	for {
+		if token := base64.RawURLEncoding.EncodeToString(Random(tokenSize)); token[0] != '-' {
+			return token
+		}
+	}
+}
 
 // Random returns n random bytes.
 func Random(n int) []byte {

@@ -26,6 +26,15 @@ func TestHashTakesTokensOnly(t *testing.T) {
 	}
 }
 
+// One in 64 would, if it were left to chance.
+func TestNoTokenLooksLikeAnOption(t *testing.T) {
+	for range 2000 {
+		if token := secret.Token(); strings.HasPrefix(token, "-") {
+			t.Fatal(token)
+		}
+	}
+}
+
 func TestSessionsFromElsewhereKeepTheirTokens(t *testing.T) {
 	ours := secret.Token()
 	want, _ := secret.Hash(ours)
