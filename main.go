@@ -191,7 +191,7 @@ func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.L
 	processors := runtime.GOMAXPROCS(0)
 	runtime.GOMAXPROCS(processors + a.Passwords.Slots())
 	defer runtime.GOMAXPROCS(processors)
-	pages, err := newPages(a)
+	pages, err := web.New(a)
 	if err != nil {
 		return err
 	}
@@ -240,18 +240,6 @@ func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.L
 	stopWork()
 	background.Wait()
 	return err
-}
-
-func newPages(a *app.App) (*web.Server, error) {
-	sign, seal := a.CookieKeys()
-	c := a.Config
-	return web.New(web.Services{
-		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Upstreams: a.Upstreams, Apps: a.Apps, Owner: a.Owner, Porter: a.Porter, Outbox: a.Outbox, Check: a.Check, Relay: a.Relay, Audit: a.Audit, Recent: a.Recent,
-		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: a.Now, Log: a.Log,
-	}, web.Options{
-		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),
-		ConfirmCode: c.Link.Confirm == "code", Passwords: c.Password.Enabled, Hue: c.Theme.Hue, SignKey: sign, SealKey: seal,
-	})
 }
 
 // Limits of the servers. A form or an answer of ours is small; who needs longer

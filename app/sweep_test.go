@@ -7,6 +7,7 @@ import (
 
 	"gatelodge/app/config"
 	"gatelodge/app/secret"
+	"gatelodge/app/session"
 	"gatelodge/store"
 )
 
@@ -28,7 +29,7 @@ func TestAWrongClockRemovesNothingForGood(t *testing.T) {
 	}
 	token := ""
 	if err := a.DB.Update(t.Context(), func(tx *store.Tx) (err error) {
-		token, _, err = a.Sessions.Start(tx, Operator(), u.ID, "email", "")
+		token, _, err = a.Sessions.Start(tx, Operator(), session.Begin{UserID: u.ID, AMR: "email"})
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -52,7 +53,7 @@ func TestAWrongClockRemovesNothingForGood(t *testing.T) {
 	now = right.AddDate(10, 0, 0)
 	wrong := ""
 	if err := a.DB.Update(t.Context(), func(tx *store.Tx) (err error) {
-		wrong, _, err = a.Sessions.Start(tx, Operator(), u.ID, "email", "")
+		wrong, _, err = a.Sessions.Start(tx, Operator(), session.Begin{UserID: u.ID, AMR: "email"})
 		return err
 	}); err != nil {
 		t.Fatal(err)

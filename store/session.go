@@ -21,6 +21,8 @@ type Session struct {
 	MaxExpiresAt time.Time
 	IP           string
 	Device       string
+	// Brief is a session that ends with the browser, on a computer others use too.
+	Brief bool
 }
 
 // SessionByToken returns the live session with that token hash and its user in
@@ -73,7 +75,7 @@ func (db *DB) readSessionOnce(ctx context.Context, app string, tokenHash []byte,
 const skew = 5 * time.Minute // 300000 in the queries
 
 // sessionCheckColumns are what a check reads of sessions s and users u.
-const sessionCheckColumns = `s.token_hash, s.id, s.user_id, s.amr, s.auth_at, s.seen_at, s.expires_at, s.max_expires_at,
+const sessionCheckColumns = `s.token_hash, s.id, s.user_id, s.amr, s.auth_at, s.seen_at, s.expires_at, s.max_expires_at, s.brief,
 	       u.email, u.email_verified_at, u.name, u.image, u.language, u.theme, u.time_zone, u.admin, u.created_at,
 	       (SELECT string_agg(g.name, ',' ORDER BY g.name)
 	          FROM group_members m
@@ -88,7 +90,7 @@ func scanSession(row *sql.Row) (Session, User, error) {
 	var groups sql.NullString
 	var auth, seen, expires, maxExpires, created int64
 	err := row.Scan(
-		&s.TokenHash, &s.ID, &s.UserID, &s.AMR, &auth, &seen, &expires, &maxExpires,
+		&s.TokenHash, &s.ID, &s.UserID, &s.AMR, &auth, &seen, &expires, &maxExpires, &s.Brief,
 		&u.Email, &verified, &u.Name, &u.Image, &u.Language, &u.Theme, &u.TimeZone, &u.Admin, &created, &groups)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Session{}, User{}, ErrNotFound
@@ -111,7 +113,7 @@ const sessionByTokenQuery = `
 // AddSession adds s.
 func (tx *Tx) AddSession(s Session) error {
 	_, err := tx.q.ExecContext(tx.ctx, addSessionQuery, s.TokenHash, s.ID, s.UserID, s.AMR,
-		ms(s.AuthAt), ms(s.CreatedAt), ms(s.SeenAt), ms(s.ExpiresAt), ms(s.MaxExpiresAt), s.IP, s.Device)
+		ms(s.AuthAt), ms(s.CreatedAt), ms(s.SeenAt), ms(s.ExpiresAt), ms(s.MaxExpiresAt), s.IP, s.Device, bit(s.Brief))
 	if err != nil {
 		return fmt.Errorf("adding a session: %w", classify(err))
 	}
@@ -119,8 +121,8 @@ func (tx *Tx) AddSession(s Session) error {
 }
 
 const addSessionQuery = `
-	INSERT INTO sessions (token_hash, id, user_id, amr, auth_at, created_at, seen_at, expires_at, max_expires_at, ip, device)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	INSERT INTO sessions (token_hash, id, user_id, amr, auth_at, created_at, seen_at, expires_at, max_expires_at, ip, device, brief)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 
 // SessionsOf returns the user's live sessions, the last used first.
 func (tx *Tx) SessionsOf(userID string, now time.Time) ([]Session, error) {

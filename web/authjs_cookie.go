@@ -12,6 +12,7 @@ import (
 
 	"gatelodge/app/login"
 	"gatelodge/app/secret"
+	"gatelodge/store"
 )
 
 // siteCookie sets a cookie of the session API for as long as the browser is
@@ -29,11 +30,14 @@ func (s *Server) dropSiteCookie(w http.ResponseWriter, st site, name string) {
 	http.SetCookie(w, &http.Cookie{Name: name, Path: "/", HttpOnly: true, Secure: st.secure, SameSite: http.SameSiteLaxMode, MaxAge: -1})
 }
 
-// setAppSession puts an App's token into the App's cookie until expires.
-func (s *Server) setAppSession(w http.ResponseWriter, st site, name, value string, expires time.Time) {
-	http.SetCookie(w, &http.Cookie{
-		Name: name, Value: value, Path: "/", Expires: expires, HttpOnly: true, Secure: st.secure, SameSite: http.SameSiteLaxMode,
-	})
+// setAppSession puts an App's token into the App's cookie for as long as the session
+// lasts, or, when it is a brief one, until the browser is closed.
+func (s *Server) setAppSession(w http.ResponseWriter, st site, name, value string, row store.Session) {
+	cookie := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: st.secure, SameSite: http.SameSiteLaxMode}
+	if !row.Brief {
+		cookie.Expires = row.ExpiresAt
+	}
+	http.SetCookie(w, cookie)
 }
 
 // dropSiteSession removes every cookie of a session at the site.

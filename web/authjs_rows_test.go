@@ -13,6 +13,7 @@ import (
 
 	"gatelodge/app"
 	"gatelodge/app/config"
+	"gatelodge/app/session"
 	"gatelodge/store"
 )
 
@@ -264,7 +265,7 @@ func (c *authClient) enter(email string) {
 	}
 	var token string
 	err = c.h.app.DB.Update(c.t.Context(), func(tx *store.Tx) error {
-		own, row, err := c.h.app.Sessions.Start(tx, fromNowhere, u.ID, "email", "")
+		own, row, err := c.h.app.Sessions.Start(tx, fromNowhere, session.Begin{UserID: u.ID, AMR: "email"})
 		if token = own; err == nil && !c.own {
 			token, err = c.h.app.Sessions.StartApp(tx, "Wiki", row.ID)
 		}

@@ -211,7 +211,7 @@ func (s *Server) describe(w http.ResponseWriter, st site, v visitor) ([]byte, er
 // away what is left of others.
 func (s *Server) setSiteSession(w http.ResponseWriter, st site, v visitor) error {
 	if st.app == nil {
-		s.cookies.setSession(w, v.token, v.Session.ExpiresAt, s.Now())
+		s.cookies.setSession(w, v.token, v.Session, s.Now())
 		return nil
 	}
 	kept := make(map[string]bool)
@@ -228,10 +228,10 @@ func (s *Server) setSiteSession(w http.ResponseWriter, st site, v visitor) error
 			}
 		}
 		kept[name] = true
-		s.setAppSession(w, st, name, value, v.Session.ExpiresAt)
+		s.setAppSession(w, st, name, value, v.Session)
 	}
 	if st.secure {
-		s.setAppSession(w, st, st.private(vouchCookie), voucher(v.token), v.Session.ExpiresAt)
+		s.setAppSession(w, st, st.private(vouchCookie), voucher(v.token), v.Session)
 	}
 	for _, name := range v.showing {
 		if !kept[name] {

@@ -15,6 +15,7 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/config"
 	"gatelodge/app/mail/mailtest"
+	"gatelodge/app/session"
 	"gatelodge/store"
 )
 
@@ -66,7 +67,7 @@ func seed(b *testing.B, h *house, n int) {
 				if err := tx.AddUser(u); err != nil {
 					return err
 				}
-				if _, _, err := h.app.Sessions.Start(tx, fromNowhere, id, "email", ""); err != nil {
+				if _, _, err := h.app.Sessions.Start(tx, fromNowhere, session.Begin{UserID: id, AMR: "email"}); err != nil {
 					return err
 				}
 			}

@@ -11,6 +11,7 @@ import (
 
 	"gatelodge/app/lang"
 	"gatelodge/app/login"
+	"gatelodge/store"
 )
 
 // Cookies knows every cookie of ours. On https their names begin with __Host-,
@@ -73,12 +74,14 @@ func (c *Cookies) sessionToken(r *http.Request) string {
 	return cookie.Value
 }
 
-// setSession keeps the browser signed in until expires.
-func (c *Cookies) setSession(w http.ResponseWriter, token string, expires, now time.Time) {
-	http.SetCookie(w, &http.Cookie{
-		Name: c.name(sessionCookie), Value: token, Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode,
-		Expires: expires, MaxAge: int(expires.Sub(now).Seconds()),
-	})
+// setSession keeps the browser signed in for as long as the session lasts, or, when
+// it is a brief one, until it is closed.
+func (c *Cookies) setSession(w http.ResponseWriter, token string, row store.Session, now time.Time) {
+	cookie := &http.Cookie{Name: c.name(sessionCookie), Value: token, Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
+	if !row.Brief {
+		cookie.Expires, cookie.MaxAge = row.ExpiresAt, int(row.ExpiresAt.Sub(now).Seconds())
+	}
+	http.SetCookie(w, cookie)
 }
 
 // dropSession removes the session cookie.

@@ -84,14 +84,7 @@ func openAt(t testing.TB, cost password.Cost, change func(*config.Config)) *hous
 		t.Fatal(err)
 	}
 	h.app = a
-	sign, seal := a.CookieKeys()
-	h.web, err = web.New(web.Services{
-		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Upstreams: a.Upstreams, Apps: a.Apps, Owner: a.Owner, Porter: a.Porter, Outbox: a.Outbox, Check: a.Check, Relay: a.Relay, Audit: a.Audit, Recent: a.Recent,
-		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: h.Now, Log: a.Log,
-	}, web.Options{
-		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),
-		ConfirmCode: c.Link.Confirm == "code", Passwords: c.Password.Enabled, Hue: c.Theme.Hue, SignKey: sign, SealKey: seal,
-	})
+	h.web, err = web.New(a)
 	if err != nil {
 		t.Fatal(err)
 	}

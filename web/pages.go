@@ -68,7 +68,7 @@ func (s *Server) current(w http.ResponseWriter, r *http.Request) (session.Curren
 	}
 	cur, err := s.Sessions.Resume(r.Context(), token, func() string { return clientIP(r, s.trusted).String() })
 	if err == nil && cur.Renewed {
-		s.cookies.setSession(w, token, cur.Session.ExpiresAt, s.Now())
+		s.cookies.setSession(w, token, cur.Session, s.Now())
 	}
 	return cur, err
 }

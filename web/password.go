@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
@@ -15,7 +16,11 @@ func (s *Server) getPassword(w http.ResponseWriter, r *http.Request) error {
 	if a.Identifier == "" || !s.Passwords {
 		return s.redirect(w, r, "/signin")
 	}
-	return s.render(w, r, http.StatusOK, "password.html", PasswordPage{Layout: s.layout(r), Identifier: a.Identifier})
+	return s.render(w, r, http.StatusOK, "password.html", s.passwordPage(r, a))
+}
+
+func (s *Server) passwordPage(r *http.Request, a attempt) PasswordPage {
+	return PasswordPage{Layout: s.layout(r), Identifier: a.Identifier, Target: s.target(a.Return), Keeps: s.KeepFor, Keep: !a.Brief, Confirms: a.Confirms != ""}
 }
 
 // postPassword signs in with a password.
@@ -28,6 +33,9 @@ func (s *Server) postPassword(w http.ResponseWriter, r *http.Request) error {
 		return login.ErrStateLost
 	}
 	a.Entry = nil // typed on our own page: for more than one App
+	// Before the box stands a "0": who posts without either is kept.
+	keep := r.PostForm["keep"]
+	a.Brief = len(keep) > 0 && !slices.Contains(keep, "1")
 	out, err := s.Login.WithPassword(r.Context(), s.from(r), &a.Login, a.Identifier, r.PostForm.Get("password"), s.cookies.sessionToken(r))
 	f, ok := errors.AsType[*fault.Fault](err)
 	if !ok || f.Field == "" {
@@ -35,6 +43,7 @@ func (s *Server) postPassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.refused(r, f)
 	setRetry(w, f)
-	page := PasswordPage{Layout: s.layout(r), Identifier: a.Identifier, Problem: s.say(s.printer(r), f, "")}
+	page := s.passwordPage(r, a)
+	page.Problem = s.say(s.printer(r), f, "")
 	return s.render(w, r, f.Kind.Status(), "password.html", page)
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/julienschmidt/httprouter"
 
+	"gatelodge/app"
 	"gatelodge/app/account"
 	"gatelodge/app/apps"
 	"gatelodge/app/audit"
@@ -66,8 +67,9 @@ type Options struct {
 	Contact     string   // who runs it, or ""
 	MailFrom    string   // the address our mail comes from
 	Trusted     []netip.Prefix
-	ConfirmCode bool // a link from another browser asks for the code
-	Passwords   bool // people may sign in with one
+	ConfirmCode bool          // a link from another browser asks for the code
+	Passwords   bool          // people may sign in with one
+	KeepFor     time.Duration // how long a session lasts that nobody uses
 	Hue         int
 	SignKey     []byte // of the login cookie; 32 bytes each
 	SealKey     []byte
@@ -91,8 +93,22 @@ type Server struct {
 // maxForm is more than any form of ours holds.
 const maxForm = 64 << 10
 
-// New returns a server for the services.
-func New(services Services, o Options) (*Server, error) {
+// New returns the server of an instance's pages.
+func New(a *app.App) (*Server, error) {
+	c := a.Config
+	sign, seal := a.CookieKeys()
+	return build(Services{
+		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Upstreams: a.Upstreams, Apps: a.Apps, Owner: a.Owner, Porter: a.Porter,
+		Outbox: a.Outbox, Check: a.Check, Relay: a.Relay, Audit: a.Audit, Recent: a.Recent,
+		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: a.Now, Log: a.Log,
+	}, Options{
+		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),
+		ConfirmCode: c.Link.Confirm == "code", Passwords: c.Password.Enabled, KeepFor: time.Duration(c.Session.Lifetime),
+		Hue: c.Theme.Hue, SignKey: sign, SealKey: seal,
+	})
+}
+
+func build(services Services, o Options) (*Server, error) {
 	assets, err := LoadAssets(o.Hue)
 	if err != nil {
 		return nil, err

@@ -305,10 +305,12 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 
 // signInHere gives the browser everything that a session of our own comes with.
 func (s *Server) signInHere(w http.ResponseWriter, r *http.Request, out login.Outcome) error {
-	if err := s.remember(w, r, out.User.ID, out.Session.AMR); err != nil {
-		return err
+	if !out.Session.Brief {
+		if err := s.remember(w, r, out.User.ID, out.Session.AMR); err != nil {
+			return err
+		}
+		s.cookies.setDevice(w, out.Device)
 	}
-	s.cookies.setDevice(w, out.Device)
 	if out.User.Theme != s.cookies.theme(r) {
 		s.cookies.setTheme(w, out.User.Theme)
 	}
@@ -318,6 +320,6 @@ func (s *Server) signInHere(w http.ResponseWriter, r *http.Request, out login.Ou
 	if out.User.Language != "" {
 		s.cookies.setLanguage(w, out.User.Language)
 	}
-	s.cookies.setSession(w, out.Token, out.Session.ExpiresAt, s.Now())
+	s.cookies.setSession(w, out.Token, out.Session, s.Now())
 	return nil
 }

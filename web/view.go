@@ -173,6 +173,9 @@ type PasswordPage struct {
 	Identifier string // what was typed before
 	Problem    string // with the password
 	Target     Target
+	Keeps      time.Duration // how long the browser stays signed in after the last use
+	Keep       bool          // it is to
+	Confirms   bool          // somebody proves themselves again: nothing begins
 }
 
 // SignUpPage is signup.html. It posts email, name and choose to /signup. It must be

@@ -74,7 +74,7 @@ func states() map[string]state {
 			{Number: 1, Person: web.Person{Email: "sam@home.example"}, Identifier: "sam@home.example", Means: "email"},
 		}}},
 		"signin-known-mail":    {"signin.html", web.SignInPage{Layout: l, Passwords: true, Known: []web.Known{{Person: web.Person{Email: "sam@home.example"}, Means: "email"}}}},
-		"password":             {"password.html", web.PasswordPage{Layout: l, Identifier: "mara@home.example"}},
+		"password":             {"password.html", web.PasswordPage{Layout: l, Identifier: "mara@home.example", Keeps: 30 * 24 * time.Hour, Keep: true}},
 		"password-problem":     {"password.html", web.PasswordPage{Layout: l, Identifier: "mara@home.example", Problem: "That account and password do not match."}},
 		"reauth":               {"confirm.html", web.ConfirmPage{Layout: mine, Identifier: "mara@home.example", Mail: true, Password: true}},
 		"reauth-problem":       {"confirm.html", web.ConfirmPage{Layout: mine, Identifier: "mara@home.example", Mail: true, Password: true, Problem: "That account and password do not match."}},

@@ -24,7 +24,8 @@ const notMeFor = 7 * 24 * time.Hour
 // token. A user who has others is told of a new one by mail; it is in the same
 // transaction as the session, so nobody gets in untold. A token that the browser had
 // before its user came may have been put there by somebody who keeps a copy: it is
-// changed, for all who signed in with the browser.
+// changed, for all who signed in with the browser. A browser that others use too
+// stays a stranger, and gets no token.
 func (f *Flow) meet(tx *store.Tx, from audit.From, l *Login, u store.User, row store.Session) (token string, err error) {
 	token = l.Device
 	hash, _ := l.deviceHash()
@@ -32,16 +33,21 @@ func (f *Flow) meet(tx *store.Tx, from audit.From, l *Login, u store.User, row s
 	if err != nil {
 		return "", err
 	}
-	if !known {
+	switch {
+	case !known && l.Brief:
+		token = ""
+	case !known:
 		old := hash
 		token = secret.Token()
 		hash, _ = l.hashOf(token)
 		if err := tx.RenewBrowser(old, hash); err != nil {
 			return "", err
 		}
-	}
-	if err := tx.RememberBrowser(u.ID, hash, f.Now()); err != nil {
-		return "", err
+		fallthrough
+	default:
+		if err := tx.RememberBrowser(u.ID, hash, f.Now()); err != nil {
+			return "", err
+		}
 	}
 	if known || !any {
 		return token, nil

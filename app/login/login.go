@@ -42,6 +42,9 @@ type Login struct {
 	Confirms string `json:"k,omitempty"`
 	// Joining is what somebody told of themselves who wants to come, or nil.
 	Joining *Joining `json:"j,omitempty"`
+	// Brief means that the computer is one that others use too: the session ends
+	// with the browser, which is not told who it was.
+	Brief bool `json:"s,omitempty"`
 	// Device is a token by which users know this browser again. It has a cookie
 	// of its own that outlives attempts and sessions.
 	Device string `json:"-"`

@@ -11,6 +11,7 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
 	"gatelodge/app/secret"
+	"gatelodge/app/session"
 	"gatelodge/store"
 )
 
@@ -207,7 +208,7 @@ func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, rep
 			return Outcome{}, err
 		}
 	}
-	if out.Token, out.Session, err = f.Sessions.Start(tx, from, u.ID, l.amr(), replaces); err != nil {
+	if out.Token, out.Session, err = f.Sessions.Start(tx, from, session.Begin{UserID: u.ID, AMR: l.amr(), Replaces: replaces, Brief: l.Brief}); err != nil {
 		return Outcome{}, err
 	}
 	out.Device, err = f.meet(tx, from, l, u, out.Session)

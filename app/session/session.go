@@ -52,16 +52,28 @@ type Lifetime struct {
 	Max     time.Duration // however much it is used
 }
 
+// BriefFor is how long a session lives on a computer that others use too, if
+// nobody closes the browser.
+const BriefFor = 12 * time.Hour
+
 // New returns the service. Its Run must run for uses to be remembered.
 func New(db *store.DB, log *audit.Log, now func() time.Time, logger *slog.Logger, l Lifetime) *Sessions {
 	return &Sessions{db: db, audit: log, now: now, log: logger, lifetime: l, touches: make(map[[32]byte]store.Touch)}
 }
 
-// Start begins a session for the user within a transaction and returns the
-// token for the cookie. A session this browser had before, named by its token,
-// ends: the cookie that held it is overwritten.
-func (s *Sessions) Start(tx *store.Tx, from audit.From, userID, amr, replaces string) (string, store.Session, error) {
-	if old, ok := secret.Hash(replaces); ok {
+// Begin is a session that is to start.
+type Begin struct {
+	UserID string
+	AMR    string // see store.Session
+	// Replaces is the token of a session this browser had before, or "". It ends:
+	// the cookie that held it is overwritten.
+	Replaces string
+	Brief    bool // the computer is one that others use too
+}
+
+// Start begins a session within a transaction and returns the token for the cookie.
+func (s *Sessions) Start(tx *store.Tx, from audit.From, b Begin) (string, store.Session, error) {
+	if old, ok := secret.Hash(b.Replaces); ok {
 		if err := tx.DropSession(old); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return "", store.Session{}, err
 		}
@@ -69,16 +81,20 @@ func (s *Sessions) Start(tx *store.Tx, from audit.From, userID, amr, replaces st
 	now := s.now()
 	token := secret.Token()
 	hash, _ := secret.Hash(token)
+	most := s.lifetime.Max
+	if b.Brief {
+		most = min(most, BriefFor)
+	}
 	row := store.Session{
-		ID: store.NewID(now), TokenHash: hash, UserID: userID, AMR: amr,
+		ID: store.NewID(now), TokenHash: hash, UserID: b.UserID, AMR: b.AMR,
 		AuthAt: now, CreatedAt: now, SeenAt: now,
-		ExpiresAt: now.Add(min(s.lifetime.Rolling, s.lifetime.Max)), MaxExpiresAt: now.Add(s.lifetime.Max),
-		IP: from.IP, Device: from.Device,
+		ExpiresAt: now.Add(min(s.lifetime.Rolling, most)), MaxExpiresAt: now.Add(most),
+		IP: from.IP, Device: from.Device, Brief: b.Brief,
 	}
 	if err := tx.AddSession(row); err != nil {
 		return "", store.Session{}, err
 	}
-	return token, row, s.audit.Record(tx, from, audit.SignedIn, audit.ByUser, userID, amr)
+	return token, row, s.audit.Record(tx, from, audit.SignedIn, audit.ByUser, b.UserID, b.AMR)
 }
 
 // Current is a recognised session with its user.

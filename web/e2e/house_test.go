@@ -56,14 +56,7 @@ func openHouse(t testing.TB) *house {
 		t.Fatal(err)
 	}
 	h.app = a
-	sign, seal := a.CookieKeys()
-	s, err := web.New(web.Services{
-		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Upstreams: a.Upstreams, Apps: a.Apps, Owner: a.Owner, Porter: a.Porter, Outbox: a.Outbox, Check: a.Check, Relay: a.Relay, Audit: a.Audit, Recent: a.Recent,
-		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: h.Now, Log: a.Log,
-	}, web.Options{
-		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),
-		Passwords: true, Hue: c.Theme.Hue, SignKey: sign, SealKey: seal,
-	})
+	s, err := web.New(a)
 	if err != nil {
 		t.Fatal(err)
 	}
