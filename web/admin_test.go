@@ -24,65 +24,6 @@ func (h *house) admin(email string) *browser {
 	return b
 }
 
-// adminPaths are those of every admin page.
-func adminPaths(id string) (pages, changes []string) {
-	pages = []string{"/admin", "/admin/people", "/admin/people/" + id, "/admin/groups", "/admin/invites"}
-	for _, what := range []string{"disable", "enable", "sign-out", "join", "leave"} {
-		changes = append(changes, "/admin/people/"+id+"/"+what)
-	}
-	return pages, append(changes, "/admin/waiting/approve", "/admin/waiting/refuse", "/admin/groups", "/admin/groups/x/remove", "/admin/invites", "/admin/invites/x/revoke")
-}
-
-func TestAdminPagesAreForAdmins(t *testing.T) {
-	h := open(t, mode("approve"))
-	h.admin("sam@home.example")
-	u := h.user("mara@home.example")
-	b, stranger := h.browser(), h.browser()
-	b.signIn("mara@home.example")
-	pages, changes := adminPaths(u.ID)
-	for _, path := range pages {
-		b.get(path).is(t, http.StatusForbidden, "This page is for admins")
-		stranger.get(path).goesTo(t, "/signin")
-	}
-	for _, path := range changes {
-		b.post(path, "group", store.Admins, "who", "x").is(t, http.StatusForbidden, "This page is for admins")
-		stranger.post(path).goesTo(t, "/signin")
-	}
-	if p := h.person("mara@home.example"); p.Admin || p.Disabled() {
-		t.Errorf("got %+v", p)
-	}
-	if page := b.get("/account"); strings.Contains(page.body, `href="/admin"`) {
-		t.Error("the way to the admin pages is shown to whoever may not go there")
-	}
-}
-
-// Another site's form must do nothing with an admin's cookie.
-func TestAdminFormsAreOurs(t *testing.T) {
-	h := open(t, nil)
-	sam := h.admin("sam@home.example")
-	u := h.user("mara@home.example")
-	_, changes := adminPaths(u.ID)
-	for _, path := range changes {
-		a := sam.do(http.MethodPost, path, url.Values{"group": {store.Admins}}, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example")
-		a.is(t, http.StatusForbidden)
-	}
-}
-
-func TestChangesNeedAFreshSignIn(t *testing.T) {
-	h := open(t, nil)
-	sam := h.admin("sam@home.example")
-	u := h.user("mara@home.example")
-	h.pass(11 * time.Minute)
-	sam.get("/admin/people").is(t, 200, "mara@home.example")
-	_, changes := adminPaths(u.ID)
-	for _, path := range changes {
-		sam.post(path, "group", store.Admins).goesTo(t, "/account/confirm")
-	}
-	if p := h.person("mara@home.example"); p.Admin || p.Disabled() {
-		t.Errorf("got %+v", p)
-	}
-}
-
 func TestAnAdminManagesPeople(t *testing.T) {
 	h := open(t, nil)
 	sam := h.admin("sam@home.example")
