@@ -3,8 +3,11 @@ package web_test
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,7 +15,9 @@ import (
 
 	"gatelodge/app"
 	"gatelodge/app/account"
+	"gatelodge/app/command/line"
 	"gatelodge/app/config"
+	"gatelodge/app/fault"
 	"gatelodge/app/lang"
 )
 
@@ -216,22 +221,78 @@ func TestTheLastAdminCannotCloseTheirAccount(t *testing.T) {
 // A line of one's own history is a sentence, whatever happened.
 func TestEveryEventOfAnAccountHasASentence(t *testing.T) {
 	t.Parallel()
-	source, err := os.ReadFile("../app/audit/audit.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	c, err := lang.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobodys := regexp.MustCompile(`^(key|request|import|export|backup|applicant)\.|^(group|invite)\.(added|removed|revoked)$|^setup\.refused$|^user\.removed$|^account\.erased$`)
-	found := regexp.MustCompile(`(?m)= "([a-z]+\.[a-z_]+)"$`).FindAllStringSubmatch(string(source), -1)
-	if len(found) < 40 {
-		t.Fatalf("%d kinds of events", len(found))
+	nobodys := regexp.MustCompile(`^(key|request|import|export|backup|applicant|mail)\.|^(group|invite)\.(added|removed|revoked)$|^setup\.refused$|^user\.removed$|^account\.erased$`)
+	for _, kind := range namesIn(t, "../app/audit/audit.go", `(?m)= "([a-z]+\.[a-z_]+)"(?: //.*)?$`, 40) {
+		if !nobodys.MatchString(kind) && !c.Has("history."+kind) {
+			t.Errorf("%s has no sentence", kind)
+		}
+		if said := line.What(kind, ""); said == kind {
+			t.Errorf("the command line has no sentence for %s", kind)
+		}
 	}
-	for _, kind := range found {
-		if !nobodys.MatchString(kind[1]) && !c.Has("history."+kind[1]) {
-			t.Errorf("%s has no sentence", kind[1])
+}
+
+// A refusal meant for the side of a field may end on a page of its own.
+func TestEveryRefusalMakesAWholePage(t *testing.T) {
+	h := open(t, nil)
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	kinds := map[string]fault.Kind{"Limited": fault.Limited}
+	found := 0
+	for _, root := range []string{"../app", "."} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			source, err := os.ReadFile(path)
+			for _, m := range regexp.MustCompile(`fault\.New\(fault\.(\w+), "([\w.]+)"\)`).FindAllSubmatch(source, -1) {
+				found++
+				f := fault.New(kinds[string(m[1])], string(m[2]))
+				if page := h.web.ErrorPage(r, f); page.Heading == "" || page.Text == "" || strings.Contains(page.Heading+page.Text, "["+f.Text) {
+					t.Errorf("%s: %s becomes %q, %q", path, f.Text, page.Heading, page.Text)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found < 50 {
+		t.Errorf("%d refusals were found", found)
+	}
+}
+
+// namesIn returns what the first group of a pattern finds in a file of ours, at
+// least so many.
+func namesIn(t *testing.T, path, pattern string, least int) (names []string) {
+	t.Helper()
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(source), -1) {
+		names = append(names, found[1])
+	}
+	if len(names) < least {
+		t.Fatalf("%s has %d of %s", path, len(names), pattern)
+	}
+	return names
+}
+
+// The queue tells admins what each mail is.
+func TestEveryKindOfMailHasAName(t *testing.T) {
+	t.Parallel()
+	c, err := lang.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range append(namesIn(t, "../app/mail/compose/letters.go", `Name\(\) string { return "(\w+)" }`, 10), "report", "relayed") {
+		if !c.Has("admin_mail.kind." + kind) {
+			t.Errorf("%s has no name", kind)
 		}
 	}
 }

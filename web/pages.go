@@ -46,9 +46,15 @@ func (s *Server) ref(r *http.Request, f *fault.Fault) Ref {
 // errorPage says a fault in the reader's words and where to go from there.
 func (s *Server) errorPage(r *http.Request, f *fault.Fault) ErrorPage {
 	p := s.printer(r)
-	page := ErrorPage{
-		Layout: s.layout(r), Heading: s.say(p, f, ".title"), Text: s.say(p, f, ".text"),
-		Next: Link{Text: p.Say("error.start"), Href: "/"}, Ref: s.ref(r, f),
+	page := ErrorPage{Layout: s.layout(r), Next: Link{Text: p.Say("error.start"), Href: "/"}, Ref: s.ref(r, f)}
+	switch {
+	case !s.Lang.Has(f.Text):
+		page.Heading, page.Text = s.say(p, f, ".title"), s.say(p, f, ".text")
+	case f.Kind == fault.Limited:
+		// One sentence, meant for the side of a field: this page has none.
+		page.Heading, page.Text = p.Say("error.limited.title"), s.say(p, f, "")
+	default:
+		page.Heading, page.Text = p.Say("error.refused.title"), s.say(p, f, "")
 	}
 	switch {
 	case errors.Is(f, errHost):

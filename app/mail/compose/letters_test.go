@@ -25,6 +25,8 @@ func letters() map[string]compose.Letter {
 	week := now.AddDate(0, 0, 7)
 	return map[string]compose.Letter{
 		"signin":            compose.SignIn{Link: link, Code: "482913", Device: "Firefox on Linux", LinkUntil: now.Add(2 * time.Hour), CodeUntil: now.Add(15 * time.Minute)},
+		"signin_new":        compose.SignIn{New: true, Link: link, Code: "482913", Device: "Firefox on Linux", LinkUntil: now.Add(2 * time.Hour), CodeUntil: now.Add(15 * time.Minute)},
+		"signin_known":      compose.SignIn{Known: true, Link: link, Code: "482913", Device: "Firefox on Linux", LinkUntil: now.Add(2 * time.Hour), CodeUntil: now.Add(15 * time.Minute)},
 		"reset":             compose.Reset{Link: link, Device: "Firefox on Linux", Until: now.Add(time.Hour)},
 		"confirm_email":     compose.ConfirmEmail{Account: "mara@old.example", Link: link, Code: "482913", Until: now.Add(time.Hour)},
 		"email_changed":     compose.EmailChanged{NewEmail: "mara@new.example", At: now, Device: "Safari on Mac", Link: link, Until: week},
@@ -39,8 +41,29 @@ func letters() map[string]compose.Letter {
 		"invite_more":       compose.Invite{By: "Sam", ByEmail: "sam@home.example", Apps: []string{"A", "B", "C", "D"}, Link: link, Until: week},
 		"access_request":    compose.AccessRequest{Person: "Mara <b>Jones", Email: "mara@home.example", App: "Grafana", Link: link},
 		"account_requested": compose.AccessRequest{Person: "Mara", Email: "mara@home.example", Link: link},
+		"approved":          compose.Approved{Link: link},
 		"closing":           compose.Closing{EraseAt: week, Link: link},
 		"test":              compose.Test{},
+	}
+}
+
+func TestEveryLetterIsTried(t *testing.T) {
+	source, err := os.ReadFile("letters.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := make(map[string]bool)
+	for _, letter := range letters() {
+		tried[letter.Name()] = true
+	}
+	names := regexp.MustCompile(`Name\(\) string { return "(\w+)" }`).FindAllSubmatch(source, -1)
+	if len(names) < 10 {
+		t.Fatalf("%d kinds of letters", len(names))
+	}
+	for _, name := range names {
+		if !tried[string(name[1])] {
+			t.Errorf("%s is never written", name[1])
+		}
 	}
 }
 
