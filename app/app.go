@@ -185,7 +185,7 @@ func (a *App) build(o Options) {
 	})
 	a.Login = &login.Flow{
 		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Apps: a.Apps, Sessions: a.Sessions, Queue: a.Queue, Post: a.Post, Now: a.Now,
-		Upstreams: a.Upstreams, Passwords: a.Passwords,
+		Upstreams: a.Upstreams, Passwords: a.Passwords, Log: a.Log,
 		Challenges: challenges, PublicURL: public,
 	}
 	a.Owner = &owner.Desk{

@@ -196,6 +196,8 @@ const maxMailedURL = 600
 
 // entering makes an attempt at an App's own address one for that App alone.
 func (s *Server) entering(a attempt, st site, to string) attempt {
+	a.SignsIn()
+	a.Confirms = "" // a client that signs in wants a session
 	if st.app == nil {
 		a.Entry = nil
 		return a

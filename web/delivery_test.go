@@ -138,6 +138,30 @@ func TestDeliveryTellsNoStrangerWhoHasAnAccount(t *testing.T) {
 	}
 }
 
+// Having asked for an account of one's own makes nobody hear of another's mail, by
+// whatever way it is asked for.
+func TestASignUpBeforeTellsNothingOfAnotherAddress(t *testing.T) {
+	smarthost := mailtest.Serve(t, picky)
+	h := open(t, func(c *config.Config) {
+		through(smarthost.Port)(c)
+		c.Signup.Mode, c.Signup.Domains = "domain", []string{"home.example"}
+	})
+	h.user("full@else.example")
+	b := h.browser()
+	b.post("/signup", "email", "eve@home.example", "name", "Eve").goesTo(t, "/signin/code")
+	c := b.authjs("v5")
+	c.host = "" // at our own address
+	c.send(c.request("/api/auth/signin/email", `{"email":"full@else.example"}`)).is(t, 200)
+	h.settled()
+	if page := b.get("/signin/code").body; strings.Contains(page, "the mailbox is full") {
+		t.Errorf("a stranger learns that there is such an account:\n%s", page)
+	}
+	b.get("/signin/delivery").is(t, 200)
+	if page := b.get("/signin/delivery").body; strings.Contains(page, "mailbox") {
+		t.Errorf("a stranger learns that there is such an account:\n%s", page)
+	}
+}
+
 // Where whoever asks gets mail, what became of it tells nothing but itself.
 func TestWhereEverybodyGetsMailEverybodyIsTold(t *testing.T) {
 	smarthost := mailtest.Serve(t, picky)

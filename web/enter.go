@@ -126,6 +126,7 @@ func (s *Server) takeAsk(w http.ResponseWriter, r *http.Request) (bool, error) {
 	}
 	a := s.cookies.readLogin(r)
 	a.Entry, a.Challenge, a.Email, a.Proofs, a.Notice = word.entry(), word.Challenge, word.Email, nil, ""
+	a.SignsIn()
 	// Who rather signs in on our own pages still gets to the App.
 	again, err := s.sealAsk(ask{App: word.App, Origin: word.Origin, Browser: word.Browser})
 	if err != nil {

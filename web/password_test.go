@@ -65,6 +65,31 @@ func TestAPasswordSignsInByAnyAddressAndByUsername(t *testing.T) {
 	}
 }
 
+// A hash that came from elsewhere and that nobody can check looks like any other, and
+// the log tells who can mend it.
+func TestAHashThatCannotBeCheckedTellsNothing(t *testing.T) {
+	h := open(t, nil)
+	u := h.user("mara@home.example")
+	err := h.app.DB.Update(t.Context(), func(tx *store.Tx) error {
+		return tx.SetPassword(store.Password{UserID: u.ID, Hash: "$2b$15$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy", ChangedAt: h.Now()})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bodies []string
+	for _, email := range []string{"mara@home.example", "nobody@home.example"} {
+		a := h.browser().tryPassword(email, "not the password at all")
+		a.is(t, http.StatusUnprocessableEntity, "do not match")
+		bodies = append(bodies, strings.ReplaceAll(a.body, email, "X"))
+	}
+	if bodies[0] != bodies[1] {
+		t.Errorf("the pages differ:\n%s\n%s", bodies[0], bodies[1])
+	}
+	if !strings.Contains(h.logged(), "a password cannot be checked") {
+		t.Error("the log does not tell")
+	}
+}
+
 func TestKnownAndUnknownAccountsRefuseAPasswordAlike(t *testing.T) {
 	h := open(t, nil)
 	h.withPassword("mara@home.example", goodPassword)

@@ -183,8 +183,7 @@ func (s *Server) checkEmail(r *http.Request, a *attempt) (CheckEmailPage, error)
 	page := CheckEmailPage{
 		Layout: s.layout(r), Email: pending.Email, From: s.MailFrom, LinkUntil: pending.LinkUntil, CodeUntil: pending.CodeUntil,
 		Notice: s.notice(r, a), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.devMail(r),
-		Sure:     s.Login.Sure(&a.Login),
-		Delivery: pending.Delivery,
+		Sure: pending.Sure, Delivery: pending.Delivery,
 	}
 	if pending.Dead != nil {
 		page.Dead = s.sayDead(r, pending.Dead)

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -35,31 +34,27 @@ const (
 	Refused   Deliveries = "refused"   // for good
 )
 
-// Sure reports whether mail goes to whatever address was named, so that saying so
-// tells nobody who has an account.
-func (f *Flow) Sure(l *Login) bool {
-	mode := f.Users.Door.Mode
-	return mode == account.Open || mode == account.ByApproval || l.signsUp()
-}
-
 // deliveryOf tells what became of the mail of a challenge: to a browser that its
-// user has signed in with before, and to others only where everybody gets mail.
-// Whether one was sent at all is what a stranger wants to know. The same is asked
-// of the store either way.
-func (f *Flow) deliveryOf(tx *store.Tx, l *Login, c store.Challenge) (Delivery, error) {
-	told := f.Sure(l)
+// user has signed in with before, and to others only where the address gets mail
+// whoever has it. Then sure is true: saying so tells nobody who has an account. The
+// same is asked of the store either way.
+func (f *Flow) deliveryOf(tx *store.Tx, l *Login, c store.Challenge) (became Delivery, sure bool, err error) {
+	if sure, err = f.Users.Expected(tx, c.EmailNorm, l.invite()); err != nil {
+		return Delivery{}, false, err
+	}
+	told := sure
 	if hash, ok := secret.Hash(l.Device); ok {
 		known, _, err := tx.KnowsBrowser(c.UserID, hash)
 		if err != nil {
-			return Delivery{}, err
+			return Delivery{}, false, err
 		}
 		told = told || known && c.UserID != ""
 	}
 	m, err := tx.ChallengeMessage(c.ID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (!told || !m.Addressed) {
-		return Delivery{}, nil
+		return Delivery{}, sure, nil
 	}
-	return toldOf(m), err
+	return toldOf(m), sure, err
 }
 
 // toldOf says what its recipient may know of a mail.

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/url"
 	"strings"
 	"time"
@@ -65,6 +66,7 @@ type Flow struct {
 	Upstreams  *upstream.Upstreams
 	Passwords  *password.Hasher // nil: nobody signs in with one
 	Now        func() time.Time
+	Log        *slog.Logger
 	PublicURL  string // without a trailing slash
 }
 

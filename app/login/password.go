@@ -77,7 +77,11 @@ func (f *Flow) WithPassword(ctx context.Context, from audit.From, l *Login, iden
 		return Outcome{}, f.mismatch(from, w)
 	}
 	fits, renewed, err := f.Passwords.Check(ctx, w.kept.Hash, clear)
-	if err != nil {
+	switch {
+	case errors.Is(err, password.ErrUnreadable), errors.Is(err, password.ErrTooCostly):
+		// No password fits it. Only the log tells, to who can mend it.
+		f.Log.ErrorContext(ctx, "a password cannot be checked", "user", w.user.ID, "err", err, "ref", from.Reference)
+	case err != nil:
 		f.Limits.Give(counted...)
 		return Outcome{}, err
 	}

@@ -242,6 +242,7 @@ type Pending struct {
 	ResendIn  time.Duration
 	Dead      *fault.Fault // why no code works any more, or nil
 	Delivery  Delivery
+	Sure      bool // mail goes to the address whoever has it
 }
 
 // Pending returns what the attempt waits for, or ErrStateLost when it has asked
@@ -251,12 +252,12 @@ func (f *Flow) Pending(ctx context.Context, l *Login) (Pending, error) {
 		return Pending{}, ErrStateLost
 	}
 	var c store.Challenge
-	var became Delivery
+	var p Pending
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
 		if c, err = tx.ChallengeByID(l.Challenge); err != nil || !l.asked(c) {
 			return err
 		}
-		became, err = f.deliveryOf(tx, l, c)
+		p.Delivery, p.Sure, err = f.deliveryOf(tx, l, c)
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) || err == nil && !l.asked(c) {
@@ -265,10 +266,8 @@ func (f *Flow) Pending(ctx context.Context, l *Login) (Pending, error) {
 	if err != nil {
 		return Pending{}, err
 	}
-	p := Pending{
-		Email: l.Email, LinkUntil: c.ExpiresAt, CodeUntil: c.CodeExpiresAt,
-		TriesLeft: max(0, challenge.MaxTries-c.Attempts), ResendIn: f.resendIn(c), Delivery: became,
-	}
+	p.Email, p.LinkUntil, p.CodeUntil = l.Email, c.ExpiresAt, c.CodeExpiresAt
+	p.TriesLeft, p.ResendIn = max(0, challenge.MaxTries-c.Attempts), f.resendIn(c)
 	p.Dead = f.Challenges.CodeDead(c)
 	return p, nil
 }

@@ -1,7 +1,7 @@
 package move
 
 import (
-	"encoding/base64"
+	"errors"
 	"net/url"
 	"strconv"
 	"strings"
@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"gatelodge/app/account"
+	"gatelodge/app/factor/password"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -83,20 +84,29 @@ func (j *judge) email(r *Report, row record, u *store.User) (ok bool) {
 		return false
 	}
 	u.Email, u.EmailNorm = typed, address
-	verified := row["emailverified"]
-	if b, isBool := verified.(bool); isBool {
-		verified = nil
-		if b {
-			verified = j.now
-		}
-	}
-	if u.EmailVerifiedAt, err = timeOf(verified); err != nil {
+	if u.EmailVerifiedAt, err = j.verified(row["emailverified"]); err != nil {
 		r.lessen("user", "when the address was verified cannot be read: it counts as not verified", u.ID)
 	}
 	if u.EmailVerifiedAt.After(j.now) {
 		u.EmailVerifiedAt = j.now
 	}
 	return true
+}
+
+// verified reads when an address was proven. Some databases write only whether it
+// was, and those without booleans write that as a number: a 0 is no moment in 1970.
+func (j *judge) verified(v any) (time.Time, error) {
+	switch strings.ToLower(strings.TrimSpace(textOf(v))) {
+	case "0", "f", "false", "n", "no":
+		return time.Time{}, nil
+	case "1", "t", "true", "y", "yes":
+		return j.now, nil
+	}
+	t, err := timeOf(v)
+	if err == nil && !t.IsZero() && t.Year() < 2000 {
+		return time.Time{}, errTime // before any of these programs was
+	}
+	return t, err
 }
 
 func idOK(id string) bool {
@@ -204,51 +214,18 @@ func (j *judge) password(r *Report, p *person, row record) {
 
 // hashWrong says why a hash cannot be checked here, or "".
 func hashWrong(hash string) string {
-	const costly = "checking it would take too long: its cost is beyond what anybody should set"
+	err := password.Readable(hash)
 	switch {
-	case len(hash) == 60 && (strings.HasPrefix(hash, "$2a$") || strings.HasPrefix(hash, "$2b$") || strings.HasPrefix(hash, "$2y$")):
-		cost, err := strconv.Atoi(hash[4:6])
-		if err != nil || hash[6] != '$' || cost < 4 {
-			return "it is a damaged bcrypt hash"
-		}
-		if cost > 15 {
-			return costly
-		}
+	case err == nil:
 		return ""
+	case errors.Is(err, password.ErrTooCostly):
+		return "checking it would take too long: its cost is beyond what anybody should set"
+	case strings.HasPrefix(hash, "$2"):
+		return "it is a damaged bcrypt hash"
 	case strings.HasPrefix(hash, "$argon2id$"):
-		var version, memory, passes, lanes int
-		parts := strings.Split(hash, "$")
-		if len(parts) != 6 || !numbers(parts[2], &version, "v") || !numbers(parts[3], &memory, "m", &passes, "t", &lanes, "p") || version != 19 {
-			return "it is a damaged argon2id hash"
-		}
-		salt, saltErr := base64.RawStdEncoding.DecodeString(parts[4])
-		sum, sumErr := base64.RawStdEncoding.DecodeString(parts[5])
-		if saltErr != nil || sumErr != nil || len(salt) < 8 || len(sum) < 16 || passes < 1 || lanes < 1 || memory < 8*lanes {
-			return "it is a damaged argon2id hash"
-		}
-		if memory > 256<<10 || passes > 10 || lanes > 16 {
-			return costly
-		}
-		return ""
+		return "it is a damaged argon2id hash"
 	}
 	return "it is neither bcrypt nor argon2id: they choose a new one"
-}
-
-// numbers reads "m=19456,t=2,p=1" into pointers, each followed by its name.
-func numbers(text string, into ...any) bool {
-	fields := strings.Split(text, ",")
-	if len(fields)*2 != len(into) {
-		return false
-	}
-	for i, f := range fields {
-		name, number, _ := strings.Cut(f, "=")
-		n, err := strconv.Atoi(number)
-		if err != nil || name != into[2*i+1] {
-			return false
-		}
-		*into[2*i].(*int) = n
-	}
-	return true
 }
 
 // authJSLifetime is how long Auth.js lets a session live when told nothing.

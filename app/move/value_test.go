@@ -98,12 +98,31 @@ func FuzzRow(f *testing.F) {
 	})
 }
 
+func TestWhetherAnAddressWasVerified(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	then := time.Date(2024, 2, 3, 4, 5, 6, 0, time.UTC)
+	j := &judge{now: now}
+	for name, tt := range map[string]struct {
+		value any
+		want  time.Time
+	}{
+		"no value": {nil, time.Time{}}, "false": {false, time.Time{}}, "a false in SQLite": {int64(0), time.Time{}}, "a false as text": {"0", time.Time{}},
+		"true": {true, now}, "a true in SQLite": {int64(1), now}, "a true as text": {"true", now},
+		"a moment": {then, then}, "in milliseconds": {then.UnixMilli(), then}, "in seconds": {then.Unix(), then},
+		"no moment of this program": {int64(1000000), time.Time{}}, "no time": {"soon", time.Time{}},
+	} {
+		if got, _ := j.verified(tt.value); !got.Equal(tt.want) {
+			t.Errorf("%s: got %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
 func TestHashesThatCanBeCheckedHere(t *testing.T) {
 	const salted = "$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
 	const bcrypt = "N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"
 	for hash, good := range map[string]bool{
-		"$2a$10$" + bcrypt: true, "$2b$12$" + bcrypt: true, "$2y$15$" + bcrypt: true, "$argon2id$v=19$m=19456,t=2,p=1" + salted: true,
-		"$2b$16$" + bcrypt: false, "$2b$xx$" + bcrypt: false, "$2x$10$" + bcrypt: false, "$2b$10$" + bcrypt[1:]: false,
+		"$2a$10$" + bcrypt: true, "$2b$12$" + bcrypt: true, "$2y$14$" + bcrypt: true, "$argon2id$v=19$m=19456,t=2,p=1" + salted: true,
+		"$2b$15$" + bcrypt: false, "$2b$xx$" + bcrypt: false, "$2x$10$" + bcrypt: false, "$2b$10$" + bcrypt[1:]: false,
 		"$argon2id$v=19$m=4194304,t=2,p=1" + salted: false, "$argon2id$v=19$m=19456,t=1000,p=1" + salted: false,
 		"$argon2id$v=19$m=4,t=2,p=1" + salted: false, "$argon2id$v=16$m=19456,t=2,p=1" + salted: false, "$argon2id$v=19$m=19456,t=2,p=1$$": false,
 		"$argon2i$v=19$m=19456,t=2,p=1" + salted: false, "5f4dcc3b5aa765d61d8327deb882cf99": false, "sesame": false,

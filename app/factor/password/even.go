@@ -20,7 +20,7 @@ type work struct {
 func (h *Hasher) Expect(kept []string) {
 	most := work{argon: h.cost}
 	for _, k := range kept {
-		if !Readable(k) {
+		if Readable(k) != nil {
 			continue
 		}
 		if isBcrypt(k) {

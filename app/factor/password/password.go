@@ -17,6 +17,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -110,6 +111,7 @@ func (h *Hasher) check(kept string, p Clear) (fits bool, renewed string, err err
 	}
 	switch {
 	case err != nil:
+		h.even(work{}, p) // it must not show
 		return false, "", err
 	case !fits:
 		h.even(done, p)
@@ -134,10 +136,10 @@ func (h *Hasher) checkArgon(kept string, p Clear) (fits bool, cost Cost, err err
 func (h *Hasher) checkBcrypt(kept string, p Clear) (fits bool, cost int, err error) {
 	cost, err = bcrypt.Cost([]byte(kept))
 	if err != nil {
-		return false, 0, errUnreadable
+		return false, 0, ErrUnreadable
 	}
 	if cost > maxBcrypt {
-		return false, 0, errTooCostly
+		return false, 0, ErrTooCostly
 	}
 	for _, try := range p.tries() {
 		err := h.compare(kept, cost, try)
@@ -145,7 +147,7 @@ func (h *Hasher) checkBcrypt(kept string, p Clear) (fits bool, cost int, err err
 			return true, cost, nil
 		}
 		if !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
-			return false, 0, errUnreadable
+			return false, 0, ErrUnreadable
 		}
 	}
 	return false, cost, nil
@@ -156,13 +158,23 @@ func (h *Hasher) compare(kept string, cost int, try string) error {
 	return bcrypt.CompareHashAndPassword([]byte(kept), []byte(try))
 }
 
-// Readable reports whether a kept string is one that Check understands: for what
-// comes from elsewhere.
-func Readable(kept string) bool {
-	if isBcrypt(kept) {
-		cost, err := bcrypt.Cost([]byte(kept))
-		return err == nil && cost <= maxBcrypt
+// Readable returns nil for a kept string that Check understands, ErrUnreadable or
+// ErrTooCostly: for what comes from elsewhere.
+func Readable(kept string) error {
+	if !isBcrypt(kept) {
+		_, err := parsePHC(kept)
+		return err
 	}
-	_, err := parsePHC(kept)
-	return err == nil
+	cost, err := bcrypt.Cost([]byte(kept))
+	if err != nil || len(kept) != 60 || !strings.Contains("aby", kept[2:3]) {
+		return ErrUnreadable // others than $2a$, $2b$ and $2y$ are of programs with a mistake
+	}
+	if cost > maxBcrypt {
+		return ErrTooCostly
+	}
+	// Only trying it tells whether the rest is whole, and the cheapest try does.
+	if err := bcrypt.CompareHashAndPassword([]byte(kept[:4]+"04"+kept[6:]), nil); !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) && err != nil {
+		return ErrUnreadable
+	}
+	return nil
 }

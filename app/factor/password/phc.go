@@ -34,9 +34,10 @@ const (
 	maxBcrypt = 14
 )
 
+// Why a kept password cannot be checked.
 var (
-	errUnreadable = errors.New("a kept password is in no form that is understood")
-	errTooCostly  = errors.New("a kept password would cost too much to check")
+	ErrUnreadable = errors.New("a kept password is in no form that is understood")
+	ErrTooCostly  = errors.New("a kept password would cost too much to check")
 )
 
 // phc is an argon2id hash with what it was made from, as in
@@ -57,14 +58,14 @@ func (p phc) String() string {
 func parsePHC(s string) (phc, error) {
 	parts := strings.Split(s, "$")
 	if len(s) > 512 || len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != "v="+strconv.Itoa(argon2.Version) {
-		return phc{}, errUnreadable
+		return phc{}, ErrUnreadable
 	}
 	var p phc
 	for i, field := range strings.Split(parts[3], ",") {
 		name, digits, _ := strings.Cut(field, "=")
 		n, err := strconv.ParseUint(digits, 10, 32)
 		if err != nil || n == 0 || i > 2 || name != [...]string{"m", "t", "p"}[i] {
-			return phc{}, errUnreadable
+			return phc{}, ErrUnreadable
 		}
 		switch name {
 		case "m":
@@ -73,22 +74,22 @@ func parsePHC(s string) (phc, error) {
 			p.cost.Passes = uint32(n)
 		case "p":
 			if n > maxLanes {
-				return phc{}, errTooCostly
+				return phc{}, ErrTooCostly
 			}
 			p.cost.Lanes = uint8(n)
 		}
 	}
-	if p.cost.Lanes == 0 {
-		return phc{}, errUnreadable
+	if p.cost.Lanes == 0 || p.cost.Memory < leastMemory*uint32(p.cost.Lanes) {
+		return phc{}, ErrUnreadable
 	}
 	if p.cost.Memory > maxMemory || p.cost.Passes > maxPasses {
-		return phc{}, errTooCostly
+		return phc{}, ErrTooCostly
 	}
 	var err1, err2 error
 	p.salt, err1 = text.DecodeString(parts[4])
 	p.hash, err2 = text.DecodeString(parts[5])
 	if err1 != nil || err2 != nil || len(p.salt) < 8 || len(p.hash) < 16 {
-		return phc{}, errUnreadable
+		return phc{}, ErrUnreadable
 	}
 	return p, nil
 }
