@@ -186,8 +186,8 @@ func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, p
 }
 
 func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.Listener, prepare func(*app.App) (string, error)) error {
-	// Who hashes holds one of Go's processors all the time, and the system decides by
-	// their priority which of the threads runs.
+	// Who hashes holds one of Go's processors all the time: those who ask who is signed
+	// in have the others.
 	processors := runtime.GOMAXPROCS(0)
 	runtime.GOMAXPROCS(processors + a.Passwords.Slots())
 	defer runtime.GOMAXPROCS(processors)

@@ -40,7 +40,7 @@ const (
 // Hasher makes hashes, a few at a time. Make it with New.
 type Hasher struct {
 	cost    Cost
-	workers workers
+	turns   turns
 	refusal atomic.Pointer[work] // what a refused password costs
 	spent   struct{ memory, rounds atomic.Uint64 }
 }
@@ -54,13 +54,13 @@ func (h *Hasher) Slots() int {
 	if h == nil {
 		return 0
 	}
-	return h.workers.most
+	return cap(h.turns.places)
 }
 
 // New returns a Hasher that makes slots hashes at once, at that cost, and lets
 // room more wait.
 func New(cost Cost, slots, room int) *Hasher {
-	h := &Hasher{cost: cost, workers: workers{jobs: make(chan func()), most: slots, room: room, idle: workerIdle}}
+	h := &Hasher{cost: cost, turns: turns{places: make(chan struct{}, slots), room: int64(room)}}
 	h.Expect(nil)
 	return h
 }
@@ -68,7 +68,7 @@ func New(cost Cost, slots, room int) *Hasher {
 // Hash returns what to keep of a password.
 func (h *Hasher) Hash(ctx context.Context, p Clear) (string, error) {
 	var hash string
-	err := h.workers.do(ctx, func() { hash = h.hash(p) })
+	err := h.turns.do(ctx, func() { hash = h.hash(p) })
 	return hash, err
 }
 
@@ -78,14 +78,11 @@ func (h *Hasher) hash(p Clear) string {
 	return phc{h.cost, salt, h.key(p.norm, salt, h.cost, hashSize)}.String()
 }
 
-// key hashes and gives the memory back before anybody else hashes: without that
-// the next hash would come upon the garbage of the last, and a busy server would
-// grow by twice what it may.
-func (h *Hasher) key(password string, salt []byte, c Cost, size uint32) []byte {
+// key hashes.
+func (h *Hasher) key(password string, salt []byte, c Cost, size uint32) (key []byte) {
 	h.spent.memory.Add(c.units())
-	k := argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Lanes, size)
-	runtime.GC()
-	return k
+	hashing(func() { key = argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Lanes, size) })
+	return key
 }
 
 // Check reports whether a password fits what was kept of one. Nothing kept, "",
@@ -93,7 +90,7 @@ func (h *Hasher) key(password string, salt []byte, c Cost, size uint32) []byte {
 // to be kept instead.
 func (h *Hasher) Check(ctx context.Context, kept string, p Clear) (fits bool, renewed string, err error) {
 	var wrong error
-	err = h.workers.do(ctx, func() { fits, renewed, wrong = h.check(kept, p) })
+	err = h.turns.do(ctx, func() { fits, renewed, wrong = h.check(kept, p) })
 	if err == nil {
 		err = wrong
 	}
