@@ -18,17 +18,21 @@ type Email struct {
 // AddEmail adds an address to a user. It returns ErrConflict when it leads to
 // somebody already, be it the same user.
 func (tx *Tx) AddEmail(e Email) error {
-	_, err := tx.q.ExecContext(tx.ctx, addEmailQuery, e.Norm, e.Email, e.UserID, nullMs(e.VerifiedAt), ms(e.CreatedAt))
+	res, err := tx.q.ExecContext(tx.ctx, addEmailQuery, e.Norm, e.Email, e.UserID, nullMs(e.VerifiedAt), ms(e.CreatedAt))
 	if err != nil {
 		return fmt.Errorf("adding an address: %w", classify(err))
 	}
-	return nil
+	return wantRow(res, ErrConflict)
 }
 
-const addEmailQuery = `INSERT INTO emails (norm, email, user_id, verified_at, created_at) VALUES ($1, $2, $3, $4, $5)`
+const insertEmail = `INSERT INTO emails (norm, email, user_id, verified_at, created_at) VALUES ($1, $2, $3, $4, $5)`
+
+// PostgreSQL undoes a whole transaction in which a constraint was met.
+const addEmailQuery = insertEmail + `
+	    ON CONFLICT (norm) DO NOTHING`
 
 // claimEmailQuery adds an address or finds it to be the user's own.
-const claimEmailQuery = addEmailQuery + `
+const claimEmailQuery = insertEmail + `
 	    ON CONFLICT (norm) DO UPDATE
 	   SET verified_at = COALESCE(emails.verified_at, excluded.verified_at)
 	 WHERE emails.user_id = excluded.user_id`

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"fmt"
 	"time"
 )
@@ -16,11 +17,14 @@ type Event struct {
 	Device    string
 	Reference string // of the request, as GL-7F3K-92QD
 	Detail    string // plain words or a code; never a secret
+	// AdminID is the admin who did it, "" for the command line and for everybody
+	// else; Admin is their address or username now, when events are read.
+	AdminID, Admin string
 }
 
 // AddEvent adds e to the log.
 func (tx *Tx) AddEvent(e Event) error {
-	_, err := tx.q.ExecContext(tx.ctx, addEventQuery, e.ID, ms(e.At), e.Kind, e.UserID, e.Actor, e.IP, e.Device, e.Reference, e.Detail)
+	_, err := tx.q.ExecContext(tx.ctx, addEventQuery, e.ID, ms(e.At), e.Kind, e.UserID, e.Actor, e.IP, e.Device, e.Reference, e.Detail, e.AdminID)
 	if err != nil {
 		return fmt.Errorf("adding an event: %w", err)
 	}
@@ -28,24 +32,25 @@ func (tx *Tx) AddEvent(e Event) error {
 }
 
 const addEventQuery = `
-	INSERT INTO events (id, at, kind, user_id, actor, ip, device, reference, detail)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	INSERT INTO events (id, at, kind, user_id, actor, ip, device, reference, detail, admin_id)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 
 // EventsByReference returns the events of one request, oldest first.
 func (tx *Tx) EventsByReference(reference string) ([]Event, error) {
 	return tx.events(eventsByReferenceQuery, reference)
 }
 
-const eventColumns = `id, at, kind, user_id, actor, ip, device, reference, detail`
+const eventColumns = `e.id, e.at, e.kind, e.user_id, e.actor, e.ip, e.device, e.reference, e.detail, e.admin_id,
+	       (SELECT CASE WHEN a.email <> '' THEN a.email ELSE a.username END FROM users a WHERE a.id = e.admin_id)`
 
-const eventsByReferenceQuery = `SELECT ` + eventColumns + ` FROM events WHERE reference = $1 ORDER BY id`
+const eventsByReferenceQuery = `SELECT ` + eventColumns + ` FROM events e WHERE e.reference = $1 ORDER BY e.id`
 
 // EventsOf returns the user's newest events, newest first.
 func (tx *Tx) EventsOf(userID string, limit int) ([]Event, error) {
 	return tx.events(eventsOfQuery, userID, limit)
 }
 
-const eventsOfQuery = `SELECT ` + eventColumns + ` FROM events WHERE user_id = $1 ORDER BY at DESC, id DESC LIMIT $2`
+const eventsOfQuery = `SELECT ` + eventColumns + ` FROM events e WHERE e.user_id = $1 ORDER BY e.at DESC, e.id DESC LIMIT $2`
 
 // EventsBefore returns up to limit of the user's events since a moment whose id
 // sorts before before, or the newest when that is "", newest first.
@@ -58,9 +63,9 @@ func (tx *Tx) EventsBefore(userID, before string, since time.Time, limit int) ([
 
 const eventsBeforeQuery = `
 	SELECT ` + eventColumns + `
-	  FROM events
-	 WHERE user_id = $1 AND at >= $2 AND id < $3
-	 ORDER BY id DESC
+	  FROM events e
+	 WHERE e.user_id = $1 AND e.at >= $2 AND e.id < $3
+	 ORDER BY e.id DESC
 	 LIMIT $4`
 
 func (tx *Tx) events(query string, args ...any) ([]Event, error) {
@@ -73,10 +78,11 @@ func (tx *Tx) events(query string, args ...any) ([]Event, error) {
 	for rows.Next() {
 		var e Event
 		var when int64
-		if err := rows.Scan(&e.ID, &when, &e.Kind, &e.UserID, &e.Actor, &e.IP, &e.Device, &e.Reference, &e.Detail); err != nil {
+		var admin sql.NullString
+		if err := rows.Scan(&e.ID, &when, &e.Kind, &e.UserID, &e.Actor, &e.IP, &e.Device, &e.Reference, &e.Detail, &e.AdminID, &admin); err != nil {
 			return nil, fmt.Errorf("reading an event: %w", err)
 		}
-		e.At = at(when)
+		e.At, e.Admin = at(when), admin.String
 		list = append(list, e)
 	}
 	return list, rows.Err()

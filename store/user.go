@@ -129,18 +129,22 @@ const anyAdminQuery = `SELECT EXISTS (SELECT 1 FROM users WHERE admin = 1)`
 // AddUser adds u, with its address when it has one. It returns ErrConflict when
 // the address leads to somebody already. A username is given by SetUsername.
 func (tx *Tx) AddUser(u User) error {
-	if _, err := tx.q.ExecContext(tx.ctx, addUserQuery, u.values()...); err != nil {
+	res, err := tx.q.ExecContext(tx.ctx, addUserQuery, u.values()...)
+	if err != nil {
 		return fmt.Errorf("adding a user: %w", classify(err))
 	}
-	if !u.HasEmail() {
-		return nil
+	if err := wantRow(res, ErrConflict); err != nil || !u.HasEmail() {
+		return err
 	}
 	return tx.AddEmail(u.primary())
 }
 
+// Nobody is added to whom the address does not lead.
 const addUserQuery = `
 	INSERT INTO users (id, email, email_norm, email_verified_at, name, image, language, admin, disabled_at, created_at, updated_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+	 WHERE NOT EXISTS (SELECT 1 FROM emails WHERE norm = $3)
+	    ON CONFLICT DO NOTHING`
 
 // AddFirstAdmin adds u, an admin, when there is no admin yet, in one statement:
 // of two visitors with the set-up code, one succeeds and the other gets

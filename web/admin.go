@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -18,8 +19,19 @@ func (s *Server) admin(w http.ResponseWriter, r *http.Request, h func(session.Cu
 		if !cur.User.Admin {
 			return errAdmins
 		}
+		// In place, so that whatever h does with r is written down as theirs.
+		*r = *r.WithContext(context.WithValue(r.Context(), adminKey{}, cur.User.ID))
 		return h(cur)
 	})
+}
+
+// adminKey is where the context of a request to an admin page has the admin's id.
+type adminKey struct{}
+
+// adminOf returns the id of the admin whose page a request is for, or "".
+func adminOf(r *http.Request) string {
+	id, _ := r.Context().Value(adminKey{}).(string)
+	return id
 }
 
 // adminFresh is admin for what changes something: for those who have proved

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatelodge/app"
+	"gatelodge/app/audit"
 	"gatelodge/app/config"
 	"gatelodge/store"
 )
@@ -141,5 +142,37 @@ func TestAnAdminInvites(t *testing.T) {
 	h.browser().get(u.Path).is(t, http.StatusGone, "taken back")
 	if logged := h.logged(); strings.Contains(logged, strings.TrimPrefix(u.Path, "/invite/")) {
 		t.Error("the log tells the token of an invite")
+	}
+}
+
+// Of several admins the log tells which it was.
+func TestTheLogTellsWhichAdminDidIt(t *testing.T) {
+	h := open(t, nil)
+	h.admin("sam@home.example")
+	lea := h.admin("lea@home.example")
+	u := h.user("mara@home.example")
+	lea.post("/admin/people/"+u.ID+"/disable").goesTo(t, "/admin/people/"+u.ID)
+	var last store.Event
+	err := h.app.DB.View(t.Context(), func(tx *store.Tx) error {
+		list, err := tx.EventsOf(u.ID, 1)
+		last = list[0]
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last.Kind != audit.UserDisabled || last.AdminID != h.person("lea@home.example").ID || last.Admin != "lea@home.example" {
+		t.Errorf("got %+v", last)
+	}
+	// Nobody says so of themselves.
+	b := h.browser()
+	b.signIn("lea@home.example")
+	err = h.app.DB.View(t.Context(), func(tx *store.Tx) error {
+		list, err := tx.EventsOf(h.person("lea@home.example").ID, 1)
+		last = list[0]
+		return err
+	})
+	if err != nil || last.AdminID != "" {
+		t.Errorf("got %+v, %v", last, err)
 	}
 }

@@ -73,7 +73,7 @@ func network(ip netip.Addr) string {
 // from says who sends a request, for limits and for the audit log.
 func (s *Server) from(r *http.Request) audit.From {
 	ip := clientIP(r, s.trusted)
-	return audit.From{IP: ip.String(), Network: network(ip), Device: device.Label(r.UserAgent()), Reference: reference(r)}
+	return audit.From{IP: ip.String(), Network: network(ip), Device: device.Label(r.UserAgent()), Reference: reference(r), AdminID: adminOf(r)}
 }
 
 // forwarded reports whether a request bears the marks of a proxy.

@@ -101,6 +101,8 @@ func localOK(local string) bool {
 	for _, r := range local {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("!#$%&'*+-/=?^_`{|}~.", r):
+		case r >= 0x80 && unicode.ToLower(r) < 0x80:
+			return false // İ: in lower case it would stand for another mailbox
 		case r >= 0x80 && (unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsDigit(r)):
 		default:
 			return false

@@ -23,6 +23,7 @@ func TestNormalEmail(t *testing.T) {
 		"a final dot":              {"mara@home.example.", "mara@home.example", nil},
 		"a host without a dot":     {"admin@localhost", "admin@localhost", nil},
 		"nothing":                  {" ", "", account.ErrEmailEmpty},
+		"a dotted capital I":       {"vİctim@home.example", "", account.ErrEmailMalformed},
 		"no at":                    {"mara", "", account.ErrEmailMalformed},
 		"no name":                  {"@home.example", "", account.ErrEmailMalformed},
 		"no domain":                {"mara@", "", account.ErrEmailMalformed},

@@ -21,6 +21,7 @@ type From struct {
 	Network   string // what limits count by: the address, or its /64
 	Device    string // "Firefox on Linux"
 	Reference string // GL-7F3K-92QD
+	AdminID   string // of the admin who is signed in and does it, or ""
 }
 
 // The kinds of events. Their names are part of the JSON that scripts read.
@@ -88,7 +89,7 @@ const (
 const (
 	ByUser    = "user"
 	ByVisitor = "visitor" // nobody is known
-	ByAdmin   = "admin"   // the command line
+	ByAdmin   = "admin"   // on an admin page, or the command line
 	BySystem  = "system"  // by itself
 )
 
@@ -148,7 +149,7 @@ func (l *Log) event(from From, kind, actor, userID, detail string) store.Event {
 	}
 	return store.Event{
 		ID: store.NewID(now), At: now, Kind: kind, UserID: userID, Actor: actor,
-		IP: from.IP, Device: from.Device, Reference: from.Reference, Detail: detail,
+		IP: from.IP, Device: from.Device, Reference: from.Reference, Detail: detail, AdminID: from.AdminID,
 	}
 }
 

@@ -52,6 +52,26 @@ func addresses(t *testing.T, db *store.DB) {
 	taken := store.User{ID: "new", Email: second.Email, EmailNorm: second.Norm, CreatedAt: Now, UpdatedAt: Now}
 	want(t, db.Update(t.Context(), func(tx *store.Tx) error { return tx.AddUser(taken) }), store.ErrConflict)
 
+	// What was refused leaves nothing behind, and the transaction goes on.
+	Update(t, db, func(tx *store.Tx) error {
+		want(t, tx.AddUser(taken), store.ErrConflict)
+		want(t, tx.AddUser(mara), store.ErrConflict)
+		want(t, tx.AddEmail(store.Email{Norm: second.Norm, Email: second.Norm, UserID: sam.ID, CreatedAt: Now}), store.ErrConflict)
+		return tx.SetUsername(mara.ID, "Mara", "mara", Now)
+	})
+	err := db.View(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.UserByID(taken.ID)
+		want(t, err, store.ErrNotFound)
+		u, err := tx.UserByUsername("mara")
+		if u.ID != mara.ID {
+			t.Errorf("the username leads to %q", u.ID)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+
 	// Only a verified address of one's own becomes the primary one.
 	unproven := store.Email{Norm: "m@new.example", Email: "m@new.example", UserID: mara.ID, CreatedAt: Now}
 	Update(t, db, func(tx *store.Tx) error { return tx.AddEmail(unproven) })

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -15,6 +16,8 @@ type EventJSON struct {
 	What      string    `json:"what"`
 	UserID    string    `json:"userId,omitempty"`
 	Actor     string    `json:"actor"`
+	AdminID   string    `json:"adminId,omitempty"`
+	Admin     string    `json:"admin,omitempty"` // their address now
 	IP        string    `json:"ip"`
 	Device    string    `json:"device"`
 	Reference string    `json:"reference"`
@@ -30,7 +33,7 @@ func DescribeEvents(events []store.Event) []EventJSON {
 	for i, e := range events {
 		list[i] = EventJSON{
 			At: e.At, Kind: e.Kind, What: What(e.Kind, e.Detail), UserID: e.UserID, Actor: e.Actor, IP: e.IP, Device: e.Device,
-			Reference: e.Reference, Detail: e.Detail,
+			Reference: e.Reference, Detail: e.Detail, AdminID: e.AdminID, Admin: e.Admin,
 		}
 	}
 	return list
@@ -112,7 +115,11 @@ func What(kind, detail string) string {
 // PrintEvents prints events for people.
 func (c *Call) PrintEvents(events []store.Event) error {
 	for _, e := range DescribeEvents(events) {
-		if _, err := fmt.Fprintf(c.Out, "%s  %s\n                      %s, %s, %s\n", Stamp(e.At), e.What, e.IP, e.Device, e.Reference); err != nil {
+		by := ""
+		if e.AdminID != "" {
+			by = "by " + cmp.Or(e.Admin, "an admin who is gone ("+e.AdminID+")") + ", "
+		}
+		if _, err := fmt.Fprintf(c.Out, "%s  %s\n                      %s%s, %s, %s\n", Stamp(e.At), e.What, by, e.IP, e.Device, e.Reference); err != nil {
 			return err
 		}
 	}
