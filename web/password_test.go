@@ -1,13 +1,17 @@
 package web_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"gatelodge/app"
 	"gatelodge/app/audit"
+	"gatelodge/app/config"
+	"gatelodge/app/factor/password"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/app/owner"
 	"gatelodge/store"
@@ -63,6 +67,48 @@ func TestAPasswordSignsInByAnyAddressAndByUsername(t *testing.T) {
 		b.tryPassword(identifier, goodPassword).goesTo(t, "/account")
 		b.isSignedInAs("Mara@Home.example")
 	}
+}
+
+// Whoever finds the queue of hashes full is told when to come back, by a page and by
+// a program's answer, and those who are signed in notice nothing.
+func TestAFullQueueOfPasswordsSaysWhenToComeBack(t *testing.T) {
+	h := openAt(t, password.Cost{Memory: 4096, Passes: 1, Lanes: 1}, nil)
+	h.user("mara@home.example")
+	inside := h.browser()
+	inside.signIn("mara@home.example")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	clear, err := password.Read(goodPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var crowd sync.WaitGroup
+	defer crowd.Wait()
+	defer stop()
+	for range config.PasswordQueue + h.app.Passwords.Slots() + 8 {
+		crowd.Go(func() {
+			for ctx.Err() == nil {
+				if _, _, err := h.app.Passwords.Check(ctx, "", clear); err != nil {
+					time.Sleep(time.Millisecond)
+				}
+			}
+		})
+	}
+	b := h.browser()
+	b.post("/signin", "identifier", "mara@home.example", "method", "password").goesTo(t, "/signin/password")
+	var a reply
+	for deadline := time.Now().Add(20 * time.Second); a.Response == nil || a.StatusCode != http.StatusServiceUnavailable; {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody finds the queue full")
+		}
+		h.pass(time.Hour) // no limit is met
+		a = b.post("/signin/password", "password", "not the one it is at all")
+	}
+	a.is(t, http.StatusServiceUnavailable, "Too many people are signing in at once", "GL-")
+	if a.Header.Get("Retry-After") == "" {
+		t.Error("it is not said when to come back")
+	}
+	inside.isSignedInAs("mara@home.example")
 }
 
 // A hash that came from elsewhere and that nobody can check looks like any other, and

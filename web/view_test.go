@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"io"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -61,7 +62,8 @@ func states() map[string]state {
 	}}
 	mail := web.DevMail{ID: "m1", To: "mara@home.example", Subject: "Your sign-in code is 482 913", At: now.Add(-12 * time.Second), Link: "http://localhost:8080/signin/link/9vQ2"}
 
-	all := map[string]state{
+	buttons := []web.UpstreamButton{{ID: "google", Kind: "google", Name: "Google"}, {ID: "github", Kind: "github", Name: "GitHub", Last: true}, {ID: "x", Kind: "oidc", Name: "Our own server"}}
+	found := map[string]state{
 		"signin":         {"signin.html", web.SignInPage{Layout: l}},
 		"signin-alone":   {"signin.html", web.SignInPage{Layout: bare}},
 		"signin-problem": {"signin.html", web.SignInPage{Layout: l, Identifier: "mara@", Problem: "That does not look like an email address."}},
@@ -132,6 +134,20 @@ func states() map[string]state {
 		"admin-groups":         {"admin-groups.html", web.GroupsPage{Layout: managing, Groups: []web.OneGroup{{Name: "admins", Members: 1, Fixed: true}, {Name: "ops", Members: 2}}}},
 		"admin-groups-problem": {"admin-groups.html", web.GroupsPage{Layout: managing, Name: "a b", Problem: "No name.", Notice: "The group is removed."}},
 
+		"signin-upstreams": {"signin.html", web.SignInPage{Layout: l, Passwords: true, Upstreams: buttons}},
+		"signin-known-upstream": {"signin.html", web.SignInPage{Layout: l, Upstreams: buttons, Known: []web.Known{
+			{Person: web.Person{Name: "Mara Okafor", Email: "mara@home.example"}, Identifier: "mara@home.example", Named: true, Means: "fed:github", Upstream: &buttons[1]},
+			{Number: 1, Person: web.Person{Name: "Ana"}, Means: "fed:google", Upstream: &buttons[0]},
+		}}},
+		"connect":           {"connect.html", web.ConnectPage{Layout: l, Upstream: "GitHub", Who: "mara", Email: "mara@home.example", MayJoin: true, Passwords: true}},
+		"connect-closed":    {"connect.html", web.ConnectPage{Layout: l, Upstream: "GitHub", Who: "mara", Target: web.Target{Name: "Grafana", Host: "grafana.home.example"}}},
+		"own-connect":       {"own-connect.html", web.OwnConnectPage{Layout: mine, Upstream: "GitHub", Who: "mara", Account: "mara@home.example"}},
+		"note":              {"note.html", web.NotePage{Layout: l, Heading: "You are on the list", Text: "You get a mail when you are let in."}},
+		"note-app":          {"note.html", web.NotePage{Layout: mine, Target: web.Target{Name: "Wiki", Host: "wiki.home.example"}, Heading: "Continue to Wiki?", Text: "You are signed in.", Next: web.Link{Text: "Continue", Href: "/"}, Other: web.Link{Text: "Sign out", Href: "/signout"}}},
+		"app-signout":       {"app-signout.html", web.AppSignOutPage{Layout: l, Action: "/api/auth/signout", CSRFToken: "x", CallbackURL: "https://wiki.home.example/"}},
+		"password-target":   {"password.html", web.PasswordPage{Layout: l, Identifier: "mara", Keeps: 24 * time.Hour, Target: web.Target{Name: "Wiki", Host: "wiki.home.example"}}},
+		"password-confirms": {"password.html", web.PasswordPage{Layout: l, Identifier: "mara", Confirms: true}},
+
 		"check":         {"check-email.html", check},
 		"check-sure":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Sure = true })},
 		"check-wait":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.ResendIn = 42 * time.Second; p.Notice = "We sent a new link and code." })},
@@ -180,21 +196,37 @@ func states() map[string]state {
 		"dev-message":        {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Body: "Sign in to Gatelodge\n\nhttp://localhost:8080/signin/link/9vQ2\n"}},
 		"dev-message-source": {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Source: true, Body: "From: <login@home.example>\r\nSubject: x\r\n\r\n" + strings.Repeat("x", 400)}},
 	}
-	maps.Copy(all, adminStates(mine))
+	maps.Copy(found, adminStates(mine))
 	for _, why := range []string{"unknown", "full", "domain", "other"} {
-		all["check-refused-"+why] = state{"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Delivery = login.Delivery{State: login.Refused, Why: why} })}
+		found["check-refused-"+why] = state{"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Delivery = login.Delivery{State: login.Refused, Why: why} })}
 	}
-	for _, purpose := range []string{"reset", "confirm_email", "undo_email", "not_me", "not_me_password", "keep_account"} {
-		all["mailed-"+purpose] = state{"mailed.html", web.MailedPage{Layout: l, Purpose: purpose, Account: "mara@home.example", Email: "mara@new.example", Least: 15}}
+	for _, purpose := range []string{"reset", "confirm_email", "undo_email", "not_me", "not_me_password", "keep_account", "unlink"} {
+		found["mailed-"+purpose] = state{"mailed.html", web.MailedPage{Layout: l, Purpose: purpose, Account: "mara@home.example", Email: "mara@new.example", Least: 15}}
 	}
 	for _, kind := range []string{"expired", "used", "superseded", "cancelled", "unknown"} {
-		all["dead-mailed-"+kind] = state{"dead-mailed.html", web.DeadLinkPage{Layout: l, Kind: kind, Ref: ref}}
-		all["dead-"+kind] = state{"dead-link.html", web.DeadLinkPage{Layout: l, Kind: kind, Ref: ref}}
+		found["dead-mailed-"+kind] = state{"dead-mailed.html", web.DeadLinkPage{Layout: l, Kind: kind, Ref: ref}}
+		found["dead-"+kind] = state{"dead-link.html", web.DeadLinkPage{Layout: l, Kind: kind, Ref: ref}}
 		if kind != "unknown" {
-			all["dead-"+kind+"-known"] = state{"dead-link.html", web.DeadLinkPage{Layout: bare, Kind: kind, At: now.Add(-52 * time.Minute), Email: "mara@home.example", Ref: ref}}
+			found["dead-"+kind+"-known"] = state{"dead-link.html", web.DeadLinkPage{Layout: bare, Kind: kind, At: now.Add(-52 * time.Minute), Email: "mara@home.example", Ref: ref}}
 		}
 	}
-	return all
+	return found
+}
+
+func TestEveryPageHasAState(t *testing.T) {
+	drawn := make(map[string]bool)
+	for _, s := range states() {
+		drawn[s.page] = true
+	}
+	pages, err := os.ReadDir("templates/pages")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		if !drawn[page.Name()] {
+			t.Errorf("%s is in no state that is looked at", page.Name())
+		}
+	}
 }
 
 func with[T any](page T, change func(*T)) T {
