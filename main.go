@@ -199,15 +199,11 @@ func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.L
 	if err != nil {
 		return err
 	}
-	relay, err := a.ListenSubmission()
-	if err != nil {
-		return errors.Join(&noPort{a.Config.Mail.Submission.Listen, err}, admin.Close())
-	}
 	all := []served{{newServer(pages, a.Log), listener}, {newServer(command.Handler(a), a.Log), admin}}
 	if at := a.Config.MetricsListen(); at != "" {
 		l, err := net.Listen("tcp", at)
 		if err != nil {
-			return errors.Join(&noPort{at, err}, admin.Close())
+			return errors.Join(&noPort{at, "metrics.listen", err}, admin.Close())
 		}
 		defer l.Close()
 		all = append(all, served{newServer(web.Metrics(a.WriteMetrics, a.Log), a.Log), l})
@@ -221,8 +217,12 @@ func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.L
 	if len(all) > 2 {
 		more = fmt.Sprintf("  metrics: http://%s/metrics\n", all[2].listener.Addr()) + more
 	}
-	if relay != nil {
-		more = fmt.Sprintf("  relay:   apps hand over mail at %s\n", relay.Addr()) + more
+	if a.Listener != nil {
+		// What is wrong with it is in the log, in "gatelodge doctor" and before admins:
+		// no reason for people not to sign in.
+		if at := a.Listener.Listen(); at != "" {
+			more = fmt.Sprintf("  relay:   apps hand over mail at %s\n", at) + more
+		}
 	}
 	if err := greet(ctx, p, a, listener, more); err != nil {
 		return errors.Join(err, admin.Close())
@@ -232,8 +232,8 @@ func serveApp(ctx context.Context, p command.Process, a *app.App, listener net.L
 	defer stopWork()
 	var background sync.WaitGroup
 	background.Go(func() { a.Run(work) })
-	if relay != nil {
-		background.Go(func() { relay.Run(ctx) })
+	if a.Listener != nil {
+		background.Go(func() { a.Listener.Run(ctx) })
 	}
 	err = serveAll(ctx, a.Log, all)
 	// Requests have ended: what they asked for is in the store. Now the mail.
@@ -295,23 +295,23 @@ func listen(setting string) (net.Listener, error) {
 		// One that a killed server left is in the way; a living one is not ours to take.
 		if conn, err := net.Dial(network, address); err == nil {
 			conn.Close()
-			return nil, &noPort{setting, errors.New("another process is listening there")}
+			return nil, &noPort{setting, "", errors.New("another process is listening there")}
 		}
 		if info, err := os.Lstat(address); err == nil && info.Mode()&os.ModeSocket != 0 {
 			if err := os.Remove(address); err != nil {
-				return nil, &noPort{setting, err}
+				return nil, &noPort{setting, "", err}
 			}
 		}
 	}
 	l, err := net.Listen(network, address)
 	if err != nil {
-		return nil, &noPort{setting, err}
+		return nil, &noPort{setting, "", err}
 	}
 	if network == "unix" {
 		// The proxy is another user; who may reach the socket is its directory's
 		// business.
 		if err := os.Chmod(address, 0o666); err != nil {
-			return nil, errors.Join(&noPort{setting, err}, l.Close())
+			return nil, errors.Join(&noPort{setting, "", err}, l.Close())
 		}
 	}
 	return l, nil
@@ -320,6 +320,7 @@ func listen(setting string) (net.Listener, error) {
 // noPort means the address to listen on cannot be had.
 type noPort struct {
 	setting string
+	key     string // "" for the address of the pages, which -listen sets too
 	cause   error
 }
 
@@ -342,6 +343,8 @@ func (e *noPort) Unwrap() []error { return []error{command.ErrPort, e.cause} }
 // Hint says what to try.
 func (e *noPort) Hint() string {
 	switch errno, ok := errors.AsType[syscall.Errno](e.cause); {
+	case e.key != "":
+		return "choose another address of this machine, and a port that is free, in " + e.key
 	case errno == syscall.EACCES && !strings.HasPrefix(e.setting, "unix:"):
 		return "ports below 1024 need a privilege; choose a higher one with -listen, and let a proxy take the low one"
 	case !ok || errno == syscall.EADDRINUSE:

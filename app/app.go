@@ -74,7 +74,8 @@ type App struct {
 	Clock     *clock.Clock
 	Now       func() time.Time // Clock's
 	Relay     *submission.Service
-	Passwords *password.Hasher // nil: nobody signs in with one
+	Listener  *submission.Listener // nil: apps hand over mail over HTTP alone
+	Passwords *password.Hasher     // nil: nobody signs in with one
 	Log       *slog.Logger
 
 	figures figures
@@ -170,6 +171,7 @@ func (a *App) build(o Options) {
 	})
 	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture", Composer: a.Composer, Send: a.Send}
 	a.Relay.Queue = a.Queue
+	a.Listener = a.listener()
 	a.Post = &post.Office{Queue: a.Queue, Composer: a.Composer, Key: keys.Derive("recipient hash"), Now: a.Now}
 	if c.Password.Enabled {
 		cost := o.Cost
@@ -199,6 +201,22 @@ func (a *App) build(o Options) {
 	}
 }
 
+// listener is where other apps hand over their mail over SMTP, or nil. It has to
+// run.
+func (a *App) listener() *submission.Listener {
+	s := a.Config.Mail.Submission
+	if s.Listen == "" {
+		return nil
+	}
+	return &submission.Listener{Address: s.Listen, Now: a.Now, Log: a.Log, Open: func() (*submission.Server, error) {
+		certificate, err := submission.OpenCertificate(s.CertFile, s.KeyFile, a.DB.Dir(), a.Config.EHLOName(), a.Now())
+		if err != nil {
+			return nil, err
+		}
+		return submission.Listen(a.Relay, s.Listen, certificate)
+	}}
+}
+
 // replyTo returns the address in who runs this, where there is one.
 func replyTo(contact string) string {
 	a, err := mail.ParseAddress(contact)
@@ -222,20 +240,6 @@ func notice(w io.Writer, log *slog.Logger, m store.Work, origin string) {
 		return
 	}
 	fmt.Fprintf(w, "%s\n  read it at %s/dev/mail/%s\n\n", text, origin, m.ID)
-}
-
-// ListenSubmission opens the port where other apps hand over their mail, or
-// returns nil when none is set. What it returns has to run.
-func (a *App) ListenSubmission() (*submission.Server, error) {
-	s := a.Config.Mail.Submission
-	if s.Listen == "" {
-		return nil, nil
-	}
-	certificate, err := submission.OpenCertificate(s.CertFile, s.KeyFile, a.DB.Dir(), a.Config.EHLOName(), a.Now())
-	if err != nil {
-		return nil, err
-	}
-	return submission.Listen(a.Relay, s.Listen, certificate)
 }
 
 // Run works in the background until ctx ends. Then it stops claiming mail,

@@ -35,6 +35,9 @@ func (s *Server) personal(r *http.Request, u store.User) Layout {
 	l.Person, l.Manages = Person{Name: u.Name, Email: u.Email}, u.Admin
 	if u.Admin && strings.HasPrefix(r.Pattern, "/admin") {
 		l.Alarm = s.alarm(r)
+		if s.Listener != nil {
+			l.Shut = s.Listener.Trouble()
+		}
 	}
 	return l
 }

@@ -1,12 +1,14 @@
 package web_test
 
 import (
+	"net"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"gatelodge/app"
+	"gatelodge/app/config"
 	"gatelodge/app/mail/mailtest"
 )
 
@@ -81,6 +83,30 @@ func TestATestMailShowsTheConversation(t *testing.T) {
 	}
 	captured := open(t, nil)
 	captured.boss().post("/admin/mail/test", "email", "mara@home.example").is(t, 200, "Mail is captured on this server")
+}
+
+// Who runs the house learns on whichever admin page they are that apps find no port.
+func TestAdminsAreToldThatTheRelayIsShut(t *testing.T) {
+	squatter, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer squatter.Close()
+	at := squatter.Addr().String()
+	h := open(t, func(c *config.Config) { c.Mail.Submission.Listen = at })
+	b := h.boss()
+	if strings.Contains(b.get("/admin/people").body, "Apps cannot hand over") {
+		t.Error("it is told before anybody has asked for the port")
+	}
+	if got := h.app.Listener.Listen(); got != "" {
+		t.Fatalf("it listens at %s", got)
+	}
+	for _, path := range []string{"/admin/people", "/admin/mail"} {
+		b.get(path).is(t, 200, "Apps cannot hand over their mail over SMTP.", at+": address already in use", "stop the mail server that has the port")
+	}
+	if strings.Contains(b.get("/account").body, "Apps cannot hand over") {
+		t.Error("it is told on a page that is not for admins")
+	}
 }
 
 // One mail that waits is reason enough for those who run the house to know, on

@@ -12,8 +12,9 @@ import (
 // sendPath is where apps hand over mail as JSON.
 const sendPath = "/api/mail/send"
 
-// maxMail is the most that is read there.
-const maxMail = 1 << 20
+// mailAsJSON returns how long the JSON of a mail of so many bytes may be: quotes
+// and line breaks double there, and what they stand in needs some room.
+func mailAsJSON(bytes int) int64 { return 2*int64(bytes) + 64<<10 }
 
 // postMail takes a mail from an app, under the credential and the rules of the
 // SMTP listener. 202 says that the mail is kept. The name and password come as
@@ -28,14 +29,14 @@ func (s *Server) postMail(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.refuseMail(w, r, err)
 	}
-	var m submission.Mail
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&m); err != nil {
-		return s.refuseMail(w, r, submission.NotJSON(err))
+	leave, err := s.Relay.Enter(r.Context())
+	if err != nil {
+		return s.refuseMail(w, r, err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return s.refuseMail(w, r, submission.NotJSON(errors.New("something follows the mail")))
+	defer leave()
+	m, err := readMail(http.MaxBytesReader(w, r.Body, mailAsJSON(credential.MaxBytes)))
+	if err != nil {
+		return s.refuseMail(w, r, err)
 	}
 	id, err := s.Relay.Send(r.Context(), credential, m)
 	if err != nil {
@@ -44,6 +45,24 @@ func (s *Server) postMail(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, r, http.StatusAccepted, struct {
 		ID string `json:"id"`
 	}{id})
+}
+
+// readMail reads one mail and nothing behind it. Its errors are Refusals.
+func readMail(body io.Reader) (m submission.Mail, err error) {
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	if err = d.Decode(&m); err == nil {
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
+			return m, nil
+		}
+		if err == nil || !errors.As(err, new(*http.MaxBytesError)) {
+			err = errors.New("something follows the mail")
+		}
+	}
+	if errors.As(err, new(*http.MaxBytesError)) {
+		return m, submission.ErrTooLarge
+	}
+	return m, submission.NotJSON(err)
 }
 
 // refuseMail answers with the reply that SMTP would have given.

@@ -51,6 +51,7 @@ type Services struct {
 	Outbox    *outbox.Outbox
 	Check     *check.Checker
 	Relay     *submission.Service
+	Listener  *submission.Listener // nil: there is none
 	Audit     *audit.Log
 	Recent    *audit.Recent
 	Limits    *limit.Limiter
@@ -99,7 +100,7 @@ func New(a *app.App) (*Server, error) {
 	sign, seal := a.CookieKeys()
 	return build(Services{
 		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Upstreams: a.Upstreams, Apps: a.Apps, Owner: a.Owner, Porter: a.Porter,
-		Outbox: a.Outbox, Check: a.Check, Relay: a.Relay, Audit: a.Audit, Recent: a.Recent,
+		Outbox: a.Outbox, Check: a.Check, Relay: a.Relay, Listener: a.Listener, Audit: a.Audit, Recent: a.Recent,
 		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: a.Now, Log: a.Log,
 	}, Options{
 		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),
@@ -180,12 +181,9 @@ func (s *Server) outermost(next http.Handler) http.Handler {
 		if secure {
 			h["Strict-Transport-Security"] = headerHSTS
 		}
-		if r.Body != http.NoBody {
-			most := int64(maxForm)
-			if r.URL.Path == sendPath {
-				most = maxMail
-			}
-			r.Body = http.MaxBytesReader(w, r.Body, most)
+		// How long a mail may be is its credential's to say.
+		if r.Body != http.NoBody && r.URL.Path != sendPath {
+			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -10,19 +10,21 @@ import (
 
 	"gatelodge/app/login"
 	"gatelodge/app/mail/outbox"
+	"gatelodge/app/mail/submission"
 )
 
 // Layout is what every page needs. Page data embeds it.
 type Layout struct {
-	Instance string       // its name
-	Host     string       // the host people see in the address bar
-	Contact  string       // who runs it: an address, "Sam <sam@home.example>", a web page, or words; "" hides it
-	Path     string       // where the language links lead, without a query; "" is the page itself
-	Now      time.Time    // what "2 minutes ago" counts from; its zone is the reader's
-	Person   Person       // who is signed in; zero on pages before that
-	Manages  bool         // they may manage the server
-	Theme    string       // "light", "dark", or "" for as the browser says
-	Alarm    outbox.Alarm // on pages for those who run the house: what is wrong with its mail
+	Instance string             // its name
+	Host     string             // the host people see in the address bar
+	Contact  string             // who runs it: an address, "Sam <sam@home.example>", a web page, or words; "" hides it
+	Path     string             // where the language links lead, without a query; "" is the page itself
+	Now      time.Time          // what "2 minutes ago" counts from; its zone is the reader's
+	Person   Person             // who is signed in; zero on pages before that
+	Manages  bool               // they may manage the server
+	Theme    string             // "light", "dark", or "" for as the browser says
+	Alarm    outbox.Alarm       // on pages for those who run the house: what is wrong with its mail
+	Shut     submission.Trouble // there too: why apps cannot hand over mail over SMTP
 }
 
 func (l Layout) layout() Layout { return l }

@@ -37,6 +37,7 @@ func examinations() []examination {
 		{"disk", examineDisk},
 		{"clock", examineClock},
 		{"mail", examineMail},
+		{"relay", examineRelay},
 	}
 }
 
@@ -201,4 +202,13 @@ func examineMail(ctx context.Context, a *app.App) (finding, error) {
 		return finding{State: warn, Text: text, Fix: "see why with: gatelodge mail queue -all"}, err
 	}
 	return finding{State: fine, Text: text}, err
+}
+
+// examineRelay tells of the port where apps hand over mail, which only the server
+// that runs has.
+func examineRelay(_ context.Context, a *app.App) (finding, error) {
+	if a.Listener == nil {
+		return finding{State: fine, Text: "apps may hand over mail over HTTP; mail.submission.listen opens a port for SMTP"}, nil
+	}
+	return finding{State: fine, Text: "apps hand over mail at " + a.Listener.Address}, a.Listener.Trouble().Err
 }

@@ -209,6 +209,64 @@ func TestAPortThatNeedsAPrivilege(t *testing.T) {
 	refused(t, asNobody(t, t.TempDir(), "serve", "-listen", "127.0.0.1:81"), command.ExitPort, "cannot listen on 127.0.0.1:81: permission denied")
 }
 
+// The relay's port is not the pages': who cannot have it says so and serves.
+func TestARelayThatCannotListenKeepsNobodyOut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	at := taken(t)
+	write(t, filepath.Join(dir, "config.toml"), "[mail.submission]\nlisten = \""+at+"\"\n", 0o600)
+	s := serve(t, dir)
+	if got := use(t, dir, "healthcheck", "-config", withListen(t, dir, s.url)); got.code != 0 {
+		t.Errorf("healthcheck: got %+v", got)
+	}
+	if got := use(t, dir, "doctor"); got.code != command.ExitFailed || !strings.Contains(got.out, "fail  relay    nobody listens at mail.submission.listen, "+at+": address already in use") ||
+		!strings.Contains(got.out, "-> stop the mail server that has the port") {
+		t.Errorf("doctor: got %+v", got)
+	}
+	if got := s.stop(syscall.SIGTERM); got.code != 0 || !strings.Contains(got.err, "apps cannot hand over mail over SMTP") || strings.Contains(got.out, "relay:") {
+		t.Errorf("got exit %d, %s%s", got.code, got.out, got.err)
+	}
+}
+
+// withListen returns a configuration that names where a server listens.
+func withListen(t *testing.T, dir, url string) string {
+	t.Helper()
+	_, port, _ := strings.Cut(strings.TrimPrefix(url, "http://"), ":")
+	path := filepath.Join(dir, "asked.toml")
+	write(t, path, "listen = \"127.0.0.1:"+port+"\"\n", 0o600)
+	return path
+}
+
+// As under the systemd unit without AmbientCapabilities.
+func TestARelayWithoutThePrivilegeForItsPortSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	first, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+	if err == nil && strings.TrimSpace(string(first)) == "0" {
+		t.Skip("no port needs a privilege here")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be nobody")
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "config.toml"), "[mail.submission]\nlisten = \"127.0.0.1:587\"\n", 0o644)
+	for _, path := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(path, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &server{t: t, cmd: call(t, dir, "serve", "-listen", "127.0.0.1:0")}
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.log
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.wait(greeted)
+	if got := use(t, dir, "doctor"); !strings.Contains(got.out, "-> ports below 1024 need a privilege: AmbientCapabilities=CAP_NET_BIND_SERVICE") {
+		t.Errorf("doctor: got %+v", got)
+	}
+	s.stop(syscall.SIGTERM)
+}
+
 func TestAFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := programtest.SmallDisk(t, "64k")

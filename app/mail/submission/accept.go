@@ -15,8 +15,9 @@ import (
 
 // envelope is to whom a mail goes and as whose.
 type envelope struct {
-	from string // as mail goes from it
+	from string // as mail goes from it; "" before there is one
 	to   []recipient
+	utf8 bool // said to hold addresses beyond ASCII
 }
 
 type recipient struct{ address, norm string }
@@ -67,6 +68,10 @@ func (s *Service) room(ctx context.Context, c store.SubmissionCredential) error 
 
 // within checks the credential's rates and the queue for n more recipients.
 func (s *Service) within(tx *store.Tx, c store.SubmissionCredential, n int) error {
+	// What never fits is not tried again and again.
+	if n > c.PerHour || n > c.PerDay {
+		return refuse(550, 5, 5, 3, "the mail has %d recipients, and the credential %q may send to %d an hour and %d a day", n, c.Name, c.PerHour, c.PerDay)
+	}
 	now := s.Now()
 	inHour, inDay, err := tx.SubmittedSince(c.ID, now.Add(-time.Hour), now.Add(-24*time.Hour))
 	switch {
@@ -87,8 +92,11 @@ func (s *Service) within(tx *store.Tx, c store.SubmissionCredential, n int) erro
 // accept keeps the mail and returns its id. When it returns no error the mail is
 // on the disk. The errors are Refusals.
 func (s *Service) accept(ctx context.Context, c store.SubmissionCredential, e envelope, raw []byte, o origin) (string, error) {
-	if len(raw) > c.MaxBytes {
-		return "", errTooLarge
+	switch {
+	case len(e.to) == 0:
+		return "", errNobody // what is taken for nobody is lost
+	case len(raw) > c.MaxBytes:
+		return "", ErrTooLarge
 	}
 	now := s.Now()
 	id := store.NewID(now)

@@ -80,14 +80,12 @@ func openWith(t testing.TB, dir string, change func(*store.SubmissionCredential)
 	if h.password, err = a.Relay.Add(t.Context(), credential); err != nil {
 		t.Fatal(err)
 	}
-	server, err := a.ListenSubmission()
-	if err != nil {
-		t.Fatal(err)
+	if h.addr = a.Listener.Listen(); h.addr == "" {
+		t.Fatal(a.Listener.Trouble().Err)
 	}
-	h.addr = server.Addr().String()
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { server.Run(ctx) })
+	running.Go(func() { a.Listener.Run(ctx) })
 	running.Go(func() { a.Queue.Run(ctx) })
 	t.Cleanup(func() {
 		stop()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/mail"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ const maxLine = 998
 // origin is how a mail came, for its Received line.
 type origin struct {
 	helo     string // as the app called itself; "" over HTTP
-	ip       string
+	ip       netip.Addr
 	protocol string // RFC 3848: "ESMTPSA"
 }
 
@@ -184,7 +185,11 @@ func authors(fields []field) ([]string, error) {
 func (s stamp) received() string {
 	from := ""
 	if s.helo != "" {
-		from = fmt.Sprintf("from %s ([%s])\r\n\t", cleanHost(s.helo), s.ip)
+		literal := s.ip.String()
+		if s.ip.Is6() {
+			literal = "IPv6:" + literal // RFC 5321, 4.1.3
+		}
+		from = fmt.Sprintf("from %s ([%s])\r\n\t", cleanHost(s.helo), literal)
 	}
 	return fmt.Sprintf("Received: %sby %s with %s id %s;\r\n\t%s\r\n", from, s.host, s.protocol, s.id, s.now.UTC().Format(time.RFC1123Z))
 }

@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,14 @@ import (
 
 	"github.com/emersion/go-message/mail"
 )
+
+// RFC 5321, 4.1.3: an IPv6 address is told from a name.
+func TestReceivedTellsOfAnIPv6Address(t *testing.T) {
+	s := stamp{id: "01", host: "auth.home.example", now: time.Unix(0, 0), origin: origin{"app", netip.MustParseAddr("2001:db8::7"), "ESMTPSA"}}
+	if got := s.received(); !strings.HasPrefix(got, "Received: from app ([IPv6:2001:db8::7])\r\n\tby auth.home.example with ESMTPSA id 01;") {
+		t.Errorf("got %q", got)
+	}
+}
 
 // Row 33 for what other apps send: whatever comes in, what goes out reads the
 // same way to a parser that is not ours, with one author, whom we checked.
@@ -20,7 +29,7 @@ func FuzzPrepare(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	s := stamp{id: "01", host: "auth.home.example", from: "nas@home.example", now: time.Unix(0, 0), origin: origin{"app\r\nX: 1", "127.0.0.1", "ESMTPSA"}}
+	s := stamp{id: "01", host: "auth.home.example", from: "nas@home.example", now: time.Unix(0, 0), origin: origin{"app\r\nX: 1", netip.MustParseAddr("127.0.0.1"), "ESMTPSA"}}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		out, from, err := prepare(raw, s)
 		if err != nil {

@@ -26,6 +26,9 @@ func NotJSON(err error) *Refusal { return refuse(550, 5, 6, 0, "this is not a ma
 // ErrNoLogin is the refusal of who gave neither name nor password.
 var ErrNoLogin = refuse(530, 5, 7, 0, "log in first: this server relays for nobody else")
 
+// ErrTooLarge is the refusal of a mail that is too long.
+var ErrTooLarge = refuse(552, 5, 3, 4, "the mail is larger than this credential may send")
+
 // Status returns the HTTP status that says the same.
 func (r *Refusal) Status() int {
 	switch {
@@ -35,7 +38,7 @@ func (r *Refusal) Status() int {
 		return 429
 	case r.Code < 500:
 		return 503
-	case r.Code == 553:
+	case r.Enhanced == [3]int{5, 7, 1}:
 		return 403
 	case r.Code == 552:
 		return 413
@@ -55,8 +58,9 @@ var (
 	errDiskFull      = refuse(452, 4, 3, 1, "the disk is full; try again later")
 	errBroken        = refuse(451, 4, 3, 0, "this server cannot write right now; try again later")
 	errRemoved       = refuse(535, 5, 7, 8, "this credential was removed")
-	errTooLarge      = refuse(552, 5, 3, 4, "the mail is larger than this credential may send")
 	errRecipients    = refuse(452, 4, 5, 3, "at most %d recipients for one mail", MaxRecipients)
+	errNested        = refuse(503, 5, 5, 1, "there is a mail under way: end it with DATA or RSET before the next")
+	errNobody        = refuse(554, 5, 5, 1, "the mail has no recipient")
 	errBareBreak     = refuse(550, 5, 6, 0, "the mail has line breaks that are not CR LF, or a NUL")
 	errLongLine      = refuse(550, 5, 6, 0, "the mail has a line of more than 998 characters; encode it as quoted-printable or base64")
 	errNoHeader      = refuse(550, 5, 6, 0, "the mail does not begin with a header")

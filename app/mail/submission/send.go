@@ -33,6 +33,11 @@ func (s *Service) Send(ctx context.Context, c store.SubmissionCredential, m Mail
 	if e.from, err = s.sender(c, from.Address); err != nil {
 		return "", s.refusal(err)
 	}
+	// SMTP says 452 here, and the app brings the others with its next mail. This mail
+	// can never be taken.
+	if len(m.To) > MaxRecipients {
+		return "", refuse(550, 5, 5, 3, "\"to\" has %d addresses, and one mail may have %d", len(m.To), MaxRecipients)
+	}
 	if err := s.room(ctx, c); err != nil {
 		return "", s.refusal(err)
 	}

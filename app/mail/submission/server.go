@@ -21,8 +21,6 @@ const (
 	writeAfter = time.Minute
 	// stopWithin is how long a stop waits for mail that is being handed over.
 	stopWithin = 5 * time.Second
-	// atOnce is how many mails are read at a time: each may be MaxBytes.
-	atOnce = 8
 	// commandLine is the longest line read; the mail's own limit is lower.
 	commandLine = 2000
 )
@@ -32,7 +30,6 @@ type Server struct {
 	service  *Service
 	smtp     *smtp.Server
 	listener *guard
-	reading  chan struct{}
 	stopping context.Context
 	stop     context.CancelFunc
 }
@@ -44,7 +41,7 @@ func Listen(s *Service, address string, certificate *Certificate) (*Server, erro
 	if err != nil {
 		return nil, err
 	}
-	server := &Server{service: s, listener: newGuard(l), reading: make(chan struct{}, atOnce)}
+	server := &Server{service: s, listener: newGuard(l)}
 	server.stopping, server.stop = context.WithCancel(context.Background())
 	server.smtp = smtp.NewServer(smtp.BackendFunc(server.begin))
 	server.smtp.Domain = s.Host
@@ -63,14 +60,14 @@ func Listen(s *Service, address string, certificate *Certificate) (*Server, erro
 // Addr is where it listens.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Run serves until ctx ends, then lets the mails that are being handed over come
-// to their end.
-func (s *Server) Run(ctx context.Context) {
+// Run serves until ctx ends or the port is lost, which it returns, then lets the
+// mails that are being handed over come to their end.
+func (s *Server) Run(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() { ended <- s.smtp.Serve(s.listener) }()
+	var lost error
 	select {
-	case err := <-ended:
-		s.service.Log.Error("the submission listener ended", "err", err)
+	case lost = <-ended:
 	case <-ctx.Done():
 	}
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
@@ -81,6 +78,7 @@ func (s *Server) Run(ctx context.Context) {
 		s.listener.closeAll()
 	}
 	s.stop()
+	return lost
 }
 
 // session is one connection. go-smtp makes a new one after STARTTLS, so that
@@ -155,11 +153,15 @@ func (s *session) Logout() error { return nil }
 
 // Mail begins a mail.
 func (s *session) Mail(from string, o *smtp.MailOptions) error {
-	if s.login == nil {
+	switch {
+	case s.login == nil:
 		return answer(ErrNoLogin)
-	}
-	if o != nil && o.Size > int64(s.login.MaxBytes) {
-		return answer(errTooLarge)
+	case s.from != "":
+		// The library would keep the recipients that it counts and have us forget
+		// ours: the mail would be taken for nobody.
+		return answer(errNested)
+	case o != nil && o.Size > int64(s.login.MaxBytes):
+		return answer(ErrTooLarge)
 	}
 	service := s.server.service
 	sender, err := service.sender(*s.login, from)
@@ -169,7 +171,7 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if err != nil {
 		return answer(service.refusal(err))
 	}
-	s.envelope = envelope{from: sender}
+	s.envelope = envelope{from: sender, utf8: o != nil && o.UTF8}
 	return nil
 }
 
@@ -189,32 +191,40 @@ func (s *session) Data(r io.Reader) error {
 	if s.login == nil {
 		return answer(ErrNoLogin)
 	}
-	select {
-	case s.server.reading <- struct{}{}:
-		defer func() { <-s.server.reading }()
-	case <-time.After(stepWithin / 5):
-		return answer(errQueueFull)
+	leave, err := s.server.service.desk.enter(s.server.stopping, enterWithin)
+	if err != nil {
+		return answer(err)
 	}
+	defer leave()
 	defer s.server.listener.busy(s.conn.Conn())()
 	raw, err := io.ReadAll(io.LimitReader(r, int64(s.login.MaxBytes)+1))
 	switch {
 	case errors.Is(err, smtp.ErrTooLongLine):
 		return answer(errLongLine)
 	case errors.Is(err, smtp.ErrDataTooLarge):
-		return answer(errTooLarge)
+		return answer(ErrTooLarge)
 	case err != nil:
 		return answer(refuse(451, 4, 4, 2, "the mail did not arrive whole"))
 	}
-	protocol := "ESMTPA"
-	if _, secure := s.conn.TLSConnectionState(); secure {
-		protocol = "ESMTPSA"
-	}
 	service := s.server.service
-	_, err = service.accept(context.WithoutCancel(s.server.stopping), *s.login, s.envelope, raw, origin{s.conn.Hostname(), s.ip.String(), protocol})
+	_, err = service.accept(context.WithoutCancel(s.server.stopping), *s.login, s.envelope, raw, origin{s.conn.Hostname(), s.ip, s.protocol()})
 	if err != nil {
 		return answer(service.refusal(err))
 	}
 	return nil
+}
+
+// protocol is the name, for Received, of how the mail comes (RFC 3848, RFC 6531,
+// 4.3).
+func (s *session) protocol() string {
+	name := "ESMTP"
+	if s.utf8 {
+		name = "UTF8SMTP"
+	}
+	if _, secure := s.conn.TLSConnectionState(); secure {
+		name += "S"
+	}
+	return name + "A"
 }
 
 // answer puts a refusal into the words of the library, which would show any

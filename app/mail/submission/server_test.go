@@ -52,7 +52,7 @@ func TestMailOfAnAppIsKeptForEachRecipient(t *testing.T) {
 		if string(body) != "It is full.\r\n. and so on\r\n" {
 			t.Errorf("the body is %q", body)
 		}
-		if got := e.Header.Get("Received"); !strings.HasPrefix(got, "from localhost ([127.0.0.1]) by auth.home.example with ESMTPSA id ") {
+		if got := e.Header.Get("Received"); !strings.HasPrefix(got, "from localhost ([127.0.0.1]) by auth.home.example with UTF8SMTPSA id ") {
 			t.Errorf("Received: %q", got)
 		}
 		if got := e.Header.Get("Date"); got != "Mon, 23 Nov 2026 12:00:00 +0000" {
@@ -121,6 +121,64 @@ func TestSmuggledMailIsRefused(t *testing.T) {
 	}
 	if list := h.messages(); len(list) > 0 {
 		t.Errorf("%d messages were taken", len(list))
+	}
+}
+
+// A second MAIL had the library count the first one's recipients and us none: 250
+// for a mail that went to nobody.
+func TestASecondMAILLosesNoMail(t *testing.T) {
+	h := open(t, nil)
+	c := h.login()
+	if err := c.Mail("nas@home.example"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Rcpt("mara@x.example"); err != nil {
+		t.Fatal(err)
+	}
+	if code, text := say(c, "MAIL FROM:<nas@home.example>"); code != 503 || !strings.HasPrefix(text, "5.5.1") {
+		t.Errorf("a second MAIL: got %d %s, want 503 5.5.1", code, text)
+	}
+	// The first one goes on as if nothing had been.
+	if code, text := say(c, "DATA"); code != 354 {
+		t.Fatalf("DATA: got %d %s", code, text)
+	}
+	if code, text := say(c, plain+"\r\n."); code != 250 {
+		t.Fatalf("the mail: got %d %s", code, text)
+	}
+	if list := h.captured(1); list[0].Rcpt != "mara@x.example" {
+		t.Errorf("it goes to %q", list[0].Rcpt)
+	}
+	// Behind RSET there is none under way.
+	for _, line := range []string{"MAIL FROM:<nas@home.example>", "RSET", "MAIL FROM:<nas@home.example>", "EHLO again", "MAIL FROM:<nas@home.example>"} {
+		if code, text := say(c, line); code != 250 {
+			t.Errorf("%s: got %d %s", line, code, text)
+		}
+	}
+}
+
+// An app whose one mail has more recipients than it may ever reach in an hour is
+// told so, instead of to try again for ever.
+func TestAMailThatNeverFitsIsRefusedForGood(t *testing.T) {
+	h := open(t, func(c *store.SubmissionCredential) { c.PerHour = 2 })
+	refused(t, mail(h.login(), "nas@home.example", []string{"a@x.example", "b@x.example", "c@x.example"}, plain), "550 5.5.3")
+	if err := mail(h.login(), "nas@home.example", []string{"a@x.example", "b@x.example"}, plain); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReceivedSaysThatAddressesMayBeBeyondASCII(t *testing.T) {
+	h := open(t, nil)
+	c := h.login()
+	if code, text := say(c, "MAIL FROM:<nas@home.example> SMTPUTF8"); code != 250 {
+		t.Fatalf("got %d %s", code, text)
+	}
+	for _, line := range []string{"RCPT TO:<grün@x.example>", "DATA", plain + "\r\n."} {
+		if code, text := say(c, line); code != 250 && code != 354 {
+			t.Fatalf("%s: got %d %s", line, code, text)
+		}
+	}
+	if body := string(h.captured(1)[0].Body); !strings.Contains(body, " with UTF8SMTPSA id ") {
+		t.Errorf("Received does not say so:\n%s", body)
 	}
 }
 

@@ -58,6 +58,8 @@ type Service struct {
 	Key    []byte       // of the recipient's hash
 	Now    func() time.Time
 	Log    *slog.Logger
+
+	desk desk
 }
 
 // What can be wrong with a credential that is added or removed.
