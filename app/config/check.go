@@ -214,8 +214,8 @@ func (k *checker) mail() {
 	c := k.l
 	k.choice("mail.mode", c.Mail.Mode, "capture", "smarthost", "direct")
 	if c.Mail.From != "" {
-		if _, err := mail.ParseAddress(c.Mail.From); err != nil {
-			k.fail("mail.from", "is %q, but must be one address, as in from = \"Our house <login@example.com>\"", c.Mail.From)
+		if _, err := parseSender(c.Mail.From); err != nil {
+			k.fail("mail.from", "is %q, but %w", c.Mail.From, err)
 		}
 	}
 	if name := c.Mail.EHLOName; name != "" && strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '<' || r == '>' }) {
@@ -233,9 +233,7 @@ func (k *checker) mail() {
 	}
 	k.submission()
 	k.twin("mail.smarthost.password", &c.Mail.Smarthost.Password, "mail.smarthost.password_file", c.Mail.Smarthost.PasswordFile)
-	if domain := c.Mail.DKIM.Domain; domain != "" && !hostName(domain) {
-		k.fail("mail.dkim.domain", "is %q, but must be a domain, as in \"example.com\"", domain)
-	}
+	k.signature()
 	switch c.Mail.Mode {
 	case "smarthost":
 		k.sender()
@@ -249,6 +247,50 @@ func (k *checker) mail() {
 	if len(k.errs) == 0 && !loopback(c.Origin().Hostname()) {
 		k.warn("mail is captured: nobody gets a sign-in mail until mail.mode is \"smarthost\" or \"direct\"; \"gatelodge mail show\" and \"gatelodge user link\" help until then")
 	}
+}
+
+// signature checks that what we send gets one: it counts only when it is of the
+// sender's own domain.
+func (k *checker) signature() {
+	c := k.l
+	domain := c.Mail.DKIM.Domain
+	if domain == "" {
+		return
+	}
+	from, err := parseSender(c.Mail.From)
+	switch {
+	case !hostName(domain):
+		k.fail("mail.dkim.domain", "is %q, but must be a domain, as in \"example.com\"", domain)
+	case err == nil && !strings.EqualFold(domain, domainOf(from)):
+		k.fail("mail.dkim.domain", "is %q, but mail.from is of %q: our own mail would leave unsigned; remove mail.dkim.domain, or make them the same", domain, domainOf(from))
+	}
+}
+
+// parseSender reads the address that our mail comes from, its domain in ASCII. It
+// takes what every server does: neither quoted words nor letters beyond ASCII in
+// front of the @.
+func parseSender(text string) (mail.Address, error) {
+	a, err := mail.ParseAddress(text)
+	if err != nil {
+		return mail.Address{}, errors.New(`must be one address, as in from = "Our house <login@example.com>"`)
+	}
+	at := strings.LastIndexByte(a.Address, '@')
+	local := a.Address[:at]
+	if len(local) > 64 || strings.ContainsFunc(local, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"\(),:;<>@[]`, r)
+	}) || strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
+		return mail.Address{}, fmt.Errorf("many servers take no mail from an address with %q before the @: plain letters, digits, dots and dashes only", local)
+	}
+	domain, err := idna.Lookup.ToASCII(a.Address[at+1:])
+	if err != nil || !labels(domain) {
+		return mail.Address{}, fmt.Errorf("%q is no domain that mail can come from", a.Address[at+1:])
+	}
+	return mail.Address{Name: a.Name, Address: local + "@" + domain}, nil
+}
+
+// domainOf returns what stands behind the @, in lower case.
+func domainOf(a mail.Address) string {
+	return strings.ToLower(a.Address[strings.LastIndexByte(a.Address, '@')+1:])
 }
 
 func (k *checker) submission() {
@@ -357,10 +399,18 @@ func (k *checker) direct() {
 
 // hostName reports whether name is one that DNS can hold and that has a dot.
 func hostName(name string) bool {
-	if len(name) > 253 || !strings.Contains(name, ".") {
+	if !strings.Contains(name, ".") {
 		return false
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
+		return false
+	}
+	return labels(name)
+}
+
+// labels reports whether name consists of what names in DNS do.
+func labels(name string) bool {
+	if len(name) > 253 {
 		return false
 	}
 	for label := range strings.SplitSeq(name, ".") {

@@ -129,7 +129,7 @@ type MailSubmission struct {
 
 // MailDKIM says whose signature our mail bears.
 type MailDKIM struct {
-	Domain string // "" is the domain of from
+	Domain string // "" is the domain of from; no other counts
 }
 
 // MailSmarthost is the server that relays our mail.
@@ -220,8 +220,8 @@ func (c *Config) EHLOName() string {
 // MailFrom returns the sender of our mail. Captured mail needs none.
 func (c *Config) MailFrom() mail.Address {
 	if c.Mail.From != "" {
-		if a, err := mail.ParseAddress(c.Mail.From); err == nil {
-			return *a
+		if a, err := parseSender(c.Mail.From); err == nil {
+			return a
 		}
 	}
 	return mail.Address{Name: c.Name, Address: "login@" + c.Origin().Hostname()}
@@ -232,8 +232,7 @@ func (c *Config) DKIMDomain() string {
 	if c.Mail.DKIM.Domain != "" {
 		return strings.ToLower(c.Mail.DKIM.Domain)
 	}
-	from := c.MailFrom().Address
-	return strings.ToLower(from[strings.LastIndexByte(from, '@')+1:])
+	return domainOf(c.MailFrom())
 }
 
 // Resolver returns the address of the resolver for direct mail, with its port,

@@ -45,6 +45,21 @@ func TestTheExampleIsTheDefaultAndNamesEveryKey(t *testing.T) {
 	}
 }
 
+// Mail from a domain with letters beyond ASCII goes as every server takes it, and
+// is signed.
+func TestASenderOfAnyDomainIsWrittenInASCII(t *testing.T) {
+	l, err := config.Load(config.Source{File: file(t, "[mail]\nfrom = \"Buch <login@bücher.example>\"\n[mail.dkim]\ndomain = \"XN--bcher-kva.example\"")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := l.MailFrom(); got.Name != "Buch" || got.Address != "login@xn--bcher-kva.example" {
+		t.Errorf("mail comes from %s", &got)
+	}
+	if got := l.DKIMDomain(); got != "xn--bcher-kva.example" {
+		t.Errorf("it is signed by %s", got)
+	}
+}
+
 func TestWhatIsWrongIsNamedWithItsLineAndTheFix(t *testing.T) {
 	const direct = "public_url = \"https://auth.b.example\"\n[mail]\nmode = \"direct\"\nfrom = \"a@b.example\"\n"
 	const mail = "[mail]\nmode = \"smarthost\"\nfrom = \"a@b.example\"\n[mail.smarthost]\n"
@@ -78,6 +93,11 @@ func TestWhatIsWrongIsNamedWithItsLineAndTheFix(t *testing.T) {
 		"direct mail over IPX":       {direct + `ip_family = "ipx"`, `mail.ip_family is "ipx", but must be "auto", "4" or "6"`},
 		"direct mail with half DANE": {direct + `dane = "yes"`, `mail.dane is "yes", but must be "auto" or "off"`},
 		"direct mail, half a switch": {direct + `allow_private_destinations = "yes"`, "but must be true or false"},
+		"a signature of another":     {direct + "[mail.dkim]\ndomain = \"other.example\"", `mail.dkim.domain is "other.example", but mail.from is of "b.example": our own mail would leave unsigned; remove mail.dkim.domain`},
+		"a signature of a parent":    {strings.Replace(direct, "a@b", "a@mail.b", 1) + "[mail.dkim]\ndomain = \"b.example\"", `but mail.from is of "mail.b.example"`},
+		"a quoted sender":            {"[mail]\nfrom = '\"a b\"@b.example'", "before the @: plain letters"},
+		"a sender beyond ASCII":      {"[mail]\nfrom = \"grün@b.example\"", "before the @: plain letters"},
+		"a sender at a number":       {"[mail]\nfrom = \"a@[192.0.2.1]\"", "is no domain that mail can come from"},
 		"a signature of no domain":   {direct + "[mail.dkim]\ndomain = \"a b\"", "mail.dkim.domain"},
 		"a smarthost without a url":  {"[mail]\nmode = \"smarthost\"\nfrom = \"a@b.example\"", "mail.smarthost.url must be set to send mail"},
 		"a smarthost without sender": {"[mail]\nmode = \"smarthost\"\n[mail.smarthost]\nurl = \"smtps://h\"", "mail.from must be set to send mail"},

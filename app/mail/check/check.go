@@ -9,6 +9,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -181,5 +182,7 @@ func (c *Checker) addresses(ctx context.Context) (list []netip.Addr, known bool)
 	return slices.Concat(h.IPv4, h.IPv6), false
 }
 
-// domain is that of the sender.
-func (c *Checker) domain() string { return c.DKIM.Domain }
+// domain is that of the sender, which SPF and DMARC go by.
+func (c *Checker) domain() string {
+	return strings.ToLower(c.From[strings.LastIndexByte(c.From, '@')+1:])
+}

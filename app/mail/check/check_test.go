@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -147,19 +148,26 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 			}
 			w.A("vps.provider.example", "192.0.2.9")
 		}, "FAIL reverse_missing"},
-		"no SPF":                     {func(w *world) { w.spf("") }, "FAIL spf_missing"},
-		"SPF for somebody else":      {func(w *world) { w.spf("v=spf1 ip4:192.0.2.1 -all") }, "FAIL spf_refuses"},
-		"SPF that does not say":      {func(w *world) { w.spf("v=spf1 ?all") }, "WARN spf_refuses"},
-		"SPF with too many lookups":  {func(w *world) { w.manyLookups() }, "FAIL spf_broken"},
-		"a DKIM key of somebody":     {func(w *world) { w.key("v=DKIM1; k=rsa; p=AAAA") }, "FAIL dkim_other"},
-		"no DKIM key":                {func(w *world) { w.key("") }, "FAIL dkim_missing"},
-		"no DMARC":                   {func(w *world) { w.Remove("_dmarc.home.example") }, "WARN dmarc_missing"},
-		"DMARC twice":                {func(w *world) { w.TXT("_dmarc.home.example", "v=DMARC1; p=reject") }, "FAIL dmarc_twice"},
-		"a sender that takes none":   {func(w *world) { w.Remove("home.example"); w.MX("home.example", 0, "") }, "FAIL bounces_nowhere"},
-		"port 25 that is refused":    {closed, "FAIL port_refused"},
-		"an address that is refused": {func(w *world) { w.Remove("else.example"); w.MX("else.example", 0, "") }, "FAIL dry_refused"},
-		"a server that is not there": {func(w *world) { w.c.Direct.Port = 1 }, "WARN dry_later"},
-		"mail that goes nowhere":     {func(w *world) { w.c.Direct = nil }, "FAIL capture"},
+		"no SPF":                    {func(w *world) { w.spf("") }, "FAIL spf_missing"},
+		"SPF for somebody else":     {func(w *world) { w.spf("v=spf1 ip4:192.0.2.1 -all") }, "FAIL spf_refuses"},
+		"SPF that does not say":     {func(w *world) { w.spf("v=spf1 ?all") }, "WARN spf_refuses"},
+		"SPF with too many lookups": {func(w *world) { w.manyLookups() }, "FAIL spf_broken"},
+		"a DKIM key of somebody":    {func(w *world) { w.key("v=DKIM1; k=rsa; p=AAAA") }, "FAIL dkim_other"},
+		"no DKIM key":               {func(w *world) { w.key("") }, "FAIL dkim_missing"},
+		"no DMARC":                  {func(w *world) { w.Remove("_dmarc.home.example") }, "WARN dmarc_missing"},
+		"DMARC twice":               {func(w *world) { w.TXT("_dmarc.home.example", "v=DMARC1; p=reject") }, "FAIL dmarc_twice"},
+		"a sender that takes none":  {func(w *world) { w.Remove("home.example"); w.MX("home.example", 0, "") }, "FAIL bounces_nowhere"},
+		"port 25 that is refused":   {closed, "FAIL port_refused"},
+		"port 25 refused, and a smarthost beside": {func(w *world) {
+			closed(w)
+			w.beside()
+		}, "WARN port_refused_beside"},
+		"no way to anybody":            {func(w *world) { w.c.Source = deliver.Source{Family: 6} }, "FAIL port_unreachable"},
+		"a source that is not here":    {func(w *world) { w.c.Source.Address = netip.MustParseAddr("192.0.2.1") }, "WARN port_unknown"},
+		"a domain that does not exist": {func(w *world) { w.Remove("else.example") }, "FAIL dry_no_domain"},
+		"an address that is refused":   {func(w *world) { w.Remove("else.example"); w.MX("else.example", 0, "") }, "FAIL dry_refused"},
+		"a server that is not there":   {func(w *world) { w.c.Direct.Port = 1 }, "WARN dry_later"},
+		"mail that goes nowhere":       {func(w *world) { w.c.Direct = nil }, "FAIL capture"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -171,6 +179,11 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 			}
 		})
 	}
+}
+
+// beside puts a smarthost beside direct mail, one that is not there.
+func (w *world) beside() {
+	w.c.Smarthost = &deliver.Smarthost{Host: "mail.else.example", Port: 1, EHLO: "auth.home.example", Limits: deliver.SignInLimits(), Now: time.Now}
 }
 
 func (w *world) reverse() []string {
@@ -241,6 +254,106 @@ func TestSPFIsMergedIntoWhatIsThere(t *testing.T) {
 		}
 	}
 	t.Errorf("no record is merged: %v", records)
+}
+
+// The second server of a provider answers where the first does not: the port is
+// open.
+func TestOneServerThatAnswersShowsThatThePortIsOpen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Remove("big.example")
+	w.MX("big.example", 10, "gone.else.example")
+	w.MX("big.example", 20, "mx.else.example")
+	w.A("gone.else.example", "127.0.0.9")
+	if got := w.keys(""); slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "port") }) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// kinds are the keys of all records, sorted.
+func (w *world) kinds() []string {
+	w.t.Helper()
+	records, err := w.c.Records(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var list []string
+	for _, r := range records {
+		list = append(list, r.Key)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// What is published already is printed as it stands, not as if there were nothing.
+func TestWhatIsThereIsNotPrintedAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if got := w.kinds(); !slices.Contains(got, "dmarc_kept") || !slices.Contains(got, "mx_kept") || w.ours != "" && !slices.Contains(got, "spf_kept") {
+		t.Errorf("published as told: got %v", got)
+	}
+	w.Remove("_dmarc.home.example")
+	w.TXT("_dmarc.home.example", "v=DMARC1; p=reject; rua=mailto:x@else.example")
+	records, err := w.c.Records(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := slices.ContainsFunc(records, func(r check.Record) bool {
+		return r.Key == "dmarc_kept" && r.Value == "v=DMARC1; p=reject; rua=mailto:x@else.example"
+	})
+	if !found {
+		t.Errorf("a stricter policy is not kept: %v", records)
+	}
+	w.Remove("home.example")
+	w.Remove("_dmarc.home.example")
+	if got := w.kinds(); !slices.Contains(got, "dmarc") || !slices.Contains(got, "mx_missing") || !slices.Contains(got, "spf") {
+		t.Errorf("nothing is published: got %v", got)
+	}
+	w.Fail("home.example", true)
+	w.Fail("_dmarc.home.example", true)
+	if got := w.kinds(); !slices.Contains(got, "dmarc_unread") || !slices.Contains(got, "mx_unread") || !slices.Contains(got, "spf_unread") {
+		t.Errorf("nobody knows what is published: got %v", got)
+	}
+}
+
+// Mail signed by the last keys is on its way for days.
+func TestRetiredKeysStayInTheList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if err := w.c.DKIM.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.c.DKIM.Switch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.kinds(); !slices.Contains(got, "dkim_retired") {
+		t.Errorf("got %v", got)
+	}
+	now := time.Now().Add(8 * 24 * time.Hour)
+	w.c.DKIM.Now = func() time.Time { return now }
+	if got := w.kinds(); slices.Contains(got, "dkim_retired") {
+		t.Errorf("after a week: got %v", got)
+	}
+}
+
+// What servers look at goes by the domain of From, whoever the keys are of.
+func TestPoliciesAreThoseOfTheSender(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.c.From = "login@Mail.else.example"
+	records, err := w.c.Records(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records {
+		if (strings.HasPrefix(r.Key, "spf") || strings.HasPrefix(r.Key, "mx")) && r.Name != "mail.else.example" ||
+			strings.HasPrefix(r.Key, "dmarc") && r.Name != "_dmarc.mail.else.example" {
+			t.Errorf("%s is for %s", r.Key, r.Name)
+		}
+	}
+	if got := w.keys(""); !slices.Contains(got, "FAIL bounces_nowhere") {
+		t.Errorf("got %v", got)
+	}
 }
 
 func TestALongTextIsSplitForTheZone(t *testing.T) {

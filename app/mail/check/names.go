@@ -101,30 +101,42 @@ func plain(record string) string {
 }
 
 func (c *Checker) dmarc(ctx context.Context) []Finding {
-	// The organisation's record counts where the domain has none. Without a list
-	// of public suffixes, that is looked for at every parent of two labels or more.
-	for domain := c.domain(); strings.Contains(domain, "."); _, domain, _ = strings.Cut(domain, ".") {
-		texts, err := c.Resolver.TXT(ctx, "_dmarc."+domain)
-		if err != nil && !errors.Is(err, resolve.ErrNoName) {
-			return []Finding{unknown("TXT", "_dmarc."+domain, err)}
-		}
-		texts = slices.DeleteFunc(texts, func(text string) bool { return !strings.HasPrefix(plain(text), "v=DMARC1") })
-		args := []any{"name", "_dmarc." + domain}
-		switch len(texts) {
-		case 0:
-			continue
-		case 1:
-			return []Finding{{Level: OK, Key: "dmarc", Args: args, Answer: texts[0]}}
-		}
+	name, texts, err := c.publishedDMARC(ctx)
+	args := []any{"name", name}
+	switch {
+	case err != nil:
+		return []Finding{unknown("TXT", name, err)}
+	case len(texts) == 1:
+		return []Finding{{Level: OK, Key: "dmarc", Args: args, Answer: texts[0]}}
+	case len(texts) > 1:
 		return []Finding{{Level: Fail, Key: "dmarc_twice", Args: args, Answer: strings.Join(texts, "\n")}}
 	}
 	record := c.dmarcRecord()
 	return []Finding{{Level: Warn, Key: "dmarc_missing", Args: []any{"name", record.Name}, Record: &record}}
 }
 
+// publishedDMARC returns the policies that count for the sender's domain and the
+// name they stand at. An error is about that name.
+func (c *Checker) publishedDMARC(ctx context.Context) (name string, texts []string, err error) {
+	// The organisation's record counts where the domain has none. Without a list
+	// of public suffixes, that is looked for at every parent of two labels or more.
+	for domain := c.domain(); strings.Contains(domain, "."); _, domain, _ = strings.Cut(domain, ".") {
+		name = "_dmarc." + domain
+		texts, err = c.Resolver.TXT(ctx, name)
+		if err != nil && !errors.Is(err, resolve.ErrNoName) {
+			return name, nil, err
+		}
+		texts = slices.DeleteFunc(texts, func(text string) bool { return !strings.HasPrefix(plain(text), "v=DMARC1") })
+		if len(texts) > 0 {
+			return name, texts, nil
+		}
+	}
+	return name, nil, nil
+}
+
 // sender looks whether the sender's domain takes mail: refusals come back there.
 func (c *Checker) sender(ctx context.Context) []Finding {
-	domain := c.From[strings.LastIndexByte(c.From, '@')+1:]
+	domain := c.domain()
 	args := []any{"address", c.From, "domain", domain}
 	mx, _, err := c.Resolver.MX(ctx, domain)
 	if err != nil && !errors.Is(err, resolve.ErrNoName) {

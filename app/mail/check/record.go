@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"gatelodge/app/mail/dkim"
 	"gatelodge/app/mail/resolve"
@@ -15,7 +16,7 @@ import (
 // Record is something to publish in DNS.
 type Record struct {
 	Name  string // whole, without the last dot
-	Type  string // "A", "AAAA", "TXT" or "PTR"
+	Type  string // "A", "AAAA", "TXT", "PTR" or "MX"
 	Value string
 	// Key names the sentence that says what it is for, mail.dns.KEY.
 	Key string
@@ -27,7 +28,7 @@ func (r Record) ZoneLine() string {
 	switch r.Type {
 	case "TXT":
 		value = quoted(r.Value)
-	case "PTR":
+	case "PTR", "MX":
 		value += "."
 	}
 	return fmt.Sprintf("%s. 3600 IN %s %s", r.Name, r.Type, value)
@@ -57,13 +58,26 @@ func quoted(text string) string {
 // UnknownIPv4 stands where the public address could not be found out.
 const UnknownIPv4 = "YOUR-IPV4-ADDRESS"
 
-// Records returns everything to publish.
+// UnknownServer stands where it is for somebody else to say who takes mail.
+const UnknownServer = "YOUR-MAIL-SERVER"
+
+// Records returns everything to publish, with what is published already and has
+// to stay.
 func (c *Checker) Records(ctx context.Context) ([]Record, error) {
 	signs, err := c.dkimRecords(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var list []Record
+	leaves, err := c.retiredRecords(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.Resolver.Forget()
+	// Each waits some seconds when DNS is silent: side by side.
+	var list, policies, servers []Record
+	var asking sync.WaitGroup
+	asking.Go(func() { policies = c.dmarcRecords(ctx) })
+	asking.Go(func() { servers = c.mxRecords(ctx) })
 	if c.Smarthost == nil || c.Direct != nil {
 		ours, _ := c.addresses(ctx)
 		for _, ip := range ours {
@@ -74,7 +88,8 @@ func (c *Checker) Records(ctx context.Context) ([]Record, error) {
 		}
 		list = append(list, *c.spfRecord(ctx))
 	}
-	return append(append(list, signs...), c.dmarcRecord()), nil
+	asking.Wait()
+	return slices.Concat(list, signs, leaves, policies, servers), nil
 }
 
 func addressOf(name string, ip netip.Addr) Record {
@@ -109,6 +124,55 @@ func (c *Checker) dkimRecords(ctx context.Context) ([]Record, error) {
 	return list, nil
 }
 
+// retiredRecords are those of keys that signed mail which is still on its way.
+func (c *Checker) retiredRecords(ctx context.Context) ([]Record, error) {
+	keys, err := c.DKIM.Keys(ctx)
+	var list []Record
+	for _, k := range keys {
+		if k.State == dkim.Retired {
+			list = append(list, Record{Name: k.Name(), Type: "TXT", Value: k.Record, Key: "dkim_retired"})
+		}
+	}
+	return list, err
+}
+
+// dmarcRecords are the policies that are published, which are their owner's to
+// choose, or the one to begin with.
+func (c *Checker) dmarcRecords(ctx context.Context) []Record {
+	name, texts, err := c.publishedDMARC(ctx)
+	if err == nil && len(texts) > 0 {
+		list := make([]Record, len(texts))
+		for i, text := range texts {
+			list[i] = Record{Name: name, Type: "TXT", Value: text, Key: "dmarc_kept"}
+		}
+		return list
+	}
+	r := c.dmarcRecord()
+	if err != nil {
+		r.Key = "dmarc_unread"
+	}
+	return []Record{r}
+}
+
+// mxRecords are the servers that refusals come back to, or where they are missing.
+func (c *Checker) mxRecords(ctx context.Context) []Record {
+	r := Record{Name: c.domain(), Type: "MX", Value: "10 " + UnknownServer, Key: "mx_missing"}
+	mx, _, err := c.Resolver.MX(ctx, c.domain())
+	if err != nil && !errors.Is(err, resolve.ErrNoName) {
+		r.Key = "mx_unread"
+	}
+	var list []Record
+	for _, server := range mx {
+		if server.Host != "" {
+			list = append(list, Record{Name: c.domain(), Type: "MX", Value: fmt.Sprintf("%d %s", server.Preference, server.Host), Key: "mx_kept"})
+		}
+	}
+	if list == nil {
+		list = append(list, r)
+	}
+	return list
+}
+
 func (c *Checker) dmarcRecord() Record {
 	value := "v=DMARC1; p=none"
 	if c.Contact != "" {
@@ -135,6 +199,9 @@ func (c *Checker) spfRecord(ctx context.Context) *Record {
 	}
 	words := []string{"v=spf1", "-all"}
 	texts, err := c.Resolver.TXT(ctx, c.domain())
+	if err != nil && !errors.Is(err, resolve.ErrNoName) {
+		r.Key = "spf_unread" // there may be one, and a second would undo both
+	}
 	if err == nil {
 		for _, text := range texts {
 			if have := strings.Fields(text); len(have) > 0 && strings.EqualFold(have[0], "v=spf1") {
@@ -143,6 +210,9 @@ func (c *Checker) spfRecord(ctx context.Context) *Record {
 		}
 	}
 	we = slices.DeleteFunc(we, func(term string) bool { return slices.Contains(words, term) })
+	if len(we) == 0 {
+		r.Key = "spf_kept"
+	}
 	r.Value = strings.Join(slices.Insert(words, 1, we...), " ")
 	return &r
 }

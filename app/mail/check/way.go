@@ -13,13 +13,20 @@ import (
 	"time"
 
 	"gatelodge/app/mail/deliver"
+	"gatelodge/app/mail/resolve"
 )
 
 // knockFor is how long a big provider's server gets to answer: they do in a
 // fraction of that.
 const knockFor = 5 * time.Second
 
-// knock is one attempt to connect.
+// knocks is at how many servers of each provider we knock.
+const knocks = 2
+
+// errNoWay means that the network leads nowhere near a server.
+var errNoWay = errors.New("no way leads there from this machine")
+
+// knock is what came of knocking at a provider's servers.
 type knock struct {
 	domain string
 	err    error
@@ -34,7 +41,7 @@ func (c *Checker) port(ctx context.Context) []Finding {
 		go func() { answers <- c.knock(ctx, domain) }()
 	}
 	var slowest time.Duration
-	var silent, refused, unknown []string
+	var silent, refused, lost, unknown []string
 	reached := 0
 	for range c.Big {
 		k := <-answers
@@ -45,7 +52,9 @@ func (c *Checker) port(ctx context.Context) []Finding {
 			slowest = max(slowest, k.took)
 		case errors.Is(k.err, syscall.ECONNREFUSED):
 			refused = append(refused, k.domain)
-		case errors.As(k.err, &timeout) && timeout.Timeout(), errors.Is(k.err, syscall.EHOSTUNREACH), errors.Is(k.err, syscall.ENETUNREACH):
+		case errors.Is(k.err, errNoWay), errors.Is(k.err, syscall.EHOSTUNREACH), errors.Is(k.err, syscall.ENETUNREACH):
+			lost = append(lost, k.domain)
+		case errors.As(k.err, &timeout) && timeout.Timeout():
 			silent = append(silent, k.domain)
 		default:
 			unknown = append(unknown, fmt.Sprintf("%s: %v", k.domain, k.err))
@@ -55,16 +64,29 @@ func (c *Checker) port(ctx context.Context) []Finding {
 	switch {
 	case reached > 0:
 		return []Finding{{Level: OK, Key: "port", Args: append(args, "ms", slowest.Milliseconds())}}
-	case len(silent) > 0 && len(refused) == 0:
-		slices.Sort(silent)
-		return []Finding{{Level: Fail, Key: "port_blocked", Args: append(args, "domains", strings.Join(silent, ", "))}}
 	case len(refused) > 0:
-		slices.Sort(refused)
-		return []Finding{{Level: Fail, Key: "port_refused", Args: append(args, "domains", strings.Join(refused, ", "))}}
+		return []Finding{c.closed("port_refused", args, refused)}
+	case len(silent) > 0:
+		return []Finding{c.closed("port_blocked", args, silent)}
+	case len(lost) > 0:
+		return []Finding{c.closed("port_unreachable", args, lost)}
 	}
 	return []Finding{{Level: Warn, Key: "port_unknown", Args: args, Answer: strings.Join(unknown, "\n")}}
 }
 
+// closed is a port that lets nothing out. With a smarthost beside, mail goes all
+// the same.
+func (c *Checker) closed(key string, args []any, domains []string) Finding {
+	slices.Sort(domains)
+	f := Finding{Level: Fail, Key: key, Args: append(args, "domains", strings.Join(domains, ", "))}
+	if c.Smarthost != nil {
+		f.Level, f.Key, f.Args = Warn, key+"_beside", append(f.Args, "host", c.Smarthost.Host)
+	}
+	return f
+}
+
+// knock tries the servers of a provider side by side. One that answers is enough;
+// else the error is the one that says most.
 func (c *Checker) knock(ctx context.Context, domain string) knock {
 	k := knock{domain: domain}
 	mx, _, err := c.Resolver.MX(ctx, domain)
@@ -75,24 +97,52 @@ func (c *Checker) knock(ctx context.Context, domain string) knock {
 		k.err = err
 		return k
 	}
-	h, err := c.Resolver.Host(ctx, mx[0].Host)
-	all := slices.Concat(h.IPv4, h.IPv6)
-	if len(all) == 0 {
-		k.err = errors.Join(errors.New("its mail server has no address"), err)
-		return k
+	mx = mx[:min(knocks, len(mx))]
+	answers := make(chan knock, len(mx))
+	for _, server := range mx {
+		go func() {
+			took, err := c.dial(ctx, server.Host)
+			answers <- knock{domain, err, took}
+		}()
 	}
-	if k.err = c.Guard.Check(all[0]); k.err != nil {
-		return k
+	for i := range mx {
+		one := <-answers
+		if one.err == nil {
+			return one
+		}
+		if i == 0 || errors.Is(one.err, syscall.ECONNREFUSED) {
+			k = one
+		}
 	}
-	k.took, k.err = dial(ctx, all[0], c.Port)
 	return k
 }
 
-func dial(ctx context.Context, ip netip.Addr, port int) (time.Duration, error) {
+// dial connects to a server from where mail would.
+func (c *Checker) dial(ctx context.Context, host string) (time.Duration, error) {
+	h, err := c.Resolver.Host(ctx, host)
+	all := slices.Concat(h.IPv4, h.IPv6)
+	if len(all) == 0 {
+		return 0, errors.Join(errors.New("its mail server has no address"), err)
+	}
+	i := slices.IndexFunc(all, func(ip netip.Addr) bool {
+		_, ok := c.Source.IP(ip)
+		return ok
+	})
+	if i < 0 {
+		return 0, errNoWay
+	}
+	to := all[i]
+	if err := c.Guard.Check(to); err != nil {
+		return 0, err
+	}
+	var dialer net.Dialer
+	if from := c.Source.Address; from.IsValid() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
 	ctx, cancel := context.WithTimeout(ctx, knockFor)
 	defer cancel()
 	start := time.Now()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(ip.String(), strconv.Itoa(port)))
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(to.String(), strconv.Itoa(c.Port)))
 	if err != nil {
 		return 0, err
 	}
@@ -116,6 +166,13 @@ func (c *Checker) login(ctx context.Context) []Finding {
 func (c *Checker) dryRun(ctx context.Context, address string) []Finding {
 	e := deliver.Envelope{From: c.From, To: address, Dry: true, NotAfter: c.Now().Add(time.Hour), Attempt: 1}
 	never := func() error { return errors.New("a trial must not be sent") }
+	domain := address[strings.LastIndexByte(address, '@')+1:]
+	if c.Direct != nil {
+		// Delivery believes it after a minute; whoever sits here can look at once.
+		if _, _, err := c.Resolver.MX(ctx, domain); errors.Is(err, resolve.ErrNoName) {
+			return []Finding{{Level: Fail, Key: "dry_no_domain", Args: []any{"domain", domain}, Answer: err.Error()}}
+		}
+	}
 	var r deliver.Result
 	switch {
 	case c.Direct != nil:
