@@ -28,32 +28,6 @@ import (
 	"gatelodge/web"
 )
 
-const usage = `Gatelodge is the sign-in for everything you host, in one file.
-
-usage: gatelodge COMMAND [flags]
-
-  serve          start the server; needs no configuration to try
-  init           write a short config.toml
-  setup-link     print the link that makes the first admin
-  app            list, show
-  user           add, list, show, link, password, disable, enable, remove, sessions, sign-out
-  mail           check, dns, dkim, test, domain, queue, retry, cancel, show
-  backup         write a copy of the database while everything goes on
-  restore        put a backup into an empty data directory
-  key            list, rotate
-  copy           move everything to PostgreSQL, or back to SQLite
-  config         check, show
-  doctor         say what is wrong here, and the fix
-  why            explain the Reference somebody saw on a page
-  healthcheck    ask whether the server is ready
-  version        print the version
-
-"gatelodge COMMAND -h" tells more. Exit codes: 0 done, 1 failed, 2 usage or
-configuration, 3 cannot listen, 4 another process has the data directory, 5 key
-file, 6 not writable, 7 newer database, 8 disk full, 9 damaged database, 10 the
-database server cannot be reached.
-`
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -68,12 +42,12 @@ func main() {
 // run is main for tests: everything it touches is passed in.
 func run(ctx context.Context, p command.Process, args []string) int {
 	if len(args) == 0 {
-		io.WriteString(p.Err, usage)
+		io.WriteString(p.Err, command.Usage())
 		return command.ExitUsage
 	}
 	switch args[0] {
 	case "help", "-h", "-help", "--help":
-		io.WriteString(p.Out, usage)
+		io.WriteString(p.Out, command.Usage())
 		return 0
 	case "serve":
 		err := serve(ctx, p, args[1:])

@@ -78,6 +78,16 @@ func MailAddress(u store.User) string {
 // MailAddressOf returns the address mail to one of a user's addresses goes to.
 func MailAddressOf(e store.Email) string { return mailAddress(e.Email, e.Norm) }
 
+// Deliverable returns the address that mail goes to for one that somebody typed: its
+// local part as it stands, for servers that mind its case, and the domain in ASCII.
+func Deliverable(typed string) (string, error) {
+	norm, err := NormalEmail(typed)
+	if err != nil {
+		return "", err
+	}
+	return mailAddress(strings.TrimSpace(typed), norm), nil
+}
+
 func mailAddress(typed, norm string) string {
 	local, _, _ := cutLast(typed, "@")
 	return local + "@" + Domain(norm)

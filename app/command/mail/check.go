@@ -88,7 +88,7 @@ func mailCheck(ctx context.Context, c *line.Call) error {
 	address := ""
 	if len(c.Args) == 1 {
 		var err error
-		if address, err = account.NormalEmail(c.Args[0]); err != nil {
+		if address, err = account.Deliverable(c.Args[0]); err != nil {
 			return err
 		}
 	}

@@ -51,6 +51,12 @@ func mailDomain(ctx context.Context, c *line.Call) error {
 		if err != nil {
 			return err
 		}
+		if c.Bool("json") {
+			return c.PrintJSON(struct {
+				Domain    string `json:"domain"`
+				Forgotten bool   `json:"forgotten"`
+			}{name, was})
+		}
 		if !was {
 			fmt.Fprintln(c.Out, "nothing was known of it")
 			return nil

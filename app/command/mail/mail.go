@@ -4,7 +4,6 @@ package mail
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -101,50 +100,80 @@ type wayJSON struct {
 	Reason string     `json:"reason,omitempty"`
 }
 
+type waitingJSON struct {
+	Domain string    `json:"domain"`
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason"`
+}
+
+// queueJSON is the queue for scripts. Messages are the first of those that wait,
+// or with -all the newest, and Waiting is how many wait in all.
+type queueJSON struct {
+	Way      wayJSON       `json:"way"`
+	Domains  []waitingJSON `json:"domains"`
+	Waiting  int           `json:"waiting"`
+	Messages []messageJSON `json:"messages"`
+}
+
 func mailQueue(ctx context.Context, c *line.Call) error {
 	list, err := c.App.Outbox.List(ctx, c.Bool("all"))
 	if err != nil {
 		return err
 	}
+	domains, err := c.App.Outbox.Waiting(ctx)
+	if err != nil {
+		return err
+	}
+	figures, err := c.App.Outbox.Figures(ctx)
+	if err != nil {
+		return err
+	}
 	way := c.App.Queue.Way()
 	if c.Bool("json") {
-		j := wayJSON{Name: way.Name, Down: way.Down, Reason: way.Reason}
+		j := queueJSON{
+			Way: wayJSON{Name: way.Name, Down: way.Down, Reason: way.Reason}, Waiting: figures.Waiting,
+			Domains: make([]waitingJSON, len(domains)), Messages: make([]messageJSON, len(list)),
+		}
 		if way.Down {
-			j.Since, j.Until = &way.Since, &way.Until
+			j.Way.Since, j.Way.Until = &way.Since, &way.Until
 		}
-		messages := make([]messageJSON, len(list))
+		for i, d := range domains {
+			j.Domains[i] = waitingJSON{d.Domain, d.Until, d.Reason}
+		}
 		for i, m := range list {
-			messages[i] = describeMessage(m)
+			j.Messages[i] = describeMessage(m)
 		}
-		return c.PrintJSON(struct {
-			Way      wayJSON       `json:"way"`
-			Messages []messageJSON `json:"messages"`
-		}{j, messages})
+		return c.PrintJSON(j)
 	}
 	if way.Down {
 		fmt.Fprintf(c.Out, "The %s has been down since %s: %s\nNext try at %s, or now with \"gatelodge mail retry\".\n\n",
 			way.Name, line.Stamp(way.Since), way.Reason, line.Stamp(way.Until))
 	}
-	waiting, err := c.App.Outbox.Waiting(ctx)
-	if err != nil {
-		return err
-	}
-	for _, d := range waiting {
+	for _, d := range domains {
 		fmt.Fprintf(c.Out, "Mail to %s waits until %s, sign-ins look once a minute: %s\n", d.Domain, line.Stamp(d.Until), d.Reason)
 	}
 	if len(list) == 0 {
 		fmt.Fprintln(c.Out, "No mail is waiting.")
 		return nil
 	}
-	w := c.Table("ID\tTO\tSTATE\tTRIES\tNEXT\tLAST ANSWER")
+	w := c.Table("ID\tCLASS\tTO\tSTATE\tTRIES\tNEXT\tLAST ANSWER")
 	for _, m := range list {
 		next := "-"
 		if m.DoneAt.IsZero() {
 			next = line.Stamp(m.DueAt)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", m.ID, recipient(m), m.State, m.Attempts, next, line.Dash(answer(m)))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", m.ID, classNames[m.Class], recipient(m), m.State, m.Attempts, next, line.Dash(answer(m)))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	switch {
+	case c.Bool("all"):
+		fmt.Fprintf(c.Out, "\nThe newest %d; %s.\n", len(list), line.Count(figures.Waiting, "is waiting", "are waiting"))
+	case len(list) < figures.Waiting:
+		fmt.Fprintf(c.Out, "\nThese are the first %d of %d that wait.\n", len(list), figures.Waiting)
+	}
+	return nil
 }
 
 // recipient is the address while the mail waits; afterwards only its domain is
@@ -199,6 +228,12 @@ func mailSuppressed(ctx context.Context, c *line.Call) error {
 		}
 		if err := c.App.Outbox.Unsuppress(ctx, address); err != nil {
 			return err
+		}
+		if c.Bool("json") {
+			return c.PrintJSON(struct {
+				Address string `json:"address"`
+				Cleared bool   `json:"cleared"`
+			}{address, true})
 		}
 		fmt.Fprintln(c.Out, "mail goes there again")
 		return nil
@@ -269,7 +304,7 @@ func mailShow(ctx context.Context, c *line.Call) error {
 }
 
 func mailTest(ctx context.Context, c *line.Call) error {
-	to, err := account.NormalEmail(c.Args[0])
+	to, err := account.Deliverable(c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -329,7 +364,11 @@ func (e *notAccepted) Error() string {
 	if e.r.Code != 0 {
 		return fmt.Sprintf("not accepted at %s: %d %s %s", e.r.Stage, e.r.Code, e.r.Enhanced, e.r.Text)
 	}
-	return errors.Join(fmt.Errorf("not accepted at %s: %s", e.r.Stage, e.r.Text), e.r.Err).Error()
+	text := e.r.Text
+	if e.r.Err != nil && !strings.Contains(text, e.r.Err.Error()) {
+		text = strings.TrimPrefix(text+": "+e.r.Err.Error(), ": ")
+	}
+	return fmt.Sprintf("not accepted at %s: %s", e.r.Stage, text)
 }
 
 // Hint says what the answer means.

@@ -1,0 +1,80 @@
+package command
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const usageHead = `Gatelodge is the sign-in for everything you host, in one file.
+
+usage: gatelodge COMMAND [flags]
+
+`
+
+const usageFoot = `
+"gatelodge COMMAND -h" tells more. Exit codes: 0 done, 1 failed, 2 usage or
+configuration, 3 cannot listen, 4 another process has the data directory, 5 key
+file, 6 not writable, 7 newer database, 8 disk full, 9 damaged database, 10 the
+database server cannot be reached.
+`
+
+// topic is a first word of commands. One that is a whole command has an about; the
+// others are followed by what they can do.
+type topic struct{ word, about string }
+
+// overview is the order of the topics. What it leaves out stands at the end.
+var overview = []topic{
+	{"serve", "start the server; needs no configuration to try"},
+	{"init", "write a short config.toml"},
+	{"setup-link", "print the link that makes the first admin"},
+	{"app", ""},
+	{"user", ""},
+	{"group", ""},
+	{"invite", ""},
+	{"mail", ""},
+	{"import", ""},
+	{"export", "write everybody down for another system"},
+	{"backup", "write a copy of the database while everything goes on"},
+	{"restore", "put a backup into an empty data directory"},
+	{"key", ""},
+	{"copy", "move everything to PostgreSQL, or back to SQLite"},
+	{"config", ""},
+	{"doctor", "say what is wrong here, and the fix"},
+	{"why", "explain the Reference somebody saw on a page"},
+	{"healthcheck", "ask whether the server is ready"},
+	{"version", "print the version"},
+}
+
+// Usage returns what "gatelodge help" prints: every command there is.
+func Usage() string {
+	can, topics := make(map[string][]string), slices.Clone(overview)
+	for _, v := range verbs() {
+		words := append(strings.Fields(v.Words), "")
+		if !slices.ContainsFunc(topics, func(t topic) bool { return t.word == words[0] }) {
+			topics = append(topics, topic{word: words[0]})
+		}
+		if !slices.Contains(can[words[0]], words[1]) {
+			can[words[0]] = append(can[words[0]], words[1])
+		}
+	}
+	var b strings.Builder
+	b.WriteString(usageHead)
+	for _, t := range topics {
+		if t.about == "" {
+			t.about = strings.Join(can[t.word], ", ")
+		}
+		const indent, width = 17, 80
+		line := fmt.Sprintf("  %-*s", indent-2, t.word)
+		for word := range strings.FieldsSeq(t.about) {
+			if len(line)+len(word) >= width {
+				b.WriteString(strings.TrimRight(line, " ") + "\n")
+				line = strings.Repeat(" ", indent)
+			}
+			line += word + " "
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	b.WriteString(usageFoot)
+	return b.String()
+}
