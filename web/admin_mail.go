@@ -142,33 +142,33 @@ func (s *Server) getAdminDNS(w http.ResponseWriter, r *http.Request) error {
 
 // changeMail does something to a mail that waits, writes down who did, and leads
 // back with a sentence about it.
-func (s *Server) changeMail(done, notice string, change func(ctx context.Context, id string) (int, error)) handlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		return s.adminFresh(w, r, adminMail, func(cur session.Current) error {
-			id := r.PostForm.Get("id")
-			n, err := change(r.Context(), id)
-			if errors.Is(err, outbox.ErrNotWaiting) {
-				return s.backTo(w, r, adminMail, "admin_mail.not_waiting", 0)
-			}
-			if err != nil {
-				return err
-			}
-			s.Audit.Note(s.from(r), audit.MailChanged, audit.ByUser, cur.User.ID, strings.TrimSpace(done+" "+id))
-			return s.backTo(w, r, adminMail, notice, n)
-		})
-	}
+func (s *Server) changeMail(
+	w http.ResponseWriter, r *http.Request, done, notice string, change func(ctx context.Context, id string) (int, error),
+) error {
+	return s.adminFresh(w, r, adminMail, func(cur session.Current) error {
+		id := r.PostForm.Get("id")
+		n, err := change(r.Context(), id)
+		if errors.Is(err, outbox.ErrNotWaiting) {
+			return s.backTo(w, r, adminMail, "admin_mail.not_waiting", 0)
+		}
+		if err != nil {
+			return err
+		}
+		s.Audit.Note(s.from(r), audit.MailChanged, audit.ByUser, cur.User.ID, strings.TrimSpace(done+" "+id))
+		return s.backTo(w, r, adminMail, notice, n)
+	})
 }
 
-func (s *Server) postAdminRetry() handlerFunc {
-	return s.changeMail("retry", "admin_mail.retried", s.Outbox.Retry)
+func (s *Server) postAdminRetry(w http.ResponseWriter, r *http.Request) error {
+	return s.changeMail(w, r, "retry", "admin_mail.retried", s.Outbox.Retry)
 }
 
-func (s *Server) postAdminHold() handlerFunc {
-	return s.changeMail("hold", "admin_mail.held", func(ctx context.Context, id string) (int, error) { return 1, s.Outbox.Hold(ctx, id) })
+func (s *Server) postAdminHold(w http.ResponseWriter, r *http.Request) error {
+	return s.changeMail(w, r, "hold", "admin_mail.held", func(ctx context.Context, id string) (int, error) { return 1, s.Outbox.Hold(ctx, id) })
 }
 
-func (s *Server) postAdminCancel() handlerFunc {
-	return s.changeMail("cancel", "admin_mail.cancelled", func(ctx context.Context, id string) (int, error) { return 1, s.Outbox.Cancel(ctx, id) })
+func (s *Server) postAdminCancel(w http.ResponseWriter, r *http.Request) error {
+	return s.changeMail(w, r, "cancel", "admin_mail.cancelled", func(ctx context.Context, id string) (int, error) { return 1, s.Outbox.Cancel(ctx, id) })
 }
 
 func (s *Server) postAdminUnsuppress(w http.ResponseWriter, r *http.Request) error {

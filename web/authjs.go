@@ -39,7 +39,7 @@ type authFunc func(w http.ResponseWriter, r *http.Request, st site) error
 // authRoute is one action of the session API.
 type authRoute struct {
 	method, action string
-	handler        authFunc
+	handler        func(*Server, http.ResponseWriter, *http.Request, site) error
 }
 
 // authAPI serves everything below authBase. It stands beside the router: a
@@ -47,8 +47,8 @@ type authRoute struct {
 // request.
 func (s *Server) authAPI() http.Handler {
 	gets, posts := make(map[string]http.Handler), make(map[string]http.Handler)
-	for _, route := range s.authRoutes() {
-		h := s.handle(authBase+route.action, false, s.atSite(route.handler), s.failAuth)
+	for _, route := range authRoutes() {
+		h := s.handle(authBase+route.action, false, s.atSite(func(w http.ResponseWriter, r *http.Request, st site) error { return route.handler(s, w, r, st) }), s.failAuth)
 		if route.method == http.MethodPost {
 			posts[route.action] = h
 		} else {

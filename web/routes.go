@@ -2,158 +2,164 @@ package web
 
 import "net/http"
 
-// route is one path. GET stands for HEAD too.
+// route is one path that answers with pages. GET stands for HEAD too.
 type route struct {
-	method  string
-	path    string
-	page    handlerFunc  // answers with pages, or nil
-	handler http.Handler // else
+	method string
+	path   string
+	page   func(*Server, http.ResponseWriter, *http.Request) error
 }
 
-// serve returns what answers at the route.
-func (r route) serve(s *Server) http.Handler {
-	if r.page != nil {
-		return s.page(r.path, r.page)
-	}
-	return r.handler
+// handles returns what answers at the route.
+func (r route) handles(s *Server) http.Handler {
+	return s.page(r.path, func(w http.ResponseWriter, req *http.Request) error { return r.page(s, w, req) })
 }
 
-func (r route) methods() []string {
-	if r.method == http.MethodGet {
+// methods returns those that a route with that method answers.
+func methods(method string) []string {
+	if method == http.MethodGet {
 		return []string{http.MethodGet, http.MethodHead}
 	}
-	return []string{r.method}
+	return []string{method}
 }
 
-// routes lists every path of ours.
-func (s *Server) routes() []route {
-	page := func(method, path string, h handlerFunc) route {
-		return route{method: method, path: path, page: h}
-	}
+// routes lists every path of ours that answers with pages. It is data: as code that
+// makes each it would be the largest function of all.
+func routes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
-		page(get, "/", s.getHome),
-		page(get, "/signin", s.getSignIn),
-		page(post, "/signin", s.postSignIn),
-		page(get, "/signin/password", s.getPassword),
-		page(post, "/signin/password", s.postPassword),
-		page(post, "/signin/known", s.postKnown),
-		page(post, "/signin/forget", s.postForget),
-		page(get, "/signin/forgot", s.getForgot),
-		page(post, "/signin/forgot", s.postForgot),
-		page(get, "/mailed/:token", s.getMailed),
-		page(post, "/mailed/:token", s.postMailed),
-		page(get, "/signin/code", s.getCode),
-		page(post, "/signin/code", s.postCode),
-		page(get, "/signin/delivery", s.getDelivery),
-		page(post, "/signin/resend", s.postResend),
-		page(get, "/signin/link/:token", s.getLink),
-		page(post, "/signin/link/:token", s.postLink),
-		page(get, "/signin/app/:name", s.getEnter),
-		page(get, "/signin/with/:id", s.getWith),
-		page(post, "/signin/with/:id", s.postWith),
-		page(get, "/signin/connect", s.getConnect),
-		page(post, "/signin/connect", s.postConnect),
-		page(get, "/signup", s.getSignUp),
-		page(post, "/signup", s.postSignUp),
-		page(get, "/signup/waiting", s.getWaiting),
-		page(get, "/invite/:token", s.getInvite),
-		page(post, "/invite/:token", s.postInvite),
-		page(get, "/setup", s.getSetUp),
-		page(post, "/setup", s.postSetUp),
-		page(get, "/signout", s.getSignOut),
-		page(post, "/signout", s.postSignOut),
-		page(get, "/account", s.getAccount),
-		page(post, "/account/devices/:id/end", s.postEndDevice),
-		page(post, "/account/end-others", s.postEndOthers),
-		page(get, "/account/connect", s.getOwnConnect),
-		page(post, "/account/connect", s.postOwnConnect),
-		page(post, "/account/ways/link", s.postLinkUpstream),
-		page(post, "/account/ways/unlink", s.postUnlinkUpstream),
-		page(get, "/account/confirm", s.getConfirm),
-		page(post, "/account/confirm", s.postConfirm),
-		page(get, "/account/profile", s.getProfile),
-		page(post, "/account/profile", s.postProfile),
-		page(get, "/account/emails", s.getEmails),
-		page(post, "/account/emails", s.postEmail),
-		page(post, "/account/emails/primary", s.postPrimary),
-		page(post, "/account/emails/remove", s.postRemoveEmail),
-		page(post, "/account/emails/cancel", s.postCancelEmail),
-		page(get, "/account/password", s.getOwnPassword),
-		page(post, "/account/password", s.postOwnPassword),
-		page(post, "/account/password/remove", s.postRemovePassword),
-		page(get, "/account/history", s.getHistory),
-		page(post, "/account/data", s.postData),
-		page(get, "/account/close", s.getClose),
-		page(post, "/account/close", s.postClose),
-		page(get, adminMail, s.getAdminMail),
-		page(get, adminMail+"/sent", s.getAdminSent),
-		page(get, adminMail+"/blocked", s.getAdminBlocked),
-		page(get, adminMail+"/dns", s.getAdminDNS),
-		page(get, adminMail+"/test", s.getAdminTest),
-		page(post, adminMail+"/test", s.postAdminTest),
-		page(get, adminMail+"/message/:id", s.getAdminMessage),
-		page(post, adminMail+"/retry", s.postAdminRetry()),
-		page(post, adminMail+"/hold", s.postAdminHold()),
-		page(post, adminMail+"/cancel", s.postAdminCancel()),
-		page(post, adminMail+"/unsuppress", s.postAdminUnsuppress),
-		page(post, adminMail+"/check", s.postAdminCheck),
-		page(get, "/error", s.getError),
+		{get, "/", (*Server).getHome},
+		{get, "/signin", (*Server).getSignIn},
+		{post, "/signin", (*Server).postSignIn},
+		{get, "/signin/password", (*Server).getPassword},
+		{post, "/signin/password", (*Server).postPassword},
+		{post, "/signin/known", (*Server).postKnown},
+		{post, "/signin/forget", (*Server).postForget},
+		{get, "/signin/forgot", (*Server).getForgot},
+		{post, "/signin/forgot", (*Server).postForgot},
+		{get, "/mailed/:token", (*Server).getMailed},
+		{post, "/mailed/:token", (*Server).postMailed},
+		{get, "/signin/code", (*Server).getCode},
+		{post, "/signin/code", (*Server).postCode},
+		{get, "/signin/delivery", (*Server).getDelivery},
+		{post, "/signin/resend", (*Server).postResend},
+		{get, "/signin/link/:token", (*Server).getLink},
+		{post, "/signin/link/:token", (*Server).postLink},
+		{get, "/signin/app/:name", (*Server).getEnter},
+		{get, "/signin/with/:id", (*Server).getWith},
+		{post, "/signin/with/:id", (*Server).postWith},
+		{get, "/signin/connect", (*Server).getConnect},
+		{post, "/signin/connect", (*Server).postConnect},
+		{get, "/signup", (*Server).getSignUp},
+		{post, "/signup", (*Server).postSignUp},
+		{get, "/signup/waiting", (*Server).getWaiting},
+		{get, "/invite/:token", (*Server).getInvite},
+		{post, "/invite/:token", (*Server).postInvite},
+		{get, "/setup", (*Server).getSetUp},
+		{post, "/setup", (*Server).postSetUp},
+		{get, "/signout", (*Server).getSignOut},
+		{post, "/signout", (*Server).postSignOut},
+		{get, "/account", (*Server).getAccount},
+		{post, "/account/devices/:id/end", (*Server).postEndDevice},
+		{post, "/account/end-others", (*Server).postEndOthers},
+		{get, "/account/connect", (*Server).getOwnConnect},
+		{post, "/account/connect", (*Server).postOwnConnect},
+		{post, "/account/ways/link", (*Server).postLinkUpstream},
+		{post, "/account/ways/unlink", (*Server).postUnlinkUpstream},
+		{get, "/account/confirm", (*Server).getConfirm},
+		{post, "/account/confirm", (*Server).postConfirm},
+		{get, "/account/profile", (*Server).getProfile},
+		{post, "/account/profile", (*Server).postProfile},
+		{get, "/account/emails", (*Server).getEmails},
+		{post, "/account/emails", (*Server).postEmail},
+		{post, "/account/emails/primary", (*Server).postPrimary},
+		{post, "/account/emails/remove", (*Server).postRemoveEmail},
+		{post, "/account/emails/cancel", (*Server).postCancelEmail},
+		{get, "/account/password", (*Server).getOwnPassword},
+		{post, "/account/password", (*Server).postOwnPassword},
+		{post, "/account/password/remove", (*Server).postRemovePassword},
+		{get, "/account/history", (*Server).getHistory},
+		{post, "/account/data", (*Server).postData},
+		{get, "/account/close", (*Server).getClose},
+		{post, "/account/close", (*Server).postClose},
+		{get, adminMail, (*Server).getAdminMail},
+		{get, adminMail + "/sent", (*Server).getAdminSent},
+		{get, adminMail + "/blocked", (*Server).getAdminBlocked},
+		{get, adminMail + "/dns", (*Server).getAdminDNS},
+		{get, adminMail + "/test", (*Server).getAdminTest},
+		{post, adminMail + "/test", (*Server).postAdminTest},
+		{get, adminMail + "/message/:id", (*Server).getAdminMessage},
+		{post, adminMail + "/retry", (*Server).postAdminRetry},
+		{post, adminMail + "/hold", (*Server).postAdminHold},
+		{post, adminMail + "/cancel", (*Server).postAdminCancel},
+		{post, adminMail + "/unsuppress", (*Server).postAdminUnsuppress},
+		{post, adminMail + "/check", (*Server).postAdminCheck},
+		{get, "/error", (*Server).getError},
 
-		page(get, "/admin", s.getAdmin),
-		page(get, "/admin/people", s.getPeople),
-		page(post, "/admin/waiting/approve", s.postApprove),
-		page(post, "/admin/waiting/refuse", s.postRefuse),
-		page(get, "/admin/people/:id", s.getPerson),
-		page(post, "/admin/people/:id/disable", s.postDisable),
-		page(post, "/admin/people/:id/enable", s.postEnable),
-		page(post, "/admin/people/:id/sign-out", s.postSignOutPerson),
-		page(post, "/admin/people/:id/join", s.postJoin),
-		page(post, "/admin/people/:id/leave", s.postLeave),
-		page(get, "/admin/groups", s.getGroups),
-		page(post, "/admin/groups", s.postGroup),
-		page(post, "/admin/groups/:name/remove", s.postRemoveGroup),
-		page(get, "/admin/invites", s.getInvites),
-		page(post, "/admin/invites", s.postInvites),
-		page(post, "/admin/invites/:id/revoke", s.postRevoke),
+		{get, "/admin", (*Server).getAdmin},
+		{get, "/admin/people", (*Server).getPeople},
+		{post, "/admin/waiting/approve", (*Server).postApprove},
+		{post, "/admin/waiting/refuse", (*Server).postRefuse},
+		{get, "/admin/people/:id", (*Server).getPerson},
+		{post, "/admin/people/:id/disable", (*Server).postDisable},
+		{post, "/admin/people/:id/enable", (*Server).postEnable},
+		{post, "/admin/people/:id/sign-out", (*Server).postSignOutPerson},
+		{post, "/admin/people/:id/join", (*Server).postJoin},
+		{post, "/admin/people/:id/leave", (*Server).postLeave},
+		{get, "/admin/groups", (*Server).getGroups},
+		{post, "/admin/groups", (*Server).postGroup},
+		{post, "/admin/groups/:name/remove", (*Server).postRemoveGroup},
+		{get, "/admin/invites", (*Server).getInvites},
+		{post, "/admin/invites", (*Server).postInvites},
+		{post, "/admin/invites/:id/revoke", (*Server).postRevoke},
 
-		page(get, "/dev/mail", s.getDevMail),
-		page(post, "/dev/mail", s.postDevMail),
-		page(get, "/dev/mail/:id", s.getDevMessage),
-		page(get, "/dev/mail/:id/html", s.getDevHTML),
-
-		{post, sendPath, nil, s.handle(sendPath, false, s.postMail, s.failAPI)},
-
-		{get, "/healthz", nil, http.HandlerFunc(s.getHealth)},
-		{get, "/readyz", nil, http.HandlerFunc(s.getReady)},
-		{get, "/static/*name", nil, s.assets},
-		{get, "/favicon.ico", nil, http.HandlerFunc(s.getFavicon)},
-		{get, "/robots.txt", nil, http.HandlerFunc(s.getRobots)},
+		{get, "/dev/mail", (*Server).getDevMail},
+		{post, "/dev/mail", (*Server).postDevMail},
+		{get, "/dev/mail/:id", (*Server).getDevMessage},
+		{get, "/dev/mail/:id/html", (*Server).getDevHTML},
 	}
+}
+
+// others lists the paths that answer with something else.
+func (s *Server) others() []other {
+	const get, post = http.MethodGet, http.MethodPost
+	return []other{
+		{post, sendPath, s.handle(sendPath, false, s.postMail, s.failAPI)},
+		{get, "/healthz", http.HandlerFunc(s.getHealth)},
+		{get, "/readyz", http.HandlerFunc(s.getReady)},
+		{get, "/static/*name", s.assets},
+		{get, "/favicon.ico", http.HandlerFunc(s.getFavicon)},
+		{get, "/robots.txt", http.HandlerFunc(s.getRobots)},
+	}
+}
+
+// other is one path that answers with something else than pages.
+type other struct {
+	method, path string
+	handler      http.Handler
 }
 
 // authRoutes lists the actions of the session API, below authBase. HEAD and all
 // other methods are refused, as the clients' own servers do.
-func (s *Server) authRoutes() []authRoute {
+func authRoutes() []authRoute {
 	const get, post = http.MethodGet, http.MethodPost
 	return []authRoute{
-		{get, "session", s.getSession},
-		{post, "session", s.postSession},
-		{get, "csrf", s.getCSRF},
-		{get, "providers", s.getProviders},
-		{get, "access-token", s.getAccessToken},
-		{get, "signin", s.getAuthSignIn},
-		{get, "signin/:", s.getAuthSignInProvider},
-		{post, "signin", s.postSignInNowhere},
-		{post, "signin/:", s.postSignInProvider},
-		{get, "callback/:", s.getAuthCallback},
-		{post, "callback/:", s.postAuthCallback},
-		{get, "signout", s.getAuthSignOut},
-		{post, "signout", s.postAuthSignOut},
-		{get, "error", s.getAuthError},
-		{get, "verify-request", s.getVerifyRequest},
-		{post, "_log", s.postLog},
-		{get, "webauthn-options/:", s.getWebAuthnOptions},
-		{get, "static/:", s.getAuthStatic},
+		{get, "session", (*Server).getSession},
+		{post, "session", (*Server).postSession},
+		{get, "csrf", (*Server).getCSRF},
+		{get, "providers", (*Server).getProviders},
+		{get, "access-token", (*Server).getAccessToken},
+		{get, "signin", (*Server).getAuthSignIn},
+		{get, "signin/:", (*Server).getAuthSignInProvider},
+		{post, "signin", (*Server).postSignInNowhere},
+		{post, "signin/:", (*Server).postSignInProvider},
+		{get, "callback/:", (*Server).getAuthCallback},
+		{post, "callback/:", (*Server).postAuthCallback},
+		{get, "signout", (*Server).getAuthSignOut},
+		{post, "signout", (*Server).postAuthSignOut},
+		{get, "error", (*Server).getAuthError},
+		{get, "verify-request", (*Server).getVerifyRequest},
+		{post, "_log", (*Server).postLog},
+		{get, "webauthn-options/:", (*Server).getWebAuthnOptions},
+		{get, "static/:", (*Server).getAuthStatic},
 	}
 }

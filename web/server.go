@@ -196,9 +196,14 @@ func (s *Server) router() http.Handler {
 	router.HandleOPTIONS = false
 	router.NotFound = s.page("", func(http.ResponseWriter, *http.Request) error { return errNotFound })
 	router.MethodNotAllowed = s.page("", func(http.ResponseWriter, *http.Request) error { return errMethod })
-	for _, route := range s.routes() {
-		for _, method := range route.methods() {
-			router.Handler(method, route.path, route.serve(s))
+	for _, route := range routes() {
+		for _, method := range methods(route.method) {
+			router.Handler(method, route.path, route.handles(s))
+		}
+	}
+	for _, other := range s.others() {
+		for _, method := range methods(other.method) {
+			router.Handler(method, other.path, other.handler)
 		}
 	}
 	return router
