@@ -160,6 +160,9 @@ func (a *App) build(o Options) {
 			a.Log.Warn("a message of your own cannot be used; ours is sent instead", "err", err)
 		}
 		a.Composer.Templates = templates
+		a.Composer.Troubled = func(err error) {
+			a.Log.Warn("a message of your own could not be used; ours was sent instead", "err", err)
+		}
 	}
 	a.Relay = &submission.Service{
 		DB: a.DB, Limits: a.Limits, Lang: a.Lang, From: from, Host: c.EHLOName(), Key: keys.Derive("recipient hash"), Now: a.Now, Log: a.Log,

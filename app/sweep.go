@@ -39,9 +39,9 @@ func (a *App) sweep(ctx context.Context) {
 	}
 }
 
-// sweepOnce keeps the time and removes some rows, of which it returns the number,
-// unless the clock may be wrong: one that is ten years ahead must not end every
-// session for good.
+// sweepOnce keeps the time, tells senders that their mail is late, and removes some
+// rows. It returns how much it did. While the clock may be wrong it does nothing of
+// it: one that is ten years ahead must not end every session for good.
 func (a *App) sweepOnce(ctx context.Context) (int, error) {
 	err := a.DB.Update(ctx, func(tx *store.Tx) error { return tx.SetMoment(clockMark, a.Clock.Mark()) })
 	if err != nil {
@@ -58,8 +58,12 @@ func (a *App) sweepOnce(ctx context.Context) (int, error) {
 	if err != nil {
 		return erased, err
 	}
+	told, err := a.Relay.TellLate(ctx)
+	if err != nil {
+		return erased + told, err
+	}
 	swept, err := a.DB.Sweep(ctx, a.Now(), sweepRows)
-	return erased + swept, err
+	return erased + told + swept, err
 }
 
 // clockMark is the name of the trusted time in the store.

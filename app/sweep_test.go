@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gatelodge/app/config"
+	"gatelodge/app/mail/queue"
+	"gatelodge/app/mail/submission"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/store"
@@ -86,5 +88,54 @@ func TestAWrongClockRemovesNothingForGood(t *testing.T) {
 	}
 	if removed == 0 || signedIn() {
 		t.Errorf("a year later %d rows are removed", removed)
+	}
+}
+
+// A sender hears that its mail is late from the house, when no attempt does it.
+func TestTheSweepTellsThatMailIsLate(t *testing.T) {
+	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	passed := time.Duration(0)
+	c := config.Default()
+	c.DataDir = t.TempDir()
+	a, err := Open(t.Context(), &c, Options{Now: func() time.Time { return start.Add(passed) }, Steady: func() time.Duration { return passed }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	password, err := a.Relay.Add(t.Context(), store.SubmissionCredential{Name: "nas", Senders: "nas@home.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nas, err := a.Relay.Login(t.Context(), "127.0.0.1", true, "nas", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Relay.Send(t.Context(), nas, submission.Mail{From: "nas@home.example", To: []string{"mara@x.example"}, Text: "full"}); err != nil {
+		t.Fatal(err)
+	}
+	reports := func() (n int) {
+		t.Helper()
+		if _, err := a.sweepOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		list, err := a.Outbox.List(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range list {
+			if m.Class == queue.ClassReport {
+				n++
+			}
+		}
+		return n
+	}
+	passed = time.Hour
+	if n := reports(); n != 0 {
+		t.Errorf("after an hour there are %d reports", n)
+	}
+	passed = 5 * time.Hour
+	reports()
+	if n := reports(); n != 1 {
+		t.Errorf("after five hours there are %d reports, want 1", n)
 	}
 }

@@ -320,8 +320,9 @@ func (tx *Tx) Messages(waiting bool, limit int) ([]Message, error) {
 	return tx.messages(messagesQuery, limit)
 }
 
-func (tx *Tx) messages(query string, limit int) ([]Message, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, query, limit)
+// messages reads what a query finds whose first parameter is the limit.
+func (tx *Tx) messages(query string, limit int, more ...any) ([]Message, error) {
+	rows, err := tx.q.QueryContext(tx.ctx, query, append([]any{limit}, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("listing messages: %w", err)
 	}

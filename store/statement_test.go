@@ -50,7 +50,7 @@ func statements() map[string]statement {
 		"cancelChallengeMail": {cancelChallengeMailQuery, true},
 		"retryMessages":       {retryMessagesQuery, false}, "freeLeases": {freeLeasesQuery + " AND 1 = 1", false},
 		"messages": {messagesQuery, true}, "waitingMessages": {waitingMessagesQuery, false},
-		"messageByID": {messageByIDQuery, true}, "mailHealth": {mailHealthQuery, true},
+		"lateMessages": {lateMessagesQuery, true}, "messageByID": {messageByIDQuery, true}, "mailHealth": {mailHealthQuery, true},
 		"queueDepths": {queueDepthsQuery, false}, "mailDays": {mailDaysQuery, true}, "mailTook": {mailTookQuery, true},
 		"doneMessages": {doneMessagesQuery, true}, "mailEnded": {mailEndedQuery, true}, "message": {messageQuery, true}, "challengeMessage": {challengeMessageQuery, true},
 		"emptyCapturedSubmissions": {emptyCapturedSubmissionsQuery, false},

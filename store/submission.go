@@ -216,6 +216,19 @@ func (tx *Tx) TellDelay(id string, now time.Time) (bool, error) {
 
 const tellDelayQuery = `UPDATE messages SET delay_told_at = $2 WHERE id = $1 AND delay_told_at IS NULL`
 
+// LateMessages returns messages of a class that wait since the given time or longer
+// and whose senders have not been told, the oldest first.
+func (tx *Tx) LateMessages(class int, since time.Time, limit int) ([]Message, error) {
+	return tx.messages(lateMessagesQuery, limit, class, ms(since))
+}
+
+const lateMessagesQuery = `
+	SELECT ` + messageColumns + `
+	  FROM messages
+	 WHERE class = $2 AND state IN ('queued', 'leased') AND created_at <= $3 AND delay_told_at IS NULL
+	 ORDER BY created_at
+	 LIMIT $1`
+
 // HoldMessage keeps a waiting message from being sent until it is retried by its
 // id, or returns ErrNotFound.
 func (tx *Tx) HoldMessage(id string) error {

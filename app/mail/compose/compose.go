@@ -9,8 +9,8 @@
 package compose
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"net/mail"
 	"strings"
@@ -27,6 +27,9 @@ type Composer struct {
 	Host      string // the public host, with its port
 	Lang      *lang.Catalog
 	Templates *Templates // nil for ours
+	// Troubled is told of a template of an operator's that could not be used for a
+	// letter, which ours was used for; nil tells nobody.
+	Troubled func(error)
 }
 
 // Head is what every message needs besides its words.
@@ -81,16 +84,46 @@ func (c *Composer) Write(h Head, l Letter) ([]byte, error) {
 	zone, _ := lang.ZoneOf(h.TimeZone)
 	w := &writer{Head: h, c: c, p: c.Lang.For(h.Language).In(zone), name: l.Name()}
 	said := w.frame(l)
-	var text, html bytes.Buffer
-	if err := templates.text(w.name).Execute(&text, said); err != nil {
-		return nil, fmt.Errorf("writing the %s mail: %w", w.name, err)
+	text, err := c.fill(w.name+".txt", said, templates.text(w.name), templates.frameText)
+	if err != nil {
+		return nil, err
 	}
-	if err := templates.html(w.name).Execute(&html, said); err != nil {
-		return nil, fmt.Errorf("writing the %s mail: %w", w.name, err)
+	html, err := c.fill(w.name+".html", said, templates.html(w.name), templates.frameHTML)
+	if err != nil {
+		return nil, err
 	}
 	return Build(Header{
 		From: c.From, To: h.To, ReplyTo: c.ReplyTo, Subject: said.Subject, Date: h.Now, ID: h.ID, Language: said.Lang,
-	}, text.String(), html.String())
+	}, text, html)
+}
+
+// filler is a template of either kind.
+type filler interface {
+	Execute(w io.Writer, data any) error
+}
+
+// fill puts the words into a template. One of an operator's has been tried on a
+// sample alone: where it fails on this letter, or leaves out what it is for, ours
+// takes its place, for somebody waits.
+func (c *Composer) fill(file string, said words, own, ours filler) (string, error) {
+	var b strings.Builder
+	err := own.Execute(&b, said)
+	if own == ours {
+		if err != nil {
+			err = fmt.Errorf("writing %s: %w", file, err)
+		}
+		return b.String(), err
+	}
+	if err == nil {
+		err = complete(b.String(), said)
+	}
+	if err == nil {
+		return b.String(), nil
+	}
+	if c.Troubled != nil {
+		c.Troubled(fmt.Errorf("mail.templates: %s %w", file, err))
+	}
+	return c.fill(file, said, ours, ours)
 }
 
 // frame returns the letter's words with those that all of them have.

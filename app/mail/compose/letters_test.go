@@ -223,6 +223,51 @@ func TestOwnTemplates(t *testing.T) {
 	}
 }
 
+// A template that its sample suits can fail on a letter that has less: the letter is
+// written in ours, and whoever runs this is told.
+func TestATemplateThatFailsOnALetterKeepsNobodyOut(t *testing.T) {
+	catalog, err := lang.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"linked.txt":  "At {{(index .Facts 2).Value}}: {{.Link}}",
+		"linked.html": "<p>{{if gt (len .Facts) 2}}<a href=\"{{.Link}}\">here</a>{{end}}</p>",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	templates, problems := compose.LoadTemplates(dir, catalog)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	c := composer(t)
+	var told []string
+	c.Templates, c.Troubled = templates, func(err error) { told = append(told, err.Error()) }
+	head := compose.Head{To: "mara@home.example", ID: "01kb", Now: now}
+	full := compose.Linked{Upstream: "Google", Who: "mara", Link: link + "?a=1&b=2", At: now, Device: "Firefox", IP: "198.51.100.40"}
+	raw, err := c.Write(head, full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, bodies := parts(t, raw); !strings.HasPrefix(bodies[0], "At ") || strings.Contains(bodies[1], "<!doctype") || len(told) > 0 {
+		t.Errorf("a letter that has all is not written in the operator's words: %q, %q", bodies, told)
+	}
+	full.Device, full.IP = "", ""
+	if raw, err = c.Write(head, full); err != nil {
+		t.Fatal(err)
+	}
+	_, bodies := parts(t, raw)
+	if !strings.Contains(bodies[0], full.Link) || !strings.Contains(bodies[1], "<!doctype html>") {
+		t.Errorf("a letter that has less is not written in ours: %q", bodies)
+	}
+	if all := strings.Join(told, "\n"); !strings.Contains(all, "linked.txt") || !strings.Contains(all, "linked.html leaves out the link") {
+		t.Errorf("told: %q", told)
+	}
+}
+
 // What "mail template" prints can be used as it is, for every message.
 func TestPrintedTemplateWorksUnchanged(t *testing.T) {
 	catalog, err := lang.Load()

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"html"
 	htmltemplate "html/template"
 	"os"
 	"path/filepath"
@@ -172,8 +173,9 @@ func (t *Templates) add(path, name, kind string, sample Letter, catalog *lang.Ca
 	return nil
 }
 
-// complete reports what a message lacks without which it is of no use.
+// complete reports what a message lacks, text or HTML, without which it is of no use.
 func complete(text string, said words) error {
+	text += html.UnescapeString(text) // an address in HTML may be escaped
 	if said.Link != "" && !strings.Contains(text, said.Link) {
 		return errors.New("leaves out the link: it must hold {{.Link}}")
 	}

@@ -2,6 +2,7 @@ package submission
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"fmt"
 	"mime"
@@ -59,6 +60,41 @@ func (s *Service) Told(tx *store.Tx, w store.Work, r store.Report) error {
 	})
 }
 
+// atATime is how many senders are told in one transaction: each mail is read whole.
+const atATime = 10
+
+// TellLate tells some senders whose mail has been late since before anybody tried
+// it again: while its domain waits nothing is tried. It returns how many there were.
+func (s *Service) TellLate(ctx context.Context) (n int, err error) {
+	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+		list, err := tx.LateMessages(queue.ClassRelayed, s.Now().Add(-lateAfter), atATime)
+		if err != nil {
+			return err
+		}
+		n = len(list)
+		for _, m := range list {
+			w, err := tx.MessageByID(m.ID)
+			if err != nil {
+				return err
+			}
+			r := store.Report{State: "queued", DueAt: m.DueAt, Code: m.LastCode, Enhanced: m.LastEnh, Text: m.LastText}
+			if d, err := tx.MailDomain(m.Domain); err != nil {
+				return err
+			} else if r.Text == "" {
+				r.Text = d.Reason
+			}
+			if err := s.Told(tx, w, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if n > 0 && err == nil {
+		s.Queue.Wake()
+	}
+	return n, err
+}
+
 // report is a delivery status notification (RFC 3464): words, fields for
 // programs, and the header of the mail it is about.
 func (s *Service) report(w store.Work, r store.Report, late bool, id string, now time.Time) ([]byte, error) {
@@ -81,7 +117,10 @@ func (s *Service) report(w store.Work, r store.Report, late bool, id string, now
 	} {
 		b.WriteString(strings.ReplaceAll(line, "?= =?", "?=\r\n =?") + "\r\n")
 	}
-	said := words + "\r\n\r\n" + why(p, r) + "\r\n"
+	said := words + "\r\n"
+	if r.Code > 0 || r.Text != "" {
+		said += "\r\n" + why(p, r) + "\r\n"
+	}
 	quoted := quotedprintable.NewWriter(&b)
 	if _, err := quoted.Write([]byte(said)); err != nil {
 		return nil, err
@@ -91,7 +130,7 @@ func (s *Service) report(w store.Work, r store.Report, late bool, id string, now
 	}
 	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; %s\r\nArrival-Date: %s\r\n\r\n",
 		boundary, s.Host, w.CreatedAt.UTC().Format(time.RFC1123Z))
-	fmt.Fprintf(&b, "Final-Recipient: rfc822; %s\r\nAction: %s\r\nStatus: %s\r\n", printable(w.Rcpt), action, status)
+	fmt.Fprintf(&b, "Final-Recipient: %s\r\nAction: %s\r\nStatus: %s\r\n", typed(w.Rcpt), action, status)
 	if r.Code > 0 {
 		fmt.Fprintf(&b, "Diagnostic-Code: smtp; %d %s\r\n", r.Code, printable(strings.TrimSpace(r.Enhanced+" "+r.Text)))
 	}
@@ -130,6 +169,23 @@ func headerOf(body []byte) string {
 		b.WriteString(printable(strings.TrimSuffix(line, "\r\n")) + "\r\n")
 	}
 	return strings.TrimRight(b.String(), "\r\n") + "\r\n"
+}
+
+// typed is an address with its type, one beyond ASCII in the form of it that ASCII
+// can hold (RFC 6533, 3).
+func typed(address string) string {
+	if !strings.ContainsFunc(address, func(r rune) bool { return r >= 0x80 }) {
+		return "rfc822; " + printable(address)
+	}
+	var b strings.Builder
+	for _, r := range address {
+		if r <= ' ' || r >= 0x7f || strings.ContainsRune(`\+=`, r) {
+			fmt.Fprintf(&b, `\x{%02X}`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return "utf-8; " + b.String()
 }
 
 // printable makes text fit for a part that is ASCII.

@@ -134,6 +134,62 @@ func TestADelayIsToldWhenItIsCertain(t *testing.T) {
 	checkReport(t, told(t, h, w, store.Report{State: "queued", Code: 451, DueAt: h.clock().Add(3 * time.Hour)}), "delayed", "4.0.0")
 }
 
+// While a domain waits nothing is tried, and no attempt ends that could tell.
+func TestADelayIsToldThoughNothingIsTried(t *testing.T) {
+	h := open(t, nil)
+	// The queue begins by forgetting who was waited for.
+	if err := mail(h.login(), "nas@home.example", []string{"jin@y.example"}, plain); err != nil {
+		t.Fatal(err)
+	}
+	h.captured(1)
+	now := h.clock()
+	err := h.app.DB.Update(t.Context(), func(tx *store.Tx) error {
+		return tx.BackOff("x.example", "connection refused", 9, now.Add(24*time.Hour), now.Add(24*time.Hour), now)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mail(h.login(), "nas@home.example", []string{"mara@x.example"}, plain); err != nil {
+		t.Fatal(err)
+	}
+	late := func() int {
+		t.Helper()
+		n, err := h.app.Relay.TellLate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	h.pass(4*time.Hour - time.Minute)
+	if n := late(); n != 0 {
+		t.Errorf("%d senders were told within four hours", n)
+	}
+	h.pass(2 * time.Minute)
+	if n := late(); n != 1 {
+		t.Errorf("%d senders were told, want 1", n)
+	}
+	w := h.captured(2)[0]
+	checkReport(t, &w, "delayed", "4.0.0")
+	if !strings.Contains(string(w.Body), "The reason: connection refused") {
+		t.Errorf("the report does not say why:\n%s", w.Body)
+	}
+	if n := late(); n != 0 {
+		t.Errorf("%d senders were told again", n)
+	}
+}
+
+// RFC 6533: whoever reads the report learns which of the recipients it was.
+func TestAReportNamesARecipientBeyondASCII(t *testing.T) {
+	h := open(t, nil)
+	if err := mail(h.login(), "nas@home.example", []string{"grün+1@x.example"}, plain); err != nil {
+		t.Fatal(err)
+	}
+	w := told(t, h, h.captured(1)[0], store.Report{State: "failed", Code: 550, Enhanced: "5.1.1", Text: "no such user"})
+	if w == nil || !strings.Contains(string(w.Body), "\r\nFinal-Recipient: utf-8; gr\\x{FC}n\\x{2B}1@x.example\r\n") {
+		t.Errorf("got %+v", w)
+	}
+}
+
 // A report about a report would be the beginning of a loop.
 func TestNobodyIsToldOfALostReport(t *testing.T) {
 	h := open(t, nil)
