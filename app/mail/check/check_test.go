@@ -270,6 +270,37 @@ func TestOneServerThatAnswersShowsThatThePortIsOpen(t *testing.T) {
 	}
 }
 
+// A connection from which no mail may go, with a smarthost beside, has neither a
+// reverse name nor a place in SPF, and mail arrives all the same.
+func TestABlockedPortWithASmarthostBesidePasses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if w.ours == "" {
+		t.Skip("this machine has no network, so no address to publish")
+	}
+	relay := mailtest.Serve(t, func(c *mailtest.Conn) {
+		c.Line("220 mail.test")
+		for c.Read() != "" {
+			c.Line("250 ok")
+		}
+	})
+	for _, name := range w.reverse() {
+		w.Remove(name)
+	}
+	w.spf("")
+	w.c.Port = 1
+	w.c.Smarthost = &deliver.Smarthost{Host: relay.Host, Port: relay.Port, TLS: deliver.NoTLS, EHLO: "auth.home.example", Limits: deliver.SignInLimits(), Now: time.Now}
+	got := w.keys("")
+	for _, want := range []string{"WARN port_refused_beside", "WARN reverse_missing", "WARN spf_missing"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("got %v, want %s in it", got, want)
+		}
+	}
+	if slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "FAIL") && s != "FAIL resolver" }) {
+		t.Errorf("it fails: %v", got)
+	}
+}
+
 // kinds are the keys of all records, sorted.
 func (w *world) kinds() []string {
 	w.t.Helper()

@@ -74,13 +74,16 @@ func (c *Checker) port(ctx context.Context) []Finding {
 	return []Finding{{Level: Warn, Key: "port_unknown", Args: args, Answer: strings.Join(unknown, "\n")}}
 }
 
+// beside ends the keys of what is no failing because of a smarthost beside.
+const beside = "_beside"
+
 // closed is a port that lets nothing out. With a smarthost beside, mail goes all
 // the same.
 func (c *Checker) closed(key string, args []any, domains []string) Finding {
 	slices.Sort(domains)
 	f := Finding{Level: Fail, Key: key, Args: append(args, "domains", strings.Join(domains, ", "))}
 	if c.Smarthost != nil {
-		f.Level, f.Key, f.Args = Warn, key+"_beside", append(f.Args, "host", c.Smarthost.Host)
+		f.Level, f.Key, f.Args = Warn, key+beside, append(f.Args, "host", c.Smarthost.Host)
 	}
 	return f
 }
