@@ -151,6 +151,7 @@ func TestTheLogTellsWhichAdminDidIt(t *testing.T) {
 	h.admin("sam@home.example")
 	lea := h.admin("lea@home.example")
 	u := h.user("mara@home.example")
+	h.pass(time.Second)
 	lea.post("/admin/people/"+u.ID+"/disable").goesTo(t, "/admin/people/"+u.ID)
 	var last store.Event
 	err := h.app.DB.View(t.Context(), func(tx *store.Tx) error {
@@ -165,6 +166,7 @@ func TestTheLogTellsWhichAdminDidIt(t *testing.T) {
 		t.Errorf("got %+v", last)
 	}
 	// Nobody says so of themselves.
+	h.pass(time.Second)
 	b := h.browser()
 	b.signIn("lea@home.example")
 	err = h.app.DB.View(t.Context(), func(tx *store.Tx) error {
