@@ -270,5 +270,5 @@ func (a *App) CookieKeys() (sign, seal []byte) {
 
 // Operator is who acts on the command line, for the audit log.
 func Operator() audit.From {
-	return audit.From{IP: login.OperatorIP, Network: login.OperatorIP, Device: "command line", Reference: secret.Reference()}
+	return audit.From{IP: login.OperatorIP, Network: login.OperatorIP, Device: login.OperatorDevice, Reference: secret.Reference()}
 }

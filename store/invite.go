@@ -19,28 +19,37 @@ type Invite struct {
 	ExpiresAt time.Time
 	RevokedAt time.Time
 	Groups    []string // names; what who comes is put into
+	MessageID string   // of the mail that carries it; "" for a link
+	Mail      string   // the state of that mail, or "" when it is not known any more
 }
 
-const inviteColumns = `id, token_hash, email, email_norm, uses_left, created_by, created_at, expires_at, revoked_at`
+const (
+	inviteColumns = `id, token_hash, email, email_norm, uses_left, created_by, created_at, expires_at, revoked_at, message_id`
+	inviteMail    = `, (SELECT state FROM messages WHERE messages.id = invites.message_id)`
+)
 
-func scanInvite(row interface{ Scan(...any) error }) (Invite, error) {
+// scanInvite reads inviteColumns with inviteMail, and after them what more names.
+func scanInvite(row interface{ Scan(...any) error }, more ...any) (Invite, error) {
 	var v Invite
 	var created, expires int64
 	var revoked sql.NullInt64
-	err := row.Scan(&v.ID, &v.TokenHash, &v.Email, &v.EmailNorm, &v.UsesLeft, &v.CreatedBy, &created, &expires, &revoked)
+	var mail sql.NullString
+	err := row.Scan(append([]any{
+		&v.ID, &v.TokenHash, &v.Email, &v.EmailNorm, &v.UsesLeft, &v.CreatedBy, &created, &expires, &revoked, &v.MessageID, &mail,
+	}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Invite{}, ErrNotFound
 	}
 	if err != nil {
 		return Invite{}, fmt.Errorf("reading an invite: %w", err)
 	}
-	v.CreatedAt, v.ExpiresAt, v.RevokedAt = at(created), at(expires), atNull(revoked)
+	v.CreatedAt, v.ExpiresAt, v.RevokedAt, v.Mail = at(created), at(expires), atNull(revoked), mail.String
 	return v, nil
 }
 
 // AddInvite adds v and its groups. ErrNotFound when a group is unknown.
 func (tx *Tx) AddInvite(v Invite) error {
-	_, err := tx.q.ExecContext(tx.ctx, addInviteQuery, v.ID, v.TokenHash, v.Email, v.EmailNorm, v.UsesLeft, v.CreatedBy, ms(v.CreatedAt), ms(v.ExpiresAt))
+	_, err := tx.q.ExecContext(tx.ctx, addInviteQuery, v.ID, v.TokenHash, v.Email, v.EmailNorm, v.UsesLeft, v.CreatedBy, ms(v.CreatedAt), ms(v.ExpiresAt), v.MessageID)
 	if err != nil {
 		return fmt.Errorf("adding an invite: %w", classify(err))
 	}
@@ -57,8 +66,8 @@ func (tx *Tx) AddInvite(v Invite) error {
 }
 
 const addInviteQuery = `
-	INSERT INTO invites (id, token_hash, email, email_norm, uses_left, created_by, created_at, expires_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+	INSERT INTO invites (id, token_hash, email, email_norm, uses_left, created_by, created_at, expires_at, message_id)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 
 const addInviteGroupQuery = `INSERT INTO invite_groups (invite_id, group_id) SELECT $1, id FROM groups WHERE name = $2`
 
@@ -67,14 +76,14 @@ func (tx *Tx) InviteByToken(tokenHash []byte) (Invite, error) {
 	return tx.inviteWithGroups(scanInvite(tx.q.QueryRowContext(tx.ctx, inviteByTokenQuery, tokenHash)))
 }
 
-const inviteByTokenQuery = `SELECT ` + inviteColumns + ` FROM invites WHERE token_hash = $1`
+const inviteByTokenQuery = `SELECT ` + inviteColumns + inviteMail + ` FROM invites WHERE token_hash = $1`
 
 // InviteByID returns the invite in whatever state it is, or ErrNotFound.
 func (tx *Tx) InviteByID(id string) (Invite, error) {
 	return tx.inviteWithGroups(scanInvite(tx.q.QueryRowContext(tx.ctx, inviteByIDQuery, id)))
 }
 
-const inviteByIDQuery = `SELECT ` + inviteColumns + ` FROM invites WHERE id = $1`
+const inviteByIDQuery = `SELECT ` + inviteColumns + inviteMail + ` FROM invites WHERE id = $1`
 
 // InviteByEmail returns the newest invite that was mailed to the normal address,
 // in whatever state it is, or ErrNotFound.
@@ -82,7 +91,7 @@ func (tx *Tx) InviteByEmail(norm string) (Invite, error) {
 	return tx.inviteWithGroups(scanInvite(tx.q.QueryRowContext(tx.ctx, inviteByEmailQuery, norm)))
 }
 
-const inviteByEmailQuery = `SELECT ` + inviteColumns + ` FROM invites WHERE email_norm = $1 ORDER BY id DESC LIMIT 1`
+const inviteByEmailQuery = `SELECT ` + inviteColumns + inviteMail + ` FROM invites WHERE email_norm = $1 ORDER BY id DESC LIMIT 1`
 
 func (tx *Tx) inviteWithGroups(v Invite, err error) (Invite, error) {
 	if err != nil {
@@ -110,35 +119,45 @@ const spendInviteQuery = `
 	UPDATE invites
 	   SET uses_left = uses_left - 1
 	 WHERE id = $1 AND uses_left > 0 AND revoked_at IS NULL AND expires_at > $2
-	RETURNING ` + inviteColumns
+	RETURNING ` + inviteColumns + `, NULL`
+
+// Sent is an invite with who made it.
+type Sent struct {
+	Invite
+	By User // zero for the command line, and for somebody who is no more; of the user no more than the names
+}
 
 // Invites returns the invites there are, the newest first.
-func (tx *Tx) Invites(limit int) ([]Invite, error) {
+func (tx *Tx) Invites(limit int) ([]Sent, error) {
 	rows, err := tx.q.QueryContext(tx.ctx, invitesQuery, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing invites: %w", err)
 	}
 	defer rows.Close()
-	var list []Invite
+	var list []Sent
 	for rows.Next() {
-		v, err := scanInvite(rows)
+		var groups, id, name, email, username sql.NullString
+		v, err := scanInvite(rows, &groups, &id, &name, &email, &username)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, v)
+		v.Groups = listOf(groups)
+		list = append(list, Sent{v, User{ID: id.String, Name: name.String, Email: email.String, Username: username.String}})
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	for i, v := range list {
-		if list[i], err = tx.inviteWithGroups(v, nil); err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
+	return list, rows.Err()
 }
 
-const invitesQuery = `SELECT ` + inviteColumns + ` FROM invites ORDER BY id DESC LIMIT $1`
+const invitesQuery = `
+	SELECT ` + inviteList + inviteMail + `,
+	       (SELECT string_agg(g.name, ',' ORDER BY g.name) FROM invite_groups i JOIN groups g ON g.id = i.group_id WHERE i.invite_id = invites.id),
+	       u.id, u.name, u.email, u.username
+	  FROM invites
+	  LEFT JOIN users u ON u.id = invites.created_by
+	 ORDER BY invites.id DESC
+	 LIMIT $1`
+
+// inviteList is inviteColumns beside those of another table.
+const inviteList = `invites.id, token_hash, invites.email, invites.email_norm, uses_left, created_by, invites.created_at, expires_at, revoked_at, message_id`
 
 // RevokeInvite ends the invite, or returns ErrNotFound when it has ended
 // before or there is none.
@@ -152,11 +171,13 @@ func (tx *Tx) RevokeInvite(id string, now time.Time) error {
 
 const revokeInviteQuery = `UPDATE invites SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 AND uses_left > 0`
 
-// Applicant is somebody who proved an address and waits for an admin's word.
+// Applicant is somebody who waits for an admin's word: who proved an address, or came
+// by an upstream.
 type Applicant struct {
 	ID        string
-	Email     string
-	EmailNorm string
+	Email     string // that was proven to be theirs; "" for none
+	EmailNorm string // what they are found by; for who has no address, their identity
+	Claimed   string // the address that the upstream told; nobody has proven it
 	Name      string
 	Language  string
 	Provider  string // the upstream identity they came with; "" for none
@@ -167,36 +188,49 @@ type Applicant struct {
 	Device    string
 	CreatedAt time.Time
 	RefusedAt time.Time
+	ToldAt    time.Time // when admins were mailed; zero for never
 }
 
-const applicantColumns = `id, email, email_norm, name, language, provider, subject, issuer, type, ip, device, created_at, refused_at`
+const applicantColumns = `id, email, email_norm, claimed, name, language, provider, subject, issuer, type, ip, device, created_at, refused_at, told_at`
 
 func scanApplicant(row interface{ Scan(...any) error }) (Applicant, error) {
 	var a Applicant
 	var created int64
-	var refused sql.NullInt64
-	err := row.Scan(&a.ID, &a.Email, &a.EmailNorm, &a.Name, &a.Language, &a.Provider, &a.Subject, &a.Issuer, &a.Type, &a.IP, &a.Device, &created, &refused)
+	var refused, told sql.NullInt64
+	err := row.Scan(&a.ID, &a.Email, &a.EmailNorm, &a.Claimed, &a.Name, &a.Language, &a.Provider, &a.Subject, &a.Issuer, &a.Type, &a.IP, &a.Device,
+		&created, &refused, &told)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Applicant{}, ErrNotFound
 	}
 	if err != nil {
 		return Applicant{}, fmt.Errorf("reading an applicant: %w", err)
 	}
-	a.CreatedAt, a.RefusedAt = at(created), atNull(refused)
+	a.CreatedAt, a.RefusedAt, a.ToldAt = at(created), atNull(refused), atNull(told)
 	return a, nil
 }
 
 // AddApplicant adds a and reports whether they are new: who waits already, or
 // was refused, is not asked about again.
 func (tx *Tx) AddApplicant(a Applicant) (bool, error) {
-	return tx.did("adding an applicant", addApplicantQuery, a.ID, a.Email, a.EmailNorm, a.Name, a.Language,
+	return tx.did("adding an applicant", addApplicantQuery, a.ID, a.Email, a.EmailNorm, a.Claimed, a.Name, a.Language,
 		a.Provider, a.Subject, a.Issuer, a.Type, a.IP, a.Device, ms(a.CreatedAt))
 }
 
 const addApplicantQuery = `
-	INSERT INTO applicants (id, email, email_norm, name, language, provider, subject, issuer, type, ip, device, created_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	INSERT INTO applicants (id, email, email_norm, claimed, name, language, provider, subject, issuer, type, ip, device, created_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 	    ON CONFLICT (email_norm) DO NOTHING`
+
+// TellOf records that admins were mailed about an applicant.
+func (tx *Tx) TellOf(id string, now time.Time) error {
+	res, err := tx.q.ExecContext(tx.ctx, tellOfQuery, id, ms(now))
+	if err != nil {
+		return fmt.Errorf("recording who was told of an applicant: %w", err)
+	}
+	return wantRow(res, ErrNotFound)
+}
+
+const tellOfQuery = `UPDATE applicants SET told_at = $2 WHERE id = $1`
 
 // ApplicantByEmail returns the applicant, waiting or refused, or ErrNotFound.
 func (tx *Tx) ApplicantByEmail(norm string) (Applicant, error) {

@@ -41,6 +41,9 @@ func (s *Server) getProfile(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		page := ProfilePage{Layout: s.personal(r, cur.User), Name: u.Name, Username: u.Username, Language: u.Language, Chosen: u.Theme, TimeZone: u.TimeZone}
+		if form, ok := s.kept(r, "/account/profile"); ok {
+			page.Name, page.Username, page.Language, page.Chosen, page.TimeZone = form.Get("name"), form.Get("username"), form.Get("language"), form.Get("theme"), form.Get("time_zone")
+		}
 		if page.Notice, err = s.taken(w, r); err != nil {
 			return err
 		}
@@ -119,6 +122,9 @@ func (s *Server) getEmails(w http.ResponseWriter, r *http.Request) error {
 		page, err := s.emailsPage(r, cur)
 		if err != nil {
 			return err
+		}
+		if form, ok := s.kept(r, "/account/emails"); ok {
+			page.Email = form.Get("email")
 		}
 		if page.Notice, err = s.taken(w, r); err != nil {
 			return err
@@ -257,6 +263,9 @@ func (s *Server) getClose(w http.ResponseWriter, r *http.Request) error {
 	return s.fresh(w, r, "/account/close", func(cur session.Current) error {
 		page, err := s.closePage(r, cur)
 		if err != nil {
+			return err
+		}
+		if page.Notice, err = s.taken(w, r); err != nil {
 			return err
 		}
 		return s.render(w, r, http.StatusOK, "close.html", page)

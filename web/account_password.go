@@ -2,7 +2,9 @@ package web
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"gatelodge/app/audit"
@@ -13,6 +15,8 @@ import (
 
 // fresh calls h for whoever has proved themselves minutes ago, and asks everybody
 // else to do so first. back is the page to return to.
+//
+//go:noinline
 func (s *Server) fresh(w http.ResponseWriter, r *http.Request, back string, h func(session.Current) error) error {
 	return s.signedIn(w, r, func(cur session.Current) error {
 		if s.Owner.Fresh(cur.Session) {
@@ -20,11 +24,39 @@ func (s *Server) fresh(w http.ResponseWriter, r *http.Request, back string, h fu
 		}
 		a := s.cookies.readLogin(r)
 		a.Return, a.Confirms = back, cur.Session.ID
+		a.keep(r)
 		if err := s.cookies.saveLogin(w, a); err != nil {
 			return err
 		}
 		return s.redirect(w, r, "/account/confirm")
 	})
+}
+
+// maxKept is the longest form that is kept: the cookie holds more than that.
+const maxKept = 1000
+
+// keep remembers what was sent, but for what nobody should find in a cookie.
+func (a *attempt) keep(r *http.Request) {
+	a.Form, a.At = "", ""
+	if r.Method != http.MethodPost {
+		return
+	}
+	a.At = r.URL.Path
+	form := maps.Clone(r.PostForm)
+	delete(form, "password")
+	if text := form.Encode(); len(text) <= maxKept {
+		a.Form = text
+	}
+}
+
+// kept returns what was sent to the path and waits to be sent once more, or nothing.
+func (s *Server) kept(r *http.Request, path string) (url.Values, bool) {
+	a := s.cookies.readLogin(r)
+	if a.Notice != "reauth.again" || a.At != path || a.Form == "" {
+		return nil, false
+	}
+	form, err := url.ParseQuery(a.Form)
+	return form, err == nil
 }
 
 // confirmPage is the page on which somebody who is signed in proves themselves.
@@ -36,6 +68,17 @@ func (s *Server) confirmPage(r *http.Request, cur session.Current) (ConfirmPage,
 			page.Upstreams = append(page.Upstreams, UpstreamButton{ID: way.Upstream, Name: way.Name})
 		}
 		page.Password = page.Password || way.Kind == "password" && (u.HasEmail() || u.Username != "")
+	}
+	if !page.Mail && !page.Password {
+		return page, err
+	}
+	// Whoever sits at a browser that is signed in there would confirm anything.
+	mine := page.Upstreams
+	page.Upstreams = nil
+	for _, b := range mine {
+		if s.Upstreams.Named(b.ID).AsksAgain() {
+			page.Upstreams = append(page.Upstreams, b)
+		}
 	}
 	return page, err
 }
@@ -65,7 +108,7 @@ func (s *Server) postConfirm(w http.ResponseWriter, r *http.Request) error {
 			if !slices.ContainsFunc(page.Upstreams, func(b UpstreamButton) bool { return b.ID == id }) {
 				return errNotFound
 			}
-			return s.confirmWith(w, r, a, cur, id)
+			return s.confirmWith(w, r, a, cur, id, !page.Mail && !page.Password)
 		}
 		if r.PostForm.Get("method") == "mail" {
 			err = s.Login.SendLink(r.Context(), s.from(r), &a.Login, page.Identifier, s.printer(r).Tag())
@@ -133,6 +176,9 @@ func (s *Server) getOwnPassword(w http.ResponseWriter, r *http.Request) error {
 	return s.fresh(w, r, "/account/password", func(cur session.Current) error {
 		page, err := s.ownPassword(r, cur)
 		if err != nil {
+			return err
+		}
+		if page.Notice, err = s.taken(w, r); err != nil {
 			return err
 		}
 		return s.render(w, r, http.StatusOK, "own-password.html", page)

@@ -3,8 +3,11 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"gatelodge/app/fault"
 	"gatelodge/app/porter"
@@ -17,6 +20,9 @@ func (s *Server) getInvites(w http.ResponseWriter, r *http.Request) error {
 		page, err := s.invitesPage(r, cur)
 		if err != nil {
 			return err
+		}
+		if form, ok := s.kept(r, "/admin/invites"); ok {
+			page.fill(form)
 		}
 		if page.Notice, err = s.taken(w, r); err != nil {
 			return err
@@ -32,45 +38,88 @@ func (s *Server) invitesPage(r *http.Request, cur session.Current) (InvitesPage,
 		return InvitesPage{}, err
 	}
 	for _, v := range list {
-		page.Invites = append(page.Invites, OneInvite{
-			ID: v.ID, Email: v.Email, State: s.Porter.State(v), UsesLeft: v.UsesLeft, Groups: v.Groups, Until: v.ExpiresAt, By: s.inviter(r, v),
-		})
+		page.Invites = append(page.Invites, s.oneInvite(v))
 	}
 	groups, err := s.groupNames(r)
 	page.Groups = withoutAdmins(groups)
 	return page, err
 }
 
-// postInvites invites somebody by mail, or shows a link, this once.
+func (s *Server) oneInvite(v store.Sent) OneInvite {
+	return OneInvite{
+		ID: v.ID, Email: v.Email, State: s.Porter.State(v.Invite), UsesLeft: v.UsesLeft, Groups: v.Groups, Until: v.ExpiresAt, By: s.inviterCalled(v.By),
+	}
+}
+
+// postInvites invites people by mail, or shows a link, this once.
 func (s *Server) postInvites(w http.ResponseWriter, r *http.Request) error {
 	return s.adminFresh(w, r, "/admin/invites", func(cur session.Current) error { return s.addInvite(w, r, cur) })
 }
 
+// maxInvited is how many people one form invites.
+const maxInvited = 100
+
+// addInvite makes the invites of a form. What could not be sent stays in the form, with
+// what was wrong with the first of it; the others are on their way.
 func (s *Server) addInvite(w http.ResponseWriter, r *http.Request, cur session.Current) error {
 	ask := porter.Invitation{
-		Email: r.PostForm.Get("email"), Groups: r.PostForm["group"], By: cur.User, Language: s.printer(r).Tag(),
+		Groups: r.PostForm["group"], By: cur.User, Language: s.printer(r).Tag(),
 		Uses: number(r.PostForm.Get("uses")), For: time.Duration(number(r.PostForm.Get("days"))) * 24 * time.Hour,
 	}
-	_, link, err := s.Porter.Invite(r.Context(), s.from(r), ask)
-	f, ok := errors.AsType[*fault.Fault](err)
-	if err != nil && (!ok || f.Field == "") {
+	emails := strings.FieldsFunc(r.PostForm.Get("email"), func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })
+	if len(emails) > maxInvited {
+		return errTooLarge
+	}
+	if len(emails) == 0 {
+		emails = []string{""}
+	}
+	var left []string
+	var wrong *fault.Fault
+	sent, link := 0, ""
+	for _, email := range emails {
+		ask.Email = email
+		_, made, err := s.Porter.Invite(r.Context(), s.from(r), ask)
+		f, ok := errors.AsType[*fault.Fault](err)
+		switch {
+		case err == nil:
+			link = made
+			sent++
+			continue
+		case !ok || f.Field == "":
+			return err
+		case wrong == nil:
+			wrong = f
+		}
+		left = append(left, email)
+	}
+	if wrong == nil && link == "" {
+		return s.backTo(w, r, "/admin/invites", "admin.invited", sent)
+	}
+	page, err := s.invitesPage(r, cur)
+	if err != nil {
 		return err
 	}
-	if err == nil && link == "" {
-		return s.backTo(w, r, "/admin/invites", "admin.invited", 0)
-	}
-	page, failed := s.invitesPage(r, cur)
-	if failed != nil {
-		return failed
-	}
-	if err == nil {
+	if wrong == nil {
 		page.Link = link
 		return s.render(w, r, http.StatusOK, "admin-invites.html", page)
 	}
-	s.refused(r, f)
-	page.Email, page.Chosen, page.Uses, page.Days = ask.Email, ask.Groups, number(r.PostForm.Get("uses")), number(r.PostForm.Get("days"))
-	page.Problem = s.say(s.printer(r), f, "")
-	return s.render(w, r, f.Kind.Status(), "admin-invites.html", page)
+	s.refused(r, wrong)
+	p := s.printer(r)
+	page.Problem = s.say(p, wrong, "")
+	if left[0] != "" && len(emails) > 1 {
+		page.Problem = p.Say("admin.invite_failed", "email", left[0], "problem", page.Problem)
+	}
+	if sent > 0 {
+		page.Notice = p.Say("admin.invited", "n", sent)
+	}
+	page.fill(r.PostForm)
+	page.Emails = strings.Join(left, "\n")
+	return s.render(w, r, wrong.Kind.Status(), "admin-invites.html", page)
+}
+
+// fill puts what was sent into the form again.
+func (p *InvitesPage) fill(form url.Values) {
+	p.Emails, p.Chosen, p.Uses, p.Days = form.Get("email"), form["group"], number(form.Get("uses")), number(form.Get("days"))
 }
 
 // number reads a small number; -1 is none, which is refused.
@@ -97,6 +146,9 @@ func (s *Server) getGroups(w http.ResponseWriter, r *http.Request) error {
 		page, err := s.groupsPage(r, cur)
 		if err != nil {
 			return err
+		}
+		if form, ok := s.kept(r, "/admin/groups"); ok {
+			page.Name = form.Get("group")
 		}
 		if page.Notice, err = s.taken(w, r); err != nil {
 			return err

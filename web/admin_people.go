@@ -1,10 +1,12 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
@@ -35,20 +37,40 @@ func (s *Server) peoplePage(r *http.Request, cur session.Current) (PeoplePage, e
 	if !slices.Contains(Statuses, page.Status) {
 		page.Status = ""
 	}
+	after := short(q.Get("after"))
+	first := after == ""
 	waiting, err := s.Porter.Waiting(r.Context())
 	if err != nil {
 		return PeoplePage{}, err
 	}
+	if page.Status != "" && page.Status != "waiting" || !first {
+		waiting = nil
+	}
 	for _, a := range waiting {
-		page.Waiting = append(page.Waiting, Waiting{
-			Key: a.EmailNorm, Person: Person{Name: a.Name, Email: a.Email}, Upstream: a.Provider, At: a.CreatedAt, Where: a.Device + ", " + a.IP,
-		})
+		one := Waiting{
+			Key: a.EmailNorm, Person: Person{Name: a.Name, Email: cmp.Or(a.Email, a.Claimed, a.Subject)}, Proven: a.Email, Claimed: a.Claimed,
+			At: a.CreatedAt, Where: a.Device + ", " + a.IP,
+		}
+		if up := s.Upstreams.Named(a.Provider); up != nil {
+			one.Upstream = up.Name
+		} else {
+			one.Upstream = a.Provider
+		}
+		page.Waiting = append(page.Waiting, one)
 	}
 	if page.Total, err = s.Users.Count(r.Context()); err != nil {
 		return PeoplePage{}, err
 	}
-	// One more than is shown tells whether there is more.
-	people, err := s.Users.Page(r.Context(), store.PeopleFilter{Search: page.Search, Status: page.Status, After: short(q.Get("after"))}, peopleRows+1)
+	if first && (page.Status == "" || page.Status == "invited") {
+		if page.Invited, err = s.invited(r, page.Search); err != nil {
+			return PeoplePage{}, err
+		}
+	}
+	var people []store.Person
+	if page.Status != "waiting" && page.Status != "invited" {
+		// One more than is shown tells whether there is more.
+		people, err = s.Users.Page(r.Context(), store.PeopleFilter{Search: page.Search, Status: page.Status, After: after}, peopleRows+1)
+	}
 	if err != nil {
 		return PeoplePage{}, err
 	}
@@ -62,6 +84,19 @@ func (s *Server) peoplePage(r *http.Request, cur session.Current) (PeoplePage, e
 	groups, err := s.groupNames(r)
 	page.Groups = withoutAdmins(groups)
 	return page, err
+}
+
+// invited lists those who were invited by mail and have not come yet.
+func (s *Server) invited(r *http.Request, search string) ([]OneInvite, error) {
+	list, err := s.Porter.Invites(r.Context())
+	var open []OneInvite
+	for _, v := range list {
+		state := s.Porter.State(v.Invite)
+		if v.Email != "" && (state == "open" || state == "returned") && strings.Contains(v.EmailNorm, strings.ToLower(search)) {
+			open = append(open, s.oneInvite(v))
+		}
+	}
+	return open, err
 }
 
 // withoutAdmins leaves out the group that nobody should be put into by a slip.
@@ -105,13 +140,20 @@ func describePerson(p store.Person) OnePerson {
 
 // postApprove lets somebody in who waits.
 func (s *Server) postApprove(w http.ResponseWriter, r *http.Request) error {
-	return s.change(w, r, "/admin/people", "admin.approved", func(session.Current) error {
+	const back = "/admin/people"
+	return s.adminFresh(w, r, back, func(session.Current) error {
 		var groups []string
 		if g := r.PostForm.Get("group"); g != "" {
 			groups = append(groups, g)
 		}
-		_, err := s.Porter.Approve(r.Context(), s.from(r), r.PostForm.Get("who"), groups...)
-		return decided(err)
+		u, err := s.Porter.Approve(r.Context(), s.from(r), r.PostForm.Get("who"), groups...)
+		if err := decided(err); err != nil {
+			return s.unchanged(w, r, back, err)
+		}
+		if u.ID != "" && !u.HasEmail() {
+			return s.backTo(w, r, back, "admin.approved_unaddressed", 0)
+		}
+		return s.backTo(w, r, back, "admin.approved", 0)
 	})
 }
 
@@ -160,6 +202,13 @@ func (s *Server) personPage(r *http.Request, cur session.Current, id string) (Pe
 		return PersonPage{}, err
 	}
 	page.Devices = s.devices(rows, cur.Session, s.from(r))
+	_, ways, err := s.Owner.UserWays(r.Context(), p.ID)
+	if err != nil {
+		return PersonPage{}, err
+	}
+	for _, way := range ways {
+		page.Own = append(page.Own, OwnWay{Kind: way.Kind, Name: way.Name, Detail: way.Detail, ID: way.ID, At: way.At, UsedAt: way.UsedAt, Last: len(ways) == 1})
+	}
 	groups, err := s.groupNames(r)
 	if err != nil {
 		return PersonPage{}, err
@@ -178,10 +227,19 @@ func (s *Server) personPage(r *http.Request, cur session.Current, id string) (Pe
 	return page, err
 }
 
+func personPath(id string) string { return "/admin/people/" + url.PathEscape(id) }
+
 // changePerson changes the person that the path names.
 func (s *Server) changePerson(w http.ResponseWriter, r *http.Request, notice string, h func(store.User) error) error {
+	return s.changePersonAs(w, r, notice, func(_ session.Current, u store.User) error { return h(u) })
+}
+
+// changePersonAs is changePerson for what tells who did it.
+//
+//go:noinline
+func (s *Server) changePersonAs(w http.ResponseWriter, r *http.Request, notice string, h func(session.Current, store.User) error) error {
 	id := param(r, "id")
-	return s.change(w, r, "/admin/people/"+url.PathEscape(id), notice, func(session.Current) error {
+	return s.change(w, r, personPath(id), notice, func(cur session.Current) error {
 		u, err := s.Users.Find(r.Context(), id)
 		if errors.Is(err, account.ErrUnknown) {
 			return errNotFound
@@ -189,7 +247,7 @@ func (s *Server) changePerson(w http.ResponseWriter, r *http.Request, notice str
 		if err != nil {
 			return err
 		}
-		return h(u)
+		return h(cur, u)
 	})
 }
 

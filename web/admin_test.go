@@ -60,7 +60,7 @@ func TestAnAdminManagesPeople(t *testing.T) {
 	mara.isSignedInAs("mara@home.example")
 	sam.post(at+"/disable").goesTo(t, at)
 	mara.isSignedInAs("")
-	sam.get(at).is(t, 200, "Access is closed and all sessions have ended", "Open access")
+	sam.get(at).is(t, 200, "The account is suspended and all sessions have ended", "Suspended", "Lift the suspension")
 	sam.post(at+"/enable").goesTo(t, at)
 	sam.get("/admin/people/nobody").is(t, http.StatusNotFound)
 }

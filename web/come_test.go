@@ -176,7 +176,7 @@ func TestWhoWasRefusedIsToldPolitelyAndOnlyWhenTheyAsk(t *testing.T) {
 		t.Errorf("%d mails, want the one they asked for", n)
 	}
 	h.pass(10 * time.Minute)
-	b.comes("eve@else.example").is(t, http.StatusForbidden, "You were not let in", "Talk to them")
+	b.comes("eve@else.example").is(t, http.StatusForbidden, "You were not let in", "Talk to whoever runs this server")
 	if _, err := h.app.Porter.Approve(t.Context(), app.Operator(), "eve@else.example"); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"gatelodge/app/account"
+	"gatelodge/app/audit"
 	"gatelodge/app/fault"
 	"gatelodge/app/owner"
 	"gatelodge/app/session"
@@ -34,7 +35,7 @@ func (s *Server) getConnect(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.render(w, r, http.StatusOK, "connect.html", ConnectPage{
-		Layout: s.layout(r), Upstream: s.upstreamName(who), Who: who.Called(), Email: who.Email, MayJoin: may, Passwords: s.Passwords, Target: s.target(a.Return),
+		Layout: s.layout(r), Upstream: s.upstreamName(who), Who: who.Called(), Email: who.Email, MayJoin: may, Comes: may && a.Comes(), Passwords: s.Passwords, Target: s.target(a.Return),
 	})
 }
 
@@ -57,9 +58,20 @@ func (s *Server) lostHeld(w http.ResponseWriter, r *http.Request, a attempt, err
 	return s.redirect(w, r, "/signin")
 }
 
-// postConnect makes an account for somebody who says that they have none.
+// postConnect makes an account for somebody who says that they have none, or forgets
+// whom the upstream vouched for.
 func (s *Server) postConnect(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
 	a := s.cookies.readLogin(r)
+	if r.PostForm.Get("no") != "" {
+		a.Held = ""
+		a.SignsIn()
+		if err := s.cookies.saveLogin(w, a); err != nil {
+			return err
+		}
+	}
 	if a.Held == "" {
 		return s.redirect(w, r, "/signin")
 	}
@@ -162,7 +174,7 @@ func (s *Server) postUnlinkUpstream(w http.ResponseWriter, r *http.Request) erro
 		return badForm(err)
 	}
 	return s.fresh(w, r, "/account", func(cur session.Current) error {
-		err := s.Owner.Disconnect(r.Context(), s.from(r), cur.User.ID, r.PostForm.Get("account"), cur.Session.ID)
+		err := s.Owner.Disconnect(r.Context(), s.from(r), audit.ByUser, cur.User.ID, r.PostForm.Get("account"), cur.Session.ID)
 		if errors.Is(err, owner.ErrLastWay) {
 			s.refused(r, fault.Of(err))
 			return s.backTo(w, r, "/account", "ways.last", 0)
@@ -175,13 +187,13 @@ func (s *Server) postUnlinkUpstream(w http.ResponseWriter, r *http.Request) erro
 }
 
 // confirmWith sends somebody who is signed in to an upstream of theirs, to show
-// that it is still them.
-func (s *Server) confirmWith(w http.ResponseWriter, r *http.Request, a attempt, cur session.Current, id string) error {
+// that it is still them. only says that there is no other way.
+func (s *Server) confirmWith(w http.ResponseWriter, r *http.Request, a attempt, cur session.Current, id string, only bool) error {
 	up := s.Upstreams.Named(id)
 	if up == nil {
 		return errNotFound
 	}
-	e := upstream.Errand{To: upstream.ToConfirm, Return: a.Return, User: cur.User.ID, Session: cur.Session.ID}
+	e := upstream.Errand{To: upstream.ToConfirm, Return: a.Return, User: cur.User.ID, Session: cur.Session.ID, Only: only}
 	to, err := s.setOut(w, r, a, up.ID, e, upstream.Wishes{LoginHint: cur.User.Email})
 	if err != nil {
 		return err

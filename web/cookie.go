@@ -95,6 +95,10 @@ type attempt struct {
 	// Notice is a sentence for the next page, by key, and its number.
 	Notice string `json:"n,omitempty"`
 	Count  int    `json:"m,omitempty"`
+	// Form is what somebody sent who had to confirm first that it was them, At the
+	// path they sent it to. It fills the page again; it holds no secret.
+	Form string `json:"f,omitempty"`
+	At   string `json:"at,omitempty"`
 }
 
 // readLogin returns the attempt this browser is in; a cookie that is missing,

@@ -54,6 +54,8 @@ func (s *Server) page(pattern string, h handlerFunc) http.Handler {
 
 // handle serves h at a route. Answers of 2xx are logged for pages alone:
 // programs ask often.
+//
+//go:noinline
 func (s *Server) handle(pattern string, logged bool, h handlerFunc, fail func(http.ResponseWriter, *http.Request, *fault.Fault)) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w := &statusWriter{ResponseWriter: rw}
@@ -144,6 +146,8 @@ func (s *Server) ownHost(h handlerFunc) handlerFunc {
 }
 
 // languageSwitch takes ?lang= off a page's address and remembers the choice.
+//
+//go:noinline
 func (s *Server) languageSwitch(h handlerFunc) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		tag := ""
@@ -207,7 +211,15 @@ func (s *Server) args(p lang.Printer, f *fault.Fault) []any {
 	if f.Wait > 0 {
 		args = append(args, "n", seconds, "seconds", seconds, "wait", p.Lasts(roundUp(f.Wait)), "until", p.Clock(now.Add(f.Wait), now))
 	}
-	return append(args, "url", s.Origin.String(), "contact", s.Contact, "instance", s.Name)
+	return append(args, "url", s.Origin.String(), "contact", s.Contact, "operator", s.operator(p), "instance", s.Name)
+}
+
+// operator is what a sentence calls whoever runs this server.
+func (s *Server) operator(p lang.Printer) string {
+	if s.Contact == "" {
+		return p.Say("layout.operator")
+	}
+	return Layout{Contact: s.Contact}.ContactLink().Text
 }
 
 // roundUp makes a wait a whole number of what it is told in.

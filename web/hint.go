@@ -65,6 +65,7 @@ type Known struct {
 	Person     Person
 	Identifier string // what its owner would type
 	Means      string // how it was used last: "email", "pwd" or another
+	Method     string // what people call that, or ""
 	// Upstream is the one it was used with last, or nil.
 	Upstream *UpstreamButton
 	Named    bool // the identifier can be typed
@@ -90,6 +91,14 @@ func (s *Server) remembered(r *http.Request) ([]Known, error) {
 			if b.Last {
 				k.Upstream = &b
 			}
+		}
+		switch p := s.printer(r); {
+		case k.Upstream != nil:
+			k.Method = k.Upstream.Name
+		case k.Means == login.ByEmail:
+			k.Method = p.Say("known.by_email")
+		case k.Means == login.ByPassword:
+			k.Method = p.Say("known.by_password")
 		}
 		if k.Named || k.Upstream != nil {
 			list = append(list, k)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -46,16 +47,22 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request) (InvitePage, sto
 
 // inviter names who invites.
 func (s *Server) inviter(r *http.Request, v store.Invite) string {
+	var by store.User
 	if v.CreatedBy != "" {
 		if u, ok, err := s.Owner.Lookup(r.Context(), v.CreatedBy); err == nil && ok {
-			if u.Name != "" {
-				return u.Name
-			}
-			return u.Called()
+			by = u
 		}
 	}
-	if s.Contact != "" {
-		return s.layout(r).ContactLink().Text
+	return s.inviterCalled(by)
+}
+
+// inviterCalled is what who invites is called; nobody is the command line.
+func (s *Server) inviterCalled(by store.User) string {
+	switch {
+	case by.ID != "":
+		return cmp.Or(by.Name, by.Called())
+	case s.Contact != "":
+		return Layout{Contact: s.Contact}.ContactLink().Text
 	}
 	return s.Name
 }

@@ -13,6 +13,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/config"
 	"gatelodge/app/porter"
+	"gatelodge/app/upstream/upstreamtest"
 	"gatelodge/store"
 )
 
@@ -424,4 +425,166 @@ func TestWhoAsksByAnUpstreamWaitsToo(t *testing.T) {
 	}
 	b.with("school").goesTo(t, "/account")
 	b.isSignedInAs("mara@else.example")
+}
+
+// Nobody has proven the address that an upstream tells and that is not trusted. Who
+// decides is told so, and whoever waits is told what is true for them.
+func TestWhoWaitsWithoutAProvenAddressIsToldWhatIsTrue(t *testing.T) {
+	for name, tt := range map[string]struct {
+		claims []any
+		mail   []string // in the admin's
+		row    []string // on the admin's page
+	}{
+		"with an address nobody has proven": {
+			[]any{"sub", "1", "name", "Ana", "email", "ana@else.example", "email_verified", true},
+			[]string{"Ana asks for an account", "Our school, which says that their address is ana@else.example", "Nobody has confirmed that"},
+			[]string{"Ana", "Our school says <strong>ana@else.example</strong>, which nobody has confirmed"},
+		},
+		"without a name": {
+			[]any{"sub", "1", "email", "ana@else.example"},
+			[]string{"ana@else.example asks for an account"},
+			[]string{"<strong class=\"any\">ana@else.example</strong>"},
+		},
+		"without a name or an address": {
+			[]any{"sub", "subject-1"},
+			[]string{"subject-1 asks for an account", "Our school, which tells no address"},
+			[]string{"<strong class=\"any\">subject-1</strong>", "Our school tells no address"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, up := withUpstream(t, nil)
+			h.app.Users.Door = account.NewDoor(account.ByApproval, nil)
+			sam := h.admin("sam@home.example")
+			signsIn(up, tt.claims...)
+			b := h.browser()
+			b.with("school").goesTo(t, "/signin/connect")
+			b.post("/signin/connect").goesTo(t, "/signup/waiting")
+			page := b.get("/signup/waiting")
+			page.is(t, 200, "Your account waits for approval", "On 23 Nov 2026 word of it went to whoever runs this server", "continue with Our school to see")
+			if strings.Contains(page.body, "confirmed:") || strings.Contains(page.body, "you get a mail") {
+				t.Errorf("they are promised a mail:\n%s", page.body)
+			}
+			told := h.letters("access_request")
+			if len(told) != 1 {
+				t.Fatalf("%d mails", len(told))
+			}
+			for _, want := range tt.mail {
+				if !strings.Contains(strings.Join(strings.Fields(told[0].Text), " "), want) {
+					t.Errorf("the mail lacks %q:\n%s", want, told[0].Text)
+				}
+			}
+			admins := sam.get("/admin/people")
+			admins.is(t, 200, tt.row...)
+			if strings.Contains(admins.body, "Each has confirmed") {
+				t.Error("the page says what is not true")
+			}
+			list, err := h.app.Porter.Waiting(t.Context())
+			if err != nil || len(list) != 1 || list[0].Email != "" {
+				t.Fatalf("%+v wait, %v", list, err)
+			}
+			sam.post("/admin/waiting/approve", "who", list[0].EmailNorm).goesTo(t, "/admin/people")
+			sam.get("/admin/people").is(t, 200, "so no mail tells them")
+			if n := len(h.letters("approved")); n != 0 {
+				t.Errorf("%d mails went to nobody", n)
+			}
+			b.with("school").goesTo(t, "/account")
+			if who := h.subject("school", list[0].Subject); who.Email != list[0].Claimed {
+				t.Errorf("what the upstream told is %q", who.Email)
+			}
+		})
+	}
+}
+
+// subject returns the account at an upstream with that subject.
+func (h *house) subject(provider, subject string) (a store.Account) {
+	h.t.Helper()
+	err := h.app.DB.View(h.t.Context(), func(tx *store.Tx) (err error) {
+		a, err = tx.AccountBySubject(provider, subject)
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return a
+}
+
+// Where it is set, people are told whom to ask by name.
+func TestTheContactIsNamedWhereSomebodyIsToldToAsk(t *testing.T) {
+	up := upstreamtest.New(t)
+	h := open(t, func(c *config.Config) {
+		c.Contact, c.Signup.Mode = "Sam Rivera <sam@home.example>", "invite"
+		u := openID(t, "school", up)
+		u.TrustEmail = true
+		c.Upstreams = []config.Upstream{u}
+	})
+	up.Set(func(s *upstreamtest.Server) { s.Now = h.Now })
+	signsIn(up, "sub", "1", "email", "ana@else.example", "email_verified", true)
+	h.browser().with("school").is(t, http.StatusForbidden, "Ask Sam Rivera for one")
+	h.app.Users.Door = account.NewDoor(account.ByApproval, nil)
+	b := h.browser()
+	b.with("school").goesTo(t, "/signup/waiting")
+	b.get("/signup/waiting").is(t, 200, "It is for Sam Rivera to decide", "Your address is confirmed: you get a mail")
+	h.browser().get("/signup/waiting").is(t, 200, "It is for Sam Rivera to decide", "If you have confirmed an address")
+	u := h.user("mara@home.example")
+	if err := h.app.Users.Disable(t.Context(), app.Operator(), u); err != nil {
+		t.Fatal(err)
+	}
+	signsIn(up, "sub", "2", "email", "mara@home.example", "email_verified", true)
+	h.browser().with("school").is(t, http.StatusForbidden, "This account is suspended", "Ask Sam Rivera.")
+	up.Set(func(s *upstreamtest.Server) { s.TokenError = "invalid_client" })
+	h.browser().with("school").is(t, http.StatusServiceUnavailable, "tell Sam Rivera.")
+}
+
+// Whoever comes to have an account made is offered one first; an upstream whose word
+// is not taken makes no difference.
+func TestWhoComesByAnUpstreamToHaveAnAccountIsOfferedOne(t *testing.T) {
+	h, up := withUpstream(t, nil)
+	h.group("media")
+	v, path := h.invites(porter.Invitation{Groups: []string{"media"}, Uses: 2})
+	signsIn(up, "sub", "1", "email", "ana@else.example")
+	b := h.browser()
+	b.get(b.visit(b.post(path, "with", "school").wayOn(t))).goesTo(t, "/signin/connect")
+	page := b.get("/signin/connect")
+	page.is(t, 200, "<h1>Create your account</h1>", "You are signed in at Our school as ana@else.example", "if you have an account here")
+	if strings.Index(page.body, `action="/signin/connect"`) > strings.Index(page.body, `action="/signin"`) {
+		t.Error("an account does not come first")
+	}
+	b.post("/signin/connect").goesTo(t, "/account?welcome")
+	if u, err := h.app.Users.Find(t.Context(), h.subject("school", "1").UserID); err != nil {
+		t.Error(u, err)
+	}
+	if got, err := h.app.Porter.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+
+	// Where strangers may come, from the page that asks for an account.
+	h.app.Users.Door = account.NewDoor(account.Open, nil)
+	signsIn(up, "sub", "2", "email", "jin@else.example")
+	c := h.browser()
+	c.get("/signup").is(t, 200, `name="new" value="1"`)
+	c.get(c.visit(c.post("/signin/with/school", "new", "1").wayOn(t))).goesTo(t, "/signin/connect")
+	c.get("/signin/connect").is(t, 200, "<h1>Create your account</h1>")
+
+	// Who signs in is asked for the account they have, as before, and may go back.
+	d := h.browser()
+	d.with("school").goesTo(t, "/signin/connect")
+	d.get("/signin/connect").is(t, 200, "<h1>Connect Our school to your account?</h1>", "Cancel")
+	d.post("/signin/connect", "no", "1").goesTo(t, "/signin")
+	d.get("/signin/connect").goesTo(t, "/signin")
+	d.isSignedInAs("")
+}
+
+// A refusal is a whole sentence, whatever colour it has.
+func TestAnInviteThatDiedMeanwhileIsToldToWhoSignsIn(t *testing.T) {
+	h := open(t, mode("closed"))
+	h.group("media")
+	h.user("mara@home.example")
+	v, path := h.invites(porter.Invitation{Groups: []string{"media"}})
+	b := h.browser()
+	b.post(path, "as", "known").goesTo(t, "/signin?other=1")
+	if err := h.app.Porter.Revoke(t.Context(), app.Operator(), v.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.comes("mara@home.example").goesTo(t, "/account")
+	b.get("/account").is(t, 200, "You are signed in, but the invite gave you nothing: it was taken back.")
 }

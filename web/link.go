@@ -65,7 +65,7 @@ func (s *Server) confirmLink(r *http.Request, k login.Link) ConfirmLinkPage {
 	from := s.from(r)
 	page := ConfirmLinkPage{
 		Layout: s.layout(r), Email: k.Email, Device: k.Device, AskedAt: k.CreatedAt, IP: k.IP, SameNetwork: k.IP == from.IP,
-		Operator: k.IP == login.OperatorIP, AskCode: s.ConfirmCode && k.IP != login.OperatorIP,
+		Operator: k.IP == login.OperatorIP, AskCode: s.ConfirmCode && (k.IP != login.OperatorIP || k.Device != login.OperatorDevice), // that one was not mailed
 	}
 	if !page.AskCode {
 		page.Code = k.Code

@@ -260,7 +260,9 @@ func (s *Server) postResend(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out login.Outcome, err error) error {
 	if errors.Is(err, account.ErrWaiting) {
 		s.refused(r, account.ErrWaiting)
-		s.cookies.dropLogin(w)
+		if err := s.cookies.saveLogin(w, attempt{Login: login.Login{Waits: a.Waits}}); err != nil {
+			return err
+		}
 		return s.redirect(w, r, "/signup/waiting")
 	}
 	if err != nil {
@@ -277,6 +279,9 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 	}
 	if out.Confirmed {
 		a.Confirms, a.Proofs = "", nil // they counted for this once
+		if a.At != "" {
+			a.Notice = "reauth.again" // what they had sent was not done
+		}
 		if err := s.cookies.saveLogin(w, a); err != nil {
 			return err
 		}

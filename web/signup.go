@@ -43,6 +43,9 @@ func (s *Server) getSignUp(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) signUpPage(r *http.Request) SignUpPage {
 	page := SignUpPage{Layout: s.layout(r), Passwords: s.Passwords, Waits: s.Users.Door.Mode == account.ByApproval, Upstreams: s.upstreamButtons("")}
+	for i := range page.Upstreams {
+		page.Upstreams[i].Comes = true
+	}
 	if s.Users.Door.Mode == account.ByDomain {
 		page.Domains = strings.Join(s.Users.Door.Domains(), ", ")
 	}
@@ -93,11 +96,25 @@ func (s *Server) signUpProblems(r *http.Request, f *fault.Fault) SignUpProblems 
 	return SignUpProblems{Email: said}
 }
 
-// getWaiting tells somebody that they wait for an admin's word. It says the same
-// to everybody who opens it.
+// getWaiting tells somebody that they wait for an admin's word, and whoever opens it
+// otherwise what holds for all who wait.
 func (s *Server) getWaiting(w http.ResponseWriter, r *http.Request) error {
 	p := s.printer(r)
+	waits := s.cookies.readLogin(r).Waits
+	text := p.Say("signup.waiting.text", "operator", s.operator(p))
+	if waits != nil {
+		said := []any{"operator", s.operator(p), "day", p.Date(waits.Told), "upstream", waits.Upstream}
+		text = p.Say("signup.waiting.decides", said...)
+		if !waits.Told.IsZero() {
+			text = p.Say("signup.waiting.told", said...)
+		}
+		next := "signup.waiting.mailed"
+		if waits.Upstream != "" {
+			next = "signup.waiting.come_back"
+		}
+		text += " " + p.Say(next, said...)
+	}
 	return s.render(w, r, http.StatusOK, "note.html", NotePage{
-		Layout: s.layout(r), Heading: p.Say("signup.waiting.title"), Text: p.Say("signup.waiting.text"),
+		Layout: s.layout(r), Heading: p.Say("signup.waiting.title"), Text: text, Other: Link{Text: p.Say("signin.title"), Href: "/signin"},
 	})
 }

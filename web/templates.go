@@ -90,7 +90,7 @@ func (t *Templates) Render(w io.Writer, p lang.Printer, name string, data any) e
 
 // field is one labelled input, for the template of that name.
 type field struct {
-	Kind    string // how it behaves: "email", "name", "username", "password", "new_password", "choose_password" (one need not), "needed_name", "their_email", "group", "code" or "setup_code"
+	Kind    string // how it behaves: "email", "name", "username", "password", "new_password", "choose_password" (one need not), "needed_name", "group", "code" or "setup_code"
 	Name    string
 	Label   string
 	Value   string

@@ -50,7 +50,13 @@ func (s *Server) postWith(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.signInBy(w, r, s.cookies.readLogin(r), up, wishes)
+	a := s.cookies.readLogin(r)
+	if r.PostForm.Get("new") != "" {
+		a.AsksForAccount()
+	} else {
+		a.SignsIn()
+	}
+	return s.signInBy(w, r, a, up, wishes)
 }
 
 // signInBy sends somebody to an upstream, to sign in or to come.
@@ -196,6 +202,17 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	}
 	if err != nil {
 		return s.lostUpstream(w, r, up, e, err)
+	}
+	if again, err := s.Upstreams.NeedsConsent(r.Context(), e, who); err != nil {
+		return err
+	} else if again {
+		e.Consented = true
+		to, err := s.setOut(w, r, a, up.ID, e, upstream.Wishes{LoginHint: who.Email, Prompt: "consent"})
+		if err == nil {
+			w.Header().Set("Location", to)
+			w.WriteHeader(http.StatusFound)
+		}
+		return err
 	}
 	if e.To == upstream.ToLink {
 		return s.linkBack(w, r, up, e, who)

@@ -13,16 +13,20 @@ import (
 
 	"gatelodge/app/config"
 	"gatelodge/app/upstream/upstreamtest"
+	"gatelodge/store"
 )
 
 // notesWith opens a house with the App "Wiki" and an upstream. more goes into
 // [app.authjs].
-func notesWith(t testing.TB, version, more string) (*house, *upstreamtest.Server) {
+func notesWith(t testing.TB, version, more string, change ...func(*config.Upstream)) (*house, *upstreamtest.Server) {
 	t.Helper()
 	up := upstreamtest.New(t)
 	h := open(t, func(c *config.Config) {
 		u := openID(t, "school", up)
 		u.TrustEmail = true
+		for _, f := range change {
+			f(&u)
+		}
 		c.Upstreams = []config.Upstream{u}
 		c.Apps = appsOf(t, "[[app]]\nname = \"Wiki\"\nhosts = [\"localhost:3000\"]\nallow = [\"everyone\"]\n[app.authjs]\nversion = \""+version+"\"\n"+strings.ReplaceAll(more, "tokens = [\"school\"]", ""))
 		if strings.Contains(more, "tokens") {
@@ -298,4 +302,50 @@ func TestTokensOfUpstreamsLieSealed(t *testing.T) {
 	if !bytes.Contains(copied, []byte("mara@home.example")) {
 		t.Error("the test looks at nothing")
 	}
+}
+
+// Google sends a refresh token only to who is asked for consent. Who consented
+// before an App was allowed its tokens is asked once more, and then never again.
+func TestWhoConsentedBeforeIsAskedOnceMoreForARefreshToken(t *testing.T) {
+	t.Parallel()
+	h, up := notesWith(t, "v5", "tokens = [\"school\"]", func(u *config.Upstream) { u.Kind = "google" })
+	signsIn(up, "sub", "1", "email", "mara@home.example", "email_verified", true, "hd", "home.example")
+	up.Set(func(s *upstreamtest.Server) { s.ExpiresIn, s.Thrifty = 3600, true })
+	b := h.browser()
+	first := b.with("school")
+	if q := local(t, first.Header.Get("Location")); first.StatusCode != http.StatusFound || !strings.Contains(q, "prompt=consent") || !strings.Contains(q, "access_type=offline") || !strings.Contains(q, "login_hint=mara") {
+		t.Fatalf("got %d to %s", first.StatusCode, q)
+	}
+	b.isSignedInAs("")
+	b.get(b.visit(first.Header.Get("Location"))).goesTo(t, "/account")
+	if got := h.accounts("mara@home.example"); len(got) != 1 || got[0].Tokens.Refresh == "" {
+		t.Fatalf("kept is %+v", got)
+	}
+	h.browser().with("school").goesTo(t, "/account")
+	if got := h.accounts("mara@home.example"); got[0].Tokens.Refresh == "" {
+		t.Error("the refresh token is gone")
+	}
+
+	// One that the upstream no longer takes is as good as none.
+	a := h.accounts("mara@home.example")[0]
+	err := h.app.DB.Update(t.Context(), func(tx *store.Tx) error {
+		if err := tx.ClaimRefresh(a.ID, h.Now().Add(time.Minute), h.Now()); err != nil {
+			return err
+		}
+		return tx.FreeRefresh(a.ID, h.Now().Add(time.Minute), h.Now())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.pass(time.Second)
+	again := h.browser()
+	again.get(again.visit(again.with("school").Header.Get("Location"))).goesTo(t, "/account")
+
+	// An upstream that sends none even then is not asked for ever.
+	up.Set(func(s *upstreamtest.Server) { s.Claims["sub"], s.Claims["email"] = "2", "sam@home.example" })
+	h.user("sam@home.example")
+	up.Set(func(s *upstreamtest.Server) { s.Never = true })
+	sam := h.browser()
+	sam.get(sam.visit(sam.with("school").Header.Get("Location"))).goesTo(t, "/account")
+	sam.isSignedInAs("sam@home.example")
 }

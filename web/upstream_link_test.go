@@ -128,15 +128,19 @@ func TestLinkingNeedsALateProof(t *testing.T) {
 	if !strings.Contains(to, "prompt=login") {
 		t.Errorf("the upstream is asked %s", to)
 	}
+	if !strings.Contains(to, "max_age=0") {
+		t.Errorf("the upstream is asked %s", to)
+	}
+	signsIn(up, "sub", "1", "auth_time", h.Now().Unix())
 	b.get(b.visit(to)).goesTo(t, "/account")
 	b.post("/account/ways/link", "upstream", "school").wayOn(t)
 
 	// Not by somebody else's.
 	h.pass(11 * time.Minute)
-	signsIn(up, "sub", "2")
+	signsIn(up, "sub", "2", "auth_time", h.Now().Unix())
 	b.get(b.visit(b.post("/account/confirm", "upstream", "school").wayOn(t))).is(t, http.StatusForbidden, "somebody else")
 	signsIn(up, "sub", "1", "auth_time", h.Now().Add(-time.Hour).Unix())
-	b.get(b.visit(b.post("/account/confirm", "upstream", "school").wayOn(t))).is(t, http.StatusForbidden, "You were not signed in")
+	b.get(b.visit(b.post("/account/confirm", "upstream", "school").wayOn(t))).is(t, http.StatusForbidden, "did not ask you again")
 	b.isSignedInAs("mara@home.example")
 	b.post("/account/confirm", "upstream", "nowhere").is(t, http.StatusNotFound)
 }
@@ -359,4 +363,69 @@ func TestAnUpstreamThatMovedOpensNoAccountOfTheOldOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.browser().with("school").is(t, http.StatusForbidden, "is not what it was")
+}
+
+// A browser that is left alone is signed in at GitHub too: what asks nobody
+// confirms nothing, where there is another way.
+func TestAnUpstreamThatAsksNobodyConfirmsNothing(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		kind   string
+		claims []any
+		button bool
+	}{
+		"OAuth 2.0":                         {"oauth2", nil, false},
+		"Google, which does not tell":       {"google", nil, false},
+		"OpenID that does not tell":         {"oidc", nil, true},
+		"OpenID that asked an hour ago":     {"oidc", []any{"auth_time", int64(-3600)}, true},
+		"OpenID that says it as text, once": {"oidc", []any{"auth_time", "now"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, up := withUpstream(t, func(u *config.Upstream) {
+				if u.Kind = tt.kind; u.Kind == "oauth2" {
+					u.AuthURL, u.TokenURL, u.UserinfoURL, u.Issuer = u.Issuer+"/authorize", u.Issuer+"/token", u.Issuer+"/userinfo", ""
+				}
+			})
+			h.user("mara@home.example")
+			signsIn(up, "sub", "1")
+			b := h.browser()
+			b.signIn("mara@home.example")
+			b.link("school").goesTo(t, "/account")
+			h.pass(11 * time.Minute)
+			b.get("/account/password").goesTo(t, "/account/confirm")
+			page := b.get("/account/confirm")
+			if got := strings.Contains(page.body, `value="school"`); got != tt.button {
+				t.Fatalf("offered: %v, want %v", got, tt.button)
+			}
+			if !tt.button {
+				b.post("/account/confirm", "upstream", "school").is(t, http.StatusNotFound)
+				return
+			}
+			claims := append([]any{"sub", "1"}, tt.claims...)
+			if ago, ok := claims[len(claims)-1].(int64); ok {
+				claims[len(claims)-1] = h.Now().Unix() + ago
+			}
+			signsIn(up, claims...)
+			b.get(b.visit(b.post("/account/confirm", "upstream", "school").wayOn(t))).is(t, http.StatusForbidden, "did not ask you again")
+			b.get("/account/password").goesTo(t, "/account/confirm")
+		})
+	}
+}
+
+// Whoever has nothing but such an upstream is not locked out of their own account.
+func TestTheOnlyWayInConfirmsWhateverItTells(t *testing.T) {
+	t.Parallel()
+	h, up := withUpstream(t, func(u *config.Upstream) { welcome(u); u.Kind = "google" })
+	signsIn(up, "sub", "1", "name", "Ana")
+	b := h.browser()
+	b.with("school").goesTo(t, "/signin/connect")
+	b.post("/signin/connect").goesTo(t, "/account?welcome")
+	h.pass(11 * time.Minute)
+	b.get("/account/confirm").is(t, 200, `value="school"`)
+	signsIn(up, "sub", "1", "auth_time", h.Now().Add(-time.Hour).Unix())
+	b.get(b.visit(b.post("/account/confirm", "upstream", "school").wayOn(t))).is(t, http.StatusForbidden, "did not ask you again")
+	signsIn(up, "sub", "1")
+	b.get(b.visit(b.post("/account/confirm", "upstream", "school").wayOn(t))).goesTo(t, "/account")
+	b.post("/account/ways/link", "upstream", "school").wayOn(t)
 }

@@ -132,15 +132,16 @@ type SignInPage struct {
 
 // UpstreamButton leads to an upstream. It posts to /signin/with/ID.
 type UpstreamButton struct {
-	ID   string
-	Kind string
-	Name string
-	Last bool // this browser was signed in by it before
+	ID    string
+	Kind  string
+	Name  string
+	Last  bool // this browser was signed in by it before
+	Comes bool // whoever presses it comes to have an account made
 }
 
 // ConnectPage is connect.html, for somebody whom an upstream vouches for and nobody
 // here is known by. It posts identifier to /signin, and nothing to /signin/connect
-// to have an account made. It must be the same whether or not somebody has the
+// to have an account made, or no=1 to go on as if nothing had been. It must be the same whether or not somebody has the
 // address.
 type ConnectPage struct {
 	Layout
@@ -148,6 +149,7 @@ type ConnectPage struct {
 	Who       string // what they are called there
 	Email     string // that it tells, or ""
 	MayJoin   bool
+	Comes     bool // they came to have an account made
 	Passwords bool
 	Target    Target
 }
@@ -385,6 +387,7 @@ type OwnPasswordPage struct {
 	Last    bool // it is the last way in
 	Least   int
 	Problem string
+	Notice  string
 }
 
 // ProfilePage is profile.html. It posts name, username, language, theme and time_zone
@@ -437,6 +440,7 @@ type ClosePage struct {
 	Name    string // what is to be typed
 	EraseAt time.Time
 	Problem string
+	Notice  string
 }
 
 // SignOutPage is signout.html. It posts to /signout, with everywhere=1 from the

@@ -2,8 +2,9 @@ package web
 
 import "time"
 
-// Statuses are those that people can be listed by; see store.User.Status.
-var Statuses = []string{"active", "new", "disabled", "closing"}
+// Statuses are those that people can be listed by: those of store.User.Status, and of
+// who is no user yet.
+var Statuses = []string{"active", "new", "invited", "waiting", "disabled", "closing"}
 
 // PeoplePage is admin-people.html. It posts who and group to /admin/waiting/approve,
 // and who to /admin/waiting/refuse.
@@ -12,7 +13,8 @@ type PeoplePage struct {
 	Total   int // users there are
 	People  []OnePerson
 	Waiting []Waiting
-	Groups  []string // all of them
+	Invited []OneInvite // by mail, and not come yet
+	Groups  []string    // all of them
 	Search  string
 	Status  string
 	Next    string // the query of the next page, or ""
@@ -39,23 +41,35 @@ type OnePerson struct {
 // Waiting is somebody who waits to be let in.
 type Waiting struct {
 	Key      string // by which they are found again
-	Person   Person
-	Upstream string // by which they came, or ""
+	Person   Person // as they or their upstream call them
+	Proven   string // an address that is theirs, or ""
+	Upstream string // the name of the one by which they came, or ""
+	Claimed  string // an address that it tells
 	At       time.Time
 	Where    string
 }
 
-// PersonPage is admin-person.html. It posts to /admin/people/ID/disable, enable and
-// sign-out, and group to join and leave there.
+// PersonPage is admin-person.html. It posts to /admin/people/ID/disable, enable,
+// sign-out, link and remove-password, and there group to join and leave, session to end
+// and account to disconnect.
 type PersonPage struct {
 	Layout
 	One     OnePerson
 	Self    bool // it is the reader
+	Own     []OwnWay
 	Emails  []OwnEmail
 	Devices []Device
 	Others  []string // groups they are not in
 	Events  []HistoryLine
 	Notice  string
+}
+
+// RemovePersonPage is admin-remove.html. It posts to its own path.
+type RemovePersonPage struct {
+	Layout
+	ID     string
+	Person Person
+	Self   bool // it is the reader
 }
 
 // InvitesPage is admin-invites.html. It posts email, uses, days and group to
@@ -65,7 +79,7 @@ type InvitesPage struct {
 	Invites []OneInvite
 	Groups  []string // that an invite can give
 	Link    string   // of one that was just made
-	Email   string
+	Emails  string   // one on each line
 	Chosen  []string
 	Uses    int
 	MaxUses int
@@ -88,7 +102,7 @@ func (p InvitesPage) Has(name string) bool {
 type OneInvite struct {
 	ID       string
 	Email    string // "" for a link
-	State    string // "open", "used", "expired" or "revoked"
+	State    string // "open", "returned", "used", "expired" or "revoked"
 	UsesLeft int
 	Groups   []string
 	Until    time.Time

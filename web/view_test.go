@@ -43,8 +43,10 @@ func states() map[string]state {
 		Layout: managing, Total: 2, Groups: []string{"media", "ops"}, Next: "after=x", People: []web.OnePerson{
 			one, {ID: "u2", Person: web.Person{Email: "eve@home.example"}, Status: "new"}, {ID: "u3", Person: web.Person{Email: "jin@home.example"}, Status: "closing"},
 		}, Waiting: []web.Waiting{
-			{Key: "ana@home.example", Person: web.Person{Name: "Ana", Email: "ana@home.example"}, At: now.Add(-time.Hour), Where: "Firefox on Linux, 203.0.113.7", Upstream: "github"},
-			{Key: "lee@home.example", Person: web.Person{Email: "lee@home.example"}, At: now.Add(-time.Hour), Where: "Safari on Mac, 203.0.113.7"},
+			{Key: "ana@home.example", Person: web.Person{Name: "Ana", Email: "ana@home.example"}, Proven: "ana@home.example", At: now.Add(-time.Hour), Where: "Firefox on Linux, 203.0.113.7", Upstream: "GitHub"},
+			{Key: "!github 1", Person: web.Person{Name: "Jin", Email: "jin@else.example"}, Claimed: "jin@else.example", At: now.Add(-time.Hour), Where: "Firefox on Linux, 203.0.113.7", Upstream: "GitHub"},
+			{Key: "!github 2", Person: web.Person{Email: "2"}, At: now.Add(-time.Hour), Where: "Firefox on Linux, 203.0.113.7", Upstream: "GitHub"},
+			{Key: "lee@home.example", Person: web.Person{Email: "lee@home.example"}, Proven: "lee@home.example", At: now.Add(-time.Hour), Where: "Safari on Mac, 203.0.113.7"},
 		},
 	}
 	ref := web.Ref{Reference: "GL-7F3K-92QD", At: now, What: "link.expired"}
@@ -72,7 +74,7 @@ func states() map[string]state {
 
 		"signin-passwords": {"signin.html", web.SignInPage{Layout: l, Passwords: true}},
 		"signin-known": {"signin.html", web.SignInPage{Layout: l, Passwords: true, Known: []web.Known{
-			{Person: web.Person{Name: "Mara Okafor", Email: "mara@home.example"}, Identifier: "mara@home.example", Means: "pwd"},
+			{Person: web.Person{Name: "Mara Okafor", Email: "mara@home.example"}, Identifier: "mara@home.example", Means: "pwd", Method: "your password"},
 			{Number: 1, Person: web.Person{Email: "sam@home.example"}, Identifier: "sam@home.example", Means: "email"},
 		}}},
 		"signin-known-mail":    {"signin.html", web.SignInPage{Layout: l, Passwords: true, Known: []web.Known{{Person: web.Person{Email: "sam@home.example"}, Means: "email"}}}},
@@ -87,7 +89,7 @@ func states() map[string]state {
 		"forgot-problem":       {"forgot.html", web.ForgotPage{Layout: l, Identifier: "mara", Problem: "That does not look like an email address."}},
 		"forgot-sent":          {"forgot.html", web.ForgotPage{Layout: l, Identifier: "mara@home.example", Sent: true, From: "login@home.example", Captured: true}},
 		"mailed-reset-problem": {"mailed.html", web.MailedPage{Layout: l, Purpose: "reset", Account: "mara@home.example", Least: 15, Problem: "That has 4 characters."}},
-		"own-password":         {"own-password.html", web.OwnPasswordPage{Layout: mine, Set: true, Least: 15}},
+		"own-password":         {"own-password.html", web.OwnPasswordPage{Layout: mine, Set: true, Least: 15, Notice: "Now do it once more."}},
 		"own-password-first":   {"own-password.html", web.OwnPasswordPage{Layout: mine, Last: true, Least: 15, Problem: "That has 4 characters."}},
 		"profile":              {"profile.html", web.ProfilePage{Layout: mine, Name: "Mara Okafor", Username: "mara", Language: "de", Chosen: "dark", Notice: "Your profile is saved."}},
 		"profile-problem":      {"profile.html", web.ProfilePage{Layout: mine, Name: "Mara", Username: "m", Chosen: "light", NameProblem: "Too long.", UsernameProblem: "Somebody has that username."}},
@@ -97,7 +99,7 @@ func states() map[string]state {
 		"emails-none":   {"emails.html", web.EmailsPage{Layout: mine, Email: "x", Problem: "That does not look like an email address."}},
 		"history":       {"history.html", web.HistoryPage{Layout: mine, Older: "01", Events: []web.HistoryLine{{What: "You signed in", At: now, Where: "Firefox on Linux, 203.0.113.7", Reference: "GL-7F3K-92QD"}, {What: "A sign-in was refused", At: now, Bad: true}}}},
 		"history-none":  {"history.html", web.HistoryPage{Layout: mine}},
-		"close":         {"close.html", web.ClosePage{Layout: mine, Name: "mara@home.example", EraseAt: now}},
+		"close":         {"close.html", web.ClosePage{Layout: mine, Name: "mara@home.example", EraseAt: now, Notice: "Now do it once more."}},
 		"close-problem": {"close.html", web.ClosePage{Layout: mine, Name: "mara@home.example", EraseAt: now, Problem: "That is not mara@home.example."}},
 		"closed":        {"closed.html", web.ClosePage{Layout: l, EraseAt: now}},
 		"account-ways": {"account.html", with(account, func(p *web.AccountPage) {
@@ -122,15 +124,22 @@ func states() map[string]state {
 		"invite-other":     {"invite.html", web.InvitePage{Layout: l, By: "Sam", Email: "mara@home.example", Until: now, Passwords: true, Least: 15, SignedIn: "eve@home.example"}},
 		"invite-as-me":     {"invite.html", web.InvitePage{Layout: l, By: "Sam", Until: now, SignedIn: "eve@home.example", Mine: true, Typed: "x", Name: "Mara", Choose: true, Problems: web.SignUpProblems{Email: "No address."}}},
 		"invite-upstreams": {"invite.html", web.InvitePage{Layout: l, By: "Sam", Until: now, Upstreams: []web.UpstreamButton{{ID: "google", Kind: "google", Name: "Google"}}}},
-		"signup-upstreams": {"signup.html", web.SignUpPage{Layout: l, Upstreams: []web.UpstreamButton{{ID: "github", Kind: "github", Name: "GitHub"}}}},
+		"signup-upstreams": {"signup.html", web.SignUpPage{Layout: l, Upstreams: []web.UpstreamButton{{ID: "github", Kind: "github", Name: "GitHub", Comes: true}}}},
 		"invite-problem":   {"invite.html", web.InvitePage{Layout: l, By: "Sam", Email: "mara@home.example", Until: now, Passwords: true, Least: 15, Problems: web.SignUpProblems{Name: "Enter your name.", Password: "Too short."}}},
 
 		"admin-people":         {"admin-people.html", people},
 		"admin-people-none":    {"admin-people.html", web.PeoplePage{Layout: managing, Search: "x", Status: "disabled", Total: 1, Notice: "They are let in."}},
-		"admin-person":         {"admin-person.html", web.PersonPage{Layout: managing, One: one, Emails: []web.OwnEmail{{Email: "mara@home.example", Primary: true, Verified: true}, {Email: "mara@work.example"}}, Devices: account.Devices, Others: []string{"media"}, Events: []web.HistoryLine{{What: "Signed in", At: now, Where: "Firefox", Reference: "GL-7F3K-92QD"}, {What: "Refused", At: now, Bad: true}}}},
+		"admin-person":         {"admin-person.html", web.PersonPage{Layout: managing, One: one, Emails: []web.OwnEmail{{Email: "mara@home.example", Primary: true, Verified: true}, {Email: "mara@work.example"}}, Own: []web.OwnWay{{Kind: "email", Name: "mara@home.example"}, {Kind: "password", At: now}, {Kind: "upstream", Name: "GitHub", Detail: "mara", ID: "a1", At: now}, {Kind: "upstream", Name: "GitHub", Detail: "mara", ID: "a2", At: now, UsedAt: now}}, Devices: account.Devices, Others: []string{"media"}, Events: []web.HistoryLine{{What: "Signed in", At: now, Where: "Firefox", Reference: "GL-7F3K-92QD"}, {What: "Refused", At: now, Bad: true}}}},
 		"admin-person-closed":  {"admin-person.html", web.PersonPage{Layout: managing, One: web.OnePerson{ID: "u2", Person: web.Person{Email: "eve@home.example"}, Status: "disabled", Since: now}, Notice: "Access is closed."}},
-		"admin-invites":        {"admin-invites.html", web.InvitesPage{Layout: managing, Groups: []string{"media", "ops"}, Chosen: []string{"ops"}, Uses: 1, MaxUses: 1000, Days: 7, Link: "https://auth.home.example/invite/9vQ2", Notice: "On its way.", Invites: []web.OneInvite{{ID: "i1", Email: "ana@home.example", State: "open", UsesLeft: 1, Groups: []string{"ops"}, Until: now, By: "Sam"}, {ID: "i2", State: "open", UsesLeft: 3, Until: now, By: "Sam"}, {ID: "i3", State: "used", Until: now, By: "Sam"}, {ID: "i4", State: "expired", Until: now, By: "Sam"}, {ID: "i5", State: "revoked", Until: now, By: "Sam"}}}},
-		"admin-invites-none":   {"admin-invites.html", web.InvitesPage{Layout: managing, Uses: 1, MaxUses: 1000, Days: 7, Email: "x", Problem: "No address."}},
+		"admin-person-self":    {"admin-person.html", web.PersonPage{Layout: managing, One: one, Self: true, Own: []web.OwnWay{{Kind: "password", At: now, Last: true}}}},
+		"admin-person-closing": {"admin-person.html", web.PersonPage{Layout: managing, One: web.OnePerson{ID: "u2", Person: web.Person{Email: "eve@home.example"}, Status: "closing", Since: now}}},
+		"admin-remove":         {"admin-remove.html", web.RemovePersonPage{Layout: managing, ID: "u2", Person: web.Person{Name: "Eve", Email: "eve@home.example"}}},
+		"admin-remove-self":    {"admin-remove.html", web.RemovePersonPage{Layout: managing, ID: "u1", Person: web.Person{Email: "mara@home.example"}, Self: true}},
+		"admin-people-invited": {"admin-people.html", web.PeoplePage{Layout: managing, Total: 1, Status: "invited", Invited: []web.OneInvite{{ID: "i1", Email: "ana@home.example", State: "open", Groups: []string{"ops"}, Until: now, By: "Sam"}, {ID: "i2", Email: "jin@home.example", State: "returned", Until: now, By: "Sam"}}}},
+		"connect-comes":        {"connect.html", web.ConnectPage{Layout: l, Upstream: "GitHub", Who: "mara", Email: "mara@home.example", MayJoin: true, Comes: true, Passwords: true}},
+		"connect-comes-alone":  {"connect.html", web.ConnectPage{Layout: l, Upstream: "GitHub", Who: "mara", MayJoin: true, Comes: true}},
+		"admin-invites":        {"admin-invites.html", web.InvitesPage{Layout: managing, Groups: []string{"media", "ops"}, Chosen: []string{"ops"}, Uses: 1, MaxUses: 1000, Days: 7, Link: "https://auth.home.example/invite/9vQ2", Notice: "On its way.", Invites: []web.OneInvite{{ID: "i1", Email: "ana@home.example", State: "open", UsesLeft: 1, Groups: []string{"ops"}, Until: now, By: "Sam"}, {ID: "i6", Email: "jin@home.example", State: "returned", UsesLeft: 1, Until: now, By: "Sam"}, {ID: "i2", State: "open", UsesLeft: 3, Until: now, By: "Sam"}, {ID: "i3", State: "used", Until: now, By: "Sam"}, {ID: "i4", State: "expired", Until: now, By: "Sam"}, {ID: "i5", State: "revoked", Until: now, By: "Sam"}}}},
+		"admin-invites-none":   {"admin-invites.html", web.InvitesPage{Layout: managing, Uses: 1, MaxUses: 1000, Days: 7, Emails: "x\ny", Problem: "x: No address."}},
 		"admin-groups":         {"admin-groups.html", web.GroupsPage{Layout: managing, Groups: []web.OneGroup{{Name: "admins", Members: 1, Fixed: true}, {Name: "ops", Members: 2}}}},
 		"admin-groups-problem": {"admin-groups.html", web.GroupsPage{Layout: managing, Name: "a b", Problem: "No name.", Notice: "The group is removed."}},
 

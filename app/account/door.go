@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -103,7 +104,8 @@ type Stranger struct {
 // Arrival is what came of a stranger who was let in, or who waits.
 type Arrival struct {
 	User  store.User
-	Asked bool // they wait since this moment: an admin is to be told
+	Waits store.Applicant // with ErrWaiting: who waits
+	Asked bool            // they wait since this moment: an admin is to be told
 }
 
 // MayCome reports whether a stranger would be let in or wait. It decides as Come
@@ -161,8 +163,7 @@ func (s *Users) Come(tx *store.Tx, from audit.From, st Stranger) (Arrival, error
 	case Welcome:
 		return Arrival{User: u}, s.letIn(tx, from, audit.ByVisitor, u, admission{kind: audit.UserCame, how: s.Door.Mode, account: st.Account})
 	case Waits:
-		asked, err := s.wait(tx, from, u, st)
-		return Arrival{Asked: asked}, err
+		return s.wait(tx, from, u, st)
 	}
 	return Arrival{}, s.Door.Refusal()
 }
@@ -257,7 +258,8 @@ func (s *Users) Admit(tx *store.Tx, from audit.From, a store.Applicant, groups [
 	if a.Provider != "" {
 		now := s.Now()
 		st.Account = &store.Account{
-			ID: store.NewID(now), Provider: a.Provider, Subject: a.Subject, Issuer: a.Issuer, Type: a.Type, Email: a.Email, Name: a.Name, CreatedAt: now,
+			ID: store.NewID(now), Provider: a.Provider, Subject: a.Subject, Issuer: a.Issuer, Type: a.Type,
+			Email: cmp.Or(a.Claimed, a.Email), Name: a.Name, CreatedAt: now,
 		}
 	}
 	u, err := s.stranger(st)
@@ -269,12 +271,13 @@ func (s *Users) Admit(tx *store.Tx, from audit.From, a store.Applicant, groups [
 
 // wait puts a stranger among those who wait, and reports whether they are new
 // there. It always returns an error: what to say to them.
-func (s *Users) wait(tx *store.Tx, from audit.From, u store.User, st Stranger) (asked bool, err error) {
+func (s *Users) wait(tx *store.Tx, from audit.From, u store.User, st Stranger) (Arrival, error) {
 	a := store.Applicant{
 		ID: u.ID, Email: u.Email, EmailNorm: u.EmailNorm, Name: u.Name, Language: u.Language, IP: from.IP, Device: from.Device, CreatedAt: u.CreatedAt,
 	}
 	if st.Account != nil {
 		a.Provider, a.Subject, a.Issuer, a.Type = st.Account.Provider, st.Account.Subject, st.Account.Issuer, st.Account.Type
+		a.Claimed = short(st.Account.Email)
 		if !u.HasEmail() {
 			// No address: the identity is what they are known by, also next time.
 			a.EmailNorm = "!" + a.Provider + " " + a.Subject
@@ -282,20 +285,29 @@ func (s *Users) wait(tx *store.Tx, from audit.From, u store.User, st Stranger) (
 	}
 	isNew, err := tx.AddApplicant(a)
 	if err != nil {
-		return false, err
+		return Arrival{}, err
 	}
 	if isNew {
 		if err := s.Audit.Record(tx, from, audit.Applied, audit.ByVisitor, "", a.EmailNorm); err != nil {
-			return false, err
+			return Arrival{}, err
 		}
-		return true, ErrWaiting
+		return Arrival{Waits: a, Asked: true}, ErrWaiting
 	}
 	before, err := tx.ApplicantByEmail(a.EmailNorm)
 	if err != nil {
-		return false, err
+		return Arrival{}, err
 	}
 	if !before.RefusedAt.IsZero() {
-		return false, ErrRefused
+		return Arrival{}, ErrRefused
 	}
-	return false, ErrWaiting
+	return Arrival{Waits: before}, ErrWaiting
+}
+
+// short makes what an upstream tells of an address one line that pages can show.
+func short(claimed string) string {
+	clean, err := CleanName(claimed)
+	if err != nil {
+		return ""
+	}
+	return clean
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // families are the keys that are put together when they are used.
-var families = []string{"history.", "mailed.", "link.", "dead.", "auth_error.", "mail.", "time.month", "admin.status.", "admin.way.", "admin.invite_", "admin_mail.kind."}
+var families = []string{"history.", "mailed.", "link.", "dead.", "auth_error.", "mail.", "time.month", "admin.status.", "admin.way.", "admin.invite_", "invite.refused_", "admin_mail.kind."}
 
 // TestKeysAreThoseInUse finds sentences that nobody says and keys without one.
 func TestKeysAreThoseInUse(t *testing.T) {

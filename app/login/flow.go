@@ -295,6 +295,12 @@ func (f *Flow) enqueue(tx *store.Tx, from audit.From, kind string, c store.Chall
 // OperatorIP stands where an address would for what the command line does.
 const OperatorIP = "local"
 
+// OperatorDevice stands where a browser would for what the command line does.
+const OperatorDevice = "command line"
+
+// ErrNowhere means that somebody has no address to mail to.
+var ErrNowhere = errors.New("the user has no address to mail to")
+
 // LinkFor makes a link for a user by an operator's word, without mail. No
 // browser asked for it, so whoever opens it is asked first.
 func (f *Flow) LinkFor(ctx context.Context, from audit.From, u store.User) (link string, until time.Time, err error) {
@@ -310,6 +316,38 @@ func (f *Flow) LinkFor(ctx context.Context, from audit.From, u store.User) (link
 		return f.Audit.Record(tx, from, audit.UserLinked, audit.ByAdmin, u.ID, "")
 	})
 	return f.linkURL(issued.Token), issued.ExpiresAt, err
+}
+
+// MailLink mails a user a link to sign in with, by an admin's word; by is what the
+// admin is called. Nobody else sees it. No browser asked for it, so whoever opens it is
+// asked first.
+func (f *Flow) MailLink(ctx context.Context, from audit.From, u store.User, by string) error {
+	if err := account.MayEnter(u); err != nil {
+		return err
+	}
+	if !u.HasEmail() {
+		return ErrNowhere
+	}
+	nobody, _ := secret.Hash(secret.Token())
+	// Where the admin sits is nothing that the user is told.
+	asked := audit.From{IP: OperatorIP, Network: OperatorIP, Device: "admin pages", Reference: from.Reference}
+	issued := f.Challenges.Issue(challenge.Ask{From: asked, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: nobody, Sends: 1})
+	err := f.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.AddChallenge(issued.Challenge); err != nil {
+			return err
+		}
+		letter := compose.SentLink{By: by, Link: f.linkURL(issued.Token), Code: issued.Code, Until: issued.ExpiresAt}
+		if err := f.Post.Add(tx, letter, post.Terms{
+			To: account.MailAddress(u), Language: u.Language, TimeZone: u.TimeZone, Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt,
+		}); err != nil {
+			return err
+		}
+		return f.Audit.Record(tx, from, audit.UserLinked, audit.ByAdmin, u.ID, "mailed")
+	})
+	if err == nil {
+		f.Queue.Wake()
+	}
+	return err
 }
 
 // SetUp makes the first admin and signs this browser in, both or neither.

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,12 @@ type Joining struct {
 	Password bool `json:"p,omitempty"`
 	// SignsUp says that they asked for an account, rather than to sign in.
 	SignsUp bool `json:"s,omitempty"`
+}
+
+// Waits is what somebody is told who waits to be let in.
+type Waits struct {
+	Told     time.Time `json:"t,omitzero"`  // when admins were mailed; zero for never
+	Upstream string    `json:"u,omitempty"` // the name of the one they came by, where they have proven no address
 }
 
 // Where people go who have just come: to choose a password, or to be welcomed.
@@ -61,6 +68,14 @@ func (l *Login) invite() string {
 	}
 	return l.Joining.Invite
 }
+
+// Comes reports whether whoever it is came to have an account made: with an invite,
+// or because they asked for one.
+func (l *Login) Comes() bool { return l.signsUp() || l.invite() != "" }
+
+// AsksForAccount says that the attempt is to have an account made. An invite that was
+// shown stays.
+func (l *Login) AsksForAccount() { l.Joining = &Joining{Invite: l.invite(), SignsUp: true} }
 
 func (l *Login) signsUp() bool { return l.Joining != nil && l.Joining.SignsUp }
 
@@ -134,12 +149,32 @@ func (f *Flow) whose(tx *store.Tx, from audit.From, l *Login, c store.Challenge)
 func (f *Flow) come(tx *store.Tx, from audit.From, l *Login, st account.Stranger) (store.User, error) {
 	arrived, err := f.Users.Come(tx, from, st)
 	l.Joining = nil
+	waits := arrived.Waits
 	if arrived.Asked {
-		if err := f.tellAdmins(tx, from, st); err != nil {
+		told, err := f.tellAdmins(tx, from, waits)
+		if err == nil && told {
+			waits.ToldAt = f.Now()
+			err = tx.TellOf(waits.ID, waits.ToldAt)
+		}
+		if err != nil {
 			return store.User{}, err
 		}
 	}
+	if errors.Is(err, account.ErrWaiting) {
+		l.Waits = &Waits{Told: waits.ToldAt}
+		if waits.Email == "" {
+			l.Waits.Upstream = f.upstreamName(waits.Provider)
+		}
+	}
 	return arrived.User, err
+}
+
+// upstreamName is what pages and mails call an upstream.
+func (f *Flow) upstreamName(id string) string {
+	if up := f.Upstreams.Named(id); up != nil {
+		return up.Name
+	}
+	return id
 }
 
 // Of those who ask to be let in within the hour, this many are told to this many
@@ -149,30 +184,31 @@ const (
 	adminsTold = 20
 )
 
-func (f *Flow) tellAdmins(tx *store.Tx, from audit.From, st account.Stranger) error {
+// tellAdmins mails the admins about somebody who waits, and reports whether there
+// was one to mail.
+func (f *Flow) tellAdmins(tx *store.Tx, from audit.From, a store.Applicant) (told bool, err error) {
 	asked, err := tx.ApplicantsSince(f.Now().Add(-time.Hour))
 	if err != nil || asked > asksTold {
-		return err
+		return false, err
 	}
 	admins, err := tx.OpenAdmins(adminsTold)
 	if err != nil {
-		return err
+		return false, err
 	}
-	person := st.Name
-	if person == "" {
-		person = st.Email
+	letter := compose.AccessRequest{Person: cmp.Or(a.Name, a.Email, a.Claimed, a.Subject), Email: a.Email, Link: f.PublicURL + "/admin/people"}
+	if a.Email == "" {
+		letter.Upstream, letter.Claimed = f.upstreamName(a.Provider), a.Claimed
 	}
 	for _, u := range admins {
 		if !u.HasEmail() {
 			continue
 		}
-		err := f.Post.Add(tx, compose.AccessRequest{Person: person, Email: st.Email, Link: f.PublicURL + "/admin/people"},
-			post.Terms{To: account.MailAddress(u), Language: u.Language, Reference: from.Reference})
-		if err != nil {
-			return err
+		if err := f.Post.Add(tx, letter, post.Terms{To: account.MailAddress(u), Language: u.Language, Reference: from.Reference}); err != nil {
+			return false, err
 		}
+		told = true
 	}
-	return nil
+	return told, nil
 }
 
 // accept gives somebody who is in what the invite gives that their attempt
@@ -184,7 +220,7 @@ func (f *Flow) accept(tx *store.Tx, from audit.From, l *Login, u store.User) (no
 	}
 	err = f.Users.Accept(tx, from, u, l.invite())
 	if dead, ok := errors.AsType[*fault.Fault](err); ok {
-		return dead.Text + ".title", nil
+		return "invite.refused_" + strings.TrimPrefix(dead.Text, "invite."), nil
 	}
 	return "invite.accepted", err
 }

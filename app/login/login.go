@@ -42,6 +42,8 @@ type Login struct {
 	Confirms string `json:"k,omitempty"`
 	// Joining is what somebody told of themselves who wants to come, or nil.
 	Joining *Joining `json:"j,omitempty"`
+	// Waits says of somebody who waits to be let in what they are told.
+	Waits *Waits `json:"w,omitempty"`
 	// Brief means that the computer is one that others use too: the session ends
 	// with the browser, which is not told who it was.
 	Brief bool `json:"s,omitempty"`

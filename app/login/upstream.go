@@ -17,12 +17,13 @@ import (
 
 // What a sign-in by an upstream can be told.
 var (
-	// ErrUnconnected means that nobody here is known by that identity. Whether
-	// somebody has its address is not told.
-	ErrUnconnected = fault.New(fault.Conflict, "upstream.unconnected")
-	ErrAnother     = fault.New(fault.Denied, "upstream.another")
-	ErrReissued    = fault.New(fault.Denied, "upstream.reissued")
+	ErrAnother  = fault.New(fault.Denied, "upstream.another")
+	ErrReissued = fault.New(fault.Denied, "upstream.reissued")
 )
+
+// ErrUnconnected means that nobody here is known by that identity. Whether somebody
+// has its address is not told.
+var ErrUnconnected = errors.New("nobody here is known by that identity")
 
 // Arrival is somebody who came back from an upstream.
 type Arrival struct {
@@ -112,7 +113,7 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arr
 		// Somebody was made a user by another request meanwhile.
 		err = f.DB.Update(ctx, try)
 	}
-	if refused, ok := errors.AsType[*fault.Fault](err); ok && !errors.Is(refused, ErrUnconnected) {
+	if refused, ok := errors.AsType[*fault.Fault](err); ok {
 		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, met.ID, refused.Text)
 		if errors.Is(refused, account.ErrAccessClosed) || errors.Is(refused, account.ErrClosing) {
 			f.Audit.AuthFail(from, met.Called(), "disabled")
@@ -151,10 +152,7 @@ func (f *Flow) known(tx *store.Tx, who upstream.Identity) (store.User, error) {
 }
 
 func (f *Flow) named(e *fault.Fault, who upstream.Identity) error {
-	if up := f.Upstreams.Named(who.Upstream); up != nil {
-		return e.With("upstream", up.Name)
-	}
-	return e.With("upstream", who.Upstream)
+	return e.With("upstream", f.upstreamName(who.Upstream))
 }
 
 // byAddress connects the identity to the user with its address, which the upstream
@@ -228,11 +226,7 @@ func (f *Flow) tellLinked(tx *store.Tx, from audit.From, u store.User, who upstr
 	if err := tx.AddChallenge(issued.Challenge); err != nil {
 		return err
 	}
-	name := who.Upstream
-	if up := f.Upstreams.Named(who.Upstream); up != nil {
-		name = up.Name
-	}
 	return f.Post.Add(tx, compose.Linked{
-		Upstream: name, Who: who.Called(), At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/mailed/" + issued.Token,
+		Upstream: f.upstreamName(who.Upstream), Who: who.Called(), At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/mailed/" + issued.Token,
 	}, post.Terms{To: account.MailAddress(u), Language: u.Language, Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
 }

@@ -94,7 +94,7 @@ func (d *Desk) Follow(ctx context.Context, from audit.From, token string) (Done,
 				done, err = d.secure(tx, from, u, c)
 			}
 		case challenge.Unlink:
-			if err = d.unlinked(tx, from, u, c.Detail); err == nil {
+			if err = d.unlinked(tx, from, audit.ByUser, u, c.Detail); err == nil {
 				_, err = tx.EndSessionsOf(u.ID, "")
 			}
 			if err == nil {

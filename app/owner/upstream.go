@@ -68,7 +68,9 @@ func (d *Desk) connect(tx *store.Tx, from audit.From, userID string, who upstrea
 
 // Disconnect takes one of the user's identities elsewhere away, unless it is the
 // last way in, and signs out every session but the one to keep.
-func (d *Desk) Disconnect(ctx context.Context, from audit.From, userID, accountID, keep string) error {
+//
+//go:noinline
+func (d *Desk) Disconnect(ctx context.Context, from audit.From, actor, userID, accountID, keep string) error {
 	return d.update(ctx, func(tx *store.Tx) error {
 		u, err := tx.UserByID(userID)
 		if err != nil {
@@ -85,7 +87,7 @@ func (d *Desk) Disconnect(ctx context.Context, from audit.From, userID, accountI
 			if way.Kind != "upstream" || way.ID != accountID {
 				continue
 			}
-			if err := d.unlinked(tx, from, u, accountID); err != nil {
+			if err := d.unlinked(tx, from, actor, u, accountID); err != nil {
 				return err
 			}
 			if _, err := tx.EndSessionsOf(u.ID, keep); err != nil {
@@ -98,7 +100,7 @@ func (d *Desk) Disconnect(ctx context.Context, from audit.From, userID, accountI
 }
 
 // unlinked removes an account of the user's. One that is gone is no error.
-func (d *Desk) unlinked(tx *store.Tx, from audit.From, u store.User, accountID string) error {
+func (d *Desk) unlinked(tx *store.Tx, from audit.From, actor string, u store.User, accountID string) error {
 	err := tx.RemoveAccount(u.ID, accountID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -106,7 +108,7 @@ func (d *Desk) unlinked(tx *store.Tx, from audit.From, u store.User, accountID s
 	if err != nil {
 		return err
 	}
-	return d.Audit.Record(tx, from, audit.Unlinked, audit.ByUser, u.ID, accountID)
+	return d.Audit.Record(tx, from, audit.Unlinked, actor, u.ID, accountID)
 }
 
 func (d *Desk) linkedLetter(tx *store.Tx, from audit.From, u store.User, name, who, accountID string, removed bool) error {

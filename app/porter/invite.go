@@ -14,6 +14,7 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
+	"gatelodge/app/mail/queue"
 	"gatelodge/store"
 )
 
@@ -54,6 +55,17 @@ func (d *Desk) Invite(ctx context.Context, from audit.From, i Invitation) (v sto
 	}
 	text, hash := token()
 	v.TokenHash, link = hash, d.PublicURL+"/invite/"+text
+	var mail queue.Mail
+	if v.Email != "" {
+		mail, err = d.Post.Write(d.letter(v, i.By, link), post.Terms{
+			To: account.MailAddressOf(store.Email{Email: v.Email, Norm: v.EmailNorm}), Language: i.Language, Reference: from.Reference,
+			NotAfter: earlier(v.ExpiresAt, v.CreatedAt.Add(lettersFor)),
+		})
+		if err != nil {
+			return store.Invite{}, "", err
+		}
+		v.MessageID = mail.ID
+	}
 	err = d.update(ctx, func(tx *store.Tx) error {
 		if v.Email != "" {
 			if _, err := tx.UserByEmail(v.EmailNorm); !errors.Is(err, store.ErrNotFound) {
@@ -71,16 +83,10 @@ func (d *Desk) Invite(ctx context.Context, from audit.From, i Invitation) (v sto
 		if v.Email != "" {
 			detail = v.EmailNorm
 		}
-		if err := d.Audit.Record(tx, from, audit.InviteAdded, audit.ByAdmin, "", detail); err != nil {
+		if err := d.Audit.Record(tx, from, audit.InviteAdded, audit.ByAdmin, "", detail); err != nil || v.Email == "" {
 			return err
 		}
-		if v.Email == "" {
-			return nil
-		}
-		return d.Post.Add(tx, d.letter(v, i.By, link), post.Terms{
-			To: account.MailAddressOf(store.Email{Email: v.Email, Norm: v.EmailNorm}), Language: i.Language, Reference: from.Reference,
-			NotAfter: earlier(v.ExpiresAt, v.CreatedAt.Add(lettersFor)),
-		})
+		return d.Queue.Add(tx, mail)
 	})
 	if v.Email != "" {
 		link = ""
@@ -134,8 +140,8 @@ func (d *Desk) letter(v store.Invite, by store.User, link string) compose.Invite
 	return l
 }
 
-// Invites returns those there are, the newest first.
-func (d *Desk) Invites(ctx context.Context) (list []store.Invite, err error) {
+// Invites returns those there are, the newest first, with who made them.
+func (d *Desk) Invites(ctx context.Context) (list []store.Sent, err error) {
 	err = d.DB.View(ctx, func(tx *store.Tx) (err error) {
 		list, err = tx.Invites(listed)
 		return err
@@ -176,9 +182,12 @@ func (d *Desk) Revoke(ctx context.Context, from audit.From, id string) error {
 	})
 }
 
-// State says in a word how an invite is: "open", "used", "expired" or "revoked".
+// State says in a word how an invite is: "open", "returned" for one that is open and
+// whose mail did not arrive, "used", "expired" or "revoked".
 func (d *Desk) State(v store.Invite) string {
 	switch err := d.Users.InviteState(v); {
+	case err == nil && (v.Mail == "failed" || v.Mail == "suppressed" || v.Mail == "expired"):
+		return "returned"
 	case err == nil:
 		return "open"
 	case errors.Is(err, account.ErrInviteUsed):

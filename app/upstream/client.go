@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -52,6 +54,43 @@ func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
 		io.Closer
 	}{io.LimitReader(res.Body, maxAnswer), res.Body}
 	return res, nil
+}
+
+// keysFor is how long an upstream is not asked again for its keys. go-oidc asks at
+// every token that none of them fits.
+const keysFor = time.Minute
+
+// remembered gives the same answer again for keysFor.
+type remembered struct {
+	http.RoundTripper
+	now func() time.Time
+
+	mu   sync.Mutex
+	at   time.Time
+	body []byte // nil: never answered
+}
+
+// RoundTrip implements http.RoundTripper. Only an answer is remembered, no failure.
+func (m *remembered) RoundTrip(r *http.Request) (*http.Response, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	if age := now.Sub(m.at); m.body == nil || age < 0 || age >= keysFor {
+		res, err := m.RoundTripper.RoundTrip(r)
+		if err != nil || res.StatusCode != http.StatusOK {
+			return res, err
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			return nil, err
+		}
+		m.at, m.body = now, body
+	}
+	return &http.Response{
+		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(m.body)), Request: r,
+	}, nil
 }
 
 // with gives the libraries our client.

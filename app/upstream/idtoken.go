@@ -80,8 +80,11 @@ func (v *visit) readIDToken(ctx context.Context, luggage parcel) error {
 			return untrue("the access token is not the one of the ID token")
 		}
 	}
-	if at := v.claims.moment("auth_time"); luggage.Errand.To == ToConfirm && !at.IsZero() && at.Before(luggage.At.Add(-skew)) {
-		return v.up.fault(ErrDenied, errors.New("the upstream did not ask the person again"))
+	if luggage.Errand.To == ToConfirm {
+		at := v.claims.moment("auth_time")
+		if at.IsZero() && !luggage.Errand.Only || !at.IsZero() && at.Before(luggage.At.Add(-skew)) {
+			return v.up.fault(ErrNotAsked, errors.New("the upstream did not ask the person again, or does not tell"))
+		}
 	}
 	if v.issuer = t.Issuer; v.issuer == "accounts.google.com" {
 		v.issuer = v.place.issuer

@@ -21,7 +21,7 @@ import (
 
 const (
 	// journeyFor is how long somebody may be away. Some first make an account there.
-	journeyFor = 15 * time.Minute
+	journeyFor = 10 * time.Minute
 	// heldFor is how long whom an upstream vouched for is kept while the person
 	// proves an account here.
 	heldFor = 15 * time.Minute
@@ -46,6 +46,11 @@ type Errand struct {
 	Return  string // the local path to go to in the end
 	User    string // of ToConfirm and ToLink
 	Session string // of those too: it must be the one that comes back
+	// Only is set for a ToConfirm of somebody who has no other way to confirm: what
+	// the upstream cannot tell is then let pass.
+	Only bool
+	// Consented means that they are asked for consent on this journey.
+	Consented bool
 }
 
 // Wishes are what whoever begins a sign-in may ask of the upstream.
@@ -126,6 +131,9 @@ func (u *Upstream) params(p *place, e Errand, w Wishes) map[string]string {
 	}
 	if prompt != "" && u.kind.openID {
 		params["prompt"] = prompt
+	}
+	if e.To == ToConfirm && u.kind.tells {
+		params["max_age"] = "0" // OpenID Connect Core 1.0, 3.1.2.1: auth_time must be told then
 	}
 	if w.LoginHint != "" && u.kind.openID {
 		params["login_hint"] = w.LoginHint
@@ -222,6 +230,8 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identi
 		if err := v.readIDToken(ctx, luggage); err != nil {
 			return Identity{}, err
 		}
+	} else if luggage.Errand.To == ToConfirm && !luggage.Errand.Only {
+		return Identity{}, u.fault(ErrNotAsked, errors.New("OAuth 2.0 does not tell when somebody was asked"))
 	}
 	who, err := u.kind.read(ctx, &v)
 	if err != nil {

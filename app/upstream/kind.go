@@ -22,7 +22,9 @@ type kind struct {
 	offlineScopes []string // besides, to get a refresh token
 	params        map[string]string
 	offlineParams map[string]string
+	byConsent     bool   // it sends a refresh token only to who is asked for consent
 	again         string // the prompt that has somebody prove themselves again
+	tells         bool   // it tells when they last did, so that it can be checked
 	style         oauth2.AuthStyle
 	formPost      bool
 	read          func(context.Context, *visit) (Identity, error)
@@ -33,7 +35,7 @@ type kind struct {
 var kinds = map[string]kind{
 	"google": {
 		name: "Google", openID: true, issuer: "https://accounts.google.com", scopes: []string{"openid", "email", "profile"},
-		offlineParams: map[string]string{"access_type": "offline"}, again: "select_account", style: oauth2.AuthStyleInParams, read: readGoogle,
+		offlineParams: map[string]string{"access_type": "offline"}, byConsent: true, again: "select_account", style: oauth2.AuthStyleInParams, read: readGoogle,
 	},
 	"twitter": {
 		name: "X", auth: "https://x.com/i/oauth2/authorize", token: "https://api.x.com/2/oauth2/token", userinfo: "https://api.x.com/2/users/me",
@@ -49,7 +51,7 @@ var kinds = map[string]kind{
 		style: oauth2.AuthStyleInParams, read: readGitHub,
 	},
 	"gitlab": {
-		name: "GitLab", openID: true, issuer: "https://gitlab.com", scopes: []string{"openid", "email", "profile"}, again: "login", read: readOpenID,
+		name: "GitLab", openID: true, issuer: "https://gitlab.com", scopes: []string{"openid", "email", "profile"}, again: "login", tells: true, read: readOpenID,
 	},
 	"discord": {
 		name: "Discord", auth: "https://discord.com/oauth2/authorize", token: "https://discord.com/api/oauth2/token",
@@ -65,7 +67,7 @@ var kinds = map[string]kind{
 		formPost: true, // Apple answers no other way when it is asked for a name or an address
 		read:     readApple,
 	},
-	"oidc":   {openID: true, scopes: []string{"openid", "email", "profile"}, again: "login", read: readOpenID},
+	"oidc":   {openID: true, scopes: []string{"openid", "email", "profile"}, again: "login", tells: true, read: readOpenID},
 	"oauth2": {style: oauth2.AuthStyleInHeader, read: readPlain},
 }
 

@@ -39,6 +39,8 @@ type bench struct {
 	t  testing.TB
 	db *store.DB
 	up *upstreamtest.Server
+	// ahead is how far the clock is ahead of the machine's.
+	ahead time.Duration
 }
 
 // load reads [[upstream]] as a server does. URL stands for the test's upstream.
@@ -58,7 +60,7 @@ func load(t testing.TB, toml string, tokens ...string) *bench {
 		t.Fatal(err)
 	}
 	b.Upstreams = upstream.New(l.Upstreams, upstream.Options{
-		DB: b.db, Limits: limit.New(time.Now), Now: time.Now, Log: slog.New(slog.DiscardHandler), PublicURL: "https://auth.home.example", Tokens: tokens,
+		DB: b.db, Limits: limit.New(time.Now), Now: func() time.Time { return time.Now().Add(b.ahead) }, Log: slog.New(slog.DiscardHandler), PublicURL: "https://auth.home.example", Tokens: tokens,
 	})
 	return b
 }
@@ -395,5 +397,55 @@ func TestAnUpstreamThatMisbehavesIsNotFollowed(t *testing.T) {
 	b.up.Set(func(s *upstreamtest.Server) { s.API = map[string]any{"/me": "no object"} })
 	if who, err := b.come(); err == nil {
 		t.Errorf("an answer that is no object gives %+v", who)
+	}
+}
+
+// Tokens whose key nobody knows do not make us ask for keys without end, and a new
+// key is known within a minute.
+func TestAnUnknownKeyIsAskedForOnceAMinute(t *testing.T) {
+	t.Parallel()
+	b := load(t, "kind = \"oidc\"\nissuer = \"URL\"")
+	b.up.Set(func(s *upstreamtest.Server) { s.Claims = map[string]any{"sub": "1"} })
+	if _, err := b.come(); err != nil {
+		t.Fatal(err)
+	}
+	b.up.Set(func(s *upstreamtest.Server) { s.KeyID = "two" })
+	asked := func() (n int) {
+		b.up.Set(func(s *upstreamtest.Server) { n = s.KeysAsked })
+		return n
+	}
+	for range 5 {
+		if who, err := b.come(); !errors.Is(err, upstream.ErrUntrue) {
+			t.Errorf("got %+v, %v", who, err)
+		}
+	}
+	if n := asked(); n != 1 {
+		t.Errorf("asked %d times within a minute", n)
+	}
+	b.up.Set(func(s *upstreamtest.Server) { s.Published = "two" })
+	b.ahead = time.Minute
+	if _, err := b.come(); err != nil {
+		t.Error(err)
+	}
+	if n := asked(); n != 2 {
+		t.Errorf("asked %d times, want 2", n)
+	}
+}
+
+func TestAJourneyIsOverAfterTenMinutes(t *testing.T) {
+	t.Parallel()
+	b := load(t, "kind = \"oidc\"\nissuer = \"URL\"")
+	browser, _ := secret.Hash(secret.Token())
+	to, err := b.Begin(t.Context(), audit.From{}, "oidc", browser, upstream.Errand{}, upstream.Wishes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ahead = 10*time.Minute + time.Second
+	if _, _, err := b.Return(t.Context(), "oidc", browser, upstream.Answer{State: at.Query().Get("state"), Code: "x"}); !errors.Is(err, upstream.ErrLost) {
+		t.Errorf("got %v", err)
 	}
 }

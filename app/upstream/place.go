@@ -20,6 +20,7 @@ type place struct {
 	announces             bool   // it names itself in every answer (RFC 9207)
 	authMethods, prompts  []string
 	keys                  oidc.KeySet
+	keysAt                string
 }
 
 const (
@@ -62,7 +63,7 @@ func (u *Upstream) where(ctx context.Context) (*place, error) {
 		}
 		return nil, err
 	}
-	if u.place != nil && u.place.issuer == p.issuer {
+	if u.place != nil && u.place.issuer == p.issuer && u.place.keysAt == p.keysAt {
 		p.keys = u.place.keys // with those it has read
 	}
 	u.place, u.placedAt, u.failed = p, now, nil
@@ -144,7 +145,9 @@ func (u *Upstream) discover(ctx context.Context) (*place, error) {
 	if p.auth == "" || p.token == "" || more.Keys == "" {
 		return nil, u.fault(ErrMisconfigured, errors.New("the provider's description lacks an endpoint"))
 	}
-	p.keys = oidc.NewRemoteKeySet(u.with(context.Background()), more.Keys)
+	client := *u.client
+	client.Transport = &remembered{RoundTripper: u.client.Transport, now: u.now}
+	p.keys, p.keysAt = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), &client), more.Keys), more.Keys
 	return p, nil
 }
 

@@ -93,6 +93,25 @@ func (s *Upstreams) claim(ctx context.Context, u *Upstream, userID string) (a st
 	return a, claim, err
 }
 
+// NeedsConsent reports whether somebody who came back has to be sent once more, to
+// be asked for consent: Google sends a refresh token only then, and whoever consented
+// before some App was allowed its tokens is not asked by itself.
+func (s *Upstreams) NeedsConsent(ctx context.Context, e Errand, who Identity) (bool, error) {
+	u := s.Named(who.Upstream)
+	if u == nil || !u.offline || !u.kind.byConsent || who.Tokens.Refresh != "" || e.To == ToConfirm || e.Consented {
+		return false, nil
+	}
+	var a store.Account
+	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
+		a, err = tx.AccountBySubject(who.Upstream, who.Subject)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	return a.Tokens.Refresh == "" || !a.BrokenAt.IsZero(), err
+}
+
 // refresh renews the tokens of an account that was claimed. What came is stored
 // even when the asker has gone away: the old refresh token is of no use any more.
 func (s *Upstreams) refresh(ctx context.Context, u *Upstream, a store.Account, claim time.Time) (store.Tokens, error) {

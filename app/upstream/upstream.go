@@ -36,6 +36,7 @@ var (
 	ErrDown          = fault.New(fault.Unavailable, "upstream.down")
 	ErrMisconfigured = fault.New(fault.Unavailable, "upstream.misconfigured")
 	ErrDenied        = fault.New(fault.Denied, "upstream.denied")
+	ErrNotAsked      = fault.New(fault.Denied, "upstream.not_asked")
 	ErrLost          = fault.New(fault.Gone, "upstream.lost")
 	ErrStale         = fault.New(fault.Gone, "upstream.stale")
 	ErrMixUp         = fault.New(fault.Denied, "upstream.mixed_up")
@@ -147,6 +148,11 @@ func (u *Upstream) TrustsEmail() bool { return u.config.TrustEmail }
 
 // SignsUp reports whether whoever comes by the upstream may have an account.
 func (u *Upstream) SignsUp() bool { return u.config.SignUp }
+
+// AsksAgain reports whether the upstream has somebody prove themselves once more
+// when it is asked to, and tells that it did. One that does not proves only that a
+// browser is signed in there.
+func (u *Upstream) AsksAgain() bool { return u.kind.tells }
 
 // PostsBack reports whether the upstream answers by a form.
 func (u *Upstream) PostsBack() bool { return u.kind.formPost }

@@ -16,7 +16,7 @@ func Sentence(f *fault.Fault) string {
 	p := catalog.For("en")
 	for _, key := range []string{f.Text, f.Text + ".text"} {
 		if catalog.Has(key) {
-			return p.Say(key, append([]any{"contact", "an admin"}, f.Args...)...)
+			return p.Say(key, append([]any{"contact", "an admin", "operator", "an admin"}, f.Args...)...)
 		}
 	}
 	return f.Error()

@@ -131,7 +131,7 @@ func inviteList(ctx context.Context, c *line.Call) error {
 	if c.Bool("json") {
 		list := make([]inviteJSON, len(invites))
 		for i, v := range invites {
-			list[i] = describeInvite(c, v)
+			list[i] = describeInvite(c, v.Invite)
 		}
 		return c.PrintJSON(list)
 	}
@@ -141,7 +141,7 @@ func inviteList(ctx context.Context, c *line.Call) error {
 	}
 	w := c.Table("ID\tFOR\tSTATE\tUSES LEFT\tGROUPS\tUNTIL")
 	for _, v := range invites {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.ID, whom(v), c.App.Porter.State(v), v.UsesLeft, line.Dash(strings.Join(v.Groups, ",")), line.Stamp(v.ExpiresAt))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.ID, whom(v.Invite), c.App.Porter.State(v.Invite), v.UsesLeft, line.Dash(strings.Join(v.Groups, ",")), line.Stamp(v.ExpiresAt))
 	}
 	return w.Flush()
 }

@@ -48,7 +48,7 @@ func userVerbs() []*line.Verb {
 			About: "Prints a link to sign in as the user. It works once. Nothing is mailed.\nWho opens it is asked first, since no browser asked for it.", Run: userLink,
 		},
 		{
-			Words: "user password", Args: "EMAIL", Min: 1, Max: 1, Place: line.House,
+			Words: "user password", Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true,
 			About: "Prints a link with which the user chooses a new password, or with -remove takes\nthe password away. The link works once; it signs nobody in. Nobody but the user\nshould have it. With -stdin the password is the first line of the standard input;\non a terminal it is asked for and not shown.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("remove", false, "remove the password instead")
@@ -166,8 +166,7 @@ func userPassword(ctx context.Context, c *line.Call) error {
 		if err := c.App.Owner.RemovePassword(ctx, app.Operator(), audit.ByAdmin, u.ID, ""); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.Out, "%s has no password now\n", u.Called())
-		return nil
+		return passwordDone(ctx, c, u, "%s has no password now\n")
 	}
 	if c.Asks() {
 		typed, err := c.ReadSecret()
@@ -177,14 +176,20 @@ func userPassword(ctx context.Context, c *line.Call) error {
 		if err := c.App.Owner.SetPassword(ctx, app.Operator(), audit.ByAdmin, u.ID, owner.NewPassword{Typed: typed}); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.Out, "%s has a new password, and is signed out everywhere\n", u.Called())
-		return nil
+		return passwordDone(ctx, c, u, "%s has a new password, and is signed out everywhere\n")
 	}
-	link, _, err := c.App.Owner.ResetLink(ctx, app.Operator(), u)
+	link, until, err := c.App.Owner.ResetLink(ctx, app.Operator(), u)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(c.Out, link)
+	return printLink(ctx, c, u, link, until)
+}
+
+func passwordDone(ctx context.Context, c *line.Call, u store.User, done string) error {
+	if c.Bool("json") {
+		return printUser(ctx, c, u, func(*userJSON) {})
+	}
+	fmt.Fprintf(c.Out, done, u.Called())
 	return nil
 }
 
@@ -194,20 +199,36 @@ func giveLink(ctx context.Context, c *line.Call, from audit.From, u store.User) 
 	if err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		p, _, err := c.App.Users.Person(ctx, u.ID)
-		if err != nil {
-			return err
-		}
-		j := describe(p)
-		j.Link, j.LinkUntil = link, &until
-		return c.PrintJSON(j)
-	}
-	fmt.Fprintln(c.Out, link)
-	return nil
+	return printLink(ctx, c, u, link, until)
 }
 
+// printLink prints a link that is u's.
+func printLink(ctx context.Context, c *line.Call, u store.User, link string, until time.Time) error {
+	if !c.Bool("json") {
+		fmt.Fprintln(c.Out, link)
+		return nil
+	}
+	return printUser(ctx, c, u, func(j *userJSON) { j.Link, j.LinkUntil = link, &until })
+}
+
+// printUser prints u as scripts read it, with what more adds.
+func printUser(ctx context.Context, c *line.Call, u store.User, more func(*userJSON)) error {
+	p, _, err := c.App.Users.Person(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	j := describe(p)
+	more(&j)
+	return c.PrintJSON(j)
+}
+
+// statuses are those of store.User.Status.
+var statuses = []string{"active", "new", "disabled", "closing"}
+
 func userList(ctx context.Context, c *line.Call) error {
+	if asked := c.String("status"); asked != "" && !slices.Contains(statuses, asked) {
+		return c.UsageError("-status: there is no status " + asked + ": it is one of " + strings.Join(statuses, ", "))
+	}
 	list := []userJSON{}
 	w := c.Table("EMAIL\tNAME\tGROUPS\tSTATUS\tLAST SEEN")
 	filter := store.PeopleFilter{Search: c.String("search"), Status: c.String("status")}

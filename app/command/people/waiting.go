@@ -19,7 +19,7 @@ func waitingVerbs() []*line.Verb {
 		},
 		{
 			Words: "user approve", Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true,
-			About: "Lets in somebody who waits, also one who was refused before. They are told by mail.",
+			About: "Lets in somebody who waits, also one who was refused before. Who has\nconfirmed an address is told by mail.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.String("group", "", "the `groups` to put them into, with commas between them")
 			},
@@ -36,6 +36,7 @@ type applicantJSON struct {
 	Email    string    `json:"email"`
 	Name     string    `json:"name"`
 	Upstream string    `json:"upstream,omitempty"`
+	Claimed  string    `json:"claimed,omitempty"` // the address that the upstream tells; nobody has confirmed it
 	IP       string    `json:"ip"`
 	Device   string    `json:"device"`
 	AskedAt  time.Time `json:"askedAt"`
@@ -49,6 +50,15 @@ func calledOf(a store.Applicant) string {
 	return a.Email
 }
 
+// byOf says by what somebody came who waits, and what it says of an address that
+// nobody has confirmed.
+func byOf(a store.Applicant) string {
+	if a.Email == "" && a.Claimed != "" {
+		return a.Provider + " (says " + a.Claimed + ")"
+	}
+	return line.Dash(a.Provider)
+}
+
 func userWaiting(ctx context.Context, c *line.Call) error {
 	list, err := c.App.Porter.Waiting(ctx)
 	if err != nil {
@@ -57,7 +67,10 @@ func userWaiting(ctx context.Context, c *line.Call) error {
 	if c.Bool("json") {
 		all := make([]applicantJSON, len(list))
 		for i, a := range list {
-			all[i] = applicantJSON{calledOf(a), a.Name, a.Provider, a.IP, a.Device, a.CreatedAt}
+			all[i] = applicantJSON{calledOf(a), a.Name, a.Provider, a.Claimed, a.IP, a.Device, a.CreatedAt}
+			if a.Email != "" {
+				all[i].Claimed = ""
+			}
 		}
 		return c.PrintJSON(all)
 	}
@@ -67,7 +80,7 @@ func userWaiting(ctx context.Context, c *line.Call) error {
 	}
 	w := c.Table("EMAIL\tNAME\tBY\tFROM\tASKED")
 	for _, a := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s, %s\t%s\n", calledOf(a), line.Dash(a.Name), line.Dash(a.Provider), a.IP, a.Device, line.Stamp(a.CreatedAt))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s, %s\t%s\n", calledOf(a), line.Dash(a.Name), byOf(a), a.IP, a.Device, line.Stamp(a.CreatedAt))
 	}
 	return w.Flush()
 }

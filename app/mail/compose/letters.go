@@ -41,6 +41,25 @@ func (l SignIn) words(w *writer) words {
 	return said
 }
 
+// SentLink carries a link to sign in with that an admin sends, unasked for.
+type SentLink struct {
+	By    string // who sends it: a name, or an address
+	Link  string
+	Code  string // that stands for the link on its own page, where that asks for it
+	Until time.Time
+}
+
+// Name is the kind's name.
+func (SentLink) Name() string { return "sent_link" }
+
+func (l SentLink) words(w *writer) words {
+	until := w.say("until", "until", w.p.Moment(l.Until))
+	return words{
+		Subject: w.say("subject"), Preview: until, Heading: w.say("heading"), Intro: w.say("intro", "by", l.By), LinkIntro: w.say("link_intro"),
+		Button: w.say("button"), Link: l.Link, CodeIntro: w.say("code_intro"), Code: secret.GroupCode(l.Code), Outro: until + " " + w.say("not_you"),
+	}
+}
+
 // Reset carries a link to choose a new password with.
 type Reset struct {
 	Link   string
@@ -247,9 +266,11 @@ func (l Invite) words(w *writer) words {
 // account when App is "".
 type AccessRequest struct {
 	Person string // a name, or an address
-	Email  string
+	Email  string // that is theirs; "" for who came by Upstream and has shown none
 	App    string
 	Link   string // where to decide
+	// Upstream is the name of the one they came by, Claimed the address that it tells.
+	Upstream, Claimed string
 }
 
 // Name is the kind's name.
@@ -263,7 +284,14 @@ func (l AccessRequest) words(w *writer) words {
 	}
 	if l.App == "" {
 		said.Subject, said.Heading = w.say("account_subject", "person", l.Person), w.say("account_heading", "person", l.Person)
-		said.Intro = w.say("account_intro", "person", l.Person, "address", l.Email)
+		switch {
+		case l.Email != "":
+			said.Intro = w.say("account_intro", "person", l.Person, "address", l.Email)
+		case l.Claimed != "":
+			said.Intro = w.say("account_claimed", "person", l.Person, "address", l.Claimed, "upstream", l.Upstream)
+		default:
+			said.Intro = w.say("account_unaddressed", "person", l.Person, "upstream", l.Upstream)
+		}
 	}
 	return said
 }

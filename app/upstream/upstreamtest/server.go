@@ -4,6 +4,7 @@
 package upstreamtest
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -62,6 +63,14 @@ type Server struct {
 	NamedAs           string
 	// ExpiresIn is the lifetime of access tokens in seconds; 0 tells none.
 	ExpiresIn int
+	// Thrifty sends a refresh token only to who is asked for consent, as Google does.
+	Thrifty bool
+	// Never sends none at all.
+	Never bool
+	// KeyID is that of the key that signs, Published that of the one that is told; ""
+	// is "one". KeysAsked counts who asks for it.
+	KeyID, Published string
+	KeysAsked        int
 	// Algorithm signs ID tokens; "none" and "HS256" are what an attacker would use.
 	Algorithm string
 	// Now is its clock.
@@ -80,6 +89,7 @@ type Server struct {
 
 type code struct {
 	redirect, challenge, nonce string
+	prompt, access             string
 	claims                     map[string]any
 }
 
@@ -151,7 +161,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"prompt_values_supported":               []string{"none", "login", "consent", "select_account"},
 		})
 	case path == "/keys":
-		answer(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: s.key.Public(), KeyID: "one", Algorithm: "ES256", Use: "sig"}}})
+		s.KeysAsked++
+		answer(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: s.key.Public(), KeyID: cmp.Or(s.Published, "one"), Algorithm: "ES256", Use: "sig"}}})
 	case strings.HasSuffix(path, "/authorize"):
 		s.authorize(w, r)
 	case strings.HasSuffix(path, "/token"), strings.HasSuffix(path, "/access_token"):
@@ -189,7 +200,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		back.Set("error", s.Error)
 	} else {
 		name := secret.Token()
-		s.codes[name] = code{q.Get("redirect_uri"), q.Get("code_challenge"), q.Get("nonce"), maps.Clone(s.Claims)}
+		s.codes[name] = code{
+			q.Get("redirect_uri"), q.Get("code_challenge"), q.Get("nonce"), q.Get("prompt"), q.Get("access_type"), maps.Clone(s.Claims),
+		}
 		back.Set("code", name)
 	}
 	if q.Get("response_mode") == "form_post" {
@@ -256,6 +269,9 @@ func (s *Server) grant(w http.ResponseWriter, c code) {
 	access, refresh := secret.Token(), secret.Token()
 	s.refreshes[refresh], s.tokens[access] = true, true
 	v := map[string]any{"access_token": access, "token_type": "Bearer", "refresh_token": refresh, "scope": "openid email"}
+	if s.Never || s.Thrifty && (c.prompt != "consent" || c.access != "offline") {
+		delete(v, "refresh_token")
+	}
 	if s.ExpiresIn > 0 {
 		v["expires_in"] = s.ExpiresIn
 	}
@@ -276,7 +292,7 @@ func (s *Server) sign(claims map[string]any) string {
 	if s.Algorithm == "none" {
 		return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + base64.RawURLEncoding.EncodeToString(text) + "."
 	}
-	key := jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: s.key, KeyID: "one"}}
+	key := jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: s.key, KeyID: cmp.Or(s.KeyID, "one")}}
 	if s.Algorithm == "HS256" {
 		key = jose.SigningKey{Algorithm: jose.HS256, Key: []byte(Secret + Secret)}
 	}
