@@ -78,6 +78,7 @@ type App struct {
 	Passwords *password.Hasher     // nil: nobody signs in with one
 	Log       *slog.Logger
 
+	standby *deliver.Fallback // of both, or nil
 	figures figures
 }
 

@@ -39,6 +39,9 @@ func (a *App) buildWays() {
 			Source: source, NoDANE: c.Mail.DANE == "off", SignInNeedsTLS: c.Mail.RequireTLSForSignIn,
 		}
 	}
+	if a.Direct != nil && a.Smarthost != nil {
+		a.standby = &deliver.Fallback{Direct: a.Direct, Smarthost: a.Smarthost}
+	}
 	a.Check = &check.Checker{
 		Resolver: a.Resolver, DKIM: a.DKIM, Guard: guard, Direct: a.Direct, Smarthost: a.Smarthost, Source: source, From: c.MailFrom().Address,
 		Contact: replyTo(c.Contact), EHLO: c.EHLOName(), Port: c.Mail.MXPort, Now: a.Now, Big: check.BigProviders(),
@@ -56,9 +59,8 @@ func (a *App) Send(ctx context.Context, e deliver.Envelope, beforeDot func() err
 	}
 	e.Body = signed
 	switch {
-	case a.Direct != nil && a.Smarthost != nil:
-		f := deliver.Fallback{Direct: a.Direct, Smarthost: a.Smarthost}
-		return f.Deliver(ctx, e, beforeDot, trace)
+	case a.standby != nil:
+		return a.standby.Deliver(ctx, e, beforeDot, trace)
 	case a.Direct != nil:
 		return a.Direct.Deliver(ctx, e, beforeDot, trace)
 	}
@@ -72,7 +74,7 @@ func (a *App) transport() queue.Transport {
 			return deliver.Result{Class: deliver.Sent}
 		}}
 	}
-	t := queue.Transport{Name: a.Config.Mail.Mode, ByDomain: a.Direct != nil, Deliver: func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result {
+	t := queue.Transport{Name: a.Config.Mail.Mode, ByDomain: a.Direct != nil, Standby: a.standby, Deliver: func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result {
 		return a.Send(ctx, e, beforeDot, nil)
 	}}
 	if a.Smarthost != nil {

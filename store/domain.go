@@ -20,6 +20,19 @@ type MailDomain struct {
 	Reason    string
 }
 
+// NextAt returns when a message of that class goes to the domain that is due at the
+// given time: not before the domain stops waiting.
+func (d MailDomain) NextAt(class int, due time.Time) time.Time {
+	until := d.Until
+	if class == 0 {
+		until = d.ProbeAt
+	}
+	if until.After(due) {
+		return until
+	}
+	return due
+}
+
 // MailDomain returns what is known of a domain: nothing, for a new one.
 func (tx *Tx) MailDomain(domain string) (MailDomain, error) {
 	d := MailDomain{Domain: domain}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -74,15 +75,19 @@ func (k *Keyring) Seal(place string, plain []byte) []byte {
 	return aead.Seal(box, box[1+keyIDSize:], plain, []byte(place))
 }
 
-// Open is the reverse of Seal. It fails for another place, another key or a
-// changed value, and does not say which.
+// ErrUnsealable means that a value cannot be opened: it is damaged, moved, or sealed
+// with a key that is not here.
+var ErrUnsealable = errors.New("it cannot be unsealed")
+
+// Open is the reverse of Seal. It fails with ErrUnsealable for another place,
+// another key or a changed value.
 func (k *Keyring) Open(place string, box []byte) ([]byte, error) {
 	if len(box) < sealHead || box[0] != sealVersion {
-		return nil, fmt.Errorf("opening %s: not a sealed value", place)
+		return nil, fmt.Errorf("opening %s: %w: not a sealed value", place, ErrUnsealable)
 	}
 	key, ok := k.find(keyID(box[1 : 1+keyIDSize]))
 	if !ok {
-		return nil, fmt.Errorf("opening %s: sealed with a key that is not in the key file", place)
+		return nil, fmt.Errorf("opening %s: %w: sealed with a key that is not in the key file", place, ErrUnsealable)
 	}
 	aead, err := chacha20poly1305.NewX(key.key[:])
 	if err != nil {
@@ -90,7 +95,7 @@ func (k *Keyring) Open(place string, box []byte) ([]byte, error) {
 	}
 	plain, err := aead.Open(nil, box[1+keyIDSize:sealHead], box[sealHead:], []byte(place))
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: sealed for another place, or changed", place)
+		return nil, fmt.Errorf("opening %s: %w: sealed for another place, or changed", place, ErrUnsealable)
 	}
 	return plain, nil
 }

@@ -17,12 +17,16 @@ type MailHealth struct {
 	LastSentAt time.Time // zero when none was sent
 }
 
-// MailHealth counts the sign-in mail that was asked for since the given time, and
-// the domains for which some waits that was asked for before late.
+// MailHealth counts the sign-in mail that waits, whenever it was asked for, with
+// the domains for which some does since before late, and how that ended which was
+// asked for since the given time.
 func (tx *Tx) MailHealth(since, late time.Time) (MailHealth, error) {
 	var h MailHealth
 	var oldest, sent sql.NullInt64
-	err := tx.q.QueryRowContext(tx.ctx, mailHealthQuery, ms(since), ms(late)).Scan(&h.Waiting, &oldest, &h.Late, &h.Sent, &h.Failed, &sent)
+	err := tx.q.QueryRowContext(tx.ctx, mailLateQuery, ms(late)).Scan(&h.Waiting, &oldest, &h.Late)
+	if err == nil {
+		err = tx.q.QueryRowContext(tx.ctx, mailHealthQuery, ms(since)).Scan(&h.Sent, &h.Failed, &sent)
+	}
 	if err != nil {
 		return MailHealth{}, fmt.Errorf("reading mail health: %w", err)
 	}
@@ -30,15 +34,50 @@ func (tx *Tx) MailHealth(since, late time.Time) (MailHealth, error) {
 	return h, nil
 }
 
+const mailLateQuery = `
+	SELECT COUNT(*), MIN(created_at), COUNT(DISTINCT CASE WHEN created_at < $1 THEN domain END)
+	  FROM messages
+	 WHERE class = 0 AND state IN ('queued', 'leased') AND addressed = 1`
+
 const mailHealthQuery = `
-	SELECT COALESCE(SUM(CASE WHEN state IN ('queued', 'leased') THEN 1 ELSE 0 END), 0),
-	       MIN(CASE WHEN state IN ('queued', 'leased') THEN created_at END),
-	       COUNT(DISTINCT CASE WHEN state IN ('queued', 'leased') AND created_at < $2 THEN domain END),
-	       COALESCE(SUM(CASE WHEN state = 'sent' THEN 1 ELSE 0 END), 0),
+	SELECT COALESCE(SUM(CASE WHEN state = 'sent' THEN 1 ELSE 0 END), 0),
 	       COALESCE(SUM(CASE WHEN state IN ('failed', 'expired') THEN 1 ELSE 0 END), 0),
 	       MAX(CASE WHEN state = 'sent' THEN done_at END)
 	  FROM messages
 	 WHERE class = 0 AND addressed = 1 AND created_at >= $1`
+
+// MailRefusal returns the newest mail of our own that was asked for since the given
+// time and that a server refused because of us, unless mail to the same domain was
+// taken later; else ErrNotFound.
+func (tx *Tx) MailRefusal(since time.Time) (Message, error) {
+	m, err := tx.scanMessage(tx.q.QueryRowContext(tx.ctx, mailRefusalQuery, ms(since)))
+	if err != nil {
+		return Message{}, err
+	}
+	var one int
+	err = tx.q.QueryRowContext(tx.ctx, mailTakenQuery, ms(m.CreatedAt), m.Domain).Scan(&one)
+	switch {
+	case err == nil:
+		return Message{}, ErrNotFound
+	case !errors.Is(err, sql.ErrNoRows):
+		return Message{}, fmt.Errorf("reading mail health: %w", err)
+	}
+	return m, nil
+}
+
+const mailRefusalQuery = `
+	SELECT ` + messageColumns + `
+	  FROM messages
+	 WHERE refusals > 0 AND created_at >= $1 AND class <= 1 AND addressed = 1
+	   AND state IN ('queued', 'leased', 'failed', 'expired')
+	 ORDER BY created_at DESC
+	 LIMIT 1`
+
+const mailTakenQuery = `
+	SELECT 1
+	  FROM messages
+	 WHERE done_at IS NOT NULL AND done_at > $1 AND domain = $2 AND state = 'sent'
+	 LIMIT 1`
 
 // QueueDepth is how much mail of a class waits in a state.
 type QueueDepth struct {

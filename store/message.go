@@ -23,6 +23,7 @@ type Message struct {
 	State       string
 	Attempts    int
 	Ambiguous   int
+	Refusals    int // how often a server refused us as its sender
 	DueAt       time.Time
 	NextAt      time.Time
 	NotAfter    time.Time
@@ -41,6 +42,9 @@ type Message struct {
 	// SubmissionID names what an app handed over, for a message that was: the
 	// body is there. "" for our own mail.
 	SubmissionID string
+	// Unreadable says that the recipient cannot be unsealed: the row is damaged, or
+	// sealed with a key that is not here.
+	Unreadable bool
 }
 
 // Work is a leased message with what is needed to deliver it.
@@ -49,7 +53,7 @@ type Work struct {
 	Body []byte
 }
 
-const messageColumns = `id, class, purpose, challenge_id, addressed, domain, rcpt_hash, rcpt, env_from, state, attempts, ambiguous,
+const messageColumns = `id, class, purpose, challenge_id, addressed, domain, rcpt_hash, rcpt, env_from, state, attempts, ambiguous, refusals,
 	due_at, next_at, not_after, gen, phase, last_code, last_enh, last_text, transport, last_ip, tls, msgid, reference,
 	created_at, done_at, submission_id`
 
@@ -65,7 +69,7 @@ func (tx *Tx) scanMessage(row interface{ Scan(...any) error }, more ...any) (Mes
 	var done sql.NullInt64
 	err := row.Scan(append([]any{
 		&m.ID, &m.Class, &m.Purpose, &challenge, &m.Addressed, &m.Domain, &m.RcptHash, &rcpt, &m.EnvFrom, &m.State, &m.Attempts,
-		&m.Ambiguous, &due, &next, &notAfter, &m.Gen, &m.Phase, &m.LastCode, &m.LastEnh, &m.LastText, &m.Transport, &m.LastIP,
+		&m.Ambiguous, &m.Refusals, &due, &next, &notAfter, &m.Gen, &m.Phase, &m.LastCode, &m.LastEnh, &m.LastText, &m.Transport, &m.LastIP,
 		&m.TLS, &m.MessageID, &m.Reference, &created, &done, &m.SubmissionID,
 	}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -77,11 +81,9 @@ func (tx *Tx) scanMessage(row interface{ Scan(...any) error }, more ...any) (Mes
 	m.ChallengeID = challenge.String
 	m.DueAt, m.NextAt, m.NotAfter, m.CreatedAt, m.DoneAt = at(due), at(next), at(notAfter), at(created), atNull(done)
 	if len(rcpt) > 0 {
+		// A row that cannot be read must not hide the others of a list.
 		plain, err := tx.db.ring.Open(rcptPlace(m.ID), rcpt)
-		if err != nil {
-			return Message{}, err
-		}
-		m.Rcpt = string(plain)
+		m.Rcpt, m.Unreadable = string(plain), err != nil
 	}
 	return m, nil
 }
@@ -114,10 +116,16 @@ const addMessageQuery = `
 // report: it is written before anybody dials, so that a crash cannot hammer a
 // server. A message whose last lease ended between the final dot and the
 // answer comes back with Ambiguous counted up.
+//
+// The error is an *UnreadableError when the message cannot be unsealed. Then it is
+// as due as before: see SetAside.
 func (tx *Tx) ClaimMessage(class int, owner string, busy []string, now, lease time.Time, book func(Message) time.Time) (Work, error) {
 	m, err := tx.scanMessage(tx.q.QueryRowContext(tx.ctx, dueMessageQuery+tx.db.engine.skipLocked(), class, ms(now), piped(busy)))
 	if err != nil {
 		return Work{}, err
+	}
+	if m.Unreadable {
+		return Work{}, &UnreadableError{ID: m.ID}
 	}
 	m.Attempts++
 	if m.Phase == "dot" {
@@ -130,11 +138,36 @@ func (tx *Tx) ClaimMessage(class int, owner string, busy []string, now, lease ti
 		return Work{}, err
 	}
 	body, err := tx.body(m, box)
+	if errors.Is(err, ErrUnsealable) || errors.Is(err, ErrNotFound) {
+		return Work{}, &UnreadableError{ID: m.ID}
+	}
 	if err != nil {
 		return Work{}, err
 	}
 	return Work{Message: m, Body: body}, nil
 }
+
+// UnreadableError is for a message that cannot be unsealed.
+type UnreadableError struct{ ID string }
+
+func (e *UnreadableError) Error() string {
+	return "message " + e.ID + " cannot be unsealed: it is damaged, or its key is not here"
+}
+
+// SetAside holds a message that cannot be unsealed, so that those behind it go. It
+// is not destroyed: its key may come back. ErrNotFound when it no longer waits.
+func (tx *Tx) SetAside(id, why string) error {
+	n, err := tx.changed(setAsideQuery, id, why)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	return err
+}
+
+const setAsideQuery = `
+	UPDATE messages
+	   SET state = 'held', gen = gen + 1, lease_owner = '', last_code = 0, last_enh = '', last_text = $2
+	 WHERE id = $1 AND state IN ('queued', 'leased')`
 
 const dueMessageQuery = `
 	SELECT ` + messageColumns + `
@@ -202,6 +235,7 @@ type Report struct {
 	DueAt     time.Time // of the next attempt, when queued
 	Ambiguous int
 	Attempts  int
+	Refusals  int
 	Code      int
 	Enhanced  string
 	Text      string // scrubbed of the address
@@ -220,7 +254,7 @@ func (tx *Tx) FinishMessage(id string, gen int, r Report, now time.Time) error {
 		done, due = nullMs(now), ms(now)
 	}
 	res, err := tx.q.ExecContext(tx.ctx, finishMessageQuery, id, gen, r.State, due, done,
-		r.Ambiguous, r.Attempts, r.Code, r.Enhanced, r.Text, r.Transport, r.IP, r.TLS, []byte{})
+		r.Ambiguous, r.Attempts, r.Code, r.Enhanced, r.Text, r.Transport, r.IP, r.TLS, []byte{}, r.Refusals)
 	if err != nil {
 		return fmt.Errorf("finishing a message: %w", err)
 	}
@@ -233,7 +267,7 @@ func (tx *Tx) FinishMessage(id string, gen int, r Report, now time.Time) error {
 const finishMessageQuery = `
 	UPDATE messages
 	   SET state = $3, due_at = $4, done_at = $5, ambiguous = $6, attempts = $7, last_code = $8, last_enh = $9,
-	       last_text = $10, transport = $11, last_ip = $12, tls = $13, phase = '', lease_owner = '',
+	       last_text = $10, transport = $11, last_ip = $12, tls = $13, refusals = $15, phase = '', lease_owner = '',
 	       rcpt = CASE WHEN $3 IN ('queued', 'captured') THEN rcpt ELSE $14 END,
 	       body = CASE WHEN $3 IN ('queued', 'captured') THEN body ELSE $14 END
 	 WHERE id = $1 AND gen = $2 AND state = 'leased'`
@@ -277,6 +311,17 @@ const retryMessagesQuery = `
 	UPDATE messages
 	   SET state = 'queued', due_at = $2, next_at = $2
 	 WHERE $1 = '' AND state = 'queued' OR id = $1 AND state IN ('queued', 'held')`
+
+// ReleaseStale makes held mail due that is of no use any more by now, so that it
+// ends as all other mail that is too late. It returns how much.
+func (tx *Tx) ReleaseStale(now time.Time) (int, error) {
+	return tx.changed(releaseStaleQuery, ms(now))
+}
+
+const releaseStaleQuery = `
+	UPDATE messages
+	   SET state = 'queued', due_at = $1, next_at = $1
+	 WHERE state = 'held' AND not_after <= $1`
 
 // CancelChallengeMail cancels the waiting mail that carries the challenge.
 func (tx *Tx) CancelChallengeMail(challengeID string, now time.Time) (int, error) {

@@ -42,13 +42,18 @@ const suppressionQuery = `
 	 WHERE rcpt_hash = $1 AND expires_at > $2`
 
 // TrySuppressed lets one message go to a suppressed address, when none has gone
-// since the given time, and reports whether it may.
-func (tx *Tx) TrySuppressed(rcptHash []byte, since, now time.Time) (bool, error) {
-	n, err := tx.changed(trySuppressedQuery, rcptHash, ms(since), ms(now))
+// since the given time, and reports whether it may. A message that was asked for
+// before the last one went is that one, which was put off: it keeps its try.
+func (tx *Tx) TrySuppressed(rcptHash []byte, asked, since, now time.Time) (bool, error) {
+	n, err := tx.changed(trySuppressedQuery, rcptHash, ms(since), ms(now), ms(asked))
 	return n == 1, err
 }
 
-const trySuppressedQuery = `UPDATE suppressions SET tried_at = $3 WHERE rcpt_hash = $1 AND tried_at <= $2`
+// The suppression itself counts as a try, which was nobody's.
+const trySuppressedQuery = `
+	UPDATE suppressions
+	   SET tried_at = CASE WHEN tried_at <= $2 THEN $3 ELSE tried_at END
+	 WHERE rcpt_hash = $1 AND (tried_at <= $2 OR tried_at > created_at AND tried_at >= $4)`
 
 // EndSuppression lets mail to an address go again and reports whether it was
 // suppressed.

@@ -166,7 +166,7 @@ func trySuppressed(t *testing.T, db *store.DB) {
 	suppress(t, db)
 	try := func(at time.Time) error {
 		return db.Update(t.Context(), func(tx *store.Tx) error {
-			may, err := tx.TrySuppressed(Hash("mara"), at.Add(-24*time.Hour), at)
+			may, err := tx.TrySuppressed(Hash("mara"), at.Add(time.Millisecond), at.Add(-24*time.Hour), at)
 			if err == nil && !may {
 				err = store.ErrNotFound
 			}

@@ -4,6 +4,7 @@ package storetest
 
 import (
 	"database/sql"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -115,4 +116,17 @@ func PagesOf(t testing.TB, path, name string) []int {
 		t.Fatalf("%s has the pages %v, %v", name, pages, err)
 	}
 	return pages
+}
+
+// Spoil runs a statement on a store of SQLite behind its back, as damage does.
+func Spoil(t testing.TB, db *store.DB, query string, args ...any) {
+	t.Helper()
+	pool, err := sql.Open("sqlite", "file:"+filepath.Join(db.Dir(), "gatelodge.db")+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if _, err := pool.ExecContext(t.Context(), query, args...); err != nil {
+		t.Fatal(err)
+	}
 }

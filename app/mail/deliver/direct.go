@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -19,7 +20,12 @@ import (
 
 const (
 	maxServers = 5 // of a domain that are tried
-	maxPerHost = 4 // sessions with one server at a time, whatever the domain
+	// Sessions with one server at a time, whatever the domain. Mail that nobody
+	// waits for leaves places to the rest, and a place is for sign-ins alone:
+	// thousands of domains share the servers of one provider.
+	maxPerHost     = 4
+	noticesPerHost = 3
+	patientPerHost = 2
 	// leastShare is what a server gets of the session's time however many are
 	// still to be tried.
 	leastShare = 20 * time.Second
@@ -53,6 +59,7 @@ type errand struct {
 	domain    string // of the recipient, as DNS knows it
 	sts       mtasts.Policy
 	ratchet   bool // the domain has spoken TLS before, so it must now
+	remembers bool // that it has is known from lately
 	beforeDot func() error
 	trace     func(Step)
 	start     time.Time
@@ -100,7 +107,7 @@ func (d *Direct) Deliver(ctx context.Context, envelope Envelope, beforeDot func(
 
 // recall finds out how the domain wants to be spoken to.
 func (d *Direct) recall(ctx context.Context, e *errand) {
-	e.ratchet = d.Memory.spokeTLS(ctx, e.domain)
+	e.ratchet, e.remembers = d.Memory.spokeTLS(ctx, e.domain)
 	policy, err := d.STS.Policy(ctx, e.domain)
 	if err != nil {
 		d.Memory.count(ctx, e.domain, "sts", "", "sts-policy-fetch-error")
@@ -129,7 +136,7 @@ func (d *Direct) tryAll(ctx context.Context, e *errand, servers []server) Result
 			last = worse(last, Result{Class: Temporary, Stage: AtConnect, Enhanced: "4.7.0", Text: s.name + " wants less mail of us for a while", Rests: true})
 			continue
 		}
-		if !d.hosts.enter(s.name) && (!d.kept.evict(s.name) || !d.hosts.enter(s.name)) {
+		if !d.hosts.enter(s.name, places(e.Envelope)) && (!d.kept.evict(s.name) || !d.hosts.enter(s.name, places(e.Envelope))) {
 			e.note("%s has enough sessions of ours", s.name)
 			last = worse(last, Result{Class: Temporary, Stage: AtConnect, Text: s.name + " has enough sessions of ours", Busy: true})
 			continue
@@ -195,17 +202,26 @@ func (d *Direct) tryServer(ctx context.Context, e *errand, s server, share time.
 			refusing = ip
 		}
 	}
-	if last.Stage == AtTo && last.Code != 0 {
-		return last, true
+	return last, ofMessage(last)
+}
+
+// places returns how many sessions of ours at a server leave one to this mail.
+func places(e Envelope) int {
+	switch {
+	case e.SignIn:
+		return maxPerHost
+	case e.Patient:
+		return patientPerHost
 	}
-	return last, false
+	return noticesPerHost
 }
 
 // asDirect reads a result that was written for a smarthost: a stranger's server
 // knows no login of ours, and a recipient's server that refuses for reasons of
-// policy does not say that the address is wrong (RFC 3463, X.7).
+// policy says nothing of the address nor, for good, of the message (RFC 3463,
+// X.7). Big providers say what they mind about us only at the end.
 func asDirect(r Result) Result {
-	if r.Class == Paused || r.Class == Permanent && r.Stage == AtTo && (policyRefusal(r) || r.Code == 530) {
+	if r.Class == Paused || r.Class == Permanent && r.Code >= 500 && strings.HasPrefix(r.Enhanced, "5.7.") {
 		r.Class = Temporary
 	}
 	return r
@@ -223,9 +239,15 @@ func decides(r Result) bool {
 	case Sent, Permanent, Ambiguous, Expired:
 		return true
 	}
-	// 4xx for the recipient: all the domain's servers would greylist alike, and
-	// each would start anew. 421 says that this one is going away.
-	return r.Code/100 == 4 && r.Code != 421 && (r.Stage == AtTo || r.Stage == AtData || r.Stage == AtDot)
+	// What we broke off ourselves we would break off at the next server too.
+	return r.Code < 500 && ofMessage(r) || errors.Is(r.Err, errNoDot)
+}
+
+// ofMessage reports whether a server spoke of the recipient or the message. All
+// the domain's servers would greylist alike, and each would start anew, and what
+// they refuse they refuse alike. 421 says that this one is going away.
+func ofMessage(r Result) bool {
+	return r.Code >= 400 && r.Code != 421 && (r.Stage == AtTo || r.Stage == AtData || r.Stage == AtDot)
 }
 
 // session is one connection to one address.
@@ -282,7 +304,7 @@ func (d *Direct) again(ctx context.Context, e *errand) (Result, bool) {
 		}
 		d.end(e, k, r)
 		d.hosts.judge(k.host, r, d.Now())
-		if r = asDirect(r); decides(r) || r.Stage == AtTo && r.Code != 0 {
+		if r = asDirect(r); decides(r) || ofMessage(r) {
 			return r, true
 		}
 		break // the domain's servers get their turn, from the best
@@ -294,7 +316,7 @@ func (d *Direct) again(ctx context.Context, e *errand) (Result, bool) {
 // at the server, and closes any other. The message has been decided: nobody
 // waits for the answer to QUIT.
 func (d *Direct) end(e *errand, k *keptSession, r Result) {
-	if r.Class == Sent && e.trace == nil && !e.Dry && d.hosts.enter(k.host) {
+	if r.Class == Sent && e.trace == nil && !e.Dry && d.hosts.enter(k.host, places(e.Envelope)) {
 		if d.kept.put(e.domain, k, func() { d.hosts.leave(k.host) }) {
 			return
 		}
@@ -337,7 +359,7 @@ func (d *Direct) begin(ctx context.Context, c *conversation, e *errand, host str
 		return nil, err
 	}
 	d.Memory.count(ctx, e.domain, want.policy, host, want.outcome(c.tls))
-	if !e.ratchet {
+	if !e.remembers {
 		d.Memory.rememberTLS(ctx, e.domain)
 	}
 	// What was offered in clear proves nothing: ask again.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
 
 	"gatelodge/app/mail/deliver"
 	"gatelodge/app/mail/mailtest"
@@ -57,11 +60,7 @@ func newWorld(t *testing.T) *world {
 
 // restart begins anew with what the store remembers.
 func (w *world) restart(resolver string) {
-	clock := func() time.Time {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return w.now
-	}
+	clock := w.clock
 	r := resolve.New(resolver, clock)
 	guard := reach.Guard{AllowPrivate: true}
 	w.d = &deliver.Direct{
@@ -70,6 +69,12 @@ func (w *world) restart(resolver string) {
 		Port:   w.port, EHLO: "auth.home.example", Roots: w.ca.Pool, Limits: hurried, Now: clock,
 	}
 	w.d.Limits.Session = 8 * time.Second
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
 }
 
 func (w *world) pass(d time.Duration) {
@@ -88,7 +93,7 @@ func (w *world) server(name, ip string, script func(*mailtest.Conn)) *mailtest.S
 func (w *world) deliver() deliver.Result {
 	w.t.Helper()
 	e := envelope()
-	e.NotAfter = time.Now().Add(48 * time.Hour)
+	e.NotAfter = w.clock().Add(48 * time.Hour)
 	return w.d.Deliver(w.t.Context(), e, noDot, nil)
 }
 
@@ -159,6 +164,8 @@ func TestTheNextServerIsTried(t *testing.T) {
 	for name, first := range map[string]func(*mailtest.Conn){
 		"row 02, 421 in the greeting":  upTo("greeting", say("421 too busy")),
 		"row 02, 421 in the middle":    upTo("MAIL", say("421 4.3.2 going down")),
+		"row 02, 421 at RCPT":          upTo("RCPT", say("421 4.3.2 going down")),
+		"row 02, 421 at the end":       upTo("dot", say("421 4.3.2 going down")),
 		"row 06, 554 in the greeting":  upTo("greeting", say("554 no service for you")),
 		"row 23, another protocol":     upTo("greeting", say("SSH-2.0-OpenSSH_9.9")),
 		"row 20, silence":              upTo("greeting", func(c *mailtest.Conn) { c.Wait() }),
@@ -195,7 +202,9 @@ func TestTheNextServerIsNotTried(t *testing.T) {
 		"row 05, no space there":       {"RCPT", "452 4.3.1 no space", deliver.Temporary},
 		"row 08, put off at the end":   {"dot", "451 4.3.0 not now", deliver.Temporary},
 		"row 07, no answer at the end": {"dot", "", deliver.Ambiguous},
-		"refused at the end":           {"dot", "554 5.7.1 spam", deliver.Permanent},
+		"row 04, refused at the end":   {"dot", "550 5.7.26 your mail is not authenticated", deliver.Temporary},
+		"row 04, refused at DATA":      {"DATA", "554 5.7.1 listed", deliver.Temporary},
+		"a message refused at the end": {"dot", "554 5.6.0 bad content", deliver.Permanent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -269,9 +278,14 @@ func TestNames(t *testing.T) {
 		"row 15, a resolver that fails":        {func(w *world) { w.Fail("else.example", true) }, deliver.Temporary, "4.4.3"},
 		"row 15, a server whose address fails": {func(w *world) { w.MX("else.example", 10, "mx.else.example"); w.Fail("mx.else.example", true) }, deliver.Temporary, "4.4.3"},
 		"row 16, no such domain, at first":     {func(*world) {}, deliver.Temporary, "4.1.2"},
-		"row 17, the null MX":                  {func(w *world) { w.MX("else.example", 0, ""); w.A("else.example", "127.0.0.2") }, deliver.Permanent, "5.1.10"},
-		"row 18, ourselves":                    {func(w *world) { w.MX("else.example", 10, "auth.home.example") }, deliver.Permanent, "5.4.6"},
-		"row 18, ourselves before another":     {func(w *world) { w.MX("else.example", 5, "AUTH.home.example"); w.MX("else.example", 10, "x.example") }, deliver.Permanent, "5.4.6"},
+		"the null MX beside another": {func(w *world) {
+			w.MX("else.example", 0, "")
+			w.MX("else.example", 10, "mx.else.example")
+			w.server("mx.else.example", "127.0.0.2", mailtest.Accept)
+		}, deliver.Sent, "2.0.0"},
+		"row 17, the null MX":              {func(w *world) { w.MX("else.example", 0, ""); w.A("else.example", "127.0.0.2") }, deliver.Permanent, "5.1.10"},
+		"row 18, ourselves":                {func(w *world) { w.MX("else.example", 10, "auth.home.example") }, deliver.Permanent, "5.4.6"},
+		"row 18, ourselves before another": {func(w *world) { w.MX("else.example", 5, "AUTH.home.example"); w.MX("else.example", 10, "x.example") }, deliver.Permanent, "5.4.6"},
 		"row 18, ourselves by another name, before another": {func(w *world) {
 			w.d.Guard = reach.Guard{}
 			w.A("auth.home.example", "9.9.9.9") // behind a router, no interface has it
@@ -346,6 +360,17 @@ func TestAMissingDomainIsConfirmedBeforeItIsGivenUp(t *testing.T) {
 	w.want(deliver.Sent, deliver.AtDot, "queued")
 }
 
+// Row 16: that a domain was missing half a year ago confirms nothing today.
+func TestAnAbsenceOfLongAgoConfirmsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.want(deliver.Temporary, deliver.AtRoute, "no domain else.example")
+	w.pass(180 * 24 * time.Hour)
+	w.want(deliver.Temporary, deliver.AtRoute, "no domain else.example")
+	w.pass(61 * time.Second)
+	w.want(deliver.Permanent, deliver.AtRoute, "no domain else.example")
+}
+
 // Row 15: nobody answers at all.
 func TestASilentResolverPutsMailOff(t *testing.T) {
 	t.Parallel()
@@ -415,6 +440,34 @@ func oldTLS(cert tls.Certificate) func(*mailtest.Conn) {
 				c.Line("250 ok")
 			}
 		}
+	}
+}
+
+// Row 12: what is seen again and again is written down again, so that it is never
+// swept away as a memory of long ago.
+func TestTheMemoryOfTLSIsRefreshed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.MX("else.example", 10, "mx.else.example")
+	w.server("mx.else.example", "127.0.0.2", mailtest.AcceptTLS(w.ca.Certificate(t, "mx.else.example", 1000*24*time.Hour)))
+	for range 14 {
+		w.want(deliver.Sent, deliver.AtDot, "queued")
+		w.pass(30 * 24 * time.Hour)
+		w.restart(w.Address)
+	}
+	for n := 1; n > 0; {
+		var err error
+		if n, err = w.db.Sweep(t.Context(), w.clock(), 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := w.d.Memory
+	var d store.MailDomain
+	if err := known.DB.View(t.Context(), func(tx *store.Tx) (err error) { d, err = tx.MailDomain("else.example"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if age := w.clock().Sub(d.TLSSeenAt); d.TLSSeenAt.IsZero() || age > 31*24*time.Hour {
+		t.Errorf("it was last seen %v ago, %v", age, d.TLSSeenAt)
 	}
 }
 
@@ -637,6 +690,88 @@ func both(a, b func(*world, *x509.Certificate)) func(*world, *x509.Certificate) 
 	return func(w *world, c *x509.Certificate) { a(w, c); b(w, c) }
 }
 
+// Row 32, downgraded: who holds back one answer of DNS gets no mail in clear. With
+// the addresses of one family goes nothing of what is known of the other.
+func TestDANEHoldsThoughOneFamilyFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Secure()
+	w.MX("else.example", 10, "mx.else.example")
+	w.TLSA("mx.else.example", w.port, 3, 1, 1, make([]byte, 32))
+	w.FailType("mx.else.example", dnsmessage.TypeAAAA)
+	s := w.server("mx.else.example", "127.0.0.2", mailtest.AcceptTLS(w.ca.Certificate(t, "mx.else.example", time.Hour)))
+	w.want(deliver.Temporary, deliver.AtTLS, "DANE")
+	if len(s.Messages()) != 0 {
+		t.Error("it was sent to a server that DANE does not name")
+	}
+}
+
+// Row 32: records that mean nothing here switch off no policy that does.
+func TestRecordsThatMeanNothingLeaveMTASTSInForce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Secure()
+	w.MX("else.example", 10, "mx.else.example")
+	w.TLSA("mx.else.example", w.port, 1, 1, 1, make([]byte, 32))
+	w.TXT("_mta-sts.else.example", "v=STSv1; id=1;")
+	w.policyServer("127.0.0.9", policyText("enforce", "mx.else.example"))
+	s := w.server("mx.else.example", "127.0.0.2", mailtest.AcceptTLS(w.ca.Certificate(t, "evil.example", time.Hour)))
+	w.want(deliver.Temporary, deliver.AtTLS, "another name")
+	if len(s.Messages()) != 0 {
+		t.Error("it was sent")
+	}
+}
+
+// A resolver that drops questions for TLSA holds one server up for two seconds.
+func TestTLSARecordsThatNobodyAnswersForCostTwoSeconds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Secure()
+	w.MX("else.example", 10, "mx.else.example")
+	w.Hush(fmt.Sprintf("_%d._tcp.mx.else.example", w.port))
+	w.server("mx.else.example", "127.0.0.2", mailtest.AcceptTLS(w.ca.Certificate(t, "mx.else.example", time.Hour)))
+	start := time.Now()
+	w.want(deliver.Temporary, deliver.AtTLS, "could not be found out")
+	if took := time.Since(start); took > 3500*time.Millisecond {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// A server that is another name of one with records is asked for by that name.
+func TestUnderDANETheServerIsAskedForByTheNameOfItsRecords(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Secure()
+	w.MX("else.example", 10, "mx.else.example")
+	w.CNAME("mx.else.example", "real.else.example")
+	cert := w.ca.Certificate(t, "real.else.example", time.Hour)
+	leaf, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+	w.TLSA("real.else.example", w.port, 3, 1, 1, sum[:])
+	asked := make(chan string, 1)
+	w.server("real.else.example", "127.0.0.2", func(c *mailtest.Conn) {
+		c.Line("220 mail.test")
+		c.Read()
+		c.Line("250-mail.test", "250 STARTTLS")
+		c.Read()
+		c.Line("220 go")
+		conn := tls.Server(c.Conn, &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			asked <- h.ServerName
+			return &cert, nil
+		}})
+		if err := conn.Handshake(); err != nil {
+			t.Errorf("handshake: %v", err)
+		}
+	})
+	w.deliver()
+	if got := <-asked; got != "real.else.example" {
+		t.Errorf("it asked for %q", got)
+	}
+}
+
 // Without DNSSEC anybody could have written the records.
 func TestDANEWithoutDNSSECSaysNothing(t *testing.T) {
 	t.Parallel()
@@ -665,26 +800,35 @@ func TestTheSmarthostStandsBy(t *testing.T) {
 		return w, relay, &deliver.Fallback{Direct: w.d, Smarthost: smarthost(relay.Host, relay.Port, nil)}
 	}
 	tests := map[string]struct {
-		script  func(*mailtest.Conn)
-		attempt int
-		way     string
-		class   deliver.Class
+		script            func(*mailtest.Conn)
+		attempt, refusals int // -1: it is cancelled before the dot
+		way               string
+		class             deliver.Class
 	}{
-		"a server that takes it":                     {mailtest.Accept, 1, "direct", deliver.Sent},
-		"a server that nobody reaches":               {nil, 1, "smarthost", deliver.Sent},
-		"a greylist is waited out":                   {upTo("RCPT", say("451 later")), 3, "direct", deliver.Temporary},
-		"a server that puts it off for ever":         {upTo("RCPT", say("451 later")), 4, "smarthost", deliver.Sent},
-		"a server that refuses us":                   {upTo("greeting", say("554 no")), 4, "smarthost", deliver.Sent},
-		"an address that does not exist":             {upTo("RCPT", say("550 5.1.1 no")), 4, "direct", deliver.Permanent},
-		"an answer that is lost is not sent by both": {upTo("dot", func(c *mailtest.Conn) { c.Close() }), 9, "direct", deliver.Ambiguous},
+		"a server that takes it":                     {mailtest.Accept, 1, 0, "direct", deliver.Sent},
+		"a server that nobody reaches":               {nil, 1, 0, "smarthost", deliver.Sent},
+		"a greylist is waited out":                   {upTo("RCPT", say("451 later")), 3, 0, "direct", deliver.Temporary},
+		"a server that puts it off for ever":         {upTo("RCPT", say("451 later")), 4, 0, "smarthost", deliver.Sent},
+		"a server that refuses us":                   {upTo("greeting", say("554 no")), 4, 0, "smarthost", deliver.Sent},
+		"a server that refuses us by policy, twice":  {upTo("RCPT", say("550 5.7.1 no")), 2, 1, "direct", deliver.Temporary},
+		"a server that refuses us by policy again":   {upTo("RCPT", say("550 5.7.1 no")), 3, 2, "smarthost", deliver.Sent},
+		"a server that refuses us at the end, again": {upTo("dot", say("550 5.7.26 no")), 3, 2, "smarthost", deliver.Sent},
+		"a mail that was taken back":                 {upTo("dot", say("451 later")), 9, -1, "direct", deliver.Temporary},
+		"an address that does not exist":             {upTo("RCPT", say("550 5.1.1 no")), 4, 0, "direct", deliver.Permanent},
+		"an answer that is lost is not sent by both": {upTo("dot", func(c *mailtest.Conn) { c.Close() }), 9, 0, "direct", deliver.Ambiguous},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, relay, f := direct(t, tt.script)
 			e := envelope()
-			e.Attempt = tt.attempt
-			r := f.Deliver(t.Context(), e, noDot, nil)
+			e.Attempt, e.Refusals = tt.attempt, tt.refusals
+			r := f.Deliver(t.Context(), e, func() error {
+				if tt.refusals < 0 {
+					return errors.New("cancelled")
+				}
+				return nil
+			}, nil)
 			if r.Way != tt.way || r.Class != tt.class || (tt.way == "smarthost") != (len(relay.Messages()) == 1) {
 				t.Errorf("got %s class %d (%s), %d messages at the smarthost; want %s class %d", r.Way, r.Class, r.Text, len(relay.Messages()), tt.way, tt.class)
 			}

@@ -21,6 +21,9 @@ const (
 	// provider of this machine blocks the port.
 	blockedAfter = 3
 	blockedFor   = 30 * time.Minute
+	// absentFor is longer than from one look at a domain to the next while mail to
+	// it waits for its first two.
+	absentFor = time.Hour
 )
 
 // hosts is what was seen of servers since the start. The zero hosts is ready.
@@ -30,21 +33,21 @@ type hosts struct {
 	dead    map[string]time.Time // until when, by address
 	resting map[string]rest      // by name
 	putOffs map[string]int       // how often in a row, by domain
-	gone    map[string]time.Time // domains that do not exist, since when
+	gone    map[string]absence   // domains that do not exist
 	silent  map[string]bool      // addresses that were silent since one answered
 	quiet   time.Time            // when the last of them was
 	ipv6    bool                 // our address has a name that confirms it
 	ipv6Due time.Time
 }
 
-// enter takes a place at a server, unless there are enough of ours.
-func (h *hosts) enter(name string) bool {
+// enter takes a place at a server, unless there are so many of ours.
+func (h *hosts) enter(name string, most int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.busy == nil {
 		h.busy = make(map[string]int)
 	}
-	if h.busy[name] >= maxPerHost {
+	if h.busy[name] >= most {
 		return false
 	}
 	h.busy[name]++
@@ -114,18 +117,24 @@ func (h *hosts) alive(servers []server, port int, now time.Time) []server {
 	return servers
 }
 
-// missingFor returns how long ago a domain was first found not to exist.
+// absence is that of a domain: from when to when it was not there.
+type absence struct{ since, seen time.Time }
+
+// missingFor returns how long ago a domain was first found not to exist. What was
+// seen long ago is another absence.
 func (h *hosts) missingFor(domain string, now time.Time) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	since, known := h.gone[domain]
-	if !known {
+	a, known := h.gone[domain]
+	if !known || now.Sub(a.seen) > absentFor {
 		if h.gone == nil || len(h.gone) >= maxHosts {
-			h.gone = make(map[string]time.Time)
+			h.gone = make(map[string]absence)
 		}
-		h.gone[domain], since = now, now
+		a.since = now
 	}
-	return now.Sub(since)
+	a.seen = now
+	h.gone[domain] = a
+	return now.Sub(a.since)
 }
 
 func (h *hosts) found(domain string) {

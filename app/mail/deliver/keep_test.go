@@ -64,6 +64,32 @@ func TestASessionThatEndedMeanwhileCostsNoMessage(t *testing.T) {
 	}
 }
 
+// Row 02, in a session that was kept: 421 for a recipient says that this server is
+// going away, not that the domain's others would.
+func TestAKeptSessionThatEndsAtRCPTIsFollowedByTheNextServer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.MX("else.example", 10, "one.else.example")
+	w.MX("else.example", 20, "two.else.example")
+	var mu sync.Mutex
+	taken := 0
+	w.server("one.else.example", "127.0.0.2", upTo("RCPT", func(c *mailtest.Conn) {
+		mu.Lock()
+		defer mu.Unlock()
+		if taken++; taken > 1 {
+			c.Line("421 4.3.2 going down")
+			return
+		}
+		c.Line("250 ok")
+	}))
+	w.server("two.else.example", "127.0.0.3", mailtest.Accept)
+	for _, ip := range []string{"127.0.0.2", "127.0.0.3"} {
+		if r := w.want(deliver.Sent, deliver.AtDot, "queued"); r.RemoteIP != ip {
+			t.Errorf("got %s, want %s", r.RemoteIP, ip)
+		}
+	}
+}
+
 // A refusal in a kept session is one like any other, and nobody's mail goes to
 // another's server.
 func TestAKeptSessionIsForItsDomainAlone(t *testing.T) {

@@ -16,9 +16,14 @@ type Memory struct {
 	Log *slog.Logger
 }
 
-// spokeTLS reports whether a domain has spoken TLS to us before. When that
-// cannot be read, it has: mail that waits is better than mail in clear.
-func (m *Memory) spokeTLS(ctx context.Context, domain string) bool {
+// refreshTLS is how old the memory of a domain's TLS may be. Memories of a year
+// without any are swept away, so what is seen has to be written down now and then.
+const refreshTLS = 14 * 24 * time.Hour
+
+// spokeTLS reports whether a domain has spoken TLS to us before, and whether
+// lately. When that cannot be read, it has: mail that waits is better than mail in
+// clear.
+func (m *Memory) spokeTLS(ctx context.Context, domain string) (ever, lately bool) {
 	var d store.MailDomain
 	err := m.DB.View(ctx, func(tx *store.Tx) (err error) {
 		d, err = tx.MailDomain(domain)
@@ -26,9 +31,9 @@ func (m *Memory) spokeTLS(ctx context.Context, domain string) bool {
 	})
 	if err != nil {
 		m.Log.Error("what is known of a mail domain could not be read", "domain", domain, "err", err)
-		return true
+		return true, true
 	}
-	return !d.TLSSeenAt.IsZero()
+	return !d.TLSSeenAt.IsZero(), m.Now().Sub(d.TLSSeenAt) < refreshTLS
 }
 
 func (m *Memory) rememberTLS(ctx context.Context, domain string) {

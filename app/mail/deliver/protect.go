@@ -6,10 +6,15 @@ import (
 	"crypto/x509"
 	"errors"
 	"strings"
+	"time"
 
 	"gatelodge/app/mail/mtasts"
 	"gatelodge/app/mail/resolve"
 )
+
+// tlsaWithin is how long the records of DANE may take to be found: some resolvers
+// drop questions for them, and other servers of the domain may have none.
+const tlsaWithin = 2 * time.Second
 
 // demand is how a connection to a server has to be protected.
 type demand struct {
@@ -18,6 +23,7 @@ type demand struct {
 	reason string // why it must
 	pkix   bool   // the certificate must be the server's, by an authority we trust
 	dane   []resolve.TLSA
+	base   string   // the name that these are of
 	names  []string // that a certificate under DANE may bear
 	clear  bool     // TLS was tried and failed
 }
@@ -25,16 +31,19 @@ type demand struct {
 // demand finds out what a server's domain demands of a connection. It returns a
 // result when this server must not be used at all.
 func (d *Direct) demand(ctx context.Context, e *errand, s server) (demand, *Result) {
-	records, refused := d.tlsa(ctx, e, s)
+	records, base, refused := d.tlsa(ctx, e, s)
 	if refused != nil {
 		return demand{}, refused
 	}
+	want := demand{policy: "no-policy-found"}
 	if len(records) > 0 {
-		want := demand{policy: "tlsa", must: true, reason: "DANE demands it", names: []string{s.name, s.target, e.domain}}
-		want.dane = usable(records) // none: TLS by any certificate (RFC 7672, 2.2)
+		want = demand{policy: "tlsa", must: true, reason: "DANE demands it", dane: usable(records), base: base, names: []string{s.name, s.target, e.domain}}
+	}
+	if len(want.dane) > 0 {
 		return want, nil
 	}
-	want := demand{policy: "no-policy-found"}
+	// Of records that mean nothing is left that there must be TLS (RFC 7672, 2.2).
+	// What a policy demands besides holds.
 	if e.sts.Mode == mtasts.Enforce || e.sts.Mode == mtasts.Testing {
 		want.policy = "sts"
 	}
@@ -42,16 +51,17 @@ func (d *Direct) demand(ctx context.Context, e *errand, s server) (demand, *Resu
 	if !named {
 		d.Memory.count(ctx, e.domain, "sts", s.name, "validation-failure")
 	}
-	if e.sts.Mode == mtasts.Enforce {
-		if !named {
-			return demand{}, &Result{
-				Class: Temporary, Stage: AtTLS, Enhanced: "4.7.5", Text: "the MTA-STS policy of " + e.domain + " does not name the server " + s.name,
-			}
+	switch {
+	case e.sts.Mode == mtasts.Enforce && !named:
+		return demand{}, &Result{
+			Class: Temporary, Stage: AtTLS, Enhanced: "4.7.5", Text: "the MTA-STS policy of " + e.domain + " does not name the server " + s.name,
 		}
+	case e.sts.Mode == mtasts.Enforce:
 		want.must, want.pkix, want.reason = true, true, "the domain's MTA-STS policy demands it"
-	} else if e.SignIn && d.SignInNeedsTLS {
+	case want.must: // DANE does
+	case e.SignIn && d.SignInNeedsTLS:
 		want.must, want.reason = true, "mail.require_tls_for_signin demands it"
-	} else if e.ratchet {
+	case e.ratchet:
 		want.must, want.reason = true, "the domain has spoken TLS before; if it no longer does on purpose: gatelodge mail domain -forget "+e.domain
 	}
 	return want, nil
@@ -60,28 +70,30 @@ func (d *Direct) demand(ctx context.Context, e *errand, s server) (demand, *Resu
 // tlsa returns the records of DANE for a server that DNSSEC vouches for. When
 // they may exist and cannot be had, the server must not be used: that is what an
 // attacker would do (RFC 7672, 2.1).
-func (d *Direct) tlsa(ctx context.Context, e *errand, s server) ([]resolve.TLSA, *Result) {
+func (d *Direct) tlsa(ctx context.Context, e *errand, s server) (records []resolve.TLSA, base string, refused *Result) {
 	if !s.secure || d.NoDANE {
-		return nil, nil
+		return nil, "", nil
 	}
+	limited, cancel := context.WithTimeout(ctx, tlsaWithin)
+	defer cancel()
 	names := []string{s.target}
 	if s.target != s.name {
 		names = append(names, s.name)
 	}
 	for _, name := range names {
-		records, secure, err := d.Resolver.TLSA(ctx, name, d.Port)
+		records, secure, err := d.Resolver.TLSA(limited, name, d.Port)
 		if err != nil && !errors.Is(err, resolve.ErrNoName) {
 			d.Memory.count(ctx, e.domain, "tlsa", s.name, "dnssec-invalid")
-			return nil, &Result{
+			return nil, "", &Result{
 				Class: Temporary, Stage: AtTLS, Enhanced: "4.7.5", Text: "what certificate " + s.name + " must have could not be found out: " + err.Error(), Err: err,
 			}
 		}
 		if secure && len(records) > 0 {
 			e.note("%s has %d TLSA records (DANE)", name, len(records))
-			return records, nil
+			return records, name, nil
 		}
 	}
-	return nil, nil
+	return nil, "", nil
 }
 
 // config returns how to shake hands, and a function that says how well that
@@ -96,6 +108,7 @@ func (want demand) config(host string, roots *x509.CertPool) (*tls.Config, func(
 	// decide, not the authorities.
 	config.InsecureSkipVerify = true
 	if len(want.dane) > 0 {
+		config.ServerName = want.base // RFC 7672, 8.1
 		config.VerifyConnection = func(s tls.ConnectionState) error { return checkDANE(s, want.dane, want.names) }
 		return config, func(tls.ConnectionState) string { return byDANE }
 	}

@@ -84,6 +84,10 @@ func (r Result) TransportDown() bool {
 	return r.Code == 421
 }
 
+// Refusal reports whether a server refuses us for now rather than the message:
+// a refusal to be counted, and believed when it comes again and again.
+func (r Result) Refusal() bool { return r.Class == Temporary && r.Code >= 500 }
+
 // Throttled reports whether the server wants less mail of us for a while,
 // whoever it is for (RFC 3463, X.7: what it means at RCPT is the recipient's
 // greylist).
@@ -118,6 +122,7 @@ type Envelope struct {
 	Body     []byte    // CRLF lines, ASCII
 	NotAfter time.Time // of no use when it arrives later
 	Attempt  int       // 1 is the first
+	Refusals int       // how often servers have refused us, of this message, before
 	SignIn   bool      // a person waits for it, and it opens an account
 	Patient  bool      // nobody waits for it: a slow server gets its time
 	Dry      bool      // a trial: it ends where the message would be sent

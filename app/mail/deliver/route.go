@@ -41,9 +41,12 @@ func (d *Direct) route(ctx context.Context, e *errand) ([]server, *Result) {
 		return nil, &Result{Class: Temporary, Enhanced: "4.4.3", Text: "the mail servers of " + e.domain + " could not be found: " + err.Error(), Err: err}
 	}
 	d.hosts.found(e.domain)
-	if slices.ContainsFunc(list, func(mx resolve.MX) bool { return mx.Host == "" }) {
+	// Beside others the null MX means nothing (RFC 7505, 3).
+	named := slices.DeleteFunc(slices.Clone(list), func(mx resolve.MX) bool { return mx.Host == "" })
+	if len(list) > 0 && len(named) == 0 {
 		return nil, &Result{Class: Permanent, Enhanced: "5.1.10", Text: e.domain + " takes no mail: it says so in DNS"}
 	}
+	list = named
 	if len(list) == 0 {
 		// RFC 5321, 5.1: the domain itself is its server.
 		list = []resolve.MX{{Host: e.domain}}

@@ -15,7 +15,12 @@ import (
 // margin is what a mail needs to be of use after it has arrived.
 const margin = time.Minute
 
-// transfer offers the message. It always returns a result or an error.
+// errNoDot means that we broke the session off ourselves before the final dot:
+// the message was cancelled, or that it is about to be sent could not be kept.
+var errNoDot = errors.New("broken off before the final dot")
+
+// transfer offers the message. It always returns a result or an error. Of a
+// server's codes the first digit counts (RFC 5321, 4.2.1).
 func (c *conversation) transfer(e Envelope, now func() time.Time, beforeDot func() error) (*Result, error) {
 	c.stage = AtFrom
 	params := ""
@@ -40,12 +45,12 @@ func (c *conversation) transfer(e Envelope, now func() time.Time, beforeDot func
 		params += " BODY=8BITMIME"
 	}
 	r, err := c.command("MAIL FROM:<"+e.From+">"+params, "", c.limits.Command)
-	if err != nil || r.code != 250 {
+	if err != nil || r.code/100 != 2 {
 		return senderRefusal(r), err
 	}
 	c.stage = AtTo
 	r, err = c.command("RCPT TO:<"+e.To+">", "", c.limits.Command)
-	if err != nil || r.code != 250 && r.code != 251 {
+	if err != nil || r.code/100 != 2 {
 		return recipientRefusal(r), err
 	}
 	if e.Dry {
@@ -57,21 +62,21 @@ func (c *conversation) transfer(e Envelope, now func() time.Time, beforeDot func
 		return &Result{Class: Expired, Text: "it would have come too late"}, nil
 	}
 	r, err = c.command("DATA", "", c.limits.Command)
-	if err != nil || r.code != 354 {
+	if err != nil || r.code/100 != 3 {
 		return recipientRefusal(r), err
 	}
 	if err := c.body(e.Body); err != nil {
 		return nil, err
 	}
 	if err := beforeDot(); err != nil {
-		return nil, fmt.Errorf("broken off before the final dot: %w", err)
+		return nil, fmt.Errorf("%w: %w", errNoDot, err)
 	}
 	c.stage = AtDot
 	r, err = c.command(".", "", c.limits.Dot)
 	if err != nil {
 		return nil, err
 	}
-	if r.code == 250 {
+	if r.code/100 == 2 {
 		c.taken++
 		return refusal(Sent, r), nil
 	}

@@ -21,6 +21,7 @@ type DNS struct {
 	zone   map[string][]dnsmessage.Resource // by name and type
 	names  map[string]bool                  // that exist
 	fails  map[string]bool                  // SERVFAIL, by name and type or by name
+	hushed map[string]bool                  // not answered for, by name
 	silent bool
 	secure bool
 	asked  []string
@@ -29,7 +30,7 @@ type DNS struct {
 // ServeDNS runs one until the test ends.
 func ServeDNS(t testing.TB) *DNS {
 	t.Helper()
-	d := &DNS{zone: make(map[string][]dnsmessage.Resource), names: make(map[string]bool), fails: make(map[string]bool)}
+	d := &DNS{zone: make(map[string][]dnsmessage.Resource), names: make(map[string]bool), fails: make(map[string]bool), hushed: make(map[string]bool)}
 	udp, tcp := listenBoth(t)
 	d.Address = udp.LocalAddr().String()
 	var running sync.WaitGroup
@@ -115,7 +116,7 @@ func (d *DNS) answer(t testing.TB, packet []byte, size int) []byte {
 	ask := q.Questions[0]
 	name := strings.ToLower(strings.TrimSuffix(ask.Name.String(), "."))
 	d.asked = append(d.asked, zoneKey(name, ask.Type))
-	if d.silent {
+	if d.silent || d.hushed[name] {
 		return nil
 	}
 	m := dnsmessage.Message{
@@ -219,6 +220,20 @@ func (d *DNS) Fail(name string, on bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fails[name] = on
+}
+
+// FailType answers SERVFAIL for one type of a name's records.
+func (d *DNS) FailType(name string, kind dnsmessage.Type) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fails[zoneKey(name, kind)] = true
+}
+
+// Hush answers nothing for a name.
+func (d *DNS) Hush(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hushed[name] = true
 }
 
 // Silent answers nothing at all, or does again.

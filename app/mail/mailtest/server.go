@@ -138,6 +138,15 @@ func (c *Conn) Read() string {
 	return line
 }
 
+// Last returns the line that Read returned last, on this connection or another.
+func (c *Conn) Last() string {
+	heard := c.s.Heard()
+	if len(heard) == 0 {
+		return ""
+	}
+	return heard[len(heard)-1]
+}
+
 // Body reads a message up to the final dot and keeps it, dots unstuffed.
 func (c *Conn) Body() {
 	var b strings.Builder

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,9 +29,6 @@ var schedules = [classes][]time.Duration{
 	ClassReport:  {5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 90 * time.Minute, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour},
 }
 
-// policyTries is how often a server may refuse us as a sender before we believe it.
-const policyTries = 3
-
 // doubtFor is when mail is looked at again that is too late by a clock that may
 // be wrong.
 const doubtFor = 10 * time.Minute
@@ -50,6 +48,7 @@ func retryIn(class, attempt int) time.Duration {
 // attempt sends one leased message and writes down what came of it.
 func (q *Queue) attempt(ctx context.Context, w store.Work) {
 	now := q.now()
+	before := asBefore(w)
 	switch {
 	case !w.Addressed:
 		q.finish(w, store.Report{State: "unaddressed", Attempts: w.Attempts}, nil)
@@ -57,23 +56,49 @@ func (q *Queue) attempt(ctx context.Context, w store.Work) {
 		return
 	case !now.Add(margin).Before(w.NotAfter) && q.doubtful():
 		// By a clock that may be years ahead: neither sent nor dropped.
-		q.finish(w, store.Report{State: "queued", DueAt: now.Add(doubtFor), Attempts: w.Attempts - 1, Text: "the clock may be wrong"}, nil)
+		before.State, before.DueAt = "queued", now.Add(doubtFor)
+		if before.Text == "" {
+			before.Text = "the clock may be wrong"
+		}
+		q.finish(w, before, nil)
 		return
 	case !now.Add(margin).Before(w.NotAfter):
-		q.finish(w, store.Report{State: "expired", Attempts: w.Attempts - 1, Text: "it would have come too late"}, nil)
+		// What kept it back so long is what its sender wants to know.
+		before.State = "expired"
+		if before.Text == "" {
+			before.Text = "it would have come too late"
+		}
+		q.finish(w, before, nil)
 		return
 	case w.Ambiguous > 1:
-		q.finish(w, store.Report{State: "failed", Attempts: w.Attempts - 1, Ambiguous: w.Ambiguous, Text: "it may have been delivered; nobody answered twice"}, nil)
+		q.finish(w, store.Report{
+			State: "failed", Attempts: w.Attempts - 1, Ambiguous: w.Ambiguous, Refusals: w.Refusals, Text: "it may have been delivered; nobody answered twice",
+		}, nil)
 		return
 	}
 	if why, err := q.suppressed(ctx, w); err != nil {
 		q.log.Error("whether an address is suppressed could not be read; its mail is tried", "message", w.ID, "err", err)
 	} else if why != "" {
-		q.finish(w, store.Report{State: "suppressed", Attempts: w.Attempts - 1, Text: why}, nil)
+		q.finish(w, store.Report{State: "suppressed", Attempts: w.Attempts - 1, Refusals: w.Refusals, Text: why}, nil)
 		return
 	}
 	d := delivery{q: q, w: w}
-	q.report(w, d.run(ctx))
+	r := d.run(ctx)
+	if ctx.Err() != nil && r.Class == deliver.Temporary && r.Code == 0 {
+		// We broke it off because we stop: that says nothing of anybody's server.
+		before.State, before.DueAt = "queued", now
+		q.finish(w, before, nil)
+		return
+	}
+	q.report(w, r)
+}
+
+// asBefore is the report of an attempt that was none: all stays as it was before.
+func asBefore(w store.Work) store.Report {
+	return store.Report{
+		Attempts: w.Attempts - 1, Ambiguous: w.Ambiguous, Refusals: w.Refusals, Code: w.LastCode, Enhanced: w.LastEnh, Text: w.LastText,
+		Transport: w.Transport, IP: w.LastIP, TLS: w.TLS,
+	}
 }
 
 // probe looks at the way out as a mail would have, for one that is for nobody:
@@ -85,7 +110,11 @@ func (q *Queue) probe(ctx context.Context) {
 	if known || q.transport.Probe == nil || q.transport.ByDomain {
 		return
 	}
-	if recovered, _ := q.learnWay(q.transport.Probe(ctx)); recovered {
+	r := q.transport.Probe(ctx)
+	if ctx.Err() != nil {
+		return // we stop
+	}
+	if recovered, _ := q.learnWay(r); recovered {
 		q.dueNow()
 	}
 }
@@ -119,7 +148,7 @@ func (d *delivery) run(ctx context.Context) deliver.Result {
 		cancel()
 	})()
 	e := deliver.Envelope{
-		From: d.w.EnvFrom, To: d.w.Rcpt, Body: d.w.Body, NotAfter: d.w.NotAfter, Attempt: d.w.Attempts,
+		From: d.w.EnvFrom, To: d.w.Rcpt, Body: d.w.Body, NotAfter: d.w.NotAfter, Attempt: d.w.Attempts, Refusals: d.w.Refusals,
 		SignIn: d.w.Class == ClassSignIn, Patient: d.w.Class >= ClassRelayed,
 	}
 	return d.q.transport.Deliver(session, e, func() error { return d.markDot(session) })
@@ -139,12 +168,25 @@ func (d *delivery) markDot(ctx context.Context) error {
 // report turns the result of a session into the message's next state.
 func (q *Queue) report(w store.Work, r deliver.Result) {
 	now := q.now()
+	if r.Busy {
+		// Nothing was tried, so what was said last still holds.
+		before := asBefore(w)
+		before.State, before.DueAt = "queued", now.Add(busyFor)
+		q.end(w, r, before)
+		return
+	}
 	report := store.Report{
-		Attempts: w.Attempts, Ambiguous: w.Ambiguous, Code: r.Code, Enhanced: r.Enhanced, Text: r.Text,
+		Attempts: w.Attempts, Ambiguous: w.Ambiguous, Refusals: w.Refusals, Code: r.Code, Enhanced: r.Enhanced, Text: r.Text,
 		Transport: q.transport.Name, IP: r.RemoteIP, TLS: r.TLS,
 	}
 	if r.Way != "" {
 		report.Transport = r.Way
+	}
+	// Of a smarthost a refusal before the message is the way's own trouble.
+	bySmarthost := !q.transport.ByDomain || r.Way == "smarthost"
+	refused := r.Refusal() && !(bySmarthost && r.TransportDown())
+	if refused || r.Class == deliver.Permanent && strings.HasPrefix(r.Enhanced, "5.7.") && r.Code >= 500 {
+		report.Refusals++
 	}
 	retry := now.Add(retryIn(w.Class, w.Attempts))
 	recovered, pause := false, now
@@ -171,25 +213,32 @@ func (q *Queue) report(w store.Work, r deliver.Result) {
 	case deliver.Paused:
 		// Not the message's fault: it keeps its place and its attempts.
 		report.State, report.DueAt, report.Attempts = "queued", pause, w.Attempts-1
+		if q.transport.ByDomain {
+			report.DueAt = now.Add(refusedEvery)
+		}
 	default:
 		report.State, report.DueAt = "queued", retry
 		switch {
-		case r.Code >= 500 && w.Attempts >= policyTries && (q.transport.ByDomain || !r.TransportDown()):
+		case refused && report.Refusals >= deliver.RefusalsBelieved:
 			report.State = "failed"
-		case r.Busy:
-			report.DueAt, report.Attempts = now.Add(busyFor), w.Attempts-1
-		case r.TransportDown() && r.Code < 500, r.TransportDown() && !q.transport.ByDomain:
+		case r.TransportDown() && !refused:
 			// Due at once when the way is open again: until then nothing is.
 			report.DueAt, report.Attempts = pause, w.Attempts-1
 		}
 	}
+	q.end(w, r, report)
+	if recovered {
+		q.dueNow()
+	}
+}
+
+// end writes down the report of a session with what it says of the domain and the
+// address. What would only be tried again when it is too late is too late now.
+func (q *Queue) end(w store.Work, r deliver.Result, report store.Report) {
 	if report.State == "queued" && !report.DueAt.Add(margin).Before(w.NotAfter) {
 		report.State = "expired"
 	}
 	q.finish(w, report, func(tx *store.Tx) error { return q.learn(tx, w, r) })
-	if recovered {
-		q.dueNow()
-	}
 }
 
 // finish writes the report, and what also writes unless that is nil. It is never

@@ -36,8 +36,11 @@ func (q *Queue) learn(tx *store.Tx, w store.Work, r deliver.Result) error {
 }
 
 func (q *Queue) learnDomain(tx *store.Tx, domain string, r deliver.Result) error {
+	if r.Busy || r.Class == deliver.Paused {
+		return nil // the domain was not asked
+	}
 	known, err := tx.MailDomain(domain)
-	if err != nil || r.Busy {
+	if err != nil {
 		return err
 	}
 	now := q.now()
@@ -92,7 +95,8 @@ func suppressFor(r deliver.Result) time.Duration {
 }
 
 // suppressed returns why a message must not go to its address, "" when it may.
-// Who asks to sign in may once a day: the mailbox may be mended.
+// Who asks to sign in may once a day: the mailbox may be mended. That mail is tried
+// as any other, for who puts it off may want to see it twice.
 func (q *Queue) suppressed(ctx context.Context, w store.Work) (why string, err error) {
 	if q.transport.Keep {
 		return "", nil
@@ -114,7 +118,7 @@ func (q *Queue) suppressed(ctx context.Context, w store.Work) (why string, err e
 		return why, nil
 	}
 	err = q.db.Update(ctx, func(tx *store.Tx) error {
-		may, err := tx.TrySuppressed(w.RcptHash, now.Add(-tryAgainAfter), now)
+		may, err := tx.TrySuppressed(w.RcptHash, w.CreatedAt, now.Add(-tryAgainAfter), now)
 		if may {
 			why = ""
 		}

@@ -169,6 +169,45 @@ func TestAnAddressThatRefusesMailIsSuppressed(t *testing.T) {
 	}
 }
 
+// A person's one try a day is a whole mail, which a greylist may put off.
+func TestTheTryOfASuppressedPersonIsPutOffAsAnyOther(t *testing.T) {
+	runWay(t, direct, func(n int, _ deliver.Envelope) deliver.Result {
+		switch n {
+		case 1:
+			return deliver.Result{Class: deliver.Permanent, Stage: deliver.AtTo, Code: 552, Enhanced: "5.2.2", Text: "full"}
+		case 2, 3:
+			return temporary(deliver.AtTo, 451)
+		}
+		return sent
+	}, func(h *house) {
+		h.add("first", queue.ClassSignIn, time.Hour)
+		time.Sleep(25 * time.Hour)
+		h.add("try", queue.ClassSignIn, time.Hour)
+		time.Sleep(time.Second)
+		h.add("another", queue.ClassSignIn, time.Hour)
+		time.Sleep(10 * time.Minute)
+		h.want("try", "sent")
+		h.want("another", "suppressed")
+	})
+}
+
+// What was queued before the address was found to refuse mail was nobody's try.
+func TestMailThatWaitedWhenAnAddressWasSuppressedIsNoTry(t *testing.T) {
+	runWay(t, direct, func(n int, _ deliver.Envelope) deliver.Result {
+		if n == 1 {
+			time.Sleep(time.Second)
+			return deliver.Result{Class: deliver.Permanent, Stage: deliver.AtTo, Code: 550, Enhanced: "5.1.1", Text: "no"}
+		}
+		return temporary(deliver.AtTo, 451)
+	}, func(h *house) {
+		h.add("first", queue.ClassSignIn, time.Hour)
+		h.add("second", queue.ClassSignIn, time.Hour)
+		time.Sleep(5 * time.Minute)
+		h.want("first", "failed")
+		h.want("second", "suppressed")
+	})
+}
+
 func TestASuppressionEndsByItself(t *testing.T) {
 	runWay(t, direct, func(n int, _ deliver.Envelope) deliver.Result {
 		if n == 1 {
@@ -199,6 +238,27 @@ func TestAServerThatRefusesUsIsAskedThreeTimes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Row 4: refusals are counted, whatever came between them; tries are not refusals.
+func TestRefusalsAreCountedAndNotTries(t *testing.T) {
+	refusal := deliver.Result{Class: deliver.Temporary, Stage: deliver.AtTo, Code: 550, Enhanced: "5.7.1", Text: "no"}
+	answers := []deliver.Result{temporary(deliver.AtTo, 451), temporary(deliver.AtTo, 451), refusal, temporary(deliver.AtTo, 451), refusal, refusal}
+	runWay(t, direct, func(n int, e deliver.Envelope) deliver.Result {
+		if earlier := []int{0, 0, 0, 1, 1, 2}[n-1]; e.Refusals != earlier {
+			t.Errorf("try %d knows of %d refusals, want %d", n, e.Refusals, earlier)
+		}
+		return answers[n-1]
+	}, func(h *house) {
+		h.add("a", queue.ClassSignIn, 2*time.Hour)
+		time.Sleep(7 * time.Minute)
+		h.want("a", "queued")
+		time.Sleep(time.Hour)
+		h.want("a", "failed")
+		if n := h.tries(); n != 6 {
+			t.Errorf("tried %d times, want 6", n)
+		}
+	})
 }
 
 // Row 2: what a server says of us, at whatever stage, is for the whole domain.

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -55,6 +56,8 @@ const (
 	// lookForOrphans is how often one of several servers looks for mail that
 	// another one has queued or died with.
 	lookForOrphans = 5 * time.Second
+	// lookForStale is how often held mail is looked for that is too late by now.
+	lookForStale = 10 * time.Minute
 )
 
 // atMost is how many workers a class may have together with those behind it: two
@@ -77,6 +80,9 @@ type Transport struct {
 	// holds up no other's mail.
 	ByDomain bool
 	Deliver  func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result
+	// Standby is the smarthost that stands by, with what it stands by for; nil where
+	// there is none.
+	Standby *deliver.Fallback
 	// Probe looks whether the way is open, without a mail; nil where there is none.
 	Probe func(ctx context.Context) deliver.Result
 }
@@ -181,12 +187,16 @@ func (q *Queue) Run(ctx context.Context) {
 		q.forgetDomains(ctx)
 	}
 	q.takeOver(ctx)
-	looked := time.Now()
+	looked, released := time.Now(), time.Time{}
 	var sending sync.WaitGroup
 	for ctx.Err() == nil {
 		if q.db.Shared() && time.Since(looked) > lookForOrphans {
 			q.takeOver(ctx)
 			looked = time.Now()
+		}
+		if time.Since(released) > lookForStale {
+			q.releaseStale(ctx)
+			released = time.Now()
 		}
 		wait := q.claimAll(ctx, &sending)
 		if q.db.Shared() {
@@ -201,6 +211,21 @@ func (q *Queue) Run(ctx context.Context) {
 		timer.Stop()
 	}
 	sending.Wait()
+}
+
+// releaseStale lets held mail end that is of no use any more: with its text it would
+// stay for ever.
+func (q *Queue) releaseStale(ctx context.Context) {
+	if q.doubtful() {
+		return // by a clock that may be years ahead it would only seem so
+	}
+	err := q.db.Update(ctx, func(tx *store.Tx) error {
+		_, err := tx.ReleaseStale(q.now())
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		q.log.Error("held mail that is too late could not be ended", "err", err)
+	}
 }
 
 // takeOver frees the leases of processes that are gone, the last run of this one
@@ -240,6 +265,9 @@ func (q *Queue) claimAll(ctx context.Context, sending *sync.WaitGroup) time.Dura
 			w, err := q.claim(ctx, class)
 			if err != nil {
 				q.freeWorker(class, "")
+				if q.setAside(ctx, err) {
+					continue
+				}
 				if !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
 					q.log.Error("claiming mail", "err", err)
 				}
@@ -248,11 +276,37 @@ func (q *Queue) claimAll(ctx context.Context, sending *sync.WaitGroup) time.Dura
 			sending.Go(func() {
 				defer q.Wake()
 				defer q.freeWorker(class, w.Domain)
+				defer q.survive(w)
 				q.attempt(ctx, w)
 			})
 		}
 	}
 	return wait
+}
+
+// setAside holds the message that a claim failed for because it cannot be read, and
+// reports whether it did: those behind it are not to wait for it.
+func (q *Queue) setAside(ctx context.Context, claiming error) bool {
+	bad, ok := errors.AsType[*store.UnreadableError](claiming)
+	if !ok {
+		return false
+	}
+	if err := q.db.Update(ctx, func(tx *store.Tx) error { return tx.SetAside(bad.ID, unreadable) }); err != nil {
+		return false
+	}
+	q.log.Error("mail cannot be read and is held", "message", bad.ID, "err", bad)
+	return true
+}
+
+// unreadable is what operators read at a message that was set aside.
+const unreadable = "it cannot be unsealed: the row is damaged, or its key is not in the key file"
+
+// survive keeps a fault of ours in one attempt from ending the house. The message
+// stays leased, so that it is not tried again at once: it is when the lease ends.
+func (q *Queue) survive(w store.Work) {
+	if p := recover(); p != nil {
+		q.log.Error("an attempt to send mail broke", "message", w.ID, "domain", w.Domain, "panic", p, "stack", string(debug.Stack()))
+	}
 }
 
 // takeWorker takes a worker for a message of that class, or returns how long

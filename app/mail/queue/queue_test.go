@@ -13,6 +13,7 @@ import (
 	"gatelodge/app/mail/deliver"
 	"gatelodge/app/mail/queue"
 	"gatelodge/store"
+	"gatelodge/store/storetest"
 )
 
 // house is a queue with its store, in a bubble where time jumps.
@@ -294,6 +295,115 @@ func TestARefusedLoginPausesTheWayAndKeepsTheMail(t *testing.T) {
 	})
 }
 
+// Row 29, where each domain has its own servers: a way that is paused is not tried
+// again and again, and ends no wait of a domain, which was not asked.
+func TestAPausedWayIsNoHotLoopWhereMailGoesDirectly(t *testing.T) {
+	runWay(t, direct, func(n int, _ deliver.Envelope) deliver.Result {
+		if n == 1 {
+			return temporary(deliver.AtConnect, 0)
+		}
+		return deliver.Result{Class: deliver.Paused, Stage: deliver.AtAuth, Code: 535, Text: "bad credentials"}
+	}, func(h *house) {
+		h.add("a", queue.ClassSignIn, 2*time.Hour)
+		time.Sleep(time.Hour)
+		if n := h.tries(); n < 4 || n > 7 {
+			t.Errorf("tried %d times in an hour, want about one in a quarter", n)
+		}
+		h.want("a", "queued")
+		var d store.MailDomain
+		err := h.db.View(h.t.Context(), func(tx *store.Tx) (err error) { d, err = tx.MailDomain("else.example"); return err })
+		if err != nil || d.Failures != 1 {
+			t.Errorf("the domain: got %+v, %v", d, err)
+		}
+	})
+}
+
+// Mail that came too late tells what kept it.
+func TestMailThatExpiresKeepsWhatWasSaidLast(t *testing.T) {
+	run(t, func(int, deliver.Envelope) deliver.Result {
+		return deliver.Result{Class: deliver.Temporary, Stage: deliver.AtTo, Code: 451, Enhanced: "4.7.1", Text: "greylisted"}
+	}, func(h *house) {
+		h.add("a", queue.ClassSignIn, 2*time.Hour)
+		time.Sleep(time.Second)
+		h.set(3*time.Hour, false)
+		time.Sleep(time.Hour)
+		h.want("a", "expired")
+		if w := h.message("a"); w.LastCode != 451 || w.LastEnh != "4.7.1" || w.LastText != "greylisted" || w.Attempts != 1 {
+			t.Errorf("got %d %s %s after %d attempts", w.LastCode, w.LastEnh, w.LastText, w.Attempts)
+		}
+	})
+}
+
+// Mail that an operator holds back does not lie there for ever with its text.
+func TestHeldMailEndsWhenItIsOfNoUse(t *testing.T) {
+	run(t, func(int, deliver.Envelope) deliver.Result { return temporary(deliver.AtTo, 451) }, func(h *house) {
+		h.add("a", queue.ClassSignIn, 2*time.Hour)
+		time.Sleep(time.Second)
+		if err := h.db.Update(h.t.Context(), func(tx *store.Tx) error { return tx.HoldMessage("a") }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		h.want("a", "held")
+		h.set(10*365*24*time.Hour, true)
+		time.Sleep(20 * time.Minute)
+		h.want("a", "held")
+		h.set(0, false)
+		time.Sleep(time.Hour)
+		h.want("a", "expired")
+		if w := h.message("a"); h.tries() != 1 || len(w.Body) != 0 || w.Rcpt != "" {
+			t.Errorf("tried %d times; body %q and recipient %q are still there", h.tries(), w.Body, w.Rcpt)
+		}
+	})
+}
+
+// One message that cannot be read holds up no other, and lists show it.
+func TestMailThatCannotBeUnsealedHoldsUpNoOther(t *testing.T) {
+	run(t, func(_ int, e deliver.Envelope) deliver.Result { return sent }, func(h *house) {
+		time.Sleep(time.Second) // the queue has looked, and looks again when it is woken
+		for id, column := range map[string]string{"a": "rcpt", "b": "body"} {
+			err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
+				return h.Add(tx, queue.Mail{
+					ID: id, Class: queue.ClassSignIn, Purpose: "signin", To: "mara@else.example", RcptHash: []byte("m"), Addressed: true,
+					Body: []byte("body"), NotAfter: time.Now().Add(time.Hour),
+				})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			storetest.Spoil(h.t, h.db, "UPDATE messages SET "+column+" = x'00' WHERE id = ?", id)
+		}
+		h.add("good", queue.ClassSignIn, time.Hour)
+		time.Sleep(time.Second)
+		h.want("good", "sent")
+		var list []store.Message
+		err := h.db.View(h.t.Context(), func(tx *store.Tx) (err error) { list, err = tx.Messages(true, 10); return err })
+		if err != nil || len(list) != 2 || list[0].State != "held" || list[1].State != "held" {
+			t.Errorf("got %+v, %v, want two that are held", list, err)
+		}
+	})
+}
+
+// A fault of ours in one attempt is one mail's misfortune.
+func TestAPanicInAnAttemptEndsNothingElse(t *testing.T) {
+	run(t, func(n int, _ deliver.Envelope) deliver.Result {
+		if n == 1 {
+			panic("a fault of ours")
+		}
+		return sent
+	}, func(h *house) {
+		h.add("unlucky", queue.ClassSignIn, time.Hour)
+		time.Sleep(time.Second)
+		h.add("next", queue.ClassSignIn, time.Hour)
+		time.Sleep(time.Second)
+		h.want("next", "sent")
+		time.Sleep(10 * time.Minute)
+		h.want("unlucky", "sent")
+		if n := h.copies("unlucky"); n != 1 {
+			t.Errorf("%d copies, want 1", n)
+		}
+	})
+}
+
 // Row 30: the smarthost is away for ten minutes.
 func TestMailLeavesWithinHalfAMinuteOfTheRecovery(t *testing.T) {
 	var back atomic.Bool
@@ -431,7 +541,7 @@ func TestAStopWaitsForWhatIsPastTheDotAndBreaksOffTheRest(t *testing.T) {
 		var brokenOff []string
 		h.Queue = queue.New(queue.Config{
 			DB: db, Now: time.Now, Log: slog.New(slog.DiscardHandler), From: "login@home.example",
-			Transport: queue.Transport{Name: "test", Deliver: func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result {
+			Transport: queue.Transport{Name: "test", ByDomain: true, Deliver: func(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result {
 				if string(e.Body) == "body of past" {
 					if err := beforeDot(); err != nil {
 						return deliver.Result{Class: deliver.Temporary, Err: err}
@@ -441,7 +551,7 @@ func TestAStopWaitsForWhatIsPastTheDotAndBreaksOffTheRest(t *testing.T) {
 				}
 				<-ctx.Done()
 				brokenOff = append(brokenOff, string(e.Body))
-				return temporary(deliver.AtData, 0)
+				return temporary(deliver.AtConnect, 0)
 			}},
 		})
 		h.add("past", queue.ClassSignIn, time.Hour)
@@ -456,6 +566,14 @@ func TestAStopWaitsForWhatIsPastTheDotAndBreaksOffTheRest(t *testing.T) {
 		h.want("before", "queued")
 		if !slices.Equal(brokenOff, []string{"body of before"}) {
 			t.Errorf("broken off: %v", brokenOff)
+		}
+		// That says nothing of the domain, and costs the message no attempt.
+		var d store.MailDomain
+		if err := db.View(t.Context(), func(tx *store.Tx) (err error) { d, err = tx.MailDomain("else.example"); return err }); err != nil {
+			t.Fatal(err)
+		}
+		if w := h.message("before"); d.Failures != 0 || w.Attempts != 0 || w.DueAt.After(time.Now()) || w.LastText != "" {
+			t.Errorf("the domain has failed %d times; the message has %d attempts, %q, is due at %v", d.Failures, w.Attempts, w.LastText, w.DueAt)
 		}
 		if err := db.Close(); err != nil {
 			t.Error(err)

@@ -14,7 +14,7 @@ const (
 	// A way that was open so lately need not be looked at again.
 	knownFor = 10 * time.Second
 	// A login that was refused is tried rarely: providers lock accounts.
-	refusedEvery = 15 * time.Minute
+	refusedEvery = deliver.RefusedFor
 )
 
 // way is what is known about the transport as a whole.
@@ -81,11 +81,24 @@ func (q *Queue) Way() Way {
 	return Way{Name: q.transport.Name, Down: q.way.down, Since: q.way.since, Until: q.way.until, Reason: q.way.reason}
 }
 
+// Standby returns the state of the smarthost that stands by where mail goes
+// directly. It is down when it refuses our login; without one it never is.
+func (q *Queue) Standby() Way {
+	if q.transport.Standby == nil {
+		return Way{}
+	}
+	r := q.transport.Standby.Refused()
+	return Way{Name: "smarthost", Down: !r.Since.IsZero(), Since: r.Since, Until: r.Until, Reason: r.Reason}
+}
+
 // Resume forgets that the transport was down, so that waiting mail is tried at
 // once.
 func (q *Queue) Resume() {
 	q.mu.Lock()
 	q.way = way{}
 	q.mu.Unlock()
+	if q.transport.Standby != nil {
+		q.transport.Standby.Resume()
+	}
 	q.Wake()
 }

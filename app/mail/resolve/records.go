@@ -36,7 +36,10 @@ func (r *Resolver) MX(ctx context.Context, domain string) (list []MX, secure boo
 type Host struct {
 	IPv4, IPv6 []netip.Addr
 	Name       string // at the end of the chain of CNAMEs
-	Secure     bool
+	// Secure says that DNSSEC vouches for all of that. A family that could not be
+	// asked for adds nothing to it and takes nothing away: who can hold back one
+	// answer must not make the other count for less.
+	Secure bool
 }
 
 // Host returns the addresses of a name. Only when neither family could be asked
@@ -44,7 +47,7 @@ type Host struct {
 func (r *Resolver) Host(ctx context.Context, name string) (Host, error) {
 	four, err4 := r.Lookup(ctx, name, dnsmessage.TypeA)
 	six, err6 := r.Lookup(ctx, name, dnsmessage.TypeAAAA)
-	h := Host{Name: name, Secure: err4 == nil && err6 == nil && four.Secure && six.Secure}
+	h := Host{Name: name, Secure: (err4 == nil || err6 == nil) && (err4 != nil || four.Secure) && (err6 != nil || six.Secure)}
 	for _, body := range four.Records {
 		if a, ok := body.(*dnsmessage.AResource); ok {
 			h.IPv4 = append(h.IPv4, netip.AddrFrom4(a.A))
@@ -55,8 +58,11 @@ func (r *Resolver) Host(ctx context.Context, name string) (Host, error) {
 			h.IPv6 = append(h.IPv6, netip.AddrFrom16(a.AAAA))
 		}
 	}
-	if err4 == nil && four.Name != "" {
+	switch {
+	case err4 == nil && four.Name != "":
 		h.Name = four.Name
+	case err6 == nil && six.Name != "":
+		h.Name = six.Name
 	}
 	if len(h.IPv4)+len(h.IPv6) > 0 {
 		return h, nil
