@@ -81,7 +81,12 @@ func (h *Hasher) hash(p Clear) string {
 // key hashes.
 func (h *Hasher) key(password string, salt []byte, c Cost, size uint32) (key []byte) {
 	h.spent.memory.Add(c.units())
-	hashing(func() { key = argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Lanes, size) })
+	hash := func() { key = argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Lanes, size) }
+	if c.Memory < worthCollecting {
+		hash()
+	} else {
+		hashing(hash)
+	}
 	return key
 }
 

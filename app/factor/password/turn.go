@@ -56,6 +56,9 @@ func hashing(f func()) {
 	collect(-1)
 }
 
+// worthCollecting is the memory of a hash, in KiB, from which on it is.
+const worthCollecting = 1 << 10
+
 // heldBack is the percentage for each hash in the making. It lets the heap grow to
 // 40 MB of which a hash takes half, and a hash is soon over.
 const heldBack = 1000
