@@ -8,6 +8,8 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -68,12 +70,49 @@ func open(t testing.TB, change func(*config.Config)) *house {
 	return openAt(t, password.Cost{Memory: 64, Passes: 1, Lanes: 1}, change)
 }
 
+// firstStart is what a first start writes: making it takes longer than most tests.
+var firstStart = sync.OnceValues(func() (map[string][]byte, error) {
+	dir, err := os.MkdirTemp("", "gatelodge")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	c := config.Default()
+	c.DataDir = dir
+	a, err := app.Open(context.Background(), &c, app.Options{Now: func() time.Time { return midday }, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Close(); err != nil {
+		return nil, err
+	}
+	files := make(map[string][]byte)
+	for _, name := range []string{"gatelodge.db", "secret.key"} {
+		if files[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+})
+
+// midday is when every house opens.
+var midday = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
 // openAt is open with a cost of passwords; zero is the real one.
 func openAt(t testing.TB, cost password.Cost, change func(*config.Config)) *house {
 	t.Helper()
-	h := &house{t: t, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	h := &house{t: t, now: midday}
 	c := config.Default()
 	c.DataDir = t.TempDir()
+	files, err := firstStart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(c.DataDir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	h.srv = httptest.NewUnstartedServer(nil)
 	c.Listen = h.srv.Listener.Addr().String()
 	if change != nil {
