@@ -130,7 +130,7 @@ func (b *browser) sees(words string) {
 // fill types into a labelled field.
 func (b *browser) fill(label, text string) {
 	b.t.Helper()
-	field := fmt.Sprintf(`//input[@id=//label[normalize-space()=%q]/@for]`, label)
+	field := fmt.Sprintf(`//*[self::input or self::textarea][@id=//label[normalize-space()=%q]/@for]`, label)
 	selectAll := input.DispatchKeyEvent(input.KeyRawDown).WithCommands([]string{"selectAll"})
 	b.run(chromedp.Focus(field, chromedp.BySearch), selectAll, chromedp.SendKeys(field, text, chromedp.BySearch))
 }
