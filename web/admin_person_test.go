@@ -77,6 +77,9 @@ func TestAnAdminMailsALinkThatOnlyTheUserSees(t *testing.T) {
 			if err := h.app.Users.Disable(t.Context(), app.Operator(), u); err != nil {
 				t.Fatal(err)
 			}
+			if page := sam.get(at); strings.Contains(page.body, "Mail a sign-in link") {
+				t.Error("a link is offered that opens nothing")
+			}
 			sam.post(at+"/link").is(t, http.StatusForbidden, "suspended")
 			if n := len(h.letters("sent_link")); n != 1 {
 				t.Errorf("%d mails", n)
@@ -175,6 +178,9 @@ func TestPeopleAreListedWhoAreInvitedOrWait(t *testing.T) {
 		}
 	}
 	sam.get("/admin/people?status=invited").is(t, 200, `<span class="badge badge-accent">Invited</span>`)
+	if page := sam.get("/admin/people?status=waiting"); strings.Contains(page.body, "Nobody fits") {
+		t.Error("below those who wait stands that there are none")
+	}
 	sam.get("/admin/people?status=waiting").is(t, 200, `<span class="badge badge-warn">Waiting</span>`)
 }
 
