@@ -79,7 +79,7 @@ func ids(t *testing.T, dir string) map[string]bool {
 
 // The process is killed at any moment: what was acknowledged is there.
 func TestKilledWhileWriting(t *testing.T) {
-	rounds := 15
+	rounds := 6
 	if n, err := strconv.Atoi(os.Getenv("GATELODGE_CRASH_ROUNDS")); err == nil {
 		rounds = n
 	}

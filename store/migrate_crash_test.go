@@ -63,7 +63,7 @@ func migrateAndWait(dir string) {
 // The process is killed at any moment of an update of the database, its backup
 // included. The next start finishes it, and nobody is missing.
 func TestKilledWhileMigrating(t *testing.T) {
-	rounds := 8
+	rounds := 4
 	if n, err := strconv.Atoi(os.Getenv("GATELODGE_CRASH_ROUNDS")); err == nil {
 		rounds = n
 	}

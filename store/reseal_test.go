@@ -364,7 +364,7 @@ func rotateForever(dir string) {
 // The process is killed at any step of a rotation: everything opens, and the
 // next one goes on where it was.
 func TestKilledWhileRotating(t *testing.T) {
-	rounds := 8
+	rounds := 4
 	if n, err := strconv.Atoi(os.Getenv("GATELODGE_CRASH_ROUNDS")); err == nil {
 		rounds = n
 	}

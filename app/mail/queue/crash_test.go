@@ -176,7 +176,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 }
 
 func killAtEveryStep(t *testing.T, resolver string) {
-	rounds := 20
+	rounds := 8
 	if n, err := strconv.Atoi(os.Getenv("GATELODGE_CRASH_ROUNDS")); err == nil {
 		rounds = n
 	}
