@@ -11,6 +11,7 @@ import (
 
 // kind is how a provider is spoken with: all that differs.
 type kind struct {
+	id     string // in the configuration
 	name   string // on buttons
 	openID bool
 	issuer string
@@ -32,43 +33,53 @@ type kind struct {
 
 // kinds are all of them. Whose addresses count as verified is written at each
 // reader.
-var kinds = map[string]kind{
-	"google": {
-		name: "Google", openID: true, issuer: "https://accounts.google.com", scopes: []string{"openid", "email", "profile"},
+var kinds = []kind{
+	{
+		id: "google", name: "Google", openID: true, issuer: "https://accounts.google.com", scopes: []string{"openid", "email", "profile"},
 		offlineParams: map[string]string{"access_type": "offline"}, byConsent: true, again: "select_account", style: oauth2.AuthStyleInParams, read: readGoogle,
 	},
-	"twitter": {
-		name: "X", auth: "https://x.com/i/oauth2/authorize", token: "https://api.x.com/2/oauth2/token", userinfo: "https://api.x.com/2/users/me",
+	{
+		id: "twitter", name: "X", auth: "https://x.com/i/oauth2/authorize", token: "https://api.x.com/2/oauth2/token", userinfo: "https://api.x.com/2/users/me",
 		scopes: []string{"users.read", "tweet.read", "users.email"}, offlineScopes: []string{"offline.access"}, style: oauth2.AuthStyleInHeader, read: readTwitter,
 	},
-	"facebook": {
-		name: "Facebook", auth: "https://www.facebook.com/dialog/oauth", token: "https://graph.facebook.com/oauth/access_token",
+	{
+		id: "facebook", name: "Facebook", auth: "https://www.facebook.com/dialog/oauth", token: "https://graph.facebook.com/oauth/access_token",
 		userinfo: "https://graph.facebook.com/me", scopes: []string{"public_profile", "email"}, style: oauth2.AuthStyleInParams, read: readFacebook,
 	},
-	"github": {
-		name: "GitHub", auth: "https://github.com/login/oauth/authorize", token: "https://github.com/login/oauth/access_token",
+	{
+		id: "github", name: "GitHub", auth: "https://github.com/login/oauth/authorize", token: "https://github.com/login/oauth/access_token",
 		userinfo: "https://api.github.com/user", scopes: []string{"read:user", "user:email"}, groupScopes: []string{"read:org"},
 		style: oauth2.AuthStyleInParams, read: readGitHub,
 	},
-	"gitlab": {
-		name: "GitLab", openID: true, issuer: "https://gitlab.com", scopes: []string{"openid", "email", "profile"}, again: "login", tells: true, read: readOpenID,
+	{
+		id: "gitlab", name: "GitLab", openID: true, issuer: "https://gitlab.com", scopes: []string{"openid", "email", "profile"}, again: "login", tells: true, read: readOpenID,
 	},
-	"discord": {
-		name: "Discord", auth: "https://discord.com/oauth2/authorize", token: "https://discord.com/api/oauth2/token",
+	{
+		id: "discord", name: "Discord", auth: "https://discord.com/oauth2/authorize", token: "https://discord.com/api/oauth2/token",
 		userinfo: "https://discord.com/api/users/@me", scopes: []string{"identify", "email"}, groupScopes: []string{"guilds"},
 		style: oauth2.AuthStyleInHeader, read: readDiscord,
 	},
-	"microsoft": {
-		name: "Microsoft", openID: true, scopes: []string{"openid", "email", "profile"}, offlineScopes: []string{"offline_access"}, again: "login",
+	{
+		id: "microsoft", name: "Microsoft", openID: true, scopes: []string{"openid", "email", "profile"}, offlineScopes: []string{"offline_access"}, again: "login",
 		style: oauth2.AuthStyleInParams, read: readMicrosoft,
 	},
-	"apple": {
-		name: "Apple", openID: true, issuer: "https://appleid.apple.com", scopes: []string{"name", "email"}, style: oauth2.AuthStyleInParams,
+	{
+		id: "apple", name: "Apple", openID: true, issuer: "https://appleid.apple.com", scopes: []string{"name", "email"}, style: oauth2.AuthStyleInParams,
 		formPost: true, // Apple answers no other way when it is asked for a name or an address
 		read:     readApple,
 	},
-	"oidc":   {openID: true, scopes: []string{"openid", "email", "profile"}, again: "login", tells: true, read: readOpenID},
-	"oauth2": {style: oauth2.AuthStyleInHeader, read: readPlain},
+	{id: "oidc", openID: true, scopes: []string{"openid", "email", "profile"}, again: "login", tells: true, read: readOpenID},
+	{id: "oauth2", style: oauth2.AuthStyleInHeader, read: readPlain},
+}
+
+// kindOf returns the kind of that id, the zero kind where there is none.
+func kindOf(id string) kind {
+	for _, k := range kinds {
+		if k.id == id {
+			return k
+		}
+	}
+	return kind{}
 }
 
 // claim returns what the operator says a claim is called, or its usual name.

@@ -95,7 +95,7 @@ func New(list []config.Upstream, o Options) *Upstreams {
 	s := &Upstreams{db: o.DB, limits: o.Limits, now: o.Now, log: o.Log}
 	client := newClient()
 	for _, c := range list {
-		k := kinds[c.Kind]
+		k := kindOf(c.Kind)
 		u := &Upstream{
 			ID: c.ID, Kind: c.Kind, Name: c.Name, config: c, kind: k, redirect: o.PublicURL + CallbackPath(c.ID),
 			offline: slices.Contains(o.Tokens, c.ID), client: client, now: o.Now,

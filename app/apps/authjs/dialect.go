@@ -34,6 +34,35 @@ type Answer struct {
 	CSRF     bool // csrf=true in place of an error
 }
 
+// told is an outcome and how it is told.
+type told struct {
+	outcome Outcome
+	answer  Answer
+}
+
+// answers makes a table of them: as a literal of a map it would be code, and a lot.
+func answers(list []told) map[Outcome]Answer {
+	table := make(map[Outcome]Answer, len(list))
+	for _, t := range list {
+		table[t.outcome] = t.answer
+	}
+	return table
+}
+
+// status is an error and what the page for it answers with.
+type status struct {
+	name string
+	code int
+}
+
+func statuses(list []status) map[string]int {
+	table := make(map[string]int, len(list))
+	for _, s := range list {
+		table[s.name] = s.code
+	}
+	return table
+}
+
 // Dialect is what a generation of clients expects.
 type Dialect struct {
 	Version string
@@ -91,29 +120,39 @@ var V4 = ready(Dialect{
 	Version: "v4", Prefix: "next-auth", Encryption: GCM, SignedOut: "{}", Unchanged: "{}",
 	JSON: "application/json; charset=utf-8", Emails: []string{"email"}, Logs: true, ProviderPage: true,
 	BadRequest: "Bad request.", BadRequestType: "text/plain; charset=utf-8",
-	Answers: map[Outcome]Answer{
-		WrongPassword:   {Status: 401, Page: "error", Error: "CredentialsSignin", Provider: true},
-		NeedsMore:       {Status: 401, Page: "error"},
-		Limited:         {Status: 429, Page: "error"},
-		Closed:          {Status: 403, Page: "error"},
-		Denied:          {Status: 403, Page: "error", Error: "AccessDenied"},
-		BadForm:         {Status: 200, Page: "signin", CSRF: true},
-		BadSignOut:      {Status: 200, Page: "signout", CSRF: true},
-		BadAddress:      {Status: 200, Page: "error", Error: "EmailSignin"},
-		UpstreamFails:   {Status: 200, Page: "error", Error: "OAuthSignin"},
-		UpstreamLost:    {Status: 200, Page: "error", Error: "OAuthCallback"},
-		UpstreamRefuses: {Status: 200, Page: "error", Error: "Callback"},
-		NotLinked:       {Status: 200, Page: "error", Error: "OAuthAccountNotLinked"},
-		LinkDead:        {Status: 200, Page: "error", Error: "Verification"},
-		LinkCut:         {Status: 200, Page: "error", Error: "configuration"},
-		NoProvider:      {Status: 200, Page: "error", Error: "Configuration"},
-		Broken:          {Status: 500, Page: "error", Error: "Configuration"},
-	},
-	Errors: map[string]int{
-		"Configuration": 500, "AccessDenied": 403, "Verification": 403,
-		"Signin": 302, "OAuthSignin": 302, "OAuthCallback": 302, "OAuthCreateAccount": 302, "EmailCreateAccount": 302,
-		"Callback": 302, "OAuthAccountNotLinked": 302, "EmailSignin": 302, "CredentialsSignin": 302, "SessionRequired": 302,
-	},
+	Answers: answers([]told{
+		{WrongPassword, Answer{Status: 401, Page: "error", Error: "CredentialsSignin", Provider: true}},
+		{NeedsMore, Answer{Status: 401, Page: "error"}},
+		{Limited, Answer{Status: 429, Page: "error"}},
+		{Closed, Answer{Status: 403, Page: "error"}},
+		{Denied, Answer{Status: 403, Page: "error", Error: "AccessDenied"}},
+		{BadForm, Answer{Status: 200, Page: "signin", CSRF: true}},
+		{BadSignOut, Answer{Status: 200, Page: "signout", CSRF: true}},
+		{BadAddress, Answer{Status: 200, Page: "error", Error: "EmailSignin"}},
+		{UpstreamFails, Answer{Status: 200, Page: "error", Error: "OAuthSignin"}},
+		{UpstreamLost, Answer{Status: 200, Page: "error", Error: "OAuthCallback"}},
+		{UpstreamRefuses, Answer{Status: 200, Page: "error", Error: "Callback"}},
+		{NotLinked, Answer{Status: 200, Page: "error", Error: "OAuthAccountNotLinked"}},
+		{LinkDead, Answer{Status: 200, Page: "error", Error: "Verification"}},
+		{LinkCut, Answer{Status: 200, Page: "error", Error: "configuration"}},
+		{NoProvider, Answer{Status: 200, Page: "error", Error: "Configuration"}},
+		{Broken, Answer{Status: 500, Page: "error", Error: "Configuration"}},
+	}),
+	Errors: statuses([]status{
+		{"Configuration", 500},
+		{"AccessDenied", 403},
+		{"Verification", 403},
+		{"Signin", 302},
+		{"OAuthSignin", 302},
+		{"OAuthCallback", 302},
+		{"OAuthCreateAccount", 302},
+		{"EmailCreateAccount", 302},
+		{"Callback", 302},
+		{"OAuthAccountNotLinked", 302},
+		{"EmailSignin", 302},
+		{"CredentialsSignin", 302},
+		{"SessionRequired", 302},
+	}),
 })
 
 // V5 is next-auth 5 and @auth/core.
@@ -121,25 +160,25 @@ var V5 = ready(Dialect{
 	Version: "v5", Prefix: "authjs", Encryption: CBC, SignedOut: "null", Unchanged: "null",
 	JSON: "application/json", OIDC: true, Emails: Emails, Passkeys: true, Located: true,
 	BadRequest: `"Bad request."`, BadRequestType: "application/json", Direct: true, AllSecrets: true,
-	Answers: map[Outcome]Answer{
-		WrongPassword:   {Status: 200, Page: "signin", Error: "CredentialsSignin", Code: "credentials"},
-		NeedsMore:       {Status: 200, Page: "signin", Error: "CredentialsSignin"},
-		Limited:         {Status: 200, Page: "signin", Error: "CredentialsSignin"},
-		Closed:          {Status: 200, Page: "signin", Error: "CredentialsSignin"},
-		Denied:          {Status: 200, Page: "error", Error: "AccessDenied"},
-		BadForm:         {Status: 200, Page: "signin", Error: "MissingCSRF"},
-		BadSignOut:      {Status: 200, Page: "signin", Error: "MissingCSRF"},
-		BadAddress:      {Status: 200, Page: "error", Error: "Configuration"},
-		UpstreamFails:   {Status: 200, Page: "error", Error: "Configuration"},
-		UpstreamLost:    {Status: 200, Page: "error", Error: "Configuration"},
-		UpstreamRefuses: {Status: 200, Page: "signin", Error: "OAuthCallbackError"},
-		NotLinked:       {Status: 200, Page: "signin", Error: "OAuthAccountNotLinked"},
-		LinkDead:        {Status: 200, Page: "error", Error: "Verification"},
-		LinkCut:         {Status: 200, Page: "error", Error: "Configuration"},
-		NoProvider:      {Status: 200, Page: "error", Error: "Configuration"},
-		Broken:          {Status: 500, Page: "error", Error: "Configuration"},
-	},
-	Errors: map[string]int{"Configuration": 500, "AccessDenied": 403, "Verification": 403},
+	Answers: answers([]told{
+		{WrongPassword, Answer{Status: 200, Page: "signin", Error: "CredentialsSignin", Code: "credentials"}},
+		{NeedsMore, Answer{Status: 200, Page: "signin", Error: "CredentialsSignin"}},
+		{Limited, Answer{Status: 200, Page: "signin", Error: "CredentialsSignin"}},
+		{Closed, Answer{Status: 200, Page: "signin", Error: "CredentialsSignin"}},
+		{Denied, Answer{Status: 200, Page: "error", Error: "AccessDenied"}},
+		{BadForm, Answer{Status: 200, Page: "signin", Error: "MissingCSRF"}},
+		{BadSignOut, Answer{Status: 200, Page: "signin", Error: "MissingCSRF"}},
+		{BadAddress, Answer{Status: 200, Page: "error", Error: "Configuration"}},
+		{UpstreamFails, Answer{Status: 200, Page: "error", Error: "Configuration"}},
+		{UpstreamLost, Answer{Status: 200, Page: "error", Error: "Configuration"}},
+		{UpstreamRefuses, Answer{Status: 200, Page: "signin", Error: "OAuthCallbackError"}},
+		{NotLinked, Answer{Status: 200, Page: "signin", Error: "OAuthAccountNotLinked"}},
+		{LinkDead, Answer{Status: 200, Page: "error", Error: "Verification"}},
+		{LinkCut, Answer{Status: 200, Page: "error", Error: "Configuration"}},
+		{NoProvider, Answer{Status: 200, Page: "error", Error: "Configuration"}},
+		{Broken, Answer{Status: 500, Page: "error", Error: "Configuration"}},
+	}),
+	Errors: statuses([]status{{"Configuration", 500}, {"AccessDenied", 403}, {"Verification", 403}}),
 })
 
 // Auto serves clients of which it is not known yet what they are. Its session
