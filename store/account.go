@@ -84,14 +84,10 @@ func (tx *Tx) sealToken(column, id, token string) []byte {
 // AddAccount links a. It returns ErrConflict when the identity is linked
 // already, to whomever, and links nothing then.
 func (tx *Tx) AddAccount(a Account) error {
-	res, err := tx.q.ExecContext(tx.ctx, addAccountQuery, a.ID, a.UserID, a.Provider, a.Subject, a.Issuer, a.Type, a.Email, a.Name,
+	return tx.change(ErrConflict, "adding an account", addAccountQuery, a.ID, a.UserID, a.Provider, a.Subject, a.Issuer, a.Type, a.Email, a.Name,
 		tx.sealToken("access_token", a.ID, a.Tokens.Access), tx.sealToken("refresh_token", a.ID, a.Tokens.Refresh),
 		tx.sealToken("id_token", a.ID, a.Tokens.ID), a.Tokens.Type, a.Tokens.Scope, a.SessionState,
 		nullMs(a.Tokens.ExpiresAt), ms(a.CreatedAt), nullMs(a.UsedAt))
-	if err != nil {
-		return fmt.Errorf("adding an account: %w", classify(err))
-	}
-	return wantRow(res, ErrConflict)
 }
 
 const addAccountQuery = `
@@ -109,20 +105,16 @@ const accountBySubjectQuery = `SELECT ` + accountColumns + ` FROM accounts WHERE
 
 // AccountsOf returns the user's accounts, the oldest first.
 func (tx *Tx) AccountsOf(userID string) ([]Account, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, accountsOfQuery, userID)
-	if err != nil {
-		return nil, fmt.Errorf("listing accounts: %w", err)
-	}
-	defer rows.Close()
 	var list []Account
-	for rows.Next() {
+	err := tx.each("accounts", accountsOfQuery, []any{userID}, func(rows *sql.Rows) error {
 		a, err := tx.scanAccount(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		list = append(list, a)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const accountsOfQuery = `SELECT ` + accountColumns + ` FROM accounts WHERE user_id = $1 ORDER BY created_at, id`
@@ -131,13 +123,9 @@ const accountsOfQuery = `SELECT ` + accountColumns + ` FROM accounts WHERE user_
 // time. Its subject and issuer may be spelled out where they were not known.
 // An empty refresh token leaves the old one, since upstreams send it once.
 func (tx *Tx) UseAccount(a Account, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, useAccountQuery, a.ID, a.Subject, a.Issuer, a.Type, a.Email, a.Name,
+	return tx.change(ErrNotFound, "using an account", useAccountQuery, a.ID, a.Subject, a.Issuer, a.Type, a.Email, a.Name,
 		tx.sealToken("access_token", a.ID, a.Tokens.Access), tx.sealToken("refresh_token", a.ID, a.Tokens.Refresh),
 		tx.sealToken("id_token", a.ID, a.Tokens.ID), a.Tokens.Type, a.Tokens.Scope, nullMs(a.Tokens.ExpiresAt), ms(now))
-	if err != nil {
-		return fmt.Errorf("using an account: %w", classify(err))
-	}
-	return wantRow(res, ErrNotFound)
 }
 
 const useAccountQuery = `
@@ -150,11 +138,7 @@ const useAccountQuery = `
 // RemoveAccount unlinks the user's account with that id, or returns
 // ErrNotFound: another user's account looks like none.
 func (tx *Tx) RemoveAccount(userID, id string) error {
-	res, err := tx.q.ExecContext(tx.ctx, removeAccountQuery, userID, id)
-	if err != nil {
-		return fmt.Errorf("removing an account: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "removing an account", removeAccountQuery, userID, id)
 }
 
 const removeAccountQuery = `DELETE FROM accounts WHERE user_id = $1 AND id = $2`
@@ -162,11 +146,7 @@ const removeAccountQuery = `DELETE FROM accounts WHERE user_id = $1 AND id = $2`
 // ClaimRefresh makes the caller the only one who refreshes the account's
 // tokens until a moment. ErrNotFound: somebody else does, or it is gone.
 func (tx *Tx) ClaimRefresh(id string, until, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, claimRefreshQuery, id, ms(until), ms(now))
-	if err != nil {
-		return fmt.Errorf("claiming a refresh: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "claiming a refresh", claimRefreshQuery, id, ms(until), ms(now))
 }
 
 const claimRefreshQuery = `UPDATE accounts SET refreshing_until = $2 WHERE id = $1 AND refreshing_until < $3`
@@ -175,12 +155,8 @@ const claimRefreshQuery = `UPDATE accounts SET refreshing_until = $2 WHERE id = 
 // frees the claim. The claim's end tells it from one that came later: then
 // nothing is stored and ErrNotFound returned.
 func (tx *Tx) FinishRefresh(id string, claim time.Time, t Tokens) error {
-	res, err := tx.q.ExecContext(tx.ctx, finishRefreshQuery, id, ms(claim), tx.sealToken("access_token", id, t.Access),
+	return tx.change(ErrNotFound, "storing refreshed tokens", finishRefreshQuery, id, ms(claim), tx.sealToken("access_token", id, t.Access),
 		tx.sealToken("refresh_token", id, t.Refresh), tx.sealToken("id_token", id, t.ID), t.Type, t.Scope, nullMs(t.ExpiresAt))
-	if err != nil {
-		return fmt.Errorf("storing refreshed tokens: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
 }
 
 const finishRefreshQuery = `
@@ -192,11 +168,7 @@ const finishRefreshQuery = `
 // FreeRefresh gives a claim back without tokens. broken, when not zero, says
 // that the upstream has refused for good; the refresh token is forgotten then.
 func (tx *Tx) FreeRefresh(id string, claim, broken time.Time) error {
-	_, err := tx.q.ExecContext(tx.ctx, freeRefreshQuery, id, ms(claim), nullMs(broken))
-	if err != nil {
-		return fmt.Errorf("freeing a refresh: %w", err)
-	}
-	return nil
+	return tx.exec("freeing a refresh", freeRefreshQuery, id, ms(claim), nullMs(broken))
 }
 
 const freeRefreshQuery = `
@@ -217,12 +189,8 @@ type Journey struct {
 
 // AddJourney adds j.
 func (tx *Tx) AddJourney(j Journey) error {
-	_, err := tx.q.ExecContext(tx.ctx, addJourneyQuery, j.StateHash, j.Provider, j.BrowserHash,
+	return tx.exec("adding a journey", addJourneyQuery, j.StateHash, j.Provider, j.BrowserHash,
 		tx.db.ring.Seal(journeyPlace(j.StateHash), j.Baggage), ms(j.CreatedAt), ms(j.ExpiresAt))
-	if err != nil {
-		return fmt.Errorf("adding a journey: %w", classify(err))
-	}
-	return nil
 }
 
 func journeyPlace(stateHash []byte) string { return fmt.Sprintf("journeys/baggage/%x", stateHash) }

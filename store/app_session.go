@@ -32,11 +32,7 @@ const sessionByAppTokenQuery = `
 // PutAppSession gives the App its share of a Session. An earlier one of the
 // same App and Session ends: there is one.
 func (tx *Tx) PutAppSession(a AppSession) error {
-	_, err := tx.q.ExecContext(tx.ctx, putAppSessionQuery, a.TokenHash, a.App, a.SessionID, ms(a.CreatedAt))
-	if err != nil {
-		return fmt.Errorf("adding an App's session: %w", classify(err))
-	}
-	return nil
+	return tx.exec("adding an App's session", putAppSessionQuery, a.TokenHash, a.App, a.SessionID, ms(a.CreatedAt))
 }
 
 const putAppSessionQuery = `
@@ -45,13 +41,33 @@ const putAppSessionQuery = `
 	    ON CONFLICT (session_id, app) DO UPDATE
 	   SET token_hash = excluded.token_hash, created_at = excluded.created_at`
 
+// AppSessionsOf returns the shares that Apps have of the user's live sessions, the
+// newest first, without their tokens.
+func (tx *Tx) AppSessionsOf(userID string, now time.Time) ([]AppSession, error) {
+	var list []AppSession
+	err := tx.each("Apps' sessions", appSessionsOfQuery, []any{userID, ms(now)}, func(rows *sql.Rows) error {
+		var a AppSession
+		var created int64
+		if err := rows.Scan(&a.App, &a.SessionID, &created); err != nil {
+			return err
+		}
+		a.CreatedAt = at(created)
+		list = append(list, a)
+		return nil
+	})
+	return list, err
+}
+
+const appSessionsOfQuery = `
+	SELECT a.app, a.session_id, a.created_at
+	  FROM sessions s
+	  JOIN app_sessions a ON a.session_id = s.id
+	 WHERE s.user_id = $1 AND s.expires_at > $2
+	 ORDER BY a.created_at DESC, a.app`
+
 // KnowsAppToken reports whether some App's session has that token hash.
 func (tx *Tx) KnowsAppToken(tokenHash []byte) (bool, error) {
-	var known bool
-	if err := tx.q.QueryRowContext(tx.ctx, knowsAppTokenQuery, tokenHash).Scan(&known); err != nil {
-		return false, fmt.Errorf("looking for an App's session: %w", classify(err))
-	}
-	return known, nil
+	return tx.exists("an App's session", knowsAppTokenQuery, tokenHash)
 }
 
 const knowsAppTokenQuery = `SELECT EXISTS (SELECT 1 FROM app_sessions WHERE token_hash = $1)`
@@ -67,11 +83,7 @@ type Handoff struct {
 
 // AddHandoff adds h.
 func (tx *Tx) AddHandoff(h Handoff) error {
-	_, err := tx.q.ExecContext(tx.ctx, addHandoffQuery, h.CodeHash, h.App, h.SessionID, h.BrowserHash, ms(h.ExpiresAt))
-	if err != nil {
-		return fmt.Errorf("adding a hand-off: %w", classify(err))
-	}
-	return nil
+	return tx.exec("adding a hand-off", addHandoffQuery, h.CodeHash, h.App, h.SessionID, h.BrowserHash, ms(h.ExpiresAt))
 }
 
 const addHandoffQuery = `

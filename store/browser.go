@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"fmt"
 	"time"
 )
@@ -19,48 +20,64 @@ const knowsBrowserQuery = `
 	SELECT EXISTS (SELECT 1 FROM browsers WHERE user_id = $1 AND browser_hash = $2),
 	       EXISTS (SELECT 1 FROM browsers WHERE user_id = $1)`
 
-// RememberBrowser records that the user has signed in with a browser.
-func (tx *Tx) RememberBrowser(userID string, hash []byte, now time.Time) error {
-	_, err := tx.q.ExecContext(tx.ctx, rememberBrowserQuery, userID, hash, ms(now))
-	if err != nil {
-		return fmt.Errorf("remembering a browser: %w", classify(err))
-	}
-	return nil
+// Browser is one that a user has signed in with.
+type Browser struct {
+	Hash      []byte // of its cookie
+	Device    string // "Firefox on Linux"; "" for one that is nobody's, or was last used before that was kept
+	CreatedAt time.Time
+	SeenAt    time.Time // the last sign-in
+}
+
+// BrowsersOf returns the browsers the user has signed in with, the last used first.
+func (tx *Tx) BrowsersOf(userID string) ([]Browser, error) {
+	var list []Browser
+	err := tx.each("browsers", browsersOfQuery, []any{userID}, func(rows *sql.Rows) error {
+		var b Browser
+		var created, seen int64
+		if err := rows.Scan(&b.Hash, &b.Device, &created, &seen); err != nil {
+			return err
+		}
+		b.CreatedAt, b.SeenAt = at(created), at(seen)
+		list = append(list, b)
+		return nil
+	})
+	return list, err
+}
+
+const browsersOfQuery = `
+	SELECT browser_hash, device, created_at, seen_at
+	  FROM browsers
+	 WHERE user_id = $1
+	 ORDER BY seen_at DESC, browser_hash`
+
+// RememberBrowser records that the user has signed in with a browser, and what it is.
+func (tx *Tx) RememberBrowser(userID string, hash []byte, device string, now time.Time) error {
+	return tx.exec("remembering a browser", rememberBrowserQuery, userID, hash, ms(now), device)
 }
 
 const rememberBrowserQuery = `
-	INSERT INTO browsers (user_id, browser_hash, created_at, seen_at) VALUES ($1, $2, $3, $3)
+	INSERT INTO browsers (user_id, browser_hash, created_at, seen_at, device) VALUES ($1, $2, $3, $3, $4)
 	    ON CONFLICT (browser_hash, user_id) DO UPDATE
-	   SET seen_at = excluded.seen_at`
+	   SET seen_at = excluded.seen_at, device = excluded.device`
 
 // RenewBrowser puts a new hash in the place of a browser's, for everybody who
 // signed in with it.
 func (tx *Tx) RenewBrowser(old, hash []byte) error {
-	if _, err := tx.q.ExecContext(tx.ctx, renewBrowserQuery, old, hash); err != nil {
-		return fmt.Errorf("renewing a browser: %w", classify(err))
-	}
-	return nil
+	return tx.exec("renewing a browser", renewBrowserQuery, old, hash)
 }
 
 const renewBrowserQuery = `UPDATE browsers SET browser_hash = $2 WHERE browser_hash = $1`
 
 // ForgetBrowser makes a browser a stranger to the user.
 func (tx *Tx) ForgetBrowser(userID string, hash []byte) error {
-	_, err := tx.q.ExecContext(tx.ctx, forgetBrowserQuery, userID, hash)
-	if err != nil {
-		return fmt.Errorf("forgetting a browser: %w", err)
-	}
-	return nil
+	return tx.exec("forgetting a browser", forgetBrowserQuery, userID, hash)
 }
 
 const forgetBrowserQuery = `DELETE FROM browsers WHERE user_id = $1 AND browser_hash = $2`
 
 // ForgetBrowsers makes every browser a stranger to the user.
 func (tx *Tx) ForgetBrowsers(userID string) error {
-	if _, err := tx.q.ExecContext(tx.ctx, forgetBrowsersQuery, userID); err != nil {
-		return fmt.Errorf("forgetting browsers: %w", err)
-	}
-	return nil
+	return tx.exec("forgetting browsers", forgetBrowsersQuery, userID)
 }
 
 const forgetBrowsersQuery = `DELETE FROM browsers WHERE user_id = $1`

@@ -53,12 +53,8 @@ func scanChallenge(row interface{ Scan(...any) error }) (Challenge, error) {
 // AddChallenge adds c.
 func (tx *Tx) AddChallenge(c Challenge) error {
 	user := sql.NullString{String: c.UserID, Valid: c.UserID != ""}
-	_, err := tx.q.ExecContext(tx.ctx, addChallengeQuery, c.ID, c.TokenHash, c.Purpose, c.EmailNorm, user, c.BrowserHash,
+	return tx.exec("adding a challenge", addChallengeQuery, c.ID, c.TokenHash, c.Purpose, c.EmailNorm, user, c.BrowserHash,
 		c.CodeHash, c.Attempts, c.Sends, c.IP, c.Device, c.Detail, ms(c.CreatedAt), ms(c.ExpiresAt), ms(c.CodeExpiresAt))
-	if err != nil {
-		return fmt.Errorf("adding a challenge: %w", classify(err))
-	}
-	return nil
 }
 
 const addChallengeQuery = `
@@ -126,11 +122,7 @@ const tryCodeQuery = `
 // EndChallenge ends a live challenge for the given reason, or returns
 // ErrNotFound when it has ended before.
 func (tx *Tx) EndChallenge(id, by string, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, endChallengeQuery, id, by, ms(now))
-	if err != nil {
-		return fmt.Errorf("ending a challenge: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "ending a challenge", endChallengeQuery, id, by, ms(now))
 }
 
 const endChallengeQuery = `UPDATE challenges SET ended_at = $3, ended_by = $2 WHERE id = $1 AND ended_at IS NULL`
@@ -139,11 +131,7 @@ const endChallengeQuery = `UPDATE challenges SET ended_at = $3, ended_by = $2 WH
 // browser asked for, and those whose mail has been cancelled and so will never
 // be seen. Somebody else who asks for the same address ends nothing.
 func (tx *Tx) SupersedeChallenges(emailNorm, purpose string, browserHash []byte, now time.Time) error {
-	_, err := tx.q.ExecContext(tx.ctx, supersedeQuery, emailNorm, purpose, browserHash, ms(now))
-	if err != nil {
-		return fmt.Errorf("superseding challenges: %w", err)
-	}
-	return nil
+	return tx.exec("superseding challenges", supersedeQuery, emailNorm, purpose, browserHash, ms(now))
 }
 
 const supersedeQuery = `
@@ -155,20 +143,16 @@ const supersedeQuery = `
 
 // ChallengesOf returns the user's live challenges of a purpose, the newest first.
 func (tx *Tx) ChallengesOf(userID, purpose string, now time.Time) ([]Challenge, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, challengesOfQuery, userID, purpose, ms(now))
-	if err != nil {
-		return nil, fmt.Errorf("listing challenges: %w", err)
-	}
-	defer rows.Close()
 	var list []Challenge
-	for rows.Next() {
+	err := tx.each("challenges", challengesOfQuery, []any{userID, purpose, ms(now)}, func(rows *sql.Rows) error {
 		c, err := scanChallenge(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		list = append(list, c)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const challengesOfQuery = `
@@ -180,11 +164,7 @@ const challengesOfQuery = `
 // CancelChallenges ends the user's live challenges of a purpose, of those only the
 // ones for emailNorm. Either may be "" for all.
 func (tx *Tx) CancelChallenges(userID, purpose, emailNorm string, now time.Time) error {
-	_, err := tx.q.ExecContext(tx.ctx, cancelChallengesQuery, userID, purpose, emailNorm, ms(now))
-	if err != nil {
-		return fmt.Errorf("cancelling challenges: %w", err)
-	}
-	return nil
+	return tx.exec("cancelling challenges", cancelChallengesQuery, userID, purpose, emailNorm, ms(now))
 }
 
 const cancelChallengesQuery = `
@@ -195,11 +175,7 @@ const cancelChallengesQuery = `
 // CancelChallengesSince ends the user's live challenges that were made then or
 // later, whatever they are for.
 func (tx *Tx) CancelChallengesSince(userID string, since, now time.Time) error {
-	_, err := tx.q.ExecContext(tx.ctx, cancelChallengesSinceQuery, userID, ms(since), ms(now))
-	if err != nil {
-		return fmt.Errorf("cancelling challenges: %w", err)
-	}
-	return nil
+	return tx.exec("cancelling challenges", cancelChallengesSinceQuery, userID, ms(since), ms(now))
 }
 
 const cancelChallengesSinceQuery = `

@@ -2,7 +2,6 @@ package store
 
 import (
 	"database/sql"
-	"fmt"
 	"time"
 )
 
@@ -35,27 +34,24 @@ const addDKIMKeyQuery = `
 
 // DKIMKeys returns the keys of a domain, oldest first.
 func (tx *Tx) DKIMKeys(domain string) ([]DKIMKey, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, dkimKeysQuery, domain)
-	if err != nil {
-		return nil, fmt.Errorf("reading the DKIM keys: %w", err)
-	}
-	defer rows.Close()
 	var list []DKIMKey
-	for rows.Next() {
+	err := tx.each("the DKIM keys", dkimKeysQuery, []any{domain}, func(rows *sql.Rows) error {
 		k := DKIMKey{Domain: domain}
 		var box []byte
 		var created int64
 		var signs, retired sql.NullInt64
 		if err := rows.Scan(&k.Selector, &k.Algorithm, &box, &created, &signs, &retired); err != nil {
-			return nil, fmt.Errorf("reading the DKIM keys: %w", err)
+			return err
 		}
+		var err error
 		if k.Private, err = tx.db.ring.Open(dkimPlace(k.Name()), box); err != nil {
-			return nil, err
+			return err
 		}
 		k.CreatedAt, k.SignsAt, k.RetiredAt = at(created), atNull(signs), atNull(retired)
 		list = append(list, k)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const dkimKeysQuery = `

@@ -106,22 +106,18 @@ const forgetMailDomainQuery = `DELETE FROM mail_domains WHERE domain = $1`
 // WaitingDomains returns the domains that mail waits for because their servers
 // failed, the longest wait first.
 func (tx *Tx) WaitingDomains(now time.Time, limit int) ([]MailDomain, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, waitingDomainsQuery, ms(now), limit)
-	if err != nil {
-		return nil, fmt.Errorf("listing mail domains: %w", err)
-	}
-	defer rows.Close()
 	var list []MailDomain
-	for rows.Next() {
+	err := tx.each("mail domains", waitingDomainsQuery, []any{ms(now), limit}, func(rows *sql.Rows) error {
 		var d MailDomain
 		var until, probe int64
 		if err := rows.Scan(&d.Domain, &d.Failures, &until, &probe, &d.Reason); err != nil {
-			return nil, fmt.Errorf("listing mail domains: %w", err)
+			return err
 		}
 		d.Until, d.ProbeAt = at(until), at(probe)
 		list = append(list, d)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const waitingDomainsQuery = `
@@ -169,22 +165,18 @@ type TLSResult struct {
 
 // TLSResults returns the results of a domain, newest first.
 func (tx *Tx) TLSResults(domain string, limit int) ([]TLSResult, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, tlsResultsQuery, domain, limit)
-	if err != nil {
-		return nil, fmt.Errorf("reading TLS results: %w", err)
-	}
-	defer rows.Close()
 	var list []TLSResult
-	for rows.Next() {
+	err := tx.each("TLS results", tlsResultsQuery, []any{domain, limit}, func(rows *sql.Rows) error {
 		var r TLSResult
 		var day int64
 		if err := rows.Scan(&day, &r.Domain, &r.Policy, &r.MX, &r.Result, &r.Count); err != nil {
-			return nil, fmt.Errorf("reading TLS results: %w", err)
+			return err
 		}
 		r.Day = at(day)
 		list = append(list, r)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const tlsResultsQuery = `

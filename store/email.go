@@ -18,11 +18,7 @@ type Email struct {
 // AddEmail adds an address to a user. It returns ErrConflict when it leads to
 // somebody already, be it the same user.
 func (tx *Tx) AddEmail(e Email) error {
-	res, err := tx.q.ExecContext(tx.ctx, addEmailQuery, e.Norm, e.Email, e.UserID, nullMs(e.VerifiedAt), ms(e.CreatedAt))
-	if err != nil {
-		return fmt.Errorf("adding an address: %w", classify(err))
-	}
-	return wantRow(res, ErrConflict)
+	return tx.change(ErrConflict, "adding an address", addEmailQuery, e.Norm, e.Email, e.UserID, nullMs(e.VerifiedAt), ms(e.CreatedAt))
 }
 
 const insertEmail = `INSERT INTO emails (norm, email, user_id, verified_at, created_at) VALUES ($1, $2, $3, $4, $5)`
@@ -39,23 +35,19 @@ const claimEmailQuery = insertEmail + `
 
 // EmailsOf returns the user's addresses, the oldest first.
 func (tx *Tx) EmailsOf(userID string) ([]Email, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, emailsOfQuery, userID)
-	if err != nil {
-		return nil, fmt.Errorf("listing addresses: %w", err)
-	}
-	defer rows.Close()
 	var list []Email
-	for rows.Next() {
+	err := tx.each("addresses", emailsOfQuery, []any{userID}, func(rows *sql.Rows) error {
 		e := Email{UserID: userID}
 		var verified sql.NullInt64
 		var created int64
 		if err := rows.Scan(&e.Norm, &e.Email, &verified, &created); err != nil {
-			return nil, fmt.Errorf("reading an address: %w", err)
+			return err
 		}
 		e.VerifiedAt, e.CreatedAt = atNull(verified), at(created)
 		list = append(list, e)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const emailsOfQuery = `SELECT norm, email, verified_at, created_at FROM emails WHERE user_id = $1 ORDER BY created_at, norm`
@@ -63,10 +55,7 @@ const emailsOfQuery = `SELECT norm, email, verified_at, created_at FROM emails W
 // HasEmail reports whether an address leads to the user, as their primary one or
 // another.
 func (tx *Tx) HasEmail(userID, norm string) (has bool, err error) {
-	if err := tx.q.QueryRowContext(tx.ctx, hasEmailQuery, userID, norm).Scan(&has); err != nil {
-		return false, fmt.Errorf("looking for an address: %w", err)
-	}
-	return has, nil
+	return tx.exists("an address", hasEmailQuery, userID, norm)
 }
 
 const hasEmailQuery = `SELECT EXISTS (SELECT 1 FROM emails WHERE norm = $2 AND user_id = $1)`
@@ -89,11 +78,7 @@ const verifyPrimaryQuery = `UPDATE users SET email_verified_at = $3 WHERE id = $
 // SetPrimary makes one of the user's verified addresses the one that mail goes
 // to, or returns ErrNotFound when it is not one.
 func (tx *Tx) SetPrimary(userID, norm string, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, setPrimaryQuery, userID, norm, ms(now))
-	if err != nil {
-		return fmt.Errorf("changing the primary address: %w", classify(err))
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "changing the primary address", setPrimaryQuery, userID, norm, ms(now))
 }
 
 const setPrimaryQuery = `
@@ -106,11 +91,7 @@ const setPrimaryQuery = `
 // RemoveEmail takes an address that is not the primary one from the user, or
 // returns ErrNotFound.
 func (tx *Tx) RemoveEmail(userID, norm string) error {
-	res, err := tx.q.ExecContext(tx.ctx, removeEmailQuery, userID, norm)
-	if err != nil {
-		return fmt.Errorf("removing an address: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "removing an address", removeEmailQuery, userID, norm)
 }
 
 const removeEmailQuery = `

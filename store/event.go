@@ -2,7 +2,6 @@ package store
 
 import (
 	"database/sql"
-	"fmt"
 	"time"
 )
 
@@ -24,16 +23,19 @@ type Event struct {
 
 // AddEvent adds e to the log.
 func (tx *Tx) AddEvent(e Event) error {
-	_, err := tx.q.ExecContext(tx.ctx, addEventQuery, e.ID, ms(e.At), e.Kind, e.UserID, e.Actor, e.IP, e.Device, e.Reference, e.Detail, e.AdminID)
-	if err != nil {
-		return fmt.Errorf("adding an event: %w", err)
-	}
-	return nil
+	return tx.exec("adding an event", addEventQuery, e.ID, ms(e.At), e.Kind, e.UserID, e.Actor, e.IP, e.Device, e.Reference, e.Detail, e.AdminID)
 }
 
 const addEventQuery = `
 	INSERT INTO events (id, at, kind, user_id, actor, ip, device, reference, detail, admin_id)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+
+// HasEvent reports whether an event of a kind has happened to the user.
+func (tx *Tx) HasEvent(userID, kind string) (has bool, err error) {
+	return tx.exists("an event", hasEventQuery, userID, kind)
+}
+
+const hasEventQuery = `SELECT EXISTS (SELECT 1 FROM events WHERE user_id = $1 AND kind = $2)`
 
 // EventsByReference returns the events of one request, oldest first.
 func (tx *Tx) EventsByReference(reference string) ([]Event, error) {
@@ -69,21 +71,17 @@ const eventsBeforeQuery = `
 	 LIMIT $4`
 
 func (tx *Tx) events(query string, args ...any) ([]Event, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("reading events: %w", err)
-	}
-	defer rows.Close()
 	var list []Event
-	for rows.Next() {
+	err := tx.each("events", query, args, func(rows *sql.Rows) error {
 		var e Event
 		var when int64
 		var admin sql.NullString
 		if err := rows.Scan(&e.ID, &when, &e.Kind, &e.UserID, &e.Actor, &e.IP, &e.Device, &e.Reference, &e.Detail, &e.AdminID, &admin); err != nil {
-			return nil, fmt.Errorf("reading an event: %w", err)
+			return err
 		}
 		e.At, e.Admin = at(when), admin.String
 		list = append(list, e)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }

@@ -22,11 +22,7 @@ type Group struct {
 
 // AddGroup adds g. ErrConflict when the name is taken.
 func (tx *Tx) AddGroup(g Group) error {
-	res, err := tx.q.ExecContext(tx.ctx, addGroupQuery, g.ID, g.Name, ms(g.CreatedAt))
-	if err != nil {
-		return fmt.Errorf("adding a group: %w", classify(err))
-	}
-	return wantRow(res, ErrConflict)
+	return tx.change(ErrConflict, "adding a group", addGroupQuery, g.ID, g.Name, ms(g.CreatedAt))
 }
 
 const addGroupQuery = `INSERT INTO groups (id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING`
@@ -50,22 +46,18 @@ const groupByNameQuery = `SELECT id, created_at FROM groups WHERE name = $1`
 
 // Groups returns every group by name, Admins among them, with how many are in it.
 func (tx *Tx) Groups() ([]Group, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, groupsQuery)
-	if err != nil {
-		return nil, fmt.Errorf("listing groups: %w", err)
-	}
-	defer rows.Close()
 	var list []Group
-	for rows.Next() {
+	err := tx.each("groups", groupsQuery, nil, func(rows *sql.Rows) error {
 		var g Group
 		var created int64
 		if err := rows.Scan(&g.ID, &g.Name, &created, &g.Members); err != nil {
-			return nil, fmt.Errorf("reading a group: %w", err)
+			return err
 		}
 		g.CreatedAt = at(created)
 		list = append(list, g)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const groupsQuery = `
@@ -78,11 +70,7 @@ const groupsQuery = `
 // RemoveGroup removes the group with that name; its members stay. ErrNotFound
 // when there is none.
 func (tx *Tx) RemoveGroup(name string) error {
-	res, err := tx.q.ExecContext(tx.ctx, removeGroupQuery, name)
-	if err != nil {
-		return fmt.Errorf("removing a group: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "removing a group", removeGroupQuery, name)
 }
 
 const removeGroupQuery = `DELETE FROM groups WHERE name = $1`

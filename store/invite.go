@@ -162,11 +162,7 @@ const inviteList = `invites.id, token_hash, invites.email, invites.email_norm, u
 // RevokeInvite ends the invite, or returns ErrNotFound when it has ended
 // before or there is none.
 func (tx *Tx) RevokeInvite(id string, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, revokeInviteQuery, id, ms(now))
-	if err != nil {
-		return fmt.Errorf("revoking an invite: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "revoking an invite", revokeInviteQuery, id, ms(now))
 }
 
 const revokeInviteQuery = `UPDATE invites SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 AND uses_left > 0`
@@ -241,20 +237,16 @@ const applicantByEmailQuery = `SELECT ` + applicantColumns + ` FROM applicants W
 
 // Applicants returns those who wait, the longest first.
 func (tx *Tx) Applicants(limit int) ([]Applicant, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, applicantsQuery, limit)
-	if err != nil {
-		return nil, fmt.Errorf("listing applicants: %w", err)
-	}
-	defer rows.Close()
 	var list []Applicant
-	for rows.Next() {
+	err := tx.each("applicants", applicantsQuery, []any{limit}, func(rows *sql.Rows) error {
 		a, err := scanApplicant(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		list = append(list, a)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const applicantsQuery = `SELECT ` + applicantColumns + ` FROM applicants WHERE refused_at IS NULL ORDER BY created_at, id LIMIT $1`
@@ -280,11 +272,7 @@ const takeApplicantQuery = `DELETE FROM applicants WHERE email_norm = $1 RETURNI
 
 // RefuseApplicant marks somebody who waits as refused, or returns ErrNotFound.
 func (tx *Tx) RefuseApplicant(norm string, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, refuseApplicantQuery, norm, ms(now))
-	if err != nil {
-		return fmt.Errorf("refusing an applicant: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "refusing an applicant", refuseApplicantQuery, norm, ms(now))
 }
 
 const refuseApplicantQuery = `UPDATE applicants SET refused_at = $2 WHERE email_norm = $1 AND refused_at IS NULL`

@@ -39,10 +39,7 @@ func (tx *Tx) SetAttempts(keyHash []byte, times []time.Time, until time.Time) er
 	for _, t := range times {
 		text = append(strconv.AppendInt(text, ms(t), 10), ' ')
 	}
-	if _, err := tx.q.ExecContext(tx.ctx, setAttemptsQuery, keyHash, string(text), ms(until)); err != nil {
-		return fmt.Errorf("keeping attempts: %w", err)
-	}
-	return nil
+	return tx.exec("keeping attempts", setAttemptsQuery, keyHash, string(text), ms(until))
 }
 
 const setAttemptsQuery = `

@@ -96,13 +96,9 @@ func (tx *Tx) AddMessage(m Message, body []byte) error {
 		box = tx.db.ring.Seal(bodyPlace(m.ID), body)
 	}
 	challenge := sql.NullString{String: m.ChallengeID, Valid: m.ChallengeID != ""}
-	_, err := tx.q.ExecContext(tx.ctx, addMessageQuery, m.ID, m.Class, m.Purpose, challenge, bit(m.Addressed), m.Domain,
+	return tx.exec("queueing a message", addMessageQuery, m.ID, m.Class, m.Purpose, challenge, bit(m.Addressed), m.Domain,
 		m.RcptHash, tx.db.ring.Seal(rcptPlace(m.ID), []byte(m.Rcpt)), m.EnvFrom, ms(m.DueAt), ms(m.NotAfter),
 		m.MessageID, m.Reference, ms(m.CreatedAt), box, m.SubmissionID)
-	if err != nil {
-		return fmt.Errorf("queueing a message: %w", classify(err))
-	}
-	return nil
 }
 
 const addMessageQuery = `
@@ -220,11 +216,7 @@ const nextDueQuery = `
 // attempt that never reports may have been delivered. ErrNotFound when the
 // lease was lost or the message cancelled: then the dot must not be sent.
 func (tx *Tx) MarkDot(id string, gen int, lease time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, markDotQuery, id, gen, ms(lease))
-	if err != nil {
-		return fmt.Errorf("marking the final dot: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "marking the final dot", markDotQuery, id, gen, ms(lease))
 }
 
 const markDotQuery = `UPDATE messages SET phase = 'dot', due_at = $3 WHERE id = $1 AND gen = $2 AND state = 'leased'`
@@ -348,12 +340,7 @@ const freeLeasesQuery = `
 	 WHERE state = 'leased'`
 
 func (tx *Tx) changed(query string, args ...any) (int, error) {
-	res, err := tx.q.ExecContext(tx.ctx, query, args...)
-	if err != nil {
-		return 0, fmt.Errorf("changing rows: %w", err)
-	}
-	n, err := res.RowsAffected()
-	return int(n), err
+	return tx.count("changing rows", query, args...)
 }
 
 // Messages returns the newest messages, newest first: those that wait when
@@ -367,20 +354,16 @@ func (tx *Tx) Messages(waiting bool, limit int) ([]Message, error) {
 
 // messages reads what a query finds whose first parameter is the limit.
 func (tx *Tx) messages(query string, limit int, more ...any) ([]Message, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, query, append([]any{limit}, more...)...)
-	if err != nil {
-		return nil, fmt.Errorf("listing messages: %w", err)
-	}
-	defer rows.Close()
 	var list []Message
-	for rows.Next() {
+	err := tx.each("messages", query, append([]any{limit}, more...), func(rows *sql.Rows) error {
 		m, err := tx.scanMessage(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		list = append(list, m)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const messagesQuery = `

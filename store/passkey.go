@@ -44,12 +44,8 @@ func scanPasskey(row interface{ Scan(...any) error }) (Passkey, error) {
 // AddPasskey adds p. It returns ErrConflict when the credential is known
 // already, whoever's it is, and adds nothing then.
 func (tx *Tx) AddPasskey(p Passkey) error {
-	res, err := tx.q.ExecContext(tx.ctx, addPasskeyQuery, p.CredentialID, p.UserID, p.PublicKey, p.SignCount, p.Transports, p.AAGUID,
+	return tx.change(ErrConflict, "adding a passkey", addPasskeyQuery, p.CredentialID, p.UserID, p.PublicKey, p.SignCount, p.Transports, p.AAGUID,
 		bit(p.MultiDevice), bit(p.BackedUp), p.Name, ms(p.CreatedAt), nullMs(p.UsedAt))
-	if err != nil {
-		return fmt.Errorf("adding a passkey: %w", classify(err))
-	}
-	return wantRow(res, ErrConflict)
 }
 
 const addPasskeyQuery = `
@@ -66,20 +62,16 @@ const passkeyByIDQuery = `SELECT ` + passkeyColumns + ` FROM passkeys WHERE cred
 
 // PasskeysOf returns the user's passkeys, the oldest first.
 func (tx *Tx) PasskeysOf(userID string) ([]Passkey, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, passkeysOfQuery, userID)
-	if err != nil {
-		return nil, fmt.Errorf("listing passkeys: %w", err)
-	}
-	defer rows.Close()
 	var list []Passkey
-	for rows.Next() {
+	err := tx.each("passkeys", passkeysOfQuery, []any{userID}, func(rows *sql.Rows) error {
 		p, err := scanPasskey(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		list = append(list, p)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const passkeysOfQuery = `SELECT ` + passkeyColumns + ` FROM passkeys WHERE user_id = $1 ORDER BY created_at, credential_id`

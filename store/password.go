@@ -33,11 +33,7 @@ const passwordOfQuery = `SELECT hash, changed_at FROM passwords WHERE user_id = 
 
 // SetPassword gives the user a password in place of any before.
 func (tx *Tx) SetPassword(p Password) error {
-	_, err := tx.q.ExecContext(tx.ctx, setPasswordQuery, p.UserID, p.Hash, ms(p.ChangedAt))
-	if err != nil {
-		return fmt.Errorf("setting a password: %w", classify(err))
-	}
-	return nil
+	return tx.exec("setting a password", setPasswordQuery, p.UserID, p.Hash, ms(p.ChangedAt))
 }
 
 const setPasswordQuery = `
@@ -48,22 +44,14 @@ const setPasswordQuery = `
 // RehashPassword keeps the same password under a newer hash, unless it has been
 // changed or hashed anew meanwhile.
 func (tx *Tx) RehashPassword(userID, old, hash string) error {
-	_, err := tx.q.ExecContext(tx.ctx, rehashPasswordQuery, userID, old, hash)
-	if err != nil {
-		return fmt.Errorf("hashing a password anew: %w", err)
-	}
-	return nil
+	return tx.exec("hashing a password anew", rehashPasswordQuery, userID, old, hash)
 }
 
 const rehashPasswordQuery = `UPDATE passwords SET hash = $3 WHERE user_id = $1 AND hash = $2`
 
 // RemovePassword takes the user's password away, or returns ErrNotFound.
 func (tx *Tx) RemovePassword(userID string) error {
-	res, err := tx.q.ExecContext(tx.ctx, removePasswordQuery, userID)
-	if err != nil {
-		return fmt.Errorf("removing a password: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "removing a password", removePasswordQuery, userID)
 }
 
 const removePasswordQuery = `DELETE FROM passwords WHERE user_id = $1`
@@ -72,20 +60,16 @@ const removePasswordQuery = `DELETE FROM passwords WHERE user_id = $1`
 // form: one of each bcrypt cost, and of
 // each beginning otherwise.
 func (tx *Tx) PasswordsUnlike(form string, limit int) ([]string, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, passwordsUnlikeQuery, form, limit)
-	if err != nil {
-		return nil, fmt.Errorf("listing passwords of other forms: %w", err)
-	}
-	defer rows.Close()
 	var list []string
-	for rows.Next() {
+	err := tx.each("passwords of other forms", passwordsUnlikeQuery, []any{form, limit}, func(rows *sql.Rows) error {
 		var kept string
 		if err := rows.Scan(&kept); err != nil {
-			return nil, fmt.Errorf("reading a password: %w", err)
+			return err
 		}
 		list = append(list, kept)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 // Those of bcrypt differ in their first six characters; of argon2id, before the salt.

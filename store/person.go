@@ -60,20 +60,16 @@ func (tx *Tx) PersonByID(id string) (Person, error) {
 }
 
 func (tx *Tx) people(query string, args ...any) ([]Person, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("listing people: %w", err)
-	}
-	defer rows.Close()
 	var list []Person
-	for rows.Next() {
+	err := tx.each("people", query, args, func(rows *sql.Rows) error {
 		p, err := scanPerson(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		list = append(list, p)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 func scanPerson(rows *sql.Rows) (Person, error) {

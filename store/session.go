@@ -76,7 +76,7 @@ const skew = 5 * time.Minute // 300000 in the queries
 
 // sessionCheckColumns are what a check reads of sessions s and users u.
 const sessionCheckColumns = `s.token_hash, s.id, s.user_id, s.amr, s.auth_at, s.seen_at, s.expires_at, s.max_expires_at, s.brief,
-	       u.email, u.email_verified_at, u.name, u.image, u.language, u.theme, u.time_zone, u.admin, u.created_at,
+	       u.email, u.email_verified_at, u.name, u.username, u.image, u.language, u.theme, u.time_zone, u.admin, u.created_at,
 	       (SELECT string_agg(g.name, ',' ORDER BY g.name)
 	          FROM group_members m
 	          JOIN groups g ON g.id = m.group_id
@@ -91,7 +91,7 @@ func scanSession(row *sql.Row) (Session, User, error) {
 	var auth, seen, expires, maxExpires, created int64
 	err := row.Scan(
 		&s.TokenHash, &s.ID, &s.UserID, &s.AMR, &auth, &seen, &expires, &maxExpires, &s.Brief,
-		&u.Email, &verified, &u.Name, &u.Image, &u.Language, &u.Theme, &u.TimeZone, &u.Admin, &created, &groups)
+		&u.Email, &verified, &u.Name, &u.Username, &u.Image, &u.Language, &u.Theme, &u.TimeZone, &u.Admin, &created, &groups)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Session{}, User{}, ErrNotFound
 	}
@@ -112,12 +112,8 @@ const sessionByTokenQuery = `
 
 // AddSession adds s.
 func (tx *Tx) AddSession(s Session) error {
-	_, err := tx.q.ExecContext(tx.ctx, addSessionQuery, s.TokenHash, s.ID, s.UserID, s.AMR,
+	return tx.exec("adding a session", addSessionQuery, s.TokenHash, s.ID, s.UserID, s.AMR,
 		ms(s.AuthAt), ms(s.CreatedAt), ms(s.SeenAt), ms(s.ExpiresAt), ms(s.MaxExpiresAt), s.IP, s.Device, bit(s.Brief))
-	if err != nil {
-		return fmt.Errorf("adding a session: %w", classify(err))
-	}
-	return nil
 }
 
 const addSessionQuery = `
@@ -126,22 +122,18 @@ const addSessionQuery = `
 
 // SessionsOf returns the user's live sessions, the last used first.
 func (tx *Tx) SessionsOf(userID string, now time.Time) ([]Session, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, sessionsOfQuery, userID, ms(now))
-	if err != nil {
-		return nil, fmt.Errorf("listing sessions: %w", err)
-	}
-	defer rows.Close()
 	var list []Session
-	for rows.Next() {
+	err := tx.each("sessions", sessionsOfQuery, []any{userID, ms(now)}, func(rows *sql.Rows) error {
 		s := Session{UserID: userID}
 		var auth, created, seen, expires, maxExpires int64
 		if err := rows.Scan(&s.ID, &s.AMR, &auth, &created, &seen, &expires, &maxExpires, &s.IP, &s.Device); err != nil {
-			return nil, fmt.Errorf("reading a session: %w", err)
+			return err
 		}
 		s.AuthAt, s.CreatedAt, s.SeenAt, s.ExpiresAt, s.MaxExpiresAt = at(auth), at(created), at(seen), at(expires), at(maxExpires)
 		list = append(list, s)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const sessionsOfQuery = `
@@ -149,6 +141,13 @@ const sessionsOfQuery = `
 	  FROM sessions
 	 WHERE user_id = $1 AND expires_at > $2
 	 ORDER BY seen_at DESC, id DESC`
+
+// IsSignedIn reports whether the live session with that token hash is the user's.
+func (tx *Tx) IsSignedIn(userID string, tokenHash []byte, now time.Time) (is bool, err error) {
+	return tx.exists("a session", isSignedInQuery, userID, tokenHash, ms(now))
+}
+
+const isSignedInQuery = `SELECT EXISTS (SELECT 1 FROM sessions WHERE token_hash = $2 AND user_id = $1 AND expires_at > $3)`
 
 // Touch is a use of a session, to be remembered.
 type Touch struct {
@@ -161,11 +160,7 @@ type Touch struct {
 // TouchSession moves a session's last use and expiry forward. A session that
 // has ended stays ended: there is no row left to move.
 func (tx *Tx) TouchSession(t Touch) error {
-	_, err := tx.q.ExecContext(tx.ctx, touchSessionQuery, t.TokenHash, ms(t.SeenAt), ms(t.ExpiresAt), t.IP)
-	if err != nil {
-		return fmt.Errorf("touching a session: %w", err)
-	}
-	return nil
+	return tx.exec("touching a session", touchSessionQuery, t.TokenHash, ms(t.SeenAt), ms(t.ExpiresAt), t.IP)
 }
 
 const touchSessionQuery = `
@@ -177,11 +172,7 @@ const touchSessionQuery = `
 // ConfirmSession records that the owner of a session has proved themselves again,
 // or returns ErrNotFound.
 func (tx *Tx) ConfirmSession(userID, id string, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, confirmSessionQuery, userID, id, ms(now))
-	if err != nil {
-		return fmt.Errorf("confirming a session: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "confirming a session", confirmSessionQuery, userID, id, ms(now))
 }
 
 const confirmSessionQuery = `UPDATE sessions SET auth_at = $3 WHERE user_id = $1 AND id = $2`
@@ -189,22 +180,14 @@ const confirmSessionQuery = `UPDATE sessions SET auth_at = $3 WHERE user_id = $1
 // EndSession ends the user's session with that id, or returns ErrNotFound:
 // another user's session looks like none.
 func (tx *Tx) EndSession(userID, id string) error {
-	res, err := tx.q.ExecContext(tx.ctx, endSessionQuery, userID, id)
-	if err != nil {
-		return fmt.Errorf("ending a session: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "ending a session", endSessionQuery, userID, id)
 }
 
 const endSessionQuery = `DELETE FROM sessions WHERE user_id = $1 AND id = $2`
 
 // DropSession ends the session with that token hash, or returns ErrNotFound.
 func (tx *Tx) DropSession(tokenHash []byte) error {
-	res, err := tx.q.ExecContext(tx.ctx, dropSessionQuery, tokenHash)
-	if err != nil {
-		return fmt.Errorf("ending a session: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "ending a session", dropSessionQuery, tokenHash)
 }
 
 const dropSessionQuery = `DELETE FROM sessions WHERE token_hash = $1`
@@ -212,22 +195,14 @@ const dropSessionQuery = `DELETE FROM sessions WHERE token_hash = $1`
 // EndSessionsOf ends all of the user's sessions but the one with the id keep
 // ("" keeps none), and returns how many.
 func (tx *Tx) EndSessionsOf(userID, keep string) (int, error) {
-	res, err := tx.q.ExecContext(tx.ctx, endSessionsOfQuery, userID, keep)
-	if err != nil {
-		return 0, fmt.Errorf("ending sessions: %w", err)
-	}
-	n, err := res.RowsAffected()
-	return int(n), err
+	return tx.count("ending sessions", endSessionsOfQuery, userID, keep)
 }
 
 const endSessionsOfQuery = `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`
 
 // EndSessionsSince ends the user's sessions that began then or later.
 func (tx *Tx) EndSessionsSince(userID string, since time.Time) error {
-	if _, err := tx.q.ExecContext(tx.ctx, endSessionsSinceQuery, userID, ms(since)); err != nil {
-		return fmt.Errorf("ending sessions: %w", err)
-	}
-	return nil
+	return tx.exec("ending sessions", endSessionsSinceQuery, userID, ms(since))
 }
 
 const endSessionsSinceQuery = `DELETE FROM sessions WHERE user_id = $1 AND created_at >= $2`

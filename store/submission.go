@@ -40,12 +40,8 @@ func scanCredential(row interface{ Scan(...any) error }) (SubmissionCredential, 
 
 // AddSubmissionCredential adds c, or returns ErrConflict when its name is taken.
 func (tx *Tx) AddSubmissionCredential(c SubmissionCredential) error {
-	_, err := tx.q.ExecContext(tx.ctx, addCredentialQuery, c.ID, c.Name, c.SecretHash, c.Senders, c.Recipients, c.PerHour, c.PerDay,
+	return tx.exec("adding a submission credential", addCredentialQuery, c.ID, c.Name, c.SecretHash, c.Senders, c.Recipients, c.PerHour, c.PerDay,
 		c.MaxBytes, ms(c.CreatedAt))
-	if err != nil {
-		return fmt.Errorf("adding a submission credential: %w", classify(err))
-	}
-	return nil
 }
 
 const addCredentialQuery = `
@@ -61,20 +57,16 @@ const credentialByNameQuery = `SELECT ` + credentialColumns + ` FROM submission_
 
 // SubmissionCredentials returns them all by name.
 func (tx *Tx) SubmissionCredentials() ([]SubmissionCredential, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, credentialsQuery)
-	if err != nil {
-		return nil, fmt.Errorf("listing submission credentials: %w", err)
-	}
-	defer rows.Close()
 	var list []SubmissionCredential
-	for rows.Next() {
+	err := tx.each("submission credentials", credentialsQuery, nil, func(rows *sql.Rows) error {
 		c, err := scanCredential(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		list = append(list, c)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const credentialsQuery = `SELECT ` + credentialColumns + ` FROM submission_credentials ORDER BY name`

@@ -67,20 +67,16 @@ const endSuppressionQuery = `DELETE FROM suppressions WHERE rcpt_hash = $1`
 // Suppressions returns the addresses that get no mail, those that last longest
 // first.
 func (tx *Tx) Suppressions(now time.Time, limit int) ([]Suppression, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, suppressionsQuery, ms(now), limit)
-	if err != nil {
-		return nil, fmt.Errorf("listing suppressed addresses: %w", err)
-	}
-	defer rows.Close()
 	var list []Suppression
-	for rows.Next() {
+	err := tx.each("suppressed addresses", suppressionsQuery, []any{ms(now), limit}, func(rows *sql.Rows) error {
 		s, err := tx.scanSuppression(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		list = append(list, s)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const suppressionsQuery = `

@@ -97,31 +97,23 @@ func (tx *Tx) Users(after string, limit int) ([]User, error) {
 }
 
 func (tx *Tx) users(query string, args ...any) ([]User, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("listing users: %w", err)
-	}
-	defer rows.Close()
 	var users []User
-	for rows.Next() {
+	err := tx.each("users", query, args, func(rows *sql.Rows) error {
 		u, err := scanUser(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		users = append(users, u)
-	}
-	return users, rows.Err()
+		return nil
+	})
+	return users, err
 }
 
 const usersQuery = `SELECT ` + userColumns + ` FROM users WHERE email_norm > $1 ORDER BY email_norm LIMIT $2`
 
 // AnyAdmin reports whether there is an admin at all.
 func (tx *Tx) AnyAdmin() (bool, error) {
-	var any bool
-	if err := tx.q.QueryRowContext(tx.ctx, anyAdminQuery).Scan(&any); err != nil {
-		return false, fmt.Errorf("looking for an admin: %w", err)
-	}
-	return any, nil
+	return tx.exists("an admin", anyAdminQuery)
 }
 
 const anyAdminQuery = `SELECT EXISTS (SELECT 1 FROM users WHERE admin = 1)`
@@ -192,11 +184,7 @@ type Profile struct{ Name, Language, Theme, TimeZone string }
 
 // SetProfile changes what the user says of themselves, or returns ErrNotFound.
 func (tx *Tx) SetProfile(id string, p Profile, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, setProfileQuery, id, p.Name, p.Language, p.Theme, p.TimeZone, ms(now))
-	if err != nil {
-		return fmt.Errorf("changing a profile: %w", classify(err))
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "changing a profile", setProfileQuery, id, p.Name, p.Language, p.Theme, p.TimeZone, ms(now))
 }
 
 const setProfileQuery = `
@@ -208,11 +196,7 @@ const setProfileQuery = `
 // returns ErrConflict when somebody else has it.
 func (tx *Tx) SetUsername(id, username, norm string, now time.Time) error {
 	compared := sql.NullString{String: norm, Valid: username != ""}
-	res, err := tx.q.ExecContext(tx.ctx, setUsernameQuery, id, username, compared, ms(now))
-	if err != nil {
-		return fmt.Errorf("changing a username: %w", classify(err))
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "changing a username", setUsernameQuery, id, username, compared, ms(now))
 }
 
 const setUsernameQuery = `UPDATE users SET username = $2, username_norm = $3, updated_at = $4 WHERE id = $1`
@@ -220,11 +204,7 @@ const setUsernameQuery = `UPDATE users SET username = $2, username_norm = $3, up
 // SetRemoval books the day on which the user is erased, or calls it off when on
 // is zero. It does not end sessions.
 func (tx *Tx) SetRemoval(id string, on, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, setRemovalQuery, id, nullMs(on), ms(now))
-	if err != nil {
-		return fmt.Errorf("booking the removal of a user: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "booking the removal of a user", setRemovalQuery, id, nullMs(on), ms(now))
 }
 
 const setRemovalQuery = `UPDATE users SET removal_at = $2, updated_at = $3 WHERE id = $1`
@@ -239,11 +219,7 @@ const dueRemovalsQuery = `SELECT ` + userColumns + ` FROM users WHERE removal_at
 // SetDisabled closes a user's access, or opens it again when since is zero.
 // It does not end sessions.
 func (tx *Tx) SetDisabled(id string, since, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, setDisabledQuery, id, nullMs(since), ms(now))
-	if err != nil {
-		return fmt.Errorf("changing a user's access: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "changing a user's access", setDisabledQuery, id, nullMs(since), ms(now))
 }
 
 const setDisabledQuery = `UPDATE users SET disabled_at = $2, updated_at = $3 WHERE id = $1`
@@ -251,22 +227,14 @@ const setDisabledQuery = `UPDATE users SET disabled_at = $2, updated_at = $3 WHE
 // SetName changes what the user is called. ErrNotFound when there is no such
 // user.
 func (tx *Tx) SetName(id, name string, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, setNameQuery, id, name, ms(now))
-	if err != nil {
-		return fmt.Errorf("changing a user's name: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "changing a user's name", setNameQuery, id, name, ms(now))
 }
 
 const setNameQuery = `UPDATE users SET name = $2, updated_at = $3 WHERE id = $1`
 
 // RemoveUser removes the user with everything that is theirs but the audit log.
 func (tx *Tx) RemoveUser(id string) error {
-	res, err := tx.q.ExecContext(tx.ctx, removeUserQuery, id)
-	if err != nil {
-		return fmt.Errorf("removing a user: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "removing a user", removeUserQuery, id)
 }
 
 const removeUserQuery = `DELETE FROM users WHERE id = $1`
@@ -285,11 +253,7 @@ const otherAdminsQuery = `SELECT COUNT(*) FROM users WHERE admin = 1 AND disable
 
 // SetAdmin lets the user manage the server, or no more.
 func (tx *Tx) SetAdmin(id string, admin bool, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, setAdminQuery, id, bit(admin), ms(now))
-	if err != nil {
-		return fmt.Errorf("changing who is an admin: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "changing who is an admin", setAdminQuery, id, bit(admin), ms(now))
 }
 
 const setAdminQuery = `UPDATE users SET admin = $2, updated_at = $3 WHERE id = $1`

@@ -1,12 +1,15 @@
 package web
 
 import (
+	"bytes"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 
+	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/device"
 	"gatelodge/app/login"
@@ -34,7 +37,7 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, h func(session
 // personal is the layout of a page for somebody who is signed in.
 func (s *Server) personal(r *http.Request, u store.User) Layout {
 	l := s.layout(r)
-	l.Person, l.Manages = Person{Name: u.Name, Email: u.Email}, u.Admin
+	l.Person, l.Manages = Person{Name: u.Name, Email: u.Email, Handle: u.Called()}, u.Admin
 	if u.Admin && strings.HasPrefix(r.Pattern, "/admin") {
 		l.Alarm = s.alarm(r)
 		if s.Listener != nil {
@@ -61,15 +64,21 @@ func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		a := s.cookies.readLogin(r)
+		warns := a.Warns
 		page := AccountPage{
-			Layout: s.personal(r, cur.User), Admin: cur.User.Admin, Since: cur.User.CreatedAt,
-			Devices: s.devices(rows, cur.Session, s.from(r)), Notice: s.notice(r, &a), Welcome: r.URL.Query().Has("welcome"),
+			Layout: s.personal(r, cur.User), Admin: cur.User.Admin, Since: cur.User.CreatedAt, Username: cur.User.Username,
+			Devices: s.devices(rows, cur.Session, s.from(r)), Warns: warns, Notice: s.notice(r, &a), Welcome: r.URL.Query().Has("welcome"),
 		}
-		_, ways, err := s.Owner.UserWays(r.Context(), cur.User.ID)
+		u, ways, err := s.Owner.UserWays(r.Context(), cur.User.ID)
 		if err != nil {
 			return err
 		}
 		page.Own, page.Upstreams = s.ownWays(ways), s.upstreamButtons("")
+		page.Unproven = u.HasEmail() && u.EmailVerifiedAt.IsZero()
+		page.OneWay = s.hasOneWay(u, ways)
+		if page.Browsers, err = s.ownBrowsers(r, u.ID); err != nil {
+			return err
+		}
 		if page.Notice != "" {
 			s.cookies.dropLogin(w)
 		}
@@ -84,7 +93,8 @@ func (s *Server) ownWays(ways []owner.Way) []OwnWay {
 	set := false
 	for _, way := range ways {
 		list = append(list, OwnWay{
-			Kind: way.Kind, Name: way.Name, Detail: way.Detail, ID: way.ID, At: way.At, UsedAt: way.UsedAt, Broken: way.Broken, Last: len(ways) == 1,
+			Kind: way.Kind, Name: way.Name, Detail: way.Detail, ID: way.ID, At: way.At, UsedAt: way.UsedAt, Broken: way.Broken, Idle: way.Idle,
+			Last: owner.Last(ways, way.ID),
 		})
 		set = set || way.Kind == "password"
 	}
@@ -94,13 +104,53 @@ func (s *Server) ownWays(ways []owner.Way) []OwnWay {
 	return list
 }
 
+// hasOneWay reports whether a user has one way to sign in and could add another.
+func (s *Server) hasOneWay(u store.User, ways []owner.Way) bool {
+	return owner.Usable(ways) == 1 && (!u.HasEmail() || s.Passwords || len(s.Upstreams.All()) > 0)
+}
+
+// ownBrowsers lists the browsers that a user is known by.
+func (s *Server) ownBrowsers(r *http.Request, userID string) ([]OwnBrowser, error) {
+	known, err := s.Owner.Browsers(r.Context(), userID)
+	if err != nil {
+		return nil, err
+	}
+	this := account.BrowserOf("", s.cookies.readLogin(r).Device)
+	var list []OwnBrowser
+	for _, b := range known {
+		// One without a name stands for many, or was last used before names were kept.
+		if b.Device != "" {
+			list = append(list, OwnBrowser{ID: hex.EncodeToString(b.Hash), Label: b.Device, SeenAt: b.SeenAt, Current: bytes.Equal(b.Hash, this.Device)})
+		}
+	}
+	return list, nil
+}
+
+// postForgetBrowser makes a browser a stranger to whoever is signed in: they are told
+// when it comes again, and it counts as any other's.
+func (s *Server) postForgetBrowser(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	return s.signedIn(w, r, func(cur session.Current) error {
+		hash, err := hex.DecodeString(r.PostForm.Get("browser"))
+		if err != nil {
+			return errNotFound
+		}
+		if err := s.Login.ForgetBrowserOf(r.Context(), s.from(r), audit.ByUser, cur.User.ID, hash); err != nil {
+			return err
+		}
+		return s.backToAccount(w, r, "devices.browser_forgotten", 0)
+	})
+}
+
 // devices lists a user's sessions, this one first.
 func (s *Server) devices(rows []store.Session, current store.Session, from audit.From) []Device {
 	list := make([]Device, 0, len(rows))
 	for _, row := range rows {
 		d := Device{
 			ID: row.ID, Label: row.Device, Phone: device.Phone(row.Device), IP: row.IP, SameNetwork: sameNetwork(row.IP, from.Network),
-			SignedInAt: row.AuthAt, SeenAt: row.SeenAt, Current: row.ID == current.ID, Method: row.AMR,
+			SignedInAt: row.CreatedAt, SeenAt: row.SeenAt, Current: row.ID == current.ID, Method: row.AMR,
 		}
 		if id, ok := strings.CutPrefix(row.AMR, login.ByUpstream); ok {
 			d.Upstream = id
@@ -149,12 +199,26 @@ func (s *Server) postEndOthers(w http.ResponseWriter, r *http.Request) error {
 
 // backToAccount shows the account page with a sentence about what was done.
 func (s *Server) backToAccount(w http.ResponseWriter, r *http.Request, notice string, n int) error {
+	return s.backTo(w, r, "/account", notice, n)
+}
+
+// warnAtAccount shows the account page with a sentence about what was refused.
+func (s *Server) warnAtAccount(w http.ResponseWriter, r *http.Request, notice string) error {
 	a := s.cookies.readLogin(r)
-	a.Notice, a.Count = notice, n
+	a.Notice, a.Count, a.Warns = notice, 0, true
 	if err := s.cookies.saveLogin(w, a); err != nil {
 		return err
 	}
 	return s.redirect(w, r, "/account")
+}
+
+// told picks the sentence about something of which its owner is told by mail: the
+// second, for somebody who has no address.
+func told(u store.User, byMail, untold string) string {
+	if u.HasEmail() {
+		return byMail
+	}
+	return untold
 }
 
 // getSignOut asks before it signs out: a GET must not.

@@ -17,7 +17,7 @@ import (
 // backTo leads to a page with a sentence about what was done.
 func (s *Server) backTo(w http.ResponseWriter, r *http.Request, path, notice string, n int) error {
 	a := s.cookies.readLogin(r)
-	a.Notice, a.Count = notice, n
+	a.Notice, a.Count, a.Warns = notice, n, false
 	if err := s.cookies.saveLogin(w, a); err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (s *Server) postRemoveEmail(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) postCancelEmail(w http.ResponseWriter, r *http.Request) error {
 	return s.changeEmails(w, r, "emails.cancelled", func(cur session.Current, typed string) error {
-		return s.Owner.CancelEmail(r.Context(), cur.User.ID, typed)
+		return s.Owner.CancelEmail(r.Context(), s.from(r), cur.User.ID, typed)
 	})
 }
 
@@ -256,7 +256,7 @@ func (s *Server) postData(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) closePage(r *http.Request, cur session.Current) (ClosePage, error) {
 	u, err := s.Owner.User(r.Context(), cur.User.ID)
-	return ClosePage{Layout: s.personal(r, cur.User), Name: u.Called(), EraseAt: s.Owner.EraseAt()}, err
+	return ClosePage{Layout: s.personal(r, cur.User), Name: u.Called(), EraseAt: s.Owner.EraseAt(), Untold: !u.HasEmail()}, err
 }
 
 func (s *Server) getClose(w http.ResponseWriter, r *http.Request) error {
@@ -285,7 +285,7 @@ func (s *Server) postClose(w http.ResponseWriter, r *http.Request) error {
 			if err := s.cookies.saveHints(w, nil); err != nil {
 				return err
 			}
-			return s.render(w, r, http.StatusOK, "closed.html", ClosePage{Layout: s.layout(r), EraseAt: erased})
+			return s.render(w, r, http.StatusOK, "closed.html", ClosePage{Layout: s.layout(r), EraseAt: erased, Untold: !cur.User.HasEmail()})
 		}
 		if !ok || f.Field == "" {
 			return err

@@ -67,7 +67,7 @@ func (s *Server) confirmPage(r *http.Request, cur session.Current) (ConfirmPage,
 		if way.Kind == "upstream" && !slices.ContainsFunc(page.Upstreams, func(b UpstreamButton) bool { return b.ID == way.Upstream }) {
 			page.Upstreams = append(page.Upstreams, UpstreamButton{ID: way.Upstream, Name: way.Name})
 		}
-		page.Password = page.Password || way.Kind == "password" && (u.HasEmail() || u.Username != "")
+		page.Password = page.Password || way.Kind == "password" && !way.Idle
 	}
 	if !page.Mail && !page.Password {
 		return page, err
@@ -190,7 +190,7 @@ func (s *Server) ownPassword(r *http.Request, cur session.Current) (OwnPasswordP
 		return OwnPasswordPage{}, errNotFound
 	}
 	_, ways, err := s.Owner.UserWays(r.Context(), cur.User.ID)
-	page := OwnPasswordPage{Layout: s.personal(r, cur.User), Least: s.Owner.Least(), Last: len(ways) < 2}
+	page := OwnPasswordPage{Layout: s.personal(r, cur.User), Least: s.Owner.Least(), Last: owner.Last(ways, "password")}
 	for _, way := range ways {
 		page.Set = page.Set || way.Kind == "password"
 	}
@@ -208,7 +208,7 @@ func (s *Server) postOwnPassword(w http.ResponseWriter, r *http.Request) error {
 		f, ok := errors.AsType[*fault.Fault](err)
 		switch {
 		case err == nil:
-			return s.backTo(w, r, "/account", "password.changed", 0)
+			return s.backTo(w, r, "/account", told(cur.User, "password.changed", "password.changed_untold"), 0)
 		case !ok || f.Field == "":
 			return err
 		}
@@ -227,7 +227,7 @@ func (s *Server) postRemovePassword(w http.ResponseWriter, r *http.Request) erro
 		err := s.Owner.RemovePassword(r.Context(), s.from(r), audit.ByUser, cur.User.ID, cur.Session.ID)
 		f, ok := errors.AsType[*fault.Fault](err)
 		if err == nil {
-			return s.backTo(w, r, "/account", "password.removed", 0)
+			return s.backTo(w, r, "/account", told(cur.User, "password.removed", "password.removed_untold"), 0)
 		}
 		if !ok || !errors.Is(f, owner.ErrLastWay) {
 			return err

@@ -135,7 +135,7 @@ func (s *Server) postOwnConnect(w http.ResponseWriter, r *http.Request) error {
 			if err != nil {
 				return err
 			}
-			notice = "upstream.connected"
+			notice = told(cur.User, "upstream.connected", "upstream.connected_untold")
 		}
 		back := home(a.Return)
 		a.Held, a.Return = "", ""
@@ -177,12 +177,12 @@ func (s *Server) postUnlinkUpstream(w http.ResponseWriter, r *http.Request) erro
 		err := s.Owner.Disconnect(r.Context(), s.from(r), audit.ByUser, cur.User.ID, r.PostForm.Get("account"), cur.Session.ID)
 		if errors.Is(err, owner.ErrLastWay) {
 			s.refused(r, fault.Of(err))
-			return s.backTo(w, r, "/account", "ways.last", 0)
+			return s.warnAtAccount(w, r, "ways.last")
 		}
 		if err != nil {
 			return err
 		}
-		return s.backTo(w, r, "/account", "upstream.disconnected", 0)
+		return s.backTo(w, r, "/account", told(cur.User, "upstream.disconnected", "upstream.disconnected_untold"), 0)
 	})
 }
 

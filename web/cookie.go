@@ -99,6 +99,8 @@ type attempt struct {
 	// path they sent it to. It fills the page again; it holds no secret.
 	Form string `json:"f,omitempty"`
 	At   string `json:"at,omitempty"`
+	// Warns says that the sentence tells of something that was refused or removed.
+	Warns bool `json:"w,omitempty"`
 }
 
 // readLogin returns the attempt this browser is in; a cookie that is missing,

@@ -39,7 +39,7 @@ func (s *Server) getEnter(w http.ResponseWriter, r *http.Request) error {
 		q.Del("error")
 		return s.render(w, r, http.StatusOK, "note.html", NotePage{
 			Layout: s.personal(r, cur.User), Target: Target{Name: app.Name, Host: hostOf(word.Origin)},
-			Heading: p.Say("enter.title"), Text: p.Say("enter.text", "email", cur.User.Email, "app", app.Name),
+			Heading: p.Say("enter.title"), Text: p.Say("enter.text", "email", cur.User.Called(), "app", app.Name),
 			Next:  Link{Text: p.Say("enter.continue", "app", app.Name), Href: enterPath(app.Name) + "?" + q.Encode()},
 			Other: Link{Text: p.Say("enter.other"), Href: "/signout"},
 		})

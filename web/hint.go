@@ -68,8 +68,13 @@ type Known struct {
 	Method     string // what people call that, or ""
 	// Upstream is the one it was used with last, or nil.
 	Upstream *UpstreamButton
-	Named    bool // the identifier can be typed
+	Mail     bool // it is an address that a link can be mailed to
+	Password bool // it can be typed with a password
 }
+
+// ByPassword reports whether the password leads: it was used last, or no mail can be
+// sent.
+func (k Known) ByPassword() bool { return k.Password && (k.Means == login.ByPassword || !k.Mail) }
 
 func (k Known) number() string { return strconv.Itoa(k.Number) }
 
@@ -86,7 +91,10 @@ func (s *Server) remembered(r *http.Request) ([]Known, error) {
 		if !ok {
 			continue
 		}
-		k := Known{Number: i, Person: Person{Name: u.Name, Email: u.Called()}, Identifier: u.Called(), Means: h.Means, Named: u.HasEmail() || u.Username != ""}
+		k := Known{
+			Number: i, Person: Person{Name: u.Name, Email: u.Email, Handle: u.Called()}, Identifier: u.Called(), Means: h.Means,
+			Mail: u.HasEmail(), Password: s.Passwords && (u.HasEmail() || u.Username != ""),
+		}
 		for _, b := range s.upstreamButtons(h.Means) {
 			if b.Last {
 				k.Upstream = &b
@@ -100,7 +108,7 @@ func (s *Server) remembered(r *http.Request) ([]Known, error) {
 		case k.Means == login.ByPassword:
 			k.Method = p.Say("known.by_password")
 		}
-		if k.Named || k.Upstream != nil {
+		if k.Mail || k.Password || k.Upstream != nil {
 			list = append(list, k)
 		}
 	}
@@ -111,7 +119,7 @@ func (s *Server) remembered(r *http.Request) ([]Known, error) {
 func (s *Server) postForget(w http.ResponseWriter, r *http.Request) error {
 	a := s.cookies.readLogin(r)
 	for _, h := range s.cookies.readHints(r) {
-		if err := s.Login.ForgetBrowser(r.Context(), h.UserID, a.Device); err != nil {
+		if err := s.Login.ForgetBrowser(r.Context(), s.from(r), h.UserID, a.Device); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"gatelodge/app/account"
 	"gatelodge/app/challenge"
 	"gatelodge/app/fault"
 )
@@ -49,7 +50,7 @@ func (s *Server) postMailed(w http.ResponseWriter, r *http.Request) error {
 
 // reset sets the password that was chosen. It signs nobody in.
 func (s *Server) reset(w http.ResponseWriter, r *http.Request, token string, page MailedPage) error {
-	err := s.Owner.Reset(r.Context(), s.from(r), token, r.PostForm.Get("password"))
+	err := s.Owner.Reset(r.Context(), s.from(r), token, r.PostForm.Get("password"), account.BrowserOf(s.cookies.sessionToken(r), s.cookies.readLogin(r).Device))
 	f, ok := errors.AsType[*fault.Fault](err)
 	switch {
 	case err == nil:

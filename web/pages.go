@@ -103,7 +103,7 @@ func (s *Server) notice(r *http.Request, a *attempt) string {
 		return ""
 	}
 	text := s.printer(r).Say(a.Notice, "n", a.Count)
-	a.Notice, a.Count, a.Form, a.At = "", 0, "", ""
+	a.Notice, a.Count, a.Warns, a.Form, a.At = "", 0, false, "", ""
 	return text
 }
 

@@ -61,6 +61,7 @@ func routes() []route {
 		{get, "/account", (*Server).getAccount},
 		{post, "/account/devices/:id/end", (*Server).postEndDevice},
 		{post, "/account/end-others", (*Server).postEndOthers},
+		{post, "/account/browsers/forget", (*Server).postForgetBrowser},
 		{get, "/account/connect", (*Server).getOwnConnect},
 		{post, "/account/connect", (*Server).postOwnConnect},
 		{post, "/account/ways/link", (*Server).postLinkUpstream},

@@ -111,7 +111,7 @@ func (s *Server) postKnown(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, k := range known {
-		if k.number() == r.PostForm.Get("account") && k.Named {
+		if k.number() == r.PostForm.Get("account") && (k.Mail || k.Password && r.PostForm.Get("method") == "password") {
 			r.PostForm.Set("identifier", k.Identifier)
 			return s.postSignIn(w, r)
 		}
@@ -301,7 +301,7 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 	}
 	if out.Notice == "" {
 		s.cookies.dropLogin(w)
-	} else if err := s.cookies.saveLogin(w, attempt{Notice: out.Notice}); err != nil {
+	} else if err := s.cookies.saveLogin(w, attempt{Notice: out.Notice, Warns: out.Warns}); err != nil {
 		return err
 	}
 	return s.finish(w, r, home(out.Return), Target{})

@@ -276,5 +276,5 @@ func (s *Server) linkBack(w http.ResponseWriter, r *http.Request, up *upstream.U
 	if err := s.Owner.Connect(r.Context(), s.from(r), cur.User.ID, who); err != nil {
 		return err
 	}
-	return s.backTo(w, r, "/account", "upstream.connected", 0)
+	return s.backTo(w, r, "/account", told(cur.User, "upstream.connected", "upstream.connected_untold"), 0)
 }

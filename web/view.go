@@ -69,16 +69,33 @@ func (l Layout) ContactLink() Link {
 
 // Person is a user as pages show one.
 type Person struct {
-	Name  string // may be ""
-	Email string
+	Name   string // may be ""
+	Email  string // "" for somebody who has none
+	Handle string // what names them then
 }
 
-// Called returns the name, or the address of somebody who gave none.
+// Account returns what names the account: the address, or what stands for it.
+func (p Person) Account() string {
+	if p.Email != "" {
+		return p.Email
+	}
+	return p.Handle
+}
+
+// Called returns the name, or what names the account of somebody who gave none.
 func (p Person) Called() string {
 	if p.Name != "" {
 		return p.Name
 	}
-	return p.Email
+	return p.Account()
+}
+
+// Aside returns what names the account, where that is not what they are called.
+func (p Person) Aside() string {
+	if p.Account() == p.Called() {
+		return ""
+	}
+	return p.Account()
 }
 
 // Initials returns one or two letters to stand for the person.
@@ -311,7 +328,22 @@ type AccountPage struct {
 	// Upstreams can be connected.
 	Upstreams []UpstreamButton
 	Notice    string // a sentence: what was just done
+	Warns     bool   // it is not what the reader may have hoped for
 	Welcome   bool   // the account was made a moment ago
+	Username  string // "" for none
+	// Unproven says that nobody has confirmed the address yet; OneWay, that another way
+	// to sign in can be added to the only one.
+	Unproven, OneWay bool
+	Browsers         []OwnBrowser
+}
+
+// OwnBrowser is a browser that its owner has signed in with. It is forgotten by a post
+// of its ID to /account/browsers/forget.
+type OwnBrowser struct {
+	ID      string
+	Label   string // "Firefox on Linux"
+	SeenAt  time.Time
+	Current bool
 }
 
 // Initials returns one or two letters for the reader's tile.
@@ -343,6 +375,7 @@ type OwnWay struct {
 	At     time.Time // zero: not set
 	UsedAt time.Time // zero: not known
 	Broken bool      // it has to be connected again for apps to use it
+	Idle   bool      // a password without a name that could be typed with it
 	Last   bool      // there is no other
 }
 
@@ -439,6 +472,7 @@ type ClosePage struct {
 	Layout
 	Name    string // what is to be typed
 	EraseAt time.Time
+	Untold  bool // there is no address to mail to
 	Problem string
 	Notice  string
 }

@@ -74,10 +74,10 @@ func states() map[string]state {
 
 		"signin-passwords": {"signin.html", web.SignInPage{Layout: l, Passwords: true}},
 		"signin-known": {"signin.html", web.SignInPage{Layout: l, Passwords: true, Known: []web.Known{
-			{Person: web.Person{Name: "Mara Okafor", Email: "mara@home.example"}, Identifier: "mara@home.example", Means: "pwd", Method: "your password"},
-			{Number: 1, Person: web.Person{Email: "sam@home.example"}, Identifier: "sam@home.example", Means: "email"},
+			{Person: web.Person{Name: "Mara Okafor", Email: "mara@home.example"}, Identifier: "mara@home.example", Means: "pwd", Method: "your password", Mail: true, Password: true},
+			{Number: 1, Person: web.Person{Email: "sam@home.example"}, Identifier: "sam@home.example", Means: "email", Mail: true, Password: true},
 		}}},
-		"signin-known-mail":    {"signin.html", web.SignInPage{Layout: l, Passwords: true, Known: []web.Known{{Person: web.Person{Email: "sam@home.example"}, Means: "email"}}}},
+		"signin-known-mail":    {"signin.html", web.SignInPage{Layout: l, Passwords: true, Known: []web.Known{{Person: web.Person{Email: "sam@home.example"}, Means: "email", Mail: true, Password: true}}}},
 		"password":             {"password.html", web.PasswordPage{Layout: l, Identifier: "mara@home.example", Keeps: 30 * 24 * time.Hour, Keep: true}},
 		"password-problem":     {"password.html", web.PasswordPage{Layout: l, Identifier: "mara@home.example", Problem: "That account and password do not match."}},
 		"reauth":               {"confirm.html", web.ConfirmPage{Layout: mine, Identifier: "mara@home.example", Mail: true, Password: true}},
@@ -145,7 +145,7 @@ func states() map[string]state {
 
 		"signin-upstreams": {"signin.html", web.SignInPage{Layout: l, Passwords: true, Upstreams: buttons}},
 		"signin-known-upstream": {"signin.html", web.SignInPage{Layout: l, Upstreams: buttons, Known: []web.Known{
-			{Person: web.Person{Name: "Mara Okafor", Email: "mara@home.example"}, Identifier: "mara@home.example", Named: true, Means: "fed:github", Upstream: &buttons[1]},
+			{Person: web.Person{Name: "Mara Okafor", Email: "mara@home.example"}, Identifier: "mara@home.example", Mail: true, Password: true, Means: "fed:github", Upstream: &buttons[1]},
 			{Number: 1, Person: web.Person{Name: "Ana"}, Means: "fed:google", Upstream: &buttons[0]},
 		}}},
 		"connect":           {"connect.html", web.ConnectPage{Layout: l, Upstream: "GitHub", Who: "mara", Email: "mara@home.example", MayJoin: true, Passwords: true}},

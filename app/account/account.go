@@ -90,8 +90,9 @@ type SetUp struct {
 
 // SetUp makes the first admin. The address counts as verified: who
 // reads the terminal decides. finish runs in the same transaction, so that the
-// admin exists only when they are also signed in.
-func (s *Users) SetUp(ctx context.Context, from audit.From, form SetUp, finish func(*store.Tx, store.User) error) error {
+// admin exists only when they are also signed in. claimed says that the account was
+// there, and that what opened it was removed; see Claim.
+func (s *Users) SetUp(ctx context.Context, from audit.From, form SetUp, finish func(tx *store.Tx, u store.User, claimed bool) error) error {
 	want, err := s.SetUpCode(ctx)
 	if err != nil {
 		return err
@@ -112,16 +113,30 @@ func (s *Users) SetUp(ctx context.Context, from audit.From, form SetUp, finish f
 	}
 	u.Admin, u.EmailVerifiedAt = true, u.CreatedAt
 	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+		before, err := tx.UserByEmail(u.EmailNorm)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		prepared, err := Prepared(tx, before, u.EmailNorm)
+		if err != nil {
+			return err
+		}
 		id, err := tx.AddFirstAdmin(u)
 		if err != nil {
 			return err
 		}
 		u := u
 		u.ID = id
+		if prepared {
+			// Whoever has the other ways in would be the admin.
+			if err := s.Claim(tx, from, u, u.EmailNorm); err != nil {
+				return err
+			}
+		}
 		if err := s.Audit.Record(tx, from, audit.SetUp, audit.ByVisitor, u.ID, u.EmailNorm); err != nil {
 			return err
 		}
-		return finish(tx, u)
+		return finish(tx, u, prepared)
 	})
 	if errors.Is(err, store.ErrConflict) {
 		return ErrSetUpDone

@@ -113,7 +113,7 @@ func why(ctx context.Context, c *line.Call) error {
 	for i := range list {
 		if list[i].UserID != "" {
 			if u, err := c.App.Users.Find(ctx, list[i].UserID); err == nil {
-				list[i].What += " User: " + u.Email + "."
+				list[i].What += " User: " + u.Called() + "."
 			}
 		}
 	}

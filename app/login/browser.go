@@ -45,7 +45,7 @@ func (f *Flow) meet(tx *store.Tx, from audit.From, l *Login, u store.User, row s
 		}
 		fallthrough
 	default:
-		if err := tx.RememberBrowser(u.ID, hash, f.Now()); err != nil {
+		if err := tx.RememberBrowser(u.ID, hash, from.Device, f.Now()); err != nil {
 			return "", err
 		}
 	}
@@ -97,18 +97,28 @@ func (f *Flow) Owner(ctx context.Context, l *Login, userID string) (u store.User
 	return u, known, err
 }
 
-// ForgetBrowser makes the browser with that token a stranger to the user.
-func (f *Flow) ForgetBrowser(ctx context.Context, userID, token string) error {
+// ForgetBrowser makes the browser with that token a stranger to the user, whoever asks
+// for it there.
+func (f *Flow) ForgetBrowser(ctx context.Context, from audit.From, userID, token string) error {
 	hash, ok := secret.Hash(token)
 	if !ok {
 		return nil
 	}
+	return f.ForgetBrowserOf(ctx, from, audit.ByVisitor, userID, hash)
+}
+
+// ForgetBrowserOf makes the browser with that hash a stranger to the user. One that is
+// not theirs is no error.
+func (f *Flow) ForgetBrowserOf(ctx context.Context, from audit.From, actor, userID string, hash []byte) error {
 	return f.DB.Update(ctx, func(tx *store.Tx) error {
 		known, _, err := tx.KnowsBrowser(userID, hash)
 		if err != nil || !known {
 			return err
 		}
 		if err := tx.ForgetBrowser(userID, hash); err != nil {
+			return err
+		}
+		if err := f.Audit.Record(tx, from, audit.BrowserGone, actor, userID, ""); err != nil {
 			return err
 		}
 		_, any, err := tx.KnowsBrowser(userID, nil)

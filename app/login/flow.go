@@ -82,8 +82,10 @@ type Outcome struct {
 	AppToken string
 	Code     string
 	Device   string // by which the user knows this browser again, for its cookie
-	// Notice is the key of a sentence about what happened besides, or "".
+	// Notice is the key of a sentence about what happened besides, or "". It Warns
+	// when that is not what they may have hoped for.
 	Notice string
+	Warns  bool
 	// Confirmed says that no session was begun: the one there is counts as new.
 	Confirmed bool
 }
@@ -353,9 +355,12 @@ func (f *Flow) MailLink(ctx context.Context, from audit.From, u store.User, by s
 // SetUp makes the first admin and signs this browser in, both or neither.
 func (f *Flow) SetUp(ctx context.Context, from audit.From, l *Login, s account.SetUp, replaces string) (Outcome, error) {
 	var out Outcome
-	err := f.Users.SetUp(ctx, from, s, func(tx *store.Tx, u store.User) (err error) {
+	err := f.Users.SetUp(ctx, from, s, func(tx *store.Tx, u store.User, claimed bool) (err error) {
 		l.prove(Proof{Means: BySetUp, UserID: u.ID, At: f.Now()})
 		out, err = f.Finish(tx, from, l, u, replaces)
+		if claimed {
+			out.Notice, out.Warns = "account.claimed", true
+		}
 		return err
 	})
 	return out, err

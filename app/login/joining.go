@@ -214,15 +214,15 @@ func (f *Flow) tellAdmins(tx *store.Tx, from audit.From, a store.Applicant) (tol
 // accept gives somebody who is in what the invite gives that their attempt
 // carries. One that gives nothing any more keeps nobody out who is known: it is
 // said, and that is all.
-func (f *Flow) accept(tx *store.Tx, from audit.From, l *Login, u store.User) (notice string, err error) {
+func (f *Flow) accept(tx *store.Tx, from audit.From, l *Login, u store.User) (notice string, warns bool, err error) {
 	if l.invite() == "" || l.Entry != nil {
-		return "", nil
+		return "", false, nil
 	}
 	err = f.Users.Accept(tx, from, u, l.invite())
 	if dead, ok := errors.AsType[*fault.Fault](err); ok {
-		return "invite.refused_" + strings.TrimPrefix(dead.Text, "invite."), nil
+		return "invite.refused_" + strings.TrimPrefix(dead.Text, "invite."), true, nil
 	}
-	return "invite.accepted", err
+	return "invite.accepted", false, err
 }
 
 // SignUp is the form of who asks for an account.

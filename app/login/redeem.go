@@ -10,6 +10,8 @@ import (
 	"gatelodge/app/challenge"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
+	"gatelodge/app/mail/compose"
+	"gatelodge/app/mail/post"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/store"
@@ -169,17 +171,52 @@ func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge
 	if !theirs && c.EmailNorm != store.NoEmail(u.ID) {
 		return Outcome{}, challenge.ErrCancelled
 	}
-	if err := tx.VerifyEmail(u.ID, c.EmailNorm, now); err != nil {
+	claimed, err := f.proves(tx, from, l, u, c, replaces)
+	if err != nil {
 		return Outcome{}, err
 	}
-	if u.EmailVerifiedAt.IsZero() && u.EmailNorm == c.EmailNorm {
-		u.EmailVerifiedAt = now
+	if u, err = tx.UserByID(u.ID); err != nil {
+		return Outcome{}, err
 	}
 	l.prove(Proof{Means: ByEmail, UserID: u.ID, At: now})
 	if need := l.missing(u, now); need != "" {
 		return Outcome{Need: need, User: u}, nil
 	}
-	return f.Finish(tx, from, l, u, replaces)
+	out, err := f.Finish(tx, from, l, u, replaces)
+	if claimed && out.Notice == "" {
+		out.Notice, out.Warns = "account.claimed", true
+	}
+	return out, err
+}
+
+// proves records the address that a challenge was mailed to. Who claims the account
+// by it is told by mail what that removed.
+func (f *Flow) proves(tx *store.Tx, from audit.From, l *Login, u store.User, c store.Challenge, replaces string) (claimed bool, err error) {
+	if !u.HasEmail() || u.EmailNorm == c.EmailNorm && !u.EmailVerifiedAt.IsZero() {
+		return false, nil
+	}
+	if c.IP == OperatorIP {
+		// It was not mailed. As long as that says nothing of who else has ways in, the
+		// operator's word is enough.
+		if prepared, err := account.Prepared(tx, u, c.EmailNorm); err != nil || prepared {
+			return false, err
+		}
+	}
+	b := account.BrowserOf(replaces, "")
+	b.Device, _ = l.deviceHash()
+	own, err := b.Of(tx, u.ID, f.Now())
+	if err != nil {
+		return false, err
+	}
+	claimed, err = f.Users.Prove(tx, from, u, c.EmailNorm, own)
+	if err != nil || !claimed {
+		return false, err
+	}
+	if u, err = tx.UserByID(u.ID); err != nil {
+		return false, err
+	}
+	return true, f.Post.Add(tx, compose.Claimed{At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/account"},
+		post.Terms{To: account.MailAddress(u), Language: u.Language, TimeZone: u.TimeZone, Reference: from.Reference})
 }
 
 // Finish starts the session of an attempt that has proven enough, or confirms the
@@ -190,14 +227,14 @@ func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, rep
 	if err := account.MayEnter(u); err != nil {
 		return Outcome{}, err
 	}
-	notice, err := f.accept(tx, from, l, u)
+	notice, warns, err := f.accept(tx, from, l, u)
 	if err != nil {
 		return Outcome{}, err
 	}
 	if l.Entry != nil {
 		return f.finishApp(tx, from, l, u)
 	}
-	out := Outcome{User: u, Return: LocalPath(l.Return), Notice: notice}
+	out := Outcome{User: u, Return: LocalPath(l.Return), Notice: notice, Warns: warns}
 	if l.Confirms != "" {
 		err := tx.ConfirmSession(u.ID, l.Confirms, f.Now())
 		if err == nil {

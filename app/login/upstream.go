@@ -180,13 +180,20 @@ func (f *Flow) byAddress(tx *store.Tx, from audit.From, l *Login, a Arrival) (st
 		if e.Norm == address && e.VerifiedAt.IsZero() {
 			// Nobody has shown yet that the account is theirs: somebody else may have
 			// made it, to be let in by its owner.
-			if err := f.Users.Claim(tx, from, u); err != nil {
+			if err := f.Users.Claim(tx, from, u, e.Norm); err != nil {
+				return store.User{}, err
+			}
+			if u, err = tx.UserByID(u.ID); err != nil {
 				return store.User{}, err
 			}
 		}
 	}
 	linked := a.Who.Account(u.ID, f.Now())
 	if err := f.Users.Link(tx, from, linked); err != nil {
+		return store.User{}, err
+	}
+	// What somebody asked for before may not be what they want now.
+	if err := tx.CancelChallenges(u.ID, challenge.ConfirmEmail, "", f.Now()); err != nil {
 		return store.User{}, err
 	}
 	return u, f.tellLinked(tx, from, u, a.Who, linked.ID)

@@ -2,10 +2,12 @@ package owner
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"time"
 
 	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
 	"gatelodge/store"
 )
 
@@ -17,6 +19,7 @@ type Data struct {
 	Username      string        `json:"username"`
 	Email         string        `json:"email"`
 	Emails        []DataEmail   `json:"emails"`
+	Waiting       []DataWaiting `json:"waitingEmails"`
 	Image         string        `json:"image"`
 	Language      string        `json:"language"`
 	Theme         string        `json:"theme"`
@@ -27,6 +30,9 @@ type Data struct {
 	PasswordSetAt *time.Time    `json:"passwordSetAt"`
 	Accounts      []DataAccount `json:"accounts"`
 	Sessions      []DataSession `json:"sessions"`
+	Apps          []DataApp     `json:"apps"`
+	Browsers      []DataBrowser `json:"browsers"`
+	Passkeys      []DataPasskey `json:"passkeys"`
 	History       []DataEvent   `json:"history"`
 }
 
@@ -35,6 +41,35 @@ type DataEmail struct {
 	Email      string     `json:"email"`
 	VerifiedAt *time.Time `json:"verifiedAt"`
 	AddedAt    time.Time  `json:"addedAt"`
+}
+
+// DataWaiting is an address that waits to be confirmed.
+type DataWaiting struct {
+	Email   string    `json:"email"`
+	AskedAt time.Time `json:"askedAt"`
+	Until   time.Time `json:"until"`
+}
+
+// DataApp is an app's share of a session.
+type DataApp struct {
+	App       string    `json:"app"`
+	EnteredAt time.Time `json:"enteredAt"`
+}
+
+// DataBrowser is a browser that is known again.
+type DataBrowser struct {
+	Device      string    `json:"device"`
+	FirstUsedAt time.Time `json:"firstUsedAt"`
+	LastUsedAt  time.Time `json:"lastUsedAt"`
+}
+
+// DataPasskey is a passkey. What is kept of it is its public half.
+type DataPasskey struct {
+	ID         string     `json:"id"`
+	Name       string     `json:"name"`
+	Synced     bool       `json:"synced"`
+	AddedAt    time.Time  `json:"addedAt"`
+	LastUsedAt *time.Time `json:"lastUsedAt"`
 }
 
 // DataAccount is an account elsewhere that signs in to this one.
@@ -85,6 +120,7 @@ func (d *Desk) Data(ctx context.Context, from audit.From, userID string) (Data, 
 		data = Data{
 			ID: u.ID, Name: u.Name, Username: u.Username, Email: u.Email, Image: u.Image, Language: u.Language, Theme: u.Theme, TimeZone: u.TimeZone, Admin: u.Admin,
 			CreatedAt: u.CreatedAt.UTC(), Emails: []DataEmail{}, Accounts: []DataAccount{}, Sessions: []DataSession{}, History: []DataEvent{},
+			Waiting: []DataWaiting{}, Apps: []DataApp{}, Browsers: []DataBrowser{}, Passkeys: []DataPasskey{},
 		}
 		p, err := tx.PasswordOf(userID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -115,7 +151,10 @@ func (d *Desk) Data(ctx context.Context, from audit.From, userID string) (Data, 
 			return err
 		}
 		for _, s := range sessions {
-			data.Sessions = append(data.Sessions, DataSession{s.Device, s.IP, s.AMR, s.AuthAt.UTC(), s.SeenAt.UTC(), s.ExpiresAt.UTC()})
+			data.Sessions = append(data.Sessions, DataSession{s.Device, s.IP, s.AMR, s.CreatedAt.UTC(), s.SeenAt.UTC(), s.ExpiresAt.UTC()})
+		}
+		if err := d.more(tx, userID, &data); err != nil {
+			return err
 		}
 		events, err := tx.EventsOf(userID, dataEvents)
 		for _, e := range events {
@@ -129,6 +168,38 @@ func (d *Desk) Data(ctx context.Context, from audit.From, userID string) (Data, 
 	return data, d.DB.Update(ctx, func(tx *store.Tx) error {
 		return d.Audit.Record(tx, from, audit.DataTaken, audit.ByUser, userID, "")
 	})
+}
+
+// more adds what waits and what is remembered.
+func (d *Desk) more(tx *store.Tx, userID string, data *Data) error {
+	waiting, err := tx.ChallengesOf(userID, challenge.ConfirmEmail, d.Now())
+	if err != nil {
+		return err
+	}
+	for _, c := range waiting {
+		data.Waiting = append(data.Waiting, DataWaiting{c.Detail, c.CreatedAt.UTC(), c.ExpiresAt.UTC()})
+	}
+	shares, err := tx.AppSessionsOf(userID, d.Now())
+	if err != nil {
+		return err
+	}
+	for _, a := range shares {
+		data.Apps = append(data.Apps, DataApp{a.App, a.CreatedAt.UTC()})
+	}
+	browsers, err := tx.BrowsersOf(userID)
+	if err != nil {
+		return err
+	}
+	for _, b := range browsers {
+		data.Browsers = append(data.Browsers, DataBrowser{b.Device, b.CreatedAt.UTC(), b.SeenAt.UTC()})
+	}
+	passkeys, err := tx.PasskeysOf(userID)
+	for _, p := range passkeys {
+		data.Passkeys = append(data.Passkeys, DataPasskey{
+			base64.RawURLEncoding.EncodeToString(p.CredentialID), p.Name, p.BackedUp, p.CreatedAt.UTC(), moment(p.UsedAt),
+		})
+	}
+	return err
 }
 
 func moment(t time.Time) *time.Time {

@@ -3,7 +3,6 @@ package owner
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -89,6 +88,9 @@ func (d *Desk) AddEmail(ctx context.Context, from audit.From, userID, typed stri
 		if err := tx.CancelChallenges(u.ID, challenge.ConfirmEmail, address, d.Now()); err != nil {
 			return err
 		}
+		if err := d.Audit.Record(tx, from, audit.EmailAsked, audit.ByUser, u.ID, address); err != nil {
+			return err
+		}
 		return d.letterTo(tx, from, u, to, ask, func(link string, until time.Time) compose.Letter {
 			return compose.ConfirmEmail{Account: u.Called(), Link: link, Until: until}
 		})
@@ -118,7 +120,7 @@ func (d *Desk) confirmed(tx *store.Tx, from audit.From, u store.User, c store.Ch
 	if !u.HasEmail() {
 		return tx.SetPrimary(u.ID, c.EmailNorm, now)
 	}
-	undo := challenge.Ask{Purpose: challenge.UndoEmail, For: undoFor, Detail: u.Email + "\n" + c.EmailNorm}
+	undo := challenge.Ask{Purpose: challenge.UndoEmail, For: undoFor, Detail: change{old: u.Email, by: c.EmailNorm, unproven: u.EmailVerifiedAt.IsZero()}.String()}
 	return d.letter(tx, from, u, undo, func(link string, until time.Time) compose.Letter {
 		return compose.EmailAdded{NewEmail: c.Detail, At: now, Device: from.Device, Link: link, Until: until}
 	})
@@ -145,10 +147,13 @@ func (d *Desk) SetPrimary(ctx context.Context, from audit.From, userID, address,
 		if _, err := tx.EndSessionsOf(u.ID, keep); err != nil {
 			return err
 		}
+		if err := d.dropPending(tx, u.ID); err != nil {
+			return err
+		}
 		if err := d.Audit.Record(tx, from, audit.EmailPrimary, audit.ByUser, u.ID, address); err != nil {
 			return err
 		}
-		return d.changedLetter(tx, from, u, store.Email{Email: u.Email, Norm: u.EmailNorm, UserID: u.ID}, address)
+		return d.changedLetter(tx, from, u, store.Email{Email: u.Email, Norm: u.EmailNorm, UserID: u.ID, VerifiedAt: u.EmailVerifiedAt}, address)
 	})
 }
 
@@ -190,19 +195,48 @@ func (d *Desk) RemoveEmail(ctx context.Context, from audit.From, userID, address
 }
 
 // CancelEmail takes back an address that waits to be confirmed.
-func (d *Desk) CancelEmail(ctx context.Context, userID, typed string) error {
+func (d *Desk) CancelEmail(ctx context.Context, from audit.From, userID, typed string) error {
 	address, err := account.NormalEmail(typed)
 	if err != nil {
 		return ErrNoWay
 	}
 	return d.DB.Update(ctx, func(tx *store.Tx) error {
-		return tx.CancelChallenges(userID, challenge.ConfirmEmail, address, d.Now())
+		if err := tx.CancelChallenges(userID, challenge.ConfirmEmail, address, d.Now()); err != nil {
+			return err
+		}
+		return d.Audit.Record(tx, from, audit.EmailCancelled, audit.ByUser, userID, address)
 	})
+}
+
+// dropPending ends every address that waits to be confirmed. Whoever changes what
+// opens the account may do so because of somebody who asked for it.
+func (d *Desk) dropPending(tx *store.Tx, userID string) error {
+	return tx.CancelChallenges(userID, challenge.ConfirmEmail, "", d.Now())
+}
+
+// change is what the link in a mail about a change of address takes back.
+type change struct {
+	old, by  string // the address as typed, and the normal form of what came
+	unproven bool   // nobody had proved the old one
+}
+
+// String returns the change as the challenge of the link keeps it.
+func (c change) String() string {
+	text := c.old + "\n" + c.by
+	if c.unproven {
+		text += "\nunproven"
+	}
+	return text
+}
+
+func readChange(detail string) change {
+	parts := strings.Split(detail+"\n\n", "\n")
+	return change{parts[0], parts[1], parts[2] != ""}
 }
 
 // changedLetter tells an address that another stands in its place.
 func (d *Desk) changedLetter(tx *store.Tx, from audit.From, u store.User, old store.Email, replacedBy string) error {
-	undo := challenge.Ask{Purpose: challenge.UndoEmail, For: undoFor, EmailNorm: old.Norm, Detail: old.Email + "\n" + replacedBy}
+	undo := challenge.Ask{Purpose: challenge.UndoEmail, For: undoFor, EmailNorm: old.Norm, Detail: change{old.Email, replacedBy, old.VerifiedAt.IsZero()}.String()}
 	return d.letterTo(tx, from, u, account.MailAddressOf(old), undo, func(link string, until time.Time) compose.Letter {
 		return compose.EmailChanged{NewEmail: replacedBy, At: d.Now(), Device: from.Device, Link: link, Until: until}
 	})
@@ -220,59 +254,88 @@ func (d *Desk) leaveMailbox(tx *store.Tx, userID, norm string) error {
 	return nil
 }
 
-// undoEmail makes the address of a challenge the primary one again, takes away the
-// one that came in its place and all that came since the first change that this
-// address was told of, and signs everybody out. Every link that was made since then
-// ends as well: whoever took the account over was told of their own changes, with
-// links that would take this one back.
+// undoEmail takes a change of address back, with all that came since the first change
+// that the address was told of, and signs everybody out.
 func (d *Desk) undoEmail(tx *store.Tx, from audit.From, u store.User, c store.Challenge) error {
-	now := d.Now()
-	typed, replaced, _ := strings.Cut(c.Detail, "\n")
+	was := readChange(c.Detail)
 	since, err := d.firstTold(tx, c)
 	if err != nil {
 		return err
 	}
-	emails, err := tx.EmailsOf(u.ID)
-	if err != nil {
-		return err
-	}
-	have := slices.ContainsFunc(emails, func(e store.Email) bool { return e.Norm == c.EmailNorm })
-	if !have {
-		err := tx.AddEmail(store.Email{Norm: c.EmailNorm, Email: typed, UserID: u.ID, VerifiedAt: now, CreatedAt: now})
-		if errors.Is(err, store.ErrConflict) {
-			return ErrEmailTaken
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := tx.VerifyEmail(u.ID, c.EmailNorm, now); err != nil {
-		return err
-	}
-	if err := tx.SetPrimary(u.ID, c.EmailNorm, now); err != nil {
-		return err
-	}
-	for _, e := range emails {
-		if e.Norm == c.EmailNorm || e.Norm != replaced && e.CreatedAt.Before(since) {
-			continue
-		}
-		if err := tx.RemoveEmail(u.ID, e.Norm); err != nil {
-			return err
-		}
-		if err := tx.CancelChallenges(u.ID, "", e.Norm, now); err != nil {
-			return err
-		}
-	}
-	if err := tx.CancelChallengesSince(u.ID, since, now); err != nil {
-		return err
-	}
-	if err := tx.CancelChallenges(u.ID, challenge.ConfirmEmail, "", now); err != nil {
+	if err := d.takeBack(tx, from, u, store.Email{Norm: c.EmailNorm, Email: was.old}, was, since); err != nil {
 		return err
 	}
 	if _, err := tx.EndSessionsOf(u.ID, ""); err != nil {
 		return err
 	}
 	return d.Audit.Record(tx, from, audit.EmailUndone, audit.ByUser, u.ID, c.EmailNorm)
+}
+
+// takeBack makes an address the primary one again that was it before, and takes away
+// the one that came in its place and all that were added since. Addresses that wait
+// to be confirmed end, and so does every link that was made since: whoever took the
+// account over was told of their own changes, with links that would take this one
+// back. If nobody had proved the address before, its owner claims the account by this.
+func (d *Desk) takeBack(tx *store.Tx, from audit.From, u store.User, back store.Email, was change, since time.Time) error {
+	now := d.Now()
+	added, err := tx.HasEvent(u.ID, audit.UserAdded)
+	if err != nil {
+		return err
+	}
+	claims := was.unproven && !added
+	if !claims {
+		if claims, err = account.Prepared(tx, u, back.Norm); err != nil {
+			return err
+		}
+	}
+	switch has, err := tx.UserByEmail(back.Norm); {
+	case errors.Is(err, store.ErrNotFound):
+		if err := tx.AddEmail(store.Email{Norm: back.Norm, Email: back.Email, UserID: u.ID, VerifiedAt: now, CreatedAt: now}); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	case has.ID != u.ID:
+		return ErrEmailTaken
+	}
+	if err := tx.VerifyEmail(u.ID, back.Norm, now); err != nil {
+		return err
+	}
+	if err := tx.SetPrimary(u.ID, back.Norm, now); err != nil {
+		return err
+	}
+	if err := d.dropSince(tx, from, u.ID, back.Norm, was.by, since); err != nil || !claims {
+		return err
+	}
+	return d.Users.Claim(tx, from, u, back.Norm)
+}
+
+// dropSince takes away the address by and those that were added since, but the
+// primary one, and ends what waits to be confirmed and every link made since.
+func (d *Desk) dropSince(tx *store.Tx, from audit.From, userID, primary, by string, since time.Time) error {
+	now := d.Now()
+	emails, err := tx.EmailsOf(userID)
+	if err != nil {
+		return err
+	}
+	for _, e := range emails {
+		if e.Norm == primary || e.Norm != by && e.CreatedAt.Before(since) {
+			continue
+		}
+		if err := tx.RemoveEmail(userID, e.Norm); err != nil {
+			return err
+		}
+		if err := d.Audit.Record(tx, from, audit.EmailRemoved, audit.ByUser, userID, e.Norm); err != nil {
+			return err
+		}
+		if err := tx.CancelChallenges(userID, "", e.Norm, now); err != nil {
+			return err
+		}
+	}
+	if err := tx.CancelChallengesSince(userID, since, now); err != nil {
+		return err
+	}
+	return d.dropPending(tx, userID)
 }
 
 // firstTold returns when the address of a challenge was first told of a change that

@@ -124,9 +124,20 @@ func (d *Desk) Follow(ctx context.Context, from audit.From, token string) (Done,
 // secure is what follows when an owner says that something was not them. The
 // password opens nothing from now on, whether or not they go on to choose another:
 // the mail that brought them here is a way in. What was connected since is
-// disconnected, no browser is known any more, and an account that was closed meanwhile
-// is open again.
+// disconnected, addresses that came since are taken away and the primary one is what
+// it was, no browser is known any more, and an account that was closed meanwhile is
+// open again.
 func (d *Desk) secure(tx *store.Tx, from audit.From, u store.User, c store.Challenge) (Done, error) {
+	if c.Purpose != challenge.UndoEmail {
+		err := d.takeBack(tx, from, u, store.Email{Norm: c.EmailNorm, Email: c.EmailNorm}, change{}, c.CreatedAt)
+		if errors.Is(err, ErrEmailTaken) {
+			// The address has gone over to another account. That keeps nobody in.
+			err = d.dropSince(tx, from, u.ID, u.EmailNorm, "", c.CreatedAt)
+		}
+		if err != nil {
+			return Done{}, err
+		}
+	}
 	if n, err := tx.RemoveAccountsSince(u.ID, c.CreatedAt); err != nil {
 		return Done{}, err
 	} else if n > 0 {

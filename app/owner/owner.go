@@ -32,6 +32,7 @@ var (
 	ErrLimited   = fault.New(fault.Limited, "error.limited")
 	ErrAddresses = fault.New(fault.Limited, "emails.limited")
 	ErrLastWay   = fault.New(fault.Invalid, "ways.last")
+	ErrLastName  = fault.New(fault.Invalid, "username.last")
 	ErrNoWay     = fault.New(fault.NotFound, "error.not_found")
 )
 
@@ -87,6 +88,33 @@ type Way struct {
 	At       time.Time // when it was set or linked; zero when that is not told
 	UsedAt   time.Time // the last sign-in, where that is known
 	Broken   bool      // the upstream no longer lets us ask it anything
+	Idle     bool      // it opens nothing: there is no name to type a password with
+}
+
+// Usable returns how many of the ways open the account.
+func Usable(ways []Way) (n int) {
+	for i := range ways {
+		if !ways[i].Idle {
+			n++
+		}
+	}
+	return n
+}
+
+// Last reports whether the way with that id is all that opens the account; "" is the
+// mailed link.
+func Last(ways []Way, id string) bool {
+	last := false
+	for i := range ways {
+		switch way := &ways[i]; {
+		case way.Idle:
+		case way.ID != id:
+			return false
+		default:
+			last = true
+		}
+	}
+	return last
 }
 
 // Ways returns how the user can sign in, the last way among them.
@@ -101,7 +129,7 @@ func (d *Desk) Ways(tx *store.Tx, u store.User) ([]Way, error) {
 			return nil, err
 		}
 		if err == nil {
-			ways = append(ways, Way{Kind: "password", ID: "password", At: p.ChangedAt})
+			ways = append(ways, Way{Kind: "password", ID: "password", At: p.ChangedAt, Idle: !u.HasEmail() && u.Username == ""})
 		}
 	}
 	accounts, err := tx.AccountsOf(u.ID)

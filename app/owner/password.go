@@ -79,6 +79,9 @@ func (d *Desk) keep(tx *store.Tx, from audit.From, actor string, u store.User, h
 	if err := tx.CancelChallenges(u.ID, challenge.Reset, "", d.Now()); err != nil {
 		return err
 	}
+	if err := d.dropPending(tx, u.ID); err != nil {
+		return err
+	}
 	if err := d.Audit.Record(tx, from, audit.PasswordSet, actor, u.ID, ""); err != nil {
 		return err
 	}
@@ -107,6 +110,9 @@ func (d *Desk) RemovePassword(ctx context.Context, from audit.From, actor, userI
 		if _, err := tx.EndSessionsOf(u.ID, keep); err != nil {
 			return err
 		}
+		if err := d.dropPending(tx, u.ID); err != nil {
+			return err
+		}
 		if err := d.Audit.Record(tx, from, audit.PasswordRemoved, actor, u.ID, ""); err != nil {
 			return err
 		}
@@ -120,12 +126,10 @@ func (d *Desk) keepAWay(tx *store.Tx, u store.User, id string) error {
 	if err != nil {
 		return err
 	}
-	for _, way := range ways {
-		if way.ID != id {
-			return nil
-		}
+	if Last(ways, id) {
+		return ErrLastWay
 	}
-	return ErrLastWay
+	return nil
 }
 
 func (d *Desk) passwordLetter(tx *store.Tx, from audit.From, u store.User, removed bool) error {
@@ -136,8 +140,9 @@ func (d *Desk) passwordLetter(tx *store.Tx, from audit.From, u store.User, remov
 }
 
 // Reset spends a reset link and sets the password that was chosen. Nobody stays
-// signed in, and nobody is signed in by it: a second step is still asked for.
-func (d *Desk) Reset(ctx context.Context, from audit.From, token, typed string) error {
+// signed in, and nobody is signed in by it: a second step is still asked for. b is the
+// browser that shows the link.
+func (d *Desk) Reset(ctx context.Context, from audit.From, token, typed string, b account.Browser) error {
 	var c store.Challenge
 	err := d.DB.View(ctx, func(tx *store.Tx) (err error) {
 		c, err = d.Challenges.Look(tx, challenge.Reset, token)
@@ -161,7 +166,14 @@ func (d *Desk) Reset(ctx context.Context, from audit.From, token, typed string) 
 		if u.Disabled() {
 			return account.ErrAccessClosed
 		}
-		if err := tx.VerifyEmail(u.ID, c.EmailNorm, d.Now()); err != nil {
+		own, err := b.Of(tx, u.ID, d.Now())
+		if err != nil {
+			return err
+		}
+		if _, err := d.Users.Prove(tx, from, u, c.EmailNorm, own); err != nil {
+			return err
+		}
+		if u, err = tx.UserByID(u.ID); err != nil {
 			return err
 		}
 		return d.keep(tx, from, audit.ByUser, u, hash, NewPassword{})

@@ -49,6 +49,11 @@ func (d *Desk) SetProfile(ctx context.Context, from audit.From, userID string, p
 	}
 	err = d.DB.Update(ctx, func(tx *store.Tx) error {
 		now := d.Now()
+		if username == "" {
+			if err := d.keepAName(tx, userID); err != nil {
+				return err
+			}
+		}
 		if err := tx.SetUsername(userID, typed, username, now); err != nil {
 			return err
 		}
@@ -62,6 +67,29 @@ func (d *Desk) SetProfile(ctx context.Context, from audit.From, userID string, p
 		return account.ErrUsernameTaken.In("username")
 	}
 	return err
+}
+
+// Browsers returns the browsers the user has signed in with, the last used first.
+func (d *Desk) Browsers(ctx context.Context, userID string) (list []store.Browser, err error) {
+	err = d.DB.View(ctx, func(tx *store.Tx) (err error) {
+		list, err = tx.BrowsersOf(userID)
+		return err
+	})
+	return list, err
+}
+
+// keepAName refuses to take away the username without which nothing opens the account.
+func (d *Desk) keepAName(tx *store.Tx, userID string) error {
+	u, err := tx.UserByID(userID)
+	if err != nil || u.Username == "" {
+		return err
+	}
+	u.Username = ""
+	ways, err := d.Ways(tx, u)
+	if err != nil || Usable(ways) > 0 {
+		return err
+	}
+	return ErrLastName.In("username")
 }
 
 // History returns up to n of what happened to the account in the last 90 days,

@@ -63,6 +63,9 @@ func (d *Desk) connect(tx *store.Tx, from audit.From, userID string, who upstrea
 		}
 		return err
 	}
+	if err := d.dropPending(tx, u.ID); err != nil {
+		return err
+	}
 	return d.linkedLetter(tx, from, u, up.Name, who.Called(), a.ID, false)
 }
 
@@ -91,6 +94,9 @@ func (d *Desk) Disconnect(ctx context.Context, from audit.From, actor, userID, a
 				return err
 			}
 			if _, err := tx.EndSessionsOf(u.ID, keep); err != nil {
+				return err
+			}
+			if err := d.dropPending(tx, u.ID); err != nil {
 				return err
 			}
 			return d.linkedLetter(tx, from, u, way.Name, way.Detail, "", true)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -10,12 +11,13 @@ import (
 
 // own are the promises about what makes an account one's own.
 var own = map[string]func(*testing.T, *store.DB){
-	"every address of a user leads to them, and to nobody else": addresses,
-	"a user without an address is found by none":                noAddress,
-	"a username belongs to one user and can be given up":        username,
-	"a password that was changed meanwhile is not hashed anew":  rehash,
-	"a browser is known to the users who signed in with it":     browsers,
-	"history goes back page by page":                            history,
+	"every address of a user leads to them, and to nobody else":  addresses,
+	"a user without an address is found by none":                 noAddress,
+	"a username belongs to one user and can be given up":         username,
+	"a password that was changed meanwhile is not hashed anew":   rehash,
+	"a browser is known to the users who signed in with it":      browsers,
+	"history goes back page by page":                             history,
+	"what opens an account is seen, and goes when it is claimed": claimed,
 }
 
 // leadsTo returns the id of whoever an address leads to, or "".
@@ -177,13 +179,98 @@ func browsers(t *testing.T, db *store.DB) {
 	}
 	check(mara, "a", false, false)
 	for range 2 {
-		Update(t, db, func(tx *store.Tx) error { return tx.RememberBrowser(mara.ID, Hash("a"), Now) })
+		Update(t, db, func(tx *store.Tx) error { return tx.RememberBrowser(mara.ID, Hash("a"), "Firefox on Linux", Now) })
 	}
 	check(mara, "a", true, true)
+	Update(t, db, func(tx *store.Tx) error {
+		list, err := tx.BrowsersOf(mara.ID)
+		if len(list) != 1 || list[0].Device != "Firefox on Linux" || !list[0].SeenAt.Equal(Now) || !list[0].CreatedAt.Equal(Now) {
+			t.Errorf("got %+v", list)
+		}
+		return err
+	})
 	check(mara, "b", false, true)
 	check(sam, "a", false, false)
 	Update(t, db, func(tx *store.Tx) error { return tx.ForgetBrowser(mara.ID, Hash("a")) })
 	check(mara, "a", false, false)
+}
+
+func claimed(t *testing.T, db *store.DB) {
+	mara, sam := User(t, db, "mara@home.example"), User(t, db, "sam@home.example")
+	opened := func(want bool) {
+		t.Helper()
+		Update(t, db, func(tx *store.Tx) error {
+			got, err := tx.Opened(mara.ID)
+			if got != want {
+				t.Errorf("opened: %v, want %v", got, want)
+			}
+			other, err2 := tx.Opened(sam.ID)
+			if other {
+				t.Error("somebody else's account is opened")
+			}
+			return errors.Join(err, err2)
+		})
+	}
+	opened(false)
+	for _, add := range []func(*store.Tx) error{
+		func(tx *store.Tx) error {
+			return tx.SetPassword(store.Password{UserID: mara.ID, Hash: "x", ChangedAt: Now})
+		},
+		func(tx *store.Tx) error {
+			return tx.AddPasskey(store.Passkey{CredentialID: []byte("c"), UserID: mara.ID, PublicKey: []byte("k"), CreatedAt: Now})
+		},
+		func(tx *store.Tx) error { return tx.AddAccount(account(mara, "1")) },
+		func(tx *store.Tx) error {
+			return tx.AddEmail(store.Email{Norm: "m@work.example", Email: "m@work.example", UserID: mara.ID, VerifiedAt: Now, CreatedAt: Now})
+		},
+	} {
+		Update(t, db, add)
+		opened(true)
+		Update(t, db, func(tx *store.Tx) error { return tx.Disown(mara.ID, Now) })
+		opened(false)
+	}
+	s := Session(t, db, mara, "a")
+	opened(true)
+	Update(t, db, func(tx *store.Tx) error {
+		if err := tx.PutAppSession(store.AppSession{TokenHash: Hash("wiki"), App: "Wiki", SessionID: s.ID, CreatedAt: Now}); err != nil {
+			return err
+		}
+		apps, err := tx.AppSessionsOf(mara.ID, Now)
+		if len(apps) != 1 || apps[0].App != "Wiki" || apps[0].SessionID != s.ID {
+			t.Errorf("got %+v", apps)
+		}
+		for who, want := range map[string]bool{mara.ID: true, sam.ID: false} {
+			if is, err := tx.IsSignedIn(who, s.TokenHash, Now); is != want || err != nil {
+				t.Errorf("signed in: %v, want %v, %v", is, want, err)
+			}
+		}
+		return err
+	})
+	c := Challenge(t, db, "t", mara.ID, "b")
+	Update(t, db, func(tx *store.Tx) error {
+		if err := tx.Disown(mara.ID, Now); err != nil {
+			return err
+		}
+		if is, err := tx.IsSignedIn(mara.ID, s.TokenHash, Now); is || err != nil {
+			t.Errorf("still signed in, %v", err)
+		}
+		ended, err := tx.ChallengeByID(c.ID)
+		if ended.EndedBy != "cancelled" {
+			t.Errorf("the link was ended by %q", ended.EndedBy)
+		}
+		return err
+	})
+	Update(t, db, func(tx *store.Tx) error {
+		if err := tx.AddEvent(store.Event{ID: store.NewID(Now), At: Now, Kind: "k", UserID: mara.ID, Actor: "user"}); err != nil {
+			return err
+		}
+		for kind, want := range map[string]bool{"k": true, "l": false} {
+			if has, err := tx.HasEvent(mara.ID, kind); has != want || err != nil {
+				t.Errorf("has %s: %v, want %v, %v", kind, has, want, err)
+			}
+		}
+		return nil
+	})
 }
 
 func history(t *testing.T, db *store.DB) {

@@ -342,7 +342,7 @@ func findPeople(t *testing.T, db *store.DB) {
 			tx.VerifyEmail(mara.ID, mara.EmailNorm, Now), tx.SetRemoval(eve.ID, Now.Add(time.Hour), Now),
 			tx.AddEmail(store.Email{Norm: "mara@work.example", Email: "mara@work.example", UserID: mara.ID, CreatedAt: Now}),
 			tx.SetPassword(store.Password{UserID: mara.ID, Hash: "x", ChangedAt: Now}), tx.SetAdmin(mara.ID, true, Now),
-			tx.RememberBrowser(eve.ID, Hash("b"), Now.Add(time.Minute)),
+			tx.RememberBrowser(eve.ID, Hash("b"), "", Now.Add(time.Minute)),
 		)
 	})
 	for name, tt := range map[string]struct {

@@ -330,7 +330,7 @@ func changeUser(ctx context.Context, c *line.Call, f func(context.Context, audit
 	if err := f(ctx, app.Operator(), u); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, done, u.Email)
+	fmt.Fprintf(c.Out, done, u.Called())
 	return nil
 }
 
@@ -360,7 +360,7 @@ type sessionJSON struct {
 func describeSessions(rows []store.Session) []sessionJSON {
 	list := make([]sessionJSON, len(rows))
 	for i, s := range rows {
-		list[i] = sessionJSON{s.ID, s.Device, s.IP, s.AMR, s.AuthAt, s.SeenAt, s.ExpiresAt}
+		list[i] = sessionJSON{s.ID, s.Device, s.IP, s.AMR, s.CreatedAt, s.SeenAt, s.ExpiresAt}
 	}
 	return list
 }
@@ -379,7 +379,7 @@ func userSessions(ctx context.Context, c *line.Call) error {
 	}
 	w := c.Table("ID\tDEVICE\tNETWORK\tSIGNED IN\tLAST USED")
 	for _, s := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.ID, s.Device, s.IP, line.Stamp(s.AuthAt), line.Stamp(s.SeenAt))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.ID, s.Device, s.IP, line.Stamp(s.CreatedAt), line.Stamp(s.SeenAt))
 	}
 	return w.Flush()
 }
@@ -393,13 +393,13 @@ func userSignOut(ctx context.Context, c *line.Call) error {
 		if err := c.App.Sessions.End(ctx, app.Operator(), audit.ByAdmin, u.ID, id); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.Out, "signed %s out of that session\n", u.Email)
+		fmt.Fprintf(c.Out, "signed %s out of that session\n", u.Called())
 		return nil
 	}
 	n, err := c.App.Sessions.EndAll(ctx, app.Operator(), audit.ByAdmin, u.ID, "")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "signed %s out of %s\n", u.Email, line.Count(n, "session", "sessions"))
+	fmt.Fprintf(c.Out, "signed %s out of %s\n", u.Called(), line.Count(n, "session", "sessions"))
 	return nil
 }

@@ -208,8 +208,28 @@ func (l Linked) words(w *writer) words {
 	}
 	if l.Removed {
 		said.Subject, said.Heading, said.Intro = w.say("removed_subject", args...), w.say("removed_heading", args...), w.say("removed_intro", args...)
+		said.Outro = w.say("removed_outro")
 	}
 	return said
+}
+
+// Claimed tells the owner of an address, who has just shown that they are, what was
+// removed from the account that stood under it.
+type Claimed struct {
+	At     time.Time
+	Device string
+	IP     string
+	Link   string // to the account, where to set up anew what was theirs
+}
+
+// Name is the kind's name.
+func (Claimed) Name() string { return "claimed" }
+
+func (l Claimed) words(w *writer) words {
+	return words{
+		Subject: w.say("subject"), Preview: w.say("preview"), Heading: w.say("heading"), Intro: w.say("intro"), Facts: w.facts(l.At, l.Device, l.IP, nil),
+		LinkIntro: w.say("link_intro"), ButtonIntro: w.say("button_intro"), Button: w.say("button"), Link: l.Link, Outro: w.say("outro"),
+	}
 }
 
 // facts are when, where from and how something was done.

@@ -45,6 +45,7 @@ func letters() map[string]compose.Letter {
 		"account_unaddressed": compose.AccessRequest{Person: "Mara", Upstream: "GitHub", Link: link},
 		"account_requested":   compose.AccessRequest{Person: "Mara", Email: "mara@home.example", Link: link},
 		"approved":            compose.Approved{Link: link},
+		"claimed":             compose.Claimed{At: now, Device: "Safari on Mac", IP: "198.51.100.40", Link: link},
 		"closing":             compose.Closing{EraseAt: week, Link: link},
 		"test":                compose.Test{},
 	}
