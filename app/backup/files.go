@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -56,7 +57,8 @@ func (b *Backups) kept() ([]Made, error) {
 		}
 		list = append(list, Made{Path: filepath.Join(b.Dir, entry.Name()), At: at, Size: info.Size()})
 	}
-	slices.SortFunc(list, func(x, y Made) int { return y.At.Compare(x.At) })
+	// Not slices.SortFunc, which would be compiled for this type alone.
+	sort.Slice(list, func(i, j int) bool { return list[i].At.After(list[j].At) })
 	return list, nil
 }
 
