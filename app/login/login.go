@@ -43,7 +43,7 @@ type Login struct {
 	// Joining is what somebody told of themselves who wants to come, or nil.
 	Joining *Joining `json:"j,omitempty"`
 	// Waits says of somebody who waits to be let in what they are told.
-	Waits *Waits `json:"w,omitempty"`
+	Waits *Waits `json:"q,omitempty"`
 	// Brief means that the computer is one that others use too: the session ends
 	// with the browser, which is not told who it was.
 	Brief bool `json:"s,omitempty"`
