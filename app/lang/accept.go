@@ -1,7 +1,7 @@
 package lang
 
 import (
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -37,15 +37,7 @@ func wishes(header string) []wish {
 			list = append(list, w)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b wish) int {
-		switch {
-		case a.quality > b.quality:
-			return -1
-		case a.quality < b.quality:
-			return 1
-		}
-		return 0
-	})
+	sort.SliceStable(list, func(i, j int) bool { return list[i].quality > list[j].quality })
 	return list
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"gatelodge/app/account"
@@ -81,8 +82,9 @@ func (m *Importer) run(ctx context.Context, s *Source, told func(done, total int
 		told(r.Users.Read, total)
 	}
 	err = s.rest(ctx, r, total)
-	slices.SortFunc(r.LeftOut, byKind)
-	slices.SortFunc(r.Less, byKind)
+	for _, reasons := range [][]Reason{r.LeftOut, r.Less} {
+		sort.Slice(reasons, func(i, j int) bool { return byKind(reasons[i], reasons[j]) < 0 })
+	}
 	return r, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -28,7 +29,7 @@ func (r *Resolver) MX(ctx context.Context, domain string) (list []MX, secure boo
 		}
 	}
 	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-	slices.SortStableFunc(list, func(a, b MX) int { return int(a.Preference) - int(b.Preference) })
+	sort.SliceStable(list, func(i, j int) bool { return list[i].Preference < list[j].Preference })
 	return list, a.Secure, err
 }
 
