@@ -255,6 +255,11 @@ func (a *App) Run(ctx context.Context) {
 	running.Go(func() { a.Keys.Run(ctx) })
 	running.Go(func() { a.watchForms(ctx) })
 	running.Go(func() { a.Backups.Run(ctx) })
+	if a.Direct != nil {
+		running.Go(func() {
+			a.Direct.STS.Run(ctx, func(err error) { a.Log.Error("MTA-STS policies could not be refreshed", "err", err) })
+		})
+	}
 	running.Go(func() { a.Sessions.Run(ctx) })
 	running.Go(func() { a.Audit.Run(ctx) })
 	running.Wait()

@@ -125,7 +125,7 @@ func (a *App) writeQueue(w *metrics.Writer, depths []store.QueueDepth) {
 	}
 	w.Family(down, "gauge", "Whether the smarthost cannot be used now.")
 	value := 0.0
-	if a.Queue.Way().Down {
+	if a.Queue.Way().Down || a.Queue.Standby().Down {
 		value = 1
 	}
 	w.Sample(down, value)

@@ -63,6 +63,34 @@ const setTLSSeenQuery = `
 	INSERT INTO mail_domains (domain, tls_seen_at, updated_at) VALUES ($1, $2, $2)
 	    ON CONFLICT (domain) DO UPDATE SET tls_seen_at = excluded.tls_seen_at, updated_at = excluded.updated_at`
 
+// PolicyDomains returns the domains with an MTA-STS policy that has not ended, those
+// whose ends first first.
+func (tx *Tx) PolicyDomains(now time.Time, limit int) ([]MailDomain, error) {
+	rows, err := tx.q.QueryContext(tx.ctx, policyDomainsQuery, ms(now), limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing MTA-STS policies: %w", err)
+	}
+	defer rows.Close()
+	var list []MailDomain
+	for rows.Next() {
+		var d MailDomain
+		var until int64
+		if err := rows.Scan(&d.Domain, &d.STSID, &d.STSPolicy, &until); err != nil {
+			return nil, fmt.Errorf("listing MTA-STS policies: %w", err)
+		}
+		d.STSUntil = at(until)
+		list = append(list, d)
+	}
+	return list, rows.Err()
+}
+
+const policyDomainsQuery = `
+	SELECT domain, sts_id, sts_policy, sts_until
+	  FROM mail_domains
+	 WHERE sts_until > $1
+	 ORDER BY sts_until
+	 LIMIT $2`
+
 // SetSTSPolicy keeps the MTA-STS policy of a domain.
 func (tx *Tx) SetSTSPolicy(domain, id, policy string, until, now time.Time) error {
 	return tx.write("keeping an MTA-STS policy", setSTSPolicyQuery, domain, id, policy, ms(until), ms(now))

@@ -47,6 +47,10 @@ type Message struct {
 	Unreadable bool
 }
 
+// Tried reports whether somebody or something has answered for the message: also
+// that its servers could not be reached, which is no attempt of its own.
+func (m Message) Tried() bool { return m.LastCode != 0 || m.LastText != "" }
+
 // Work is a leased message with what is needed to deliver it.
 type Work struct {
 	Message

@@ -52,7 +52,7 @@ func statements() map[string]statement {
 		"messages": {messagesQuery, true}, "waitingMessages": {waitingMessagesQuery, false},
 		"lateMessages": {lateMessagesQuery, true}, "messageByID": {messageByIDQuery, true}, "mailHealth": {mailHealthQuery, true}, "mailLate": {mailLateQuery, true},
 		"mailRefusal": {mailRefusalQuery, true}, "mailTaken": {mailTakenQuery, true},
-		"setAside": {setAsideQuery, true}, "releaseStale": {releaseStaleQuery, true},
+		"policyDomains": {policyDomainsQuery, false}, "setAside": {setAsideQuery, true}, "releaseStale": {releaseStaleQuery, true},
 		"queueDepths": {queueDepthsQuery, false}, "mailDays": {mailDaysQuery, true}, "mailTook": {mailTookQuery, true},
 		"doneMessages": {doneMessagesQuery, true}, "mailEnded": {mailEndedQuery, true}, "message": {messageQuery, true}, "challengeMessage": {challengeMessageQuery, true},
 		"emptyCapturedSubmissions": {emptyCapturedSubmissionsQuery, false},

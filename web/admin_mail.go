@@ -29,10 +29,10 @@ func (s *Server) getAdminMail(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		p := s.printer(r)
-		page.Queue = s.adminMessages(p, waiting)
 		if page.Domains, err = s.Outbox.Waiting(r.Context()); err != nil {
 			return err
 		}
+		page.Queue = s.adminMessages(p, waiting, page.Domains)
 		page.Report, page.Looking = s.Check.Recent()
 		page.Findings = s.findings(p, page.Report)
 		if page.Notice, err = s.taken(w, r); err != nil {
@@ -42,16 +42,22 @@ func (s *Server) getAdminMail(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-func (s *Server) adminMessages(p lang.Printer, list []store.Message) []AdminMessage {
+// adminMessages says messages in the reader's words. domains are those that mail
+// waits for.
+func (s *Server) adminMessages(p lang.Printer, list []store.Message, domains []store.MailDomain) []AdminMessage {
+	waits := make(map[string]store.MailDomain)
+	for _, d := range domains {
+		waits[d.Domain] = d
+	}
 	all := make([]AdminMessage, len(list))
 	for i, m := range list {
-		all[i] = s.adminMessage(p, m)
+		all[i] = s.adminMessage(p, m, waits[m.Domain])
 	}
 	return all
 }
 
-func (s *Server) adminMessage(p lang.Printer, m store.Message) AdminMessage {
-	a := AdminMessage{Message: m, In: max(0, m.DueAt.Sub(s.Now()))}
+func (s *Server) adminMessage(p lang.Printer, m store.Message, d store.MailDomain) AdminMessage {
+	a := AdminMessage{Message: m, In: max(0, d.NextAt(m.Class, m.DueAt).Sub(s.Now()))}
 	kind, app, relayed := strings.Cut(m.Purpose, "/")
 	a.Kind = m.Purpose
 	if key := "admin_mail.kind." + kind; s.Lang.Has(key) {
@@ -94,7 +100,7 @@ func (s *Server) getAdminSent(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return s.render(w, r, http.StatusOK, "admin-sent.html", AdminSentPage{Layout: s.personal(r, cur.User), Messages: s.adminMessages(s.printer(r), done)})
+		return s.render(w, r, http.StatusOK, "admin-sent.html", AdminSentPage{Layout: s.personal(r, cur.User), Messages: s.adminMessages(s.printer(r), done, nil)})
 	})
 }
 
@@ -104,7 +110,11 @@ func (s *Server) getAdminMessage(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		page := AdminMessagePage{Layout: s.personal(r, cur.User), Message: s.adminMessage(s.printer(r), m)}
+		d, err := s.Outbox.Domain(r.Context(), m.Domain)
+		if err != nil {
+			return err
+		}
+		page := AdminMessagePage{Layout: s.personal(r, cur.User), Message: s.adminMessage(s.printer(r), m, d.MailDomain)}
 		if page.Notice, err = s.taken(w, r); err != nil {
 			return err
 		}

@@ -129,4 +129,6 @@ func TestAdminsAreToldThatMailWaits(t *testing.T) {
 	if strings.Contains(stranger.get("/signin/code").body, "delayed") {
 		t.Error("a stranger is told that the one mail waits")
 	}
+	h.pass(80 * time.Minute)
+	b.get("/admin/mail").is(t, 200, "Sign-in mail is waiting.")
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -200,6 +201,44 @@ func TestAMailServerThatIsDownTellsNobodyWhoHasAnAccount(t *testing.T) {
 			}
 		})
 	}
+}
+
+// While no mail leaves, the page says when some last did; while some does it would
+// tell that the address just typed is somebody's.
+func TestThePageTellsWhenMailLastLeftOnlyWhileNoneDoes(t *testing.T) {
+	var down atomic.Bool
+	smarthost := mailtest.Serve(t, func(c *mailtest.Conn) {
+		if down.Load() {
+			c.Line("421 4.3.2 going down")
+			return
+		}
+		c.Line("220 mail.test")
+		c.Read()
+		c.Line("250 mail.test")
+		for {
+			switch word, _, _ := strings.Cut(c.Read(), " "); word {
+			case "DATA":
+				c.Line("354 go")
+				c.Body()
+				c.Line("250 2.0.0 queued")
+				return // so that no session is kept
+			default:
+				c.Line("250 ok")
+			}
+		}
+	})
+	h := open(t, through(smarthost.Port))
+	h.user("mara@home.example")
+	b := h.browser()
+	b.post("/signin", "identifier", "mara@home.example").goesTo(t, "/signin/code")
+	h.settled()
+	if strings.Contains(b.get("/signin/code").body, "The last message left") {
+		t.Error("it tells when mail left while mail leaves")
+	}
+	down.Store(true)
+	h.pass(3 * time.Minute)
+	b.post("/signin", "identifier", "mara@home.example").goesTo(t, "/signin/code")
+	b.shows("/signin/code", "Mail from this server is delayed", "The last message left 3 minutes ago")
 }
 
 var clockTimes = regexp.MustCompile(`\d\d:\d\d UTC|data-wait="\d+"|\d:\d\d`)

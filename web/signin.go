@@ -180,8 +180,12 @@ func (s *Server) checkEmail(r *http.Request, a *attempt) (CheckEmailPage, error)
 	if err != nil {
 		return CheckEmailPage{}, err
 	}
+	last, err := s.Outbox.LastSent(r.Context())
+	if err != nil {
+		return CheckEmailPage{}, err
+	}
 	page := CheckEmailPage{
-		Layout: s.layout(r), Email: pending.Email, From: s.MailFrom, LinkUntil: pending.LinkUntil, CodeUntil: pending.CodeUntil,
+		Layout: s.layout(r), MailLastAt: last, Email: pending.Email, From: s.MailFrom, LinkUntil: pending.LinkUntil, CodeUntil: pending.CodeUntil,
 		Notice: s.notice(r, a), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.devMail(r),
 		Sure: pending.Sure, Delivery: pending.Delivery,
 	}

@@ -267,9 +267,11 @@ type CheckEmailPage struct {
 	Dead      string        // why no code can be typed any more, or ""
 	ResendIn  time.Duration // until the server would mail again
 	MailSlow  bool          // the server's mail is delayed, whosever it is
-	Delivery  login.Delivery
-	Captured  bool // the reader may open /dev/mail
-	Sure      bool // mail goes to whoever was named, known or not
+	// MailLastAt is when some last left, while none does; zero is not known.
+	MailLastAt time.Time
+	Delivery   login.Delivery
+	Captured   bool // the reader may open /dev/mail
+	Sure       bool // mail goes to whoever was named, known or not
 }
 
 // ResendSeconds returns the wait in whole seconds, rounded up.

@@ -40,6 +40,10 @@ func (m AdminMessage) To() string {
 	return "@" + m.Domain
 }
 
+// Unoffered reports whether the mail was tried and no server got so far as to be
+// offered it: that is no try of the mail.
+func (m AdminMessage) Unoffered() bool { return m.Attempts == 0 && m.Tried() }
+
 // Answer returns the codes of the other server's last answer, or "".
 func (m AdminMessage) Answer() string {
 	switch {

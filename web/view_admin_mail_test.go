@@ -60,6 +60,13 @@ func adminStates(l web.Layout) map[string]state {
 		"admin-mail-none": {"admin-mail.html", web.AdminMailPage{Layout: with(layout, func(l *web.Layout) {
 			l.Alarm = outbox.Alarm{Kind: outbox.AlarmFailing, Failed: 4, Asked: 12}
 		}), Way: "capture"}},
+		"admin-mail-standby": {"admin-mail.html", with(page, func(p *web.AdminMailPage) {
+			p.Alarm = outbox.Alarm{Kind: outbox.AlarmStandby, Since: now.Add(-5 * time.Minute), Reason: "bad credentials"}
+			p.Queue = []web.AdminMessage{message("m6", "queued", func(m *web.AdminMessage) { m.Attempts = 0 })}
+		})},
+		"admin-mail-policy": {"admin-mail.html", with(page, func(p *web.AdminMailPage) {
+			p.Alarm = outbox.Alarm{Kind: outbox.AlarmPolicy, Since: now.Add(-5 * time.Minute), Reason: "550 5.7.25 your address has no name", Domain: "partner.example"}
+		})},
 		"admin-sent":         {"admin-sent.html", web.AdminSentPage{Layout: down, Messages: done}},
 		"admin-sent-none":    {"admin-sent.html", web.AdminSentPage{Layout: layout}},
 		"admin-message":      {"admin-message.html", web.AdminMessagePage{Layout: layout, Message: queued, Notice: "The mail is held."}},

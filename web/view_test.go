@@ -161,7 +161,9 @@ func states() map[string]state {
 		"check-sure":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Sure = true })},
 		"check-wait":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.ResendIn = 42 * time.Second; p.Notice = "We sent a new link and code." })},
 		"check-problem": {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Problem = "That code did not match. 4 tries left." })},
-		"check-slow":    {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.MailSlow, p.Captured = true, true })},
+		"check-slow": {"check-email.html", with(check, func(p *web.CheckEmailPage) {
+			p.MailSlow, p.Captured, p.MailLastAt = true, true, p.Now.Add(-3*time.Minute)
+		})},
 		"check-delivered": {"check-email.html", with(check, func(p *web.CheckEmailPage) {
 			p.Delivery = login.Delivery{State: login.Delivered, Took: 4 * time.Second, Direct: true}
 		})},

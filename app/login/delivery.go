@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"gatelodge/app/account"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -50,21 +51,26 @@ func (f *Flow) deliveryOf(tx *store.Tx, l *Login, c store.Challenge) (became Del
 		}
 		told = told || known && c.UserID != ""
 	}
+	d, err := tx.MailDomain(account.Domain(c.EmailNorm))
+	if err != nil {
+		return Delivery{}, false, err
+	}
 	m, err := tx.ChallengeMessage(c.ID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (!told || !m.Addressed) {
 		return Delivery{}, sure, nil
 	}
-	return toldOf(m), sure, err
+	return toldOf(m, d), sure, err
 }
 
-// toldOf says what its recipient may know of a mail.
-func toldOf(m store.Message) Delivery {
+// toldOf says what its recipient may know of a mail, and of its domain.
+func toldOf(m store.Message, d store.MailDomain) Delivery {
 	switch m.State {
 	case "sent":
 		return Delivery{State: Delivered, Took: m.DoneAt.Sub(m.CreatedAt), Direct: m.Transport == "direct"}
 	case "queued":
-		if m.Attempts > 0 {
-			return Delivery{State: Deferred, NextAt: m.DueAt}
+		// That its server could not be reached is no attempt of the mail.
+		if m.Tried() {
+			return Delivery{State: Deferred, NextAt: d.NextAt(m.Class, m.DueAt)}
 		}
 	case "failed":
 		// Without a code nobody refused it: it may even have arrived.

@@ -34,7 +34,8 @@ var faults = []struct {
 	}},
 	{"550/554 5.7.x: over the other family once, three times in all, nobody suppressed", []string{
 		"app/mail/deliver TestFaults", "app/mail/deliver TestTheNextServerIsNotTried", "app/mail/deliver TestARefusalOfUsIsAskedOverTheOtherFamilyOnce",
-		"app/mail/queue TestAServerThatRefusesUsIsAskedThreeTimes", "app/mail/peers TestMailServersOfOthersTakeOurMail",
+		"app/mail/queue TestAServerThatRefusesUsIsAskedThreeTimes", "app/mail/queue TestRefusalsAreCountedAndNotTries",
+		"web TestARefusalForReasonsOfPolicyIsOnEveryAdminPage", "app/mail/peers TestMailServersOfOthersTakeOurMail",
 	}},
 	{"552/452: a full mailbox is for good, a full disk for now, a size for good", []string{
 		"app/mail/deliver TestFaults", "app/mail/deliver TestTheNextServerIsNotTried", "app/mail/queue TestAnAddressThatRefusesMailIsSuppressed",
@@ -58,6 +59,7 @@ var faults = []struct {
 	}},
 	{"STARTTLS stripped from a domain that has it: nothing goes, until an operator forgets it", []string{
 		"app/mail/deliver TestADomainThatSpokeTLSGetsNothingInClear", "app/mail/deliver TestSignInMailNeedsTLSWhereThatIsAsked",
+		"app/mail/deliver TestTheMemoryOfTLSIsRefreshed",
 	}},
 	{"connections that are dropped: ten seconds, then the next address", []string{
 		"app/mail/deliver TestAServerBehindASilentFirewallIsPassedOver", "app/mail/peers TestMailServersOfOthersTakeOurMail",
@@ -67,7 +69,8 @@ var faults = []struct {
 		"app/mail/deliver TestNames", "app/mail/deliver TestASilentResolverPutsMailOff", "app/mail/peers TestMailServersOfOthersTakeOurMail",
 	}},
 	{"a domain that does not exist: for good when that is so a minute later", []string{
-		"app/mail/deliver TestNames", "app/mail/deliver TestAMissingDomainIsConfirmedBeforeItIsGivenUp", "app/mail/peers TestMailServersOfOthersTakeOurMail",
+		"app/mail/deliver TestNames", "app/mail/deliver TestAMissingDomainIsConfirmedBeforeItIsGivenUp",
+		"app/mail/deliver TestAnAbsenceOfLongAgoConfirmsNothing", "app/mail/peers TestMailServersOfOthersTakeOurMail",
 	}},
 	{"the null MX: for good, at once", []string{"app/mail/deliver TestNames", "app/mail/peers TestMailServersOfOthersTakeOurMail"}},
 	{"a server at a private address, or ourselves: refused, nobody knocks", []string{
@@ -83,6 +86,7 @@ var faults = []struct {
 	{"QUIT hangs: it was sent", []string{"app/mail/deliver TestFaults", "app/mail/deliver TestAQuitThatHangsHoldsUpNoReport"}},
 	{"10,000 queued, a dead domain: a sign-in leaves within a second, memory stays", []string{
 		"app/mail/queue TestTenThousandForADeadDomainDelayNoSignIn", "app/mail/queue TestSignInMailOvertakesTenThousandOthers",
+		"app/mail/deliver TestMailOfAppsLeavesPlacesAtASharedServer",
 	}},
 	{"kill -9 at every step: nothing lost, two copies at most", []string{"app/mail/queue TestKilledAtEveryStep"}},
 	{"the disk is full, or read-only: words, and no half row", []string{
@@ -91,12 +95,16 @@ var faults = []struct {
 	{"the clock jumps an hour: no rush, nothing twice", []string{"app/mail/queue TestAClockThatIsSetByAnHourSendsNothingTwice"}},
 	{"the smarthost refuses our login: the way pauses, mail is kept", []string{
 		"app/mail/deliver TestFaults", "app/mail/queue TestARefusedLoginPausesTheWayAndKeepsTheMail",
+		"app/mail/queue TestAPausedWayIsNoHotLoopWhereMailGoesDirectly", "app/mail/deliver TestAStandbyThatRefusesOurLoginIsLeftAlone",
+		"app/mail/deliver TestMailThatOnlyTheStandbyCanTakeWaitsForIt",
 	}},
 	{"the smarthost is away for ten minutes: what is not too late leaves within half a minute", []string{"app/mail/queue TestMailLeavesWithinHalfAMinuteOfTheRecovery"}},
 	{"MTA-STS: 404, redirect, bad certificate, a megabyte, a new id, the end: the last good policy holds", []string{
 		"app/mail/mtasts TestTheLastGoodPolicyIsKept", "app/mail/deliver TestMTASTS", "app/mail/peers TestMailServersOfOthersTakeOurMail",
 	}},
-	{"TLSA that fails or does not fit: that server is passed over", []string{"app/mail/deliver TestDANE", "app/mail/peers TestMailServersOfOthersTakeOurMail"}},
+	{"TLSA that fails or does not fit: that server is passed over", []string{
+		"app/mail/deliver TestDANE", "app/mail/deliver TestDANEHoldsThoughOneFamilyFails", "app/mail/deliver TestRecordsThatMeanNothingLeaveMTASTSInForce", "app/mail/peers TestMailServersOfOthersTakeOurMail",
+	}},
 	{"CR and LF in a name, a subject, an address: refused before the queue", []string{"app/mail/compose FuzzHeaderInjection", "app/mail/deliver TestWhatMustNotBeSentIsNot"}},
 	{"submission without a login, with six wrong ones, a foreign From, 51 recipients, too many bytes, bare LF, smuggling: refused", []string{
 		"app/mail/submission TestSmuggledMailIsRefused", "app/mail/submission TestRatesSizesAndRecipientsAreBounded",

@@ -110,6 +110,7 @@ type waitingJSON struct {
 // or with -all the newest, and Waiting is how many wait in all.
 type queueJSON struct {
 	Way      wayJSON       `json:"way"`
+	Standby  *wayJSON      `json:"standby,omitempty"` // where it refuses us
 	Domains  []waitingJSON `json:"domains"`
 	Waiting  int           `json:"waiting"`
 	Messages []messageJSON `json:"messages"`
@@ -128,7 +129,14 @@ func mailQueue(ctx context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
-	way := c.App.Queue.Way()
+	way, standby := c.App.Queue.Way(), c.App.Queue.Standby()
+	waits := make(map[string]store.MailDomain)
+	for _, d := range domains {
+		waits[d.Domain] = d
+	}
+	for i, m := range list {
+		list[i].DueAt = waits[m.Domain].NextAt(m.Class, m.DueAt)
+	}
 	if c.Bool("json") {
 		j := queueJSON{
 			Way: wayJSON{Name: way.Name, Down: way.Down, Reason: way.Reason}, Waiting: figures.Waiting,
@@ -136,6 +144,9 @@ func mailQueue(ctx context.Context, c *line.Call) error {
 		}
 		if way.Down {
 			j.Way.Since, j.Way.Until = &way.Since, &way.Until
+		}
+		if standby.Down {
+			j.Standby = &wayJSON{standby.Name, true, &standby.Since, &standby.Until, standby.Reason}
 		}
 		for i, d := range domains {
 			j.Domains[i] = waitingJSON{d.Domain, d.Until, d.Reason}
@@ -148,6 +159,10 @@ func mailQueue(ctx context.Context, c *line.Call) error {
 	if way.Down {
 		fmt.Fprintf(c.Out, "The %s has been down since %s: %s\nNext try at %s, or now with \"gatelodge mail retry\".\n\n",
 			way.Name, line.Stamp(way.Since), way.Reason, line.Stamp(way.Until))
+	}
+	if standby.Down {
+		fmt.Fprintf(c.Out, "The smarthost that stands by has refused us since %s: %s\nIt is asked again at %s, or now with \"gatelodge mail retry\".\n\n",
+			line.Stamp(standby.Since), standby.Reason, line.Stamp(standby.Until))
 	}
 	for _, d := range domains {
 		fmt.Fprintf(c.Out, "Mail to %s waits until %s, sign-ins look once a minute: %s\n", d.Domain, line.Stamp(d.Until), d.Reason)

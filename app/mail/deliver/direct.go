@@ -101,14 +101,22 @@ func (d *Direct) Deliver(ctx context.Context, envelope Envelope, beforeDot func(
 		e.note("%s", refused.Text)
 		return *refused
 	}
-	d.recall(ctx, e)
+	if refused = d.recall(ctx, e); refused != nil {
+		e.note("%s", refused.Text)
+		return *refused
+	}
 	return d.tryAll(ctx, e, servers)
 }
 
-// recall finds out how the domain wants to be spoken to.
-func (d *Direct) recall(ctx context.Context, e *errand) {
+// recall finds out how the domain wants to be spoken to. It returns a result when
+// that is kept here and cannot be read: mail that waits is better than mail that
+// goes where it must not.
+func (d *Direct) recall(ctx context.Context, e *errand) *Result {
 	e.ratchet, e.remembers = d.Memory.spokeTLS(ctx, e.domain)
 	policy, err := d.STS.Policy(ctx, e.domain)
+	if errors.Is(err, mtasts.ErrUnread) {
+		return &Result{Class: Temporary, Stage: AtTLS, Enhanced: "4.3.0", Text: "how " + e.domain + " wants to be spoken to could not be read", Err: err}
+	}
 	if err != nil {
 		d.Memory.count(ctx, e.domain, "sts", "", "sts-policy-fetch-error")
 		e.note("%v", err)
@@ -120,6 +128,7 @@ func (d *Direct) recall(ctx context.Context, e *errand) {
 	if e.ratchet {
 		e.note("%s has spoken TLS before, so nothing goes there in clear", e.domain)
 	}
+	return nil
 }
 
 // tryAll tries one server after the other until one decides about the message.

@@ -23,6 +23,7 @@ import (
 	"gatelodge/app/mail/reach"
 	"gatelodge/app/mail/resolve"
 	"gatelodge/store"
+	"gatelodge/store/storetest"
 )
 
 // world is the Internet of a test: names, and servers that all answer at one
@@ -616,6 +617,19 @@ func TestMTASTS(t *testing.T) {
 				t.Errorf("it went on: %v", s.Heard())
 			}
 		})
+	}
+}
+
+// Row 31: what cannot be read is not taken for nothing.
+func TestNothingGoesWhereWhatADomainDemandsCannotBeRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.MX("else.example", 10, "mx.else.example")
+	s := w.server("mx.else.example", "127.0.0.2", mailtest.AcceptTLS(w.ca.Certificate(t, "evil.example", time.Hour)))
+	storetest.Spoil(t, w.db, "ALTER TABLE mail_domains RENAME TO lost")
+	w.want(deliver.Temporary, deliver.AtTLS, "could not be read")
+	if len(s.Messages()) != 0 {
+		t.Error("it was sent")
 	}
 }
 

@@ -24,6 +24,8 @@ const (
 	refreshFrom = 24 * time.Hour  // a policy is fetched anew when it is that old
 	failedFor   = 5 * time.Minute // a policy that could not be had is not asked for again
 	maxFailed   = 1000
+	refreshEach = time.Hour // policies that are due are looked for
+	maxRefresh  = 1000      // at a time
 )
 
 // Cache keeps policies in the store until they end. Make it with New.
@@ -54,6 +56,10 @@ func New(db *store.DB, resolver *resolve.Resolver, guard reach.Guard, roots *x50
 	}
 }
 
+// ErrUnread means that what is kept of a domain could not be read. Then nobody knows
+// whether it has a policy.
+var ErrUnread = errors.New("what is kept of the domain could not be read")
+
 // Policy returns the policy of a domain, the zero Policy when it has none. A
 // policy that is kept is used until it ends, whatever DNS and the web say
 // meanwhile: they may be in the hands of whoever wants to read the mail. The
@@ -65,7 +71,7 @@ func (c *Cache) Policy(ctx context.Context, domain string) (Policy, error) {
 		return err
 	})
 	if err != nil {
-		return Policy{}, err
+		return Policy{}, fmt.Errorf("%w: %w", ErrUnread, err)
 	}
 	kept, fresh := c.kept(known)
 	records, err := c.resolver.TXT(ctx, "_mta-sts."+domain)
@@ -84,6 +90,44 @@ func (c *Cache) Policy(ctx context.Context, domain string) (Policy, error) {
 	now := c.now()
 	err = c.db.Update(ctx, func(tx *store.Tx) error { return tx.SetSTSPolicy(domain, id, text, now.Add(policy.MaxAge), now) })
 	return policy, err
+}
+
+// Run keeps policies fresh until ctx ends: one that is only asked for when there is
+// mail would have ended by then for a domain that is written to seldom, and so be no
+// help against whoever holds back the new one (RFC 8461, 3.3 and 10.2).
+func (c *Cache) Run(ctx context.Context, failed func(error)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(refreshEach):
+		}
+		if err := c.Refresh(ctx); err != nil && ctx.Err() == nil {
+			failed(err)
+		}
+	}
+}
+
+// Refresh asks anew for each policy that is a day old. That a domain does not answer
+// is no error: its policy holds until it ends.
+func (c *Cache) Refresh(ctx context.Context) error {
+	var list []store.MailDomain
+	err := c.db.View(ctx, func(tx *store.Tx) (err error) {
+		list, err = tx.PolicyDomains(c.now(), maxRefresh)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range list {
+		if _, fresh := c.kept(d); fresh || ctx.Err() != nil {
+			continue
+		}
+		if _, err := c.Policy(ctx, d.Domain); errors.Is(err, ErrUnread) {
+			return err
+		}
+	}
+	return nil
 }
 
 // kept returns the policy in the store, and whether it is young enough not to

@@ -216,6 +216,25 @@ func TestAPolicyLivesAsLongAsItSays(t *testing.T) {
 	d.want("none", "when it was taken back properly")
 }
 
+// Row 31: the policy of a domain that is written to seldom stays known.
+func TestPoliciesAreKeptFreshWithoutMail(t *testing.T) {
+	t.Parallel()
+	d := newDomain(t)
+	d.publish("1", lasting("enforce", 3*24*time.Hour))
+	d.want("enforce", "at first")
+	for range 6 {
+		d.pass(25 * time.Hour)
+		if err := d.cache.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := d.fetches(); n != 7 {
+		t.Errorf("it was fetched %d times in six days, want 7", n)
+	}
+	d.publish("", http.NotFound) // somebody holds it back
+	d.want("enforce", "six days later")
+}
+
 func TestAPolicyOfSecondsIsNotFetchedForEachMail(t *testing.T) {
 	t.Parallel()
 	d := newDomain(t)

@@ -3,6 +3,8 @@ package outbox
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"gatelodge/store"
@@ -17,6 +19,9 @@ const (
 	// of itself that its mail is. A single one could be that of the address which a
 	// stranger has just typed: that it waits would tell that somebody has it.
 	slowDomains = 3
+	// refusedSpan is how far back mail is looked for that servers refused because of
+	// us: what they mind stays until somebody mends it.
+	refusedSpan = 24 * time.Hour
 	// failedLeast is how many mails have to fail for a rate of failures.
 	failedLeast = 3
 	// failedMost is the share that may: one in so many.
@@ -33,7 +38,18 @@ func (o *Outbox) Slow(ctx context.Context) (bool, error) {
 	return h.Late >= slowDomains, err
 }
 
-// Health returns how sign-in mail has fared in the last hour.
+// LastSent returns when sign-in mail last left, for people who wait for some: zero
+// while more leaves, or when none did in the last hour. Where the way out is open it
+// would tell a stranger that there was mail for the address just typed.
+func (o *Outbox) LastSent(ctx context.Context) (time.Time, error) {
+	if !o.Queue.Way().Down {
+		return time.Time{}, nil
+	}
+	h, err := o.Health(ctx)
+	return h.LastSentAt, err
+}
+
+// Health returns how sign-in mail has fared in the last hour, and what waits.
 func (o *Outbox) Health(ctx context.Context) (h store.MailHealth, err error) {
 	err = o.DB.View(ctx, func(tx *store.Tx) (err error) {
 		h, err = tx.MailHealth(o.Now().Add(-healthSpan), o.Now().Add(-slowAfter))
@@ -45,9 +61,10 @@ func (o *Outbox) Health(ctx context.Context) (h store.MailHealth, err error) {
 // Alarm is why somebody who runs this house has to look after its mail. The zero
 // value is none.
 type Alarm struct {
-	Kind   string // "down", "late" or "failing"
+	Kind   string
 	Since  time.Time
-	Reason string // what the way out said, when it is down
+	Reason string // what the way out said, or the server that refuses us
+	Domain string // of that server's people
 	Failed int
 	Asked  int // of so many
 }
@@ -55,6 +72,8 @@ type Alarm struct {
 // The kinds of Alarm.
 const (
 	AlarmDown    = "down"    // nothing leaves
+	AlarmStandby = "standby" // the smarthost that stands by refuses our login
+	AlarmPolicy  = "policy"  // a server refuses mail of ours because of us
 	AlarmLate    = "late"    // somebody has waited for a sign-in mail for more than a minute
 	AlarmFailing = "failing" // more than one in ten did not arrive
 )
@@ -64,6 +83,15 @@ const (
 func (o *Outbox) Alarm(ctx context.Context) (Alarm, error) {
 	if way := o.Queue.Way(); way.Down {
 		return Alarm{Kind: AlarmDown, Since: way.Since, Reason: way.Reason}, nil
+	}
+	if way := o.Queue.Standby(); way.Down {
+		return Alarm{Kind: AlarmStandby, Since: way.Since, Reason: way.Reason}, nil
+	}
+	if m, err := o.refusal(ctx); err == nil {
+		said := strings.TrimSpace(fmt.Sprintf("%d %s %s", m.LastCode, m.LastEnh, m.LastText))
+		return Alarm{Kind: AlarmPolicy, Since: m.CreatedAt, Reason: said, Domain: m.Domain}, nil
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return Alarm{}, err
 	}
 	h, err := o.Health(ctx)
 	switch {
@@ -75,6 +103,16 @@ func (o *Outbox) Alarm(ctx context.Context) (Alarm, error) {
 		return Alarm{Kind: AlarmFailing, Failed: h.Failed, Asked: h.Failed + h.Sent}, nil
 	}
 	return Alarm{}, nil
+}
+
+// refusal returns the last mail of ours that a server refused because of us, or
+// store.ErrNotFound.
+func (o *Outbox) refusal(ctx context.Context) (m store.Message, err error) {
+	err = o.DB.View(ctx, func(tx *store.Tx) (err error) {
+		m, err = tx.MailRefusal(o.Now().Add(-refusedSpan))
+		return err
+	})
+	return m, err
 }
 
 // Figures are the outbox in numbers.

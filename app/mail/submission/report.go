@@ -100,6 +100,9 @@ func (s *Service) TellLate(ctx context.Context) (n int, err error) {
 func (s *Service) report(w store.Work, r store.Report, late bool, id string, now time.Time) ([]byte, error) {
 	p := s.Lang.For("")
 	action, status := "failed", statusOf(r, "5.0.0")
+	if r.State == "expired" {
+		status = "5.4.7" // its time has passed, whatever was said last (RFC 3463, 3.5)
+	}
 	subject, words := p.Say("mail.report.failed_subject", "to", w.Rcpt), p.Say("mail.report.failed", "to", w.Rcpt, "host", s.Host)
 	if late {
 		action, status = "delayed", statusOf(r, "4.0.0")

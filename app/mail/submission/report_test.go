@@ -61,7 +61,12 @@ func TestTheSenderIsToldOfFailureAndOfDelayOnce(t *testing.T) {
 		t.Error("the delay was told twice")
 	}
 	checkReport(t, told(t, h, w, store.Report{State: "failed", Code: 550, Enhanced: "5.1.1", Text: "no such user"}), "failed", "5.1.1")
-	checkReport(t, told(t, h, w, store.Report{State: "expired", Text: "it would have come too late"}), "failed", "5.0.0")
+	checkReport(t, told(t, h, w, store.Report{State: "expired", Text: "it would have come too late"}), "failed", "5.4.7")
+	expired := told(t, h, w, store.Report{State: "expired", Code: 451, Enhanced: "4.7.1", Text: "greylisted"})
+	checkReport(t, expired, "failed", "5.4.7")
+	if !strings.Contains(string(expired.Body), "smtp; 451 4.7.1 greylisted") {
+		t.Errorf("it does not say what kept the mail:\n%s", expired.Body)
+	}
 }
 
 // checkReport reads a report with a parser that is not ours.
