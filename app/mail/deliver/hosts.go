@@ -4,7 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"slices"
+	"sort"
 	"strconv"
 	"sync"
 	"time"
@@ -113,7 +113,8 @@ func (h *hosts) alive(servers []server, port int, now time.Time) []server {
 		}
 		return 1
 	}
-	slices.SortStableFunc(servers, func(a, b server) int { return isDead(a) - isDead(b) })
+	// Not slices.SortStableFunc: code that does not come anew with each type.
+	sort.SliceStable(servers, func(i, j int) bool { return isDead(servers[i]) < isDead(servers[j]) })
 	return servers
 }
 
