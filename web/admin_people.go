@@ -240,7 +240,7 @@ func (s *Server) changePerson(w http.ResponseWriter, r *http.Request, notice str
 func (s *Server) changePersonAs(w http.ResponseWriter, r *http.Request, notice string, h func(session.Current, store.User) error) error {
 	id := param(r, "id")
 	return s.change(w, r, personPath(id), notice, func(cur session.Current) error {
-		u, err := s.Users.Find(r.Context(), id)
+		u, err := s.Users.ByID(r.Context(), id)
 		if errors.Is(err, account.ErrUnknown) {
 			return errNotFound
 		}

@@ -41,7 +41,7 @@ func (s *Server) postRemovePasswordOf(w http.ResponseWriter, r *http.Request) er
 // getRemovePerson asks before somebody is removed for good.
 func (s *Server) getRemovePerson(w http.ResponseWriter, r *http.Request) error {
 	return s.admin(w, r, func(cur session.Current) error {
-		u, err := s.Users.Find(r.Context(), param(r, "id"))
+		u, err := s.Users.ByID(r.Context(), param(r, "id"))
 		if errors.Is(err, account.ErrUnknown) {
 			return errNotFound
 		}
@@ -57,7 +57,7 @@ func (s *Server) getRemovePerson(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) postRemovePerson(w http.ResponseWriter, r *http.Request) error {
 	at := personPath(param(r, "id"))
 	return s.adminFresh(w, r, at+"/remove", func(session.Current) error {
-		u, err := s.Users.Find(r.Context(), param(r, "id"))
+		u, err := s.Users.ByID(r.Context(), param(r, "id"))
 		if err == nil {
 			err = s.Users.Remove(r.Context(), s.from(r), u)
 		}

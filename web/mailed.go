@@ -25,7 +25,7 @@ func (s *Server) getMailed(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) mailed(r *http.Request) (MailedPage, error) {
 	k, err := s.Owner.LookAt(r.Context(), param(r, "token"))
-	return MailedPage{Layout: s.layout(r), Purpose: strings.ReplaceAll(k.Purpose, "-", "_"), Account: k.Account, Email: k.Email, Least: s.Owner.Least()}, err
+	return MailedPage{Layout: s.layout(r), Tick: s.ConfirmCode, Purpose: strings.ReplaceAll(k.Purpose, "-", "_"), Account: k.Account, Email: k.Email, Least: s.Owner.Least()}, err
 }
 
 // postMailed does what a mailed link is for.
@@ -40,6 +40,11 @@ func (s *Server) postMailed(w http.ResponseWriter, r *http.Request) error {
 	}
 	if page.Purpose == challenge.Reset {
 		return s.reset(w, r, token, page)
+	}
+	if page.Tick && r.PostForm.Get("sure") == "" {
+		p := s.printer(r)
+		page.Problem = p.Say("mailed.tick")
+		return s.render(w, r, http.StatusUnprocessableEntity, "mailed.html", page)
 	}
 	done, err := s.Owner.Follow(r.Context(), s.from(r), token)
 	if err != nil {

@@ -9,8 +9,10 @@ import (
 
 	"gatelodge/app"
 	"gatelodge/app/account"
+	"gatelodge/app/audit"
 	"gatelodge/app/config"
 	"gatelodge/app/mail/outbox"
+	"gatelodge/app/owner"
 	"gatelodge/store"
 )
 
@@ -236,4 +238,111 @@ func TestAFloodOfChangesIsBounded(t *testing.T) {
 	}
 	b.post("/account/password", "password", goodPassword).is(t, http.StatusTooManyRequests)
 	b.post("/account/password", "password", "short").is(t, 422)
+}
+
+// connects makes an identity at an upstream a way in to the account.
+func (h *house) connects(u store.User, provider, subject string) {
+	h.t.Helper()
+	h.pass(time.Second)
+	a := store.Account{ID: store.NewID(h.Now()), UserID: u.ID, Provider: provider, Type: "oidc", Subject: subject, CreatedAt: h.Now()}
+	if err := h.app.DB.Update(h.t.Context(), func(tx *store.Tx) error { return tx.AddAccount(a) }); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// The letter about what a thief connects goes to the thief's own address by then. The
+// newest of the owner's mails takes that back too.
+func TestAnUpstreamAThiefConnectedUnseenGoesByTheNewestMail(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	u := h.user("mara@home.example")
+	thief := h.browser()
+	thief.signIn("mara@home.example")
+	thief.moves("one@evil.example")
+	h.connects(u, "google", "thief")
+	h.pass(time.Second)
+	thief.post("/account/emails/remove", "email", "mara@home.example").goesTo(t, "/account/emails")
+	owner := h.browser()
+	owner.post(owner.path(h.lettersTo("email_changed", "mara@home.example", 2)[0]))
+	h.isOwnedBy(u, "mara@home.example")
+	err := h.app.DB.View(t.Context(), func(tx *store.Tx) error {
+		list, err := tx.AccountsOf(u.ID)
+		if len(list) > 0 {
+			t.Errorf("the thief still has %+v", list)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// A mailbox that somebody has left may take back its removal for a week, but takes
+// nothing away that was there before, and the owner is told.
+func TestAnAddressThatWasLeftTakesNoOlderOneAway(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	u := h.user("mara@home.example")
+	owner := h.browser()
+	owner.signIn("mara@home.example")
+	owner.addEmail("mara@work.example")
+	h.pass(30 * 24 * time.Hour)
+	owner = h.browser()
+	owner.signIn("mara@home.example")
+	owner.post("/account/emails/remove", "email", "mara@work.example").goesTo(t, "/account/emails")
+	employer := h.browser()
+	employer.post(employer.path(h.lettersTo("email_changed", "mara@work.example", 1)[0]))
+	h.isOwnedBy(u, "mara@work.example", "mara@home.example")
+	// And takes it back.
+	owner.post(owner.path(h.lettersTo("email_changed", "mara@home.example", 1)[0]))
+	h.isOwnedBy(u, "mara@home.example")
+}
+
+// The owner says "this was not me" while the thief's password is being hashed.
+func TestAPasswordChosenByAnEndedSessionIsNotKept(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	u := h.user("mara@home.example")
+	err := h.app.Owner.SetPassword(t.Context(), app.Operator(), audit.ByUser, u.ID, owner.NewPassword{Typed: goodPassword, Keep: "ended"})
+	if !errors.Is(err, owner.ErrEnded) {
+		t.Errorf("got %v", err)
+	}
+	h.browser().tryPassword("mara@home.example", goodPassword).is(t, http.StatusUnprocessableEntity, "do not match")
+}
+
+// Changes that a thief makes without end keep the owner from no reset.
+func TestAResetIsNotCountedWithTheThiefsChanges(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	u := h.user("mara@home.example")
+	thief := h.browser()
+	thief.signIn("mara@home.example")
+	for range 12 {
+		thief.post("/account/emails/primary", "email", "mara@home.example")
+	}
+	link, _, err := h.app.Owner.ResetLink(t.Context(), app.Operator(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := h.browser()
+	b.post(relative(t, link), "password", goodPassword).goesTo(t, "/signin")
+	b.tryPassword("mara@home.example", goodPassword).goesTo(t, "/account")
+}
+
+// Where links ask for more than a button, so do those that take something back: some
+// mail scanners press buttons.
+func TestAButtonAloneDoesNothingAtMailedLinks(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	u := h.user("mara@home.example")
+	b := h.browser()
+	b.signIn("mara@home.example")
+	b.moves("mara@new.example")
+	h.web.ConfirmCode = true
+	owner := h.browser()
+	link := owner.path(h.lettersTo("email_changed", "mara@home.example", 1)[0])
+	owner.post(link).is(t, http.StatusUnprocessableEntity, "Tick the box")
+	h.isOwnedBy(u, "mara@new.example", "mara@home.example")
+	owner.post(link, "sure", "1")
+	h.isOwnedBy(u, "mara@home.example")
 }

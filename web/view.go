@@ -410,7 +410,8 @@ type MailedPage struct {
 	Purpose string // the sentences are those of mailed.PURPOSE
 	Account string
 	Email   string
-	Least   int // characters of a new password
+	Tick    bool // a button is not enough: some mail scanners press them
+	Least   int  // characters of a new password
 	Problem string
 	Notice  string // a sentence: what led here
 }

@@ -89,6 +89,7 @@ func states() map[string]state {
 		"forgot-problem":       {"forgot.html", web.ForgotPage{Layout: l, Identifier: "mara", Problem: "That does not look like an email address."}},
 		"forgot-sent":          {"forgot.html", web.ForgotPage{Layout: l, Identifier: "mara@home.example", Sent: true, From: "login@home.example", Captured: true}},
 		"mailed-reset-problem": {"mailed.html", web.MailedPage{Layout: l, Purpose: "reset", Account: "mara@home.example", Least: 15, Problem: "That has 4 characters."}},
+		"mailed-tick":          {"mailed.html", web.MailedPage{Layout: l, Purpose: "not_me", Account: "mara@home.example", Tick: true, Problem: "Tick the box to go on."}},
 		"own-password":         {"own-password.html", web.OwnPasswordPage{Layout: mine, Set: true, Least: 15, Notice: "Now do it once more."}},
 		"own-password-first":   {"own-password.html", web.OwnPasswordPage{Layout: mine, Last: true, Least: 15, Problem: "That has 4 characters."}},
 		"profile":              {"profile.html", web.ProfilePage{Layout: mine, Name: "Mara Okafor", Username: "mara", Language: "de", Chosen: "dark", Notice: "Your profile is saved."}},

@@ -219,6 +219,19 @@ func (s *Users) Find(ctx context.Context, emailOrID string) (store.User, error) 
 	return u, err
 }
 
+// ByID returns the user with that id, or ErrUnknown. An id from elsewhere may look
+// like somebody else's address.
+func (s *Users) ByID(ctx context.Context, id string) (u store.User, err error) {
+	err = s.DB.View(ctx, func(tx *store.Tx) error {
+		u, err = tx.UserByID(id)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return store.User{}, ErrUnknown
+	}
+	return u, err
+}
+
 // All calls f for every user, by address.
 func (s *Users) All(ctx context.Context, f func(store.User) error) error {
 	after := ""

@@ -158,6 +158,9 @@ func (d *Desk) Data(ctx context.Context, from audit.From, userID string) (Data, 
 		}
 		events, err := tx.EventsOf(userID, dataEvents)
 		for _, e := range events {
+			if e.Actor == audit.ByAdmin {
+				e.IP, e.Device = "", "" // theirs, not the user's
+			}
 			data.History = append(data.History, DataEvent{e.At.UTC(), e.Kind, e.Actor, e.IP, e.Device, e.Reference, e.Detail})
 		}
 		return err

@@ -3,6 +3,7 @@ package owner
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,7 +154,7 @@ func (d *Desk) SetPrimary(ctx context.Context, from audit.From, userID, address,
 		if err := d.Audit.Record(tx, from, audit.EmailPrimary, audit.ByUser, u.ID, address); err != nil {
 			return err
 		}
-		return d.changedLetter(tx, from, u, store.Email{Email: u.Email, Norm: u.EmailNorm, UserID: u.ID, VerifiedAt: u.EmailVerifiedAt}, address)
+		return d.changedLetter(tx, from, u, store.Email{Email: u.Email, Norm: u.EmailNorm, UserID: u.ID, VerifiedAt: u.EmailVerifiedAt}, address, address)
 	})
 }
 
@@ -188,7 +189,7 @@ func (d *Desk) RemoveEmail(ctx context.Context, from audit.From, userID, address
 			if err := d.Audit.Record(tx, from, audit.EmailRemoved, audit.ByUser, u.ID, e.Norm); err != nil {
 				return err
 			}
-			return d.changedLetter(tx, from, u, e, u.EmailNorm)
+			return d.changedLetter(tx, from, u, e, u.EmailNorm, "")
 		}
 		return ErrNoWay
 	})
@@ -234,11 +235,12 @@ func readChange(detail string) change {
 	return change{parts[0], parts[1], parts[2] != ""}
 }
 
-// changedLetter tells an address that another stands in its place.
-func (d *Desk) changedLetter(tx *store.Tx, from audit.From, u store.User, old store.Email, replacedBy string) error {
-	undo := challenge.Ask{Purpose: challenge.UndoEmail, For: undoFor, EmailNorm: old.Norm, Detail: change{old.Email, replacedBy, old.VerifiedAt.IsZero()}.String()}
+// changedLetter tells an address that another is the primary one now. by is the one
+// that came in its place, and goes when this is taken back; "" for one that was there.
+func (d *Desk) changedLetter(tx *store.Tx, from audit.From, u store.User, old store.Email, primary, by string) error {
+	undo := challenge.Ask{Purpose: challenge.UndoEmail, For: undoFor, EmailNorm: old.Norm, Detail: change{old.Email, by, old.VerifiedAt.IsZero()}.String()}
 	return d.letterTo(tx, from, u, account.MailAddressOf(old), undo, func(link string, until time.Time) compose.Letter {
-		return compose.EmailChanged{NewEmail: replacedBy, At: d.Now(), Device: from.Device, Link: link, Until: until}
+		return compose.EmailChanged{NewEmail: primary, At: d.Now(), Device: from.Device, Link: link, Until: until}
 	})
 }
 
@@ -258,11 +260,7 @@ func (d *Desk) leaveMailbox(tx *store.Tx, userID, norm string) error {
 // that the address was told of, and signs everybody out.
 func (d *Desk) undoEmail(tx *store.Tx, from audit.From, u store.User, c store.Challenge) error {
 	was := readChange(c.Detail)
-	since, err := d.firstTold(tx, c)
-	if err != nil {
-		return err
-	}
-	if err := d.takeBack(tx, from, u, store.Email{Norm: c.EmailNorm, Email: was.old}, was, since); err != nil {
+	if err := d.takeBack(tx, from, u, store.Email{Norm: c.EmailNorm, Email: was.old}, c, was.unproven); err != nil {
 		return err
 	}
 	if _, err := tx.EndSessionsOf(u.ID, ""); err != nil {
@@ -272,17 +270,18 @@ func (d *Desk) undoEmail(tx *store.Tx, from audit.From, u store.User, c store.Ch
 }
 
 // takeBack makes an address the primary one again that was it before, and takes away
-// the one that came in its place and all that were added since. Addresses that wait
+// those that came in its place and all that were added since. Addresses that wait
 // to be confirmed end, and so does every link that was made since: whoever took the
 // account over was told of their own changes, with links that would take this one
+// back. The one that was the primary until now and stays is told, and can take this
 // back. If nobody had proved the address before, its owner claims the account by this.
-func (d *Desk) takeBack(tx *store.Tx, from audit.From, u store.User, back store.Email, was change, since time.Time) error {
+func (d *Desk) takeBack(tx *store.Tx, from audit.From, u store.User, back store.Email, c store.Challenge, unproven bool) error {
 	now := d.Now()
 	added, err := tx.HasEvent(u.ID, audit.UserAdded)
 	if err != nil {
 		return err
 	}
-	claims := was.unproven && !added
+	claims := unproven && !added
 	if !claims {
 		if claims, err = account.Prepared(tx, u, back.Norm); err != nil {
 			return err
@@ -304,22 +303,34 @@ func (d *Desk) takeBack(tx *store.Tx, from audit.From, u store.User, back store.
 	if err := tx.SetPrimary(u.ID, back.Norm, now); err != nil {
 		return err
 	}
-	if err := d.dropSince(tx, from, u.ID, back.Norm, was.by, since); err != nil || !claims {
+	if err := d.dropSince(tx, from, u.ID, back.Norm, c); err != nil {
 		return err
 	}
-	return d.Users.Claim(tx, from, u, back.Norm)
+	if claims {
+		return d.Users.Claim(tx, from, u, back.Norm)
+	}
+	stays, err := tx.HasEmail(u.ID, u.EmailNorm)
+	if err != nil || !stays || u.EmailNorm == back.Norm {
+		return err
+	}
+	return d.changedLetter(tx, from, u, store.Email{Email: u.Email, Norm: u.EmailNorm, UserID: u.ID, VerifiedAt: u.EmailVerifiedAt}, back.Norm, back.Norm)
 }
 
-// dropSince takes away the address by and those that were added since, but the
-// primary one, and ends what waits to be confirmed and every link made since.
-func (d *Desk) dropSince(tx *store.Tx, from audit.From, userID, primary, by string, since time.Time) error {
+// dropSince takes away the addresses that came in the place of a challenge's and
+// those that were added since, but the primary one, and ends what waits to be
+// confirmed and every link made since.
+func (d *Desk) dropSince(tx *store.Tx, from audit.From, userID, primary string, c store.Challenge) error {
 	now := d.Now()
+	since, by, err := d.told(tx, c)
+	if err != nil {
+		return err
+	}
 	emails, err := tx.EmailsOf(userID)
 	if err != nil {
 		return err
 	}
 	for _, e := range emails {
-		if e.Norm == primary || e.Norm != by && e.CreatedAt.Before(since) {
+		if e.Norm == primary || !slices.Contains(by, e.Norm) && e.CreatedAt.Before(since) {
 			continue
 		}
 		if err := tx.RemoveEmail(userID, e.Norm); err != nil {
@@ -338,15 +349,29 @@ func (d *Desk) dropSince(tx *store.Tx, from audit.From, userID, primary, by stri
 	return d.dropPending(tx, userID)
 }
 
-// firstTold returns when the address of a challenge was first told of a change that
-// can still be taken back: a thief makes several, and one link takes back all.
-func (d *Desk) firstTold(tx *store.Tx, c store.Challenge) (time.Time, error) {
-	since := c.CreatedAt
-	told, err := tx.ChallengesOf(c.UserID, challenge.UndoEmail, d.Now())
-	for _, other := range told {
-		if other.EmailNorm == c.EmailNorm && other.CreatedAt.Before(since) {
+// told returns since when the mailbox of a challenge was told of what can still be
+// taken back, and which addresses came in the place of its own: a thief makes several
+// changes, and one link takes back all.
+func (d *Desk) told(tx *store.Tx, c store.Challenge) (since time.Time, by []string, err error) {
+	since = c.CreatedAt
+	list := []store.Challenge{c}
+	for _, purpose := range []string{challenge.UndoEmail, challenge.NotMePassword, challenge.Unlink} {
+		live, err := tx.ChallengesOf(c.UserID, purpose, d.Now())
+		if err != nil {
+			return time.Time{}, nil, err
+		}
+		list = append(list, live...)
+	}
+	for _, other := range list {
+		if other.EmailNorm != c.EmailNorm {
+			continue
+		}
+		if other.CreatedAt.Before(since) {
 			since = other.CreatedAt
 		}
+		if other.Purpose == challenge.UndoEmail {
+			by = append(by, readChange(other.Detail).by)
+		}
 	}
-	return since, err
+	return since, by, nil
 }

@@ -75,9 +75,7 @@ func (d *Desk) Follow(ctx context.Context, from audit.From, token string) (Done,
 		case challenge.ConfirmEmail:
 			done, err = Done{Notice: "emails.confirmed", Next: "/account/emails"}, d.confirmed(tx, from, u, c)
 		case challenge.UndoEmail:
-			if err = d.undoEmail(tx, from, u, c); err == nil {
-				done, err = d.secure(tx, from, u, c)
-			}
+			done, err = d.secure(tx, from, u, c)
 		case challenge.NotMe:
 			// Who came in once may have come in again since.
 			if err = tx.EndSession(u.ID, c.Detail); errors.Is(err, store.ErrNotFound) {
@@ -128,24 +126,33 @@ func (d *Desk) Follow(ctx context.Context, from audit.From, token string) (Done,
 // it was, no browser is known any more, and an account that was closed meanwhile is
 // open again.
 func (d *Desk) secure(tx *store.Tx, from audit.From, u store.User, c store.Challenge) (Done, error) {
-	if c.Purpose != challenge.UndoEmail {
-		err := d.takeBack(tx, from, u, store.Email{Norm: c.EmailNorm, Email: c.EmailNorm}, change{}, c.CreatedAt)
+	since, _, err := d.told(tx, c)
+	if err != nil {
+		return Done{}, err
+	}
+	if c.Purpose == challenge.UndoEmail {
+		if err := d.undoEmail(tx, from, u, c); err != nil {
+			return Done{}, err
+		}
+	} else {
+		err := d.takeBack(tx, from, u, store.Email{Norm: c.EmailNorm, Email: c.EmailNorm}, c, false)
 		if errors.Is(err, ErrEmailTaken) {
 			// The address has gone over to another account. That keeps nobody in.
-			err = d.dropSince(tx, from, u.ID, u.EmailNorm, "", c.CreatedAt)
+			err = d.dropSince(tx, from, u.ID, u.EmailNorm, c)
 		}
 		if err != nil {
 			return Done{}, err
 		}
 	}
-	if n, err := tx.RemoveAccountsSince(u.ID, c.CreatedAt); err != nil {
+	// What is told of was made a moment before the letter.
+	if n, err := tx.RemoveAccountsSince(u.ID, since.Add(-time.Second)); err != nil {
 		return Done{}, err
 	} else if n > 0 {
 		if err := d.Audit.Record(tx, from, audit.Unlinked, audit.ByUser, u.ID, ""); err != nil {
 			return Done{}, err
 		}
 	}
-	err := tx.RemovePassword(u.ID)
+	err = tx.RemovePassword(u.ID)
 	if err == nil {
 		err = d.Audit.Record(tx, from, audit.PasswordRemoved, audit.ByUser, u.ID, c.Purpose)
 	}

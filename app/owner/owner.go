@@ -33,6 +33,7 @@ var (
 	ErrAddresses = fault.New(fault.Limited, "emails.limited")
 	ErrLastWay   = fault.New(fault.Invalid, "ways.last")
 	ErrLastName  = fault.New(fault.Invalid, "username.last")
+	ErrEnded     = fault.New(fault.Denied, "session.ended")
 	ErrNoWay     = fault.New(fault.NotFound, "error.not_found")
 )
 
@@ -68,8 +69,10 @@ type Desk struct {
 // and a password costs a hash.
 var changes = []limit.Rule{{Count: 10, Per: 10 * time.Minute}, {Count: 40, Per: 24 * time.Hour}}
 
-func (d *Desk) mayChange(userID string) error {
-	if wait, _ := d.Limits.Take(limit.Ask{Key: "changes:" + userID, Rules: changes}); wait > 0 {
+func (d *Desk) mayChange(userID string) error { return d.mayOften("changes", userID) }
+
+func (d *Desk) mayOften(counted, userID string) error {
+	if wait, _ := d.Limits.Take(limit.Ask{Key: counted + ":" + userID, Rules: changes}); wait > 0 {
 		return ErrLimited.After(wait)
 	}
 	return nil

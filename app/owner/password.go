@@ -32,15 +32,26 @@ func (d *Desk) Least() int { return password.MinAlone }
 
 // SetPassword gives the user a password, or another one.
 func (d *Desk) SetPassword(ctx context.Context, from audit.From, actor, userID string, n NewPassword) error {
-	u, hash, err := d.hash(ctx, userID, n.Typed)
+	u, hash, err := d.hash(ctx, userID, n.Typed, "changes")
 	if err != nil {
 		return err
 	}
-	return d.update(ctx, func(tx *store.Tx) error { return d.keep(tx, from, actor, u, hash, n) })
+	return d.update(ctx, func(tx *store.Tx) error {
+		if n.Keep != "" {
+			// The hash took its time, in which somebody may have ended the session.
+			if _, _, err := tx.SessionOf(n.Keep, d.Now()); errors.Is(err, store.ErrNotFound) {
+				return ErrEnded
+			} else if err != nil {
+				return err
+			}
+		}
+		return d.keep(tx, from, actor, u, hash, n)
+	})
 }
 
-// hash judges a chosen password and returns what to keep of it.
-func (d *Desk) hash(ctx context.Context, userID, typed string) (store.User, string, error) {
+// hash judges a chosen password and returns what to keep of it. counted is what it is
+// limited with: nobody who changes things keeps the owner from a reset.
+func (d *Desk) hash(ctx context.Context, userID, typed, counted string) (store.User, string, error) {
 	if d.Passwords == nil {
 		return store.User{}, "", ErrNoWay
 	}
@@ -58,7 +69,7 @@ func (d *Desk) hash(ctx context.Context, userID, typed string) (store.User, stri
 	if err != nil {
 		return store.User{}, "", err
 	}
-	if err := d.mayChange(u.ID); err != nil {
+	if err := d.mayOften(counted, u.ID); err != nil {
 		return store.User{}, "", err
 	}
 	hash, err := d.Passwords.Hash(ctx, clear)
@@ -151,7 +162,7 @@ func (d *Desk) Reset(ctx context.Context, from audit.From, token, typed string, 
 	if err != nil {
 		return err
 	}
-	u, hash, err := d.hash(ctx, c.UserID, typed)
+	u, hash, err := d.hash(ctx, c.UserID, typed, "resets")
 	if err != nil {
 		return err
 	}
