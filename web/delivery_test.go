@@ -28,6 +28,8 @@ func picky(c *mailtest.Conn) {
 			c.Line("550 5.1.1 no such user")
 		case strings.Contains(rest, "<full@"):
 			c.Line("552 5.2.2 mailbox full")
+		case strings.Contains(rest, "<lost@"):
+			c.Line("451 4.1.2 no such domain yet")
 		case strings.Contains(rest, "<slow@"):
 			c.Line("451 4.7.1 greylisted")
 		case strings.Contains(rest, "<policy@"):
@@ -91,7 +93,7 @@ func TestWhoOwnsTheBrowserIsToldWhatBecameOfTheMail(t *testing.T) {
 	h := open(t, through(smarthost.Port))
 	for name, said := range map[string]string{
 		"mara": "The message left this server", "gone": "there is no such mailbox", "full": "the mailbox is full",
-		"slow": "has not taken the message yet", "policy": "It does not take mail from this server.",
+		"slow": "has not taken the message yet", "lost": "Check what stands behind the @", "policy": "It does not take mail from this server.",
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := h.browser()

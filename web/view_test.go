@@ -168,7 +168,10 @@ func states() map[string]state {
 		"check-delivered": {"check-email.html", with(check, func(p *web.CheckEmailPage) {
 			p.Delivery = login.Delivery{State: login.Delivered, Took: 4 * time.Second, Direct: true}
 		})},
-		"check-sent":     {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Delivery = login.Delivery{State: login.Delivered} })},
+		"check-sent": {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Delivery = login.Delivery{State: login.Delivered} })},
+		"check-no-domain": {"check-email.html", with(check, func(p *web.CheckEmailPage) {
+			p.Delivery = login.Delivery{State: login.Deferred, NextAt: now, Why: "domain"}
+		})},
 		"check-deferred": {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Delivery = login.Delivery{State: login.Deferred, NextAt: now} })},
 		"check-dead": {"check-email.html", with(check, func(p *web.CheckEmailPage) {
 			p.Dead, p.ResendIn = "That code did not match, and there are no tries left. Ask for a new one.", 20*time.Second

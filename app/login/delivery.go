@@ -21,7 +21,8 @@ type Delivery struct {
 	Direct bool
 	// NextAt is the next attempt, when it was put off.
 	NextAt time.Time
-	// Why is the reason of a refusal: "unknown", "full", "domain" or "other".
+	// Why is the reason of a refusal: "unknown", "full", "domain" or "other". Of a mail
+	// that was put off it is "domain" when that does not seem to exist, else "".
 	Why string
 }
 
@@ -70,7 +71,7 @@ func toldOf(m store.Message, d store.MailDomain) Delivery {
 	case "queued":
 		// That its server could not be reached is no attempt of the mail.
 		if m.Tried() {
-			return Delivery{State: Deferred, NextAt: d.NextAt(m.Class, m.DueAt)}
+			return Delivery{State: Deferred, NextAt: d.NextAt(m.Class, m.DueAt), Why: whyDeferred(m)}
 		}
 	case "failed":
 		// Without a code nobody refused it: it may even have arrived.
@@ -81,6 +82,15 @@ func toldOf(m store.Message, d store.MailDomain) Delivery {
 		return Delivery{State: Refused, Why: whyRefused(m)}
 	}
 	return Delivery{}
+}
+
+// whyDeferred is the reason that the recipient can do something about. A domain that
+// is missing is asked for again before it is believed.
+func whyDeferred(m store.Message) string {
+	if m.LastEnh == "4.1.2" {
+		return "domain"
+	}
+	return ""
 }
 
 // whyRefused is the reason in the enhanced code (RFC 3463, 3), which a suppressed
