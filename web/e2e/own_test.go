@@ -239,6 +239,7 @@ func TestAnAccountOfOnesOwn(t *testing.T) {
 	b.accessible("emails, two")
 	b.pressIn("mara@home.example", "Remove")
 	b.sees("The address is removed.")
+	h.pass(time.Second) // what is told next is told later
 
 	// The phone is a new browser, and the mail about it leads somewhere.
 	phone.open(h.url + "/signin")
