@@ -7,6 +7,8 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"gatelodge/app/mail/mailtest"
 )
 
 var invitedLink = regexp.MustCompile(`(?m)^  (http\S+/invite/\S+)$`)
@@ -32,6 +34,7 @@ func (b *browser) choose(words string) {
 // Nobody comes by themselves; an admin invites one by mail and another by a link.
 func TestPeopleComeByInvite(t *testing.T) {
 	t.Parallel()
+	mailtest.Peer(t, "chromium")
 	p := start(t, "contact = \"Sam <sam@home.example>\"\n[signup]\nmode = \"closed\"\n")
 	sam := p.admin()
 	stranger := person(t)
@@ -139,6 +142,7 @@ func TestPeopleComeByInvite(t *testing.T) {
 // Whoever asks waits for an admin's word.
 func TestPeopleAskToCome(t *testing.T) {
 	t.Parallel()
+	mailtest.Peer(t, "chromium")
 	p := start(t, "contact = \"Sam <sam@home.example>\"\n[signup]\nmode = \"approve\"\n")
 	sam := p.admin()
 	ana, eve := person(t), person(t)
@@ -185,6 +189,7 @@ func TestPeopleAskToCome(t *testing.T) {
 // Signing up needs no script.
 func TestSigningUpWithoutScript(t *testing.T) {
 	t.Parallel()
+	mailtest.Peer(t, "chromium")
 	p := start(t, "[signup]\nmode = \"open\"\n")
 	p.admin()
 	b := person(t)

@@ -13,6 +13,7 @@ import (
 	"gatelodge/app"
 	"gatelodge/app/config"
 	"gatelodge/app/factor/password"
+	"gatelodge/app/mail/mailtest"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/web"
 )
@@ -42,6 +43,7 @@ func (h *house) pass(d time.Duration) {
 
 func openHouse(t testing.TB) *house {
 	t.Helper()
+	mailtest.Peer(t, "chromium") // nobody else comes
 	// Close to the browser's own time, which its cookies go by.
 	h := &house{t: t, now: time.Now()}
 	c := config.Default()

@@ -64,6 +64,7 @@ func TestMailAsAdminsAndRecipientsSeeIt(t *testing.T) {
 		t.Run(fmt.Sprintf("script %v", script), func(t *testing.T) {
 			t.Parallel()
 			smarthost := mailtest.Serve(t, choosy)
+			mailtest.Peer(t, "chromium")
 			p := start(t, fmt.Sprintf(`name = "Our house"
 [mail]
 mode = "smarthost"

@@ -24,6 +24,7 @@ var (
 func TestFirstRunWithARealMailServer(t *testing.T) {
 	t.Parallel()
 	postfix := mailtest.Postfix(t)
+	mailtest.Peer(t, "chromium")
 	p := start(t, fmt.Sprintf(`name = "Our house"
 contact = "sam@else.example"
 [mail]
@@ -119,6 +120,7 @@ func newest(t *testing.T, postfix *mailtest.PostfixServer, n int, before outbox.
 // is looked at.
 func TestEveryPageWithCapturedMail(t *testing.T) {
 	t.Parallel()
+	mailtest.Peer(t, "chromium")
 	p := start(t, "")
 	b, other := person(t), person(t)
 	b.open(p.url)
