@@ -201,6 +201,7 @@ func TestMailThatWaitedWhenAnAddressWasSuppressedIsNoTry(t *testing.T) {
 		return temporary(deliver.AtTo, 451)
 	}, func(h *house) {
 		h.add("first", queue.ClassSignIn, time.Hour)
+		time.Sleep(time.Millisecond) // it is on its way before the second waits
 		h.add("second", queue.ClassSignIn, time.Hour)
 		time.Sleep(5 * time.Minute)
 		h.want("first", "failed")
