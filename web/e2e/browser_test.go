@@ -141,6 +141,24 @@ func (b *browser) press(words string) {
 	b.run(chromedp.Click(fmt.Sprintf(`//*[(self::button or self::a) and (normalize-space()=%[1]q or normalize-space(text()[1])=%[1]q)]`, words), chromedp.BySearch))
 }
 
+// pressOn is press for what leads to another page that looks the same: it waits until
+// that one is there.
+func (b *browser) pressOn(words string) {
+	b.t.Helper()
+	b.run(chromedp.Evaluate(`window.before = true`, nil))
+	b.press(words)
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	for before := true; before; time.Sleep(10 * time.Millisecond) {
+		// Between two pages there is nothing to ask.
+		err := chromedp.Run(ctx, chromedp.Evaluate(`window.before === true`, &before))
+		if ctx.Err() != nil {
+			b.t.Fatalf("%q leads nowhere: %v\nthe page is:\n%s", words, err, b.page())
+		}
+		before = before || err != nil
+	}
+}
+
 // look sets how the page is looked at.
 func (b *browser) look(v view) {
 	b.t.Helper()

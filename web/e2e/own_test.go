@@ -94,7 +94,7 @@ func TestTheStoryOfAPassword(t *testing.T) {
 			stranger.press("Use my password")
 			for range 6 {
 				stranger.fill("Password", "a guess that is wrong")
-				stranger.press("Sign in")
+				stranger.pressOn("Sign in")
 				stranger.see("Enter your password")
 			}
 			stranger.sees("Too many tries for this account. Try again in 1 minute")
