@@ -24,7 +24,7 @@ func dkimPlace(name string) string { return "dkim_keys/private_key/" + name }
 // AddDKIMKey keeps a key, sealed, or returns ErrConflict when the domain has
 // one with its selector.
 func (tx *Tx) AddDKIMKey(k DKIMKey) error {
-	return tx.write("adding a DKIM key", addDKIMKeyQuery, k.Name(), k.Selector, k.Domain, k.Algorithm,
+	return tx.exec("adding a DKIM key", addDKIMKeyQuery, k.Name(), k.Selector, k.Domain, k.Algorithm,
 		tx.db.ring.Seal(dkimPlace(k.Name()), k.Private), ms(k.CreatedAt), nullMs(k.SignsAt))
 }
 

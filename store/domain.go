@@ -56,7 +56,7 @@ const mailDomainQuery = `
 
 // SetTLSSeen remembers that a domain spoke TLS.
 func (tx *Tx) SetTLSSeen(domain string, now time.Time) error {
-	return tx.write("remembering TLS of a mail domain", setTLSSeenQuery, domain, ms(now))
+	return tx.exec("remembering TLS of a mail domain", setTLSSeenQuery, domain, ms(now))
 }
 
 const setTLSSeenQuery = `
@@ -66,22 +66,18 @@ const setTLSSeenQuery = `
 // PolicyDomains returns the domains with an MTA-STS policy that has not ended, those
 // whose ends first first.
 func (tx *Tx) PolicyDomains(now time.Time, limit int) ([]MailDomain, error) {
-	rows, err := tx.q.QueryContext(tx.ctx, policyDomainsQuery, ms(now), limit)
-	if err != nil {
-		return nil, fmt.Errorf("listing MTA-STS policies: %w", err)
-	}
-	defer rows.Close()
 	var list []MailDomain
-	for rows.Next() {
+	err := tx.each("MTA-STS policies", policyDomainsQuery, []any{ms(now), limit}, func(rows *sql.Rows) error {
 		var d MailDomain
 		var until int64
 		if err := rows.Scan(&d.Domain, &d.STSID, &d.STSPolicy, &until); err != nil {
-			return nil, fmt.Errorf("listing MTA-STS policies: %w", err)
+			return err
 		}
 		d.STSUntil = at(until)
 		list = append(list, d)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 const policyDomainsQuery = `
@@ -93,7 +89,7 @@ const policyDomainsQuery = `
 
 // SetSTSPolicy keeps the MTA-STS policy of a domain.
 func (tx *Tx) SetSTSPolicy(domain, id, policy string, until, now time.Time) error {
-	return tx.write("keeping an MTA-STS policy", setSTSPolicyQuery, domain, id, policy, ms(until), ms(now))
+	return tx.exec("keeping an MTA-STS policy", setSTSPolicyQuery, domain, id, policy, ms(until), ms(now))
 }
 
 const setSTSPolicyQuery = `
@@ -104,7 +100,7 @@ const setSTSPolicyQuery = `
 // BackOff keeps all mail from a domain until then; sign-in mail may probe at
 // probeAt.
 func (tx *Tx) BackOff(domain, reason string, failures int, until, probeAt, now time.Time) error {
-	return tx.write("backing off from a mail domain", backOffQuery, domain, failures, ms(until), ms(probeAt), reason, ms(now))
+	return tx.exec("backing off from a mail domain", backOffQuery, domain, failures, ms(until), ms(probeAt), reason, ms(now))
 }
 
 const backOffQuery = `
@@ -174,7 +170,7 @@ const nextReleaseQuery = `
 
 // AddTLSResult counts how a connection to a domain's server was protected.
 func (tx *Tx) AddTLSResult(day time.Time, domain, policy, mx, result string) error {
-	return tx.write("counting a TLS result", addTLSResultQuery, ms(day), domain, policy, mx, result)
+	return tx.exec("counting a TLS result", addTLSResultQuery, ms(day), domain, policy, mx, result)
 }
 
 const addTLSResultQuery = `
@@ -213,11 +209,3 @@ const tlsResultsQuery = `
 	 WHERE domain = $1
 	 ORDER BY day DESC, mx, result
 	 LIMIT $2`
-
-// write runs a statement that changes rows, whichever.
-func (tx *Tx) write(doing, query string, args ...any) error {
-	if _, err := tx.q.ExecContext(tx.ctx, query, args...); err != nil {
-		return fmt.Errorf("%s: %w", doing, classify(err))
-	}
-	return nil
-}

@@ -49,9 +49,9 @@ func scanInvite(row interface{ Scan(...any) error }, more ...any) (Invite, error
 
 // AddInvite adds v and its groups. ErrNotFound when a group is unknown.
 func (tx *Tx) AddInvite(v Invite) error {
-	_, err := tx.q.ExecContext(tx.ctx, addInviteQuery, v.ID, v.TokenHash, v.Email, v.EmailNorm, v.UsesLeft, v.CreatedBy, ms(v.CreatedAt), ms(v.ExpiresAt), v.MessageID)
+	err := tx.exec("adding an invite", addInviteQuery, v.ID, v.TokenHash, v.Email, v.EmailNorm, v.UsesLeft, v.CreatedBy, ms(v.CreatedAt), ms(v.ExpiresAt), v.MessageID)
 	if err != nil {
-		return fmt.Errorf("adding an invite: %w", classify(err))
+		return err
 	}
 	for _, name := range v.Groups {
 		known, err := tx.did("adding a group to an invite", addInviteGroupQuery, v.ID, name)
@@ -219,11 +219,7 @@ const addApplicantQuery = `
 
 // TellOf records that admins were mailed about an applicant.
 func (tx *Tx) TellOf(id string, now time.Time) error {
-	res, err := tx.q.ExecContext(tx.ctx, tellOfQuery, id, ms(now))
-	if err != nil {
-		return fmt.Errorf("recording who was told of an applicant: %w", err)
-	}
-	return wantRow(res, ErrNotFound)
+	return tx.change(ErrNotFound, "recording who was told of an applicant", tellOfQuery, id, ms(now))
 }
 
 const tellOfQuery = `UPDATE applicants SET told_at = $2 WHERE id = $1`

@@ -157,11 +157,7 @@ func (e *UnreadableError) Error() string {
 // SetAside holds a message that cannot be unsealed, so that those behind it go. It
 // is not destroyed: its key may come back. ErrNotFound when it no longer waits.
 func (tx *Tx) SetAside(id, why string) error {
-	n, err := tx.changed(setAsideQuery, id, why)
-	if err == nil && n == 0 {
-		err = ErrNotFound
-	}
-	return err
+	return tx.change(ErrNotFound, "setting a message aside", setAsideQuery, id, why)
 }
 
 const setAsideQuery = `

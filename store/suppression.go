@@ -21,7 +21,7 @@ func suppressedPlace(hash []byte) string { return fmt.Sprintf("suppressions/rcpt
 
 // Suppress keeps mail from an address until s.ExpiresAt.
 func (tx *Tx) Suppress(s Suppression) error {
-	return tx.write("suppressing an address", suppressQuery, s.RcptHash, tx.db.ring.Seal(suppressedPlace(s.RcptHash), []byte(s.Rcpt)),
+	return tx.exec("suppressing an address", suppressQuery, s.RcptHash, tx.db.ring.Seal(suppressedPlace(s.RcptHash), []byte(s.Rcpt)),
 		s.Domain, s.Reason, ms(s.CreatedAt), ms(s.ExpiresAt))
 }
 

@@ -121,11 +121,7 @@ const anyAdminQuery = `SELECT EXISTS (SELECT 1 FROM users WHERE admin = 1)`
 // AddUser adds u, with its address when it has one. It returns ErrConflict when
 // the address leads to somebody already. A username is given by SetUsername.
 func (tx *Tx) AddUser(u User) error {
-	res, err := tx.q.ExecContext(tx.ctx, addUserQuery, u.values()...)
-	if err != nil {
-		return fmt.Errorf("adding a user: %w", classify(err))
-	}
-	if err := wantRow(res, ErrConflict); err != nil || !u.HasEmail() {
+	if err := tx.change(ErrConflict, "adding a user", addUserQuery, u.values()...); err != nil || !u.HasEmail() {
 		return err
 	}
 	return tx.AddEmail(u.primary())
