@@ -92,16 +92,21 @@ func (s *Server) ownWays(ways []owner.Way) []OwnWay {
 	var list []OwnWay
 	set := false
 	for _, way := range ways {
-		list = append(list, OwnWay{
-			Kind: way.Kind, Name: way.Name, Detail: way.Detail, ID: way.ID, At: way.At, UsedAt: way.UsedAt, Broken: way.Broken, Idle: way.Idle,
-			Last: owner.Last(ways, way.ID),
-		})
+		list = append(list, ownWay(ways, way))
 		set = set || way.Kind == "password"
 	}
 	if s.Passwords && !set {
 		list = append(list, OwnWay{Kind: "password"})
 	}
 	return list
+}
+
+// ownWay shows one of somebody's ways to sign in.
+func ownWay(ways []owner.Way, way owner.Way) OwnWay {
+	return OwnWay{
+		Kind: way.Kind, Name: way.Name, Detail: way.Detail, ID: way.ID, At: way.At, UsedAt: way.UsedAt, Broken: way.Broken, Idle: way.Idle,
+		Last: owner.Last(ways, way.ID),
+	}
 }
 
 // hasOneWay reports whether a user has one way to sign in and could add another.

@@ -207,7 +207,7 @@ func (s *Server) personPage(r *http.Request, cur session.Current, id string) (Pe
 		return PersonPage{}, err
 	}
 	for _, way := range ways {
-		page.Own = append(page.Own, OwnWay{Kind: way.Kind, Name: way.Name, Detail: way.Detail, ID: way.ID, At: way.At, UsedAt: way.UsedAt, Last: len(ways) == 1})
+		page.Own = append(page.Own, ownWay(ways, way))
 	}
 	groups, err := s.groupNames(r)
 	if err != nil {

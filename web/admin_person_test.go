@@ -157,6 +157,14 @@ func TestTheLastWayOfSomebodyStaysByThePagesToo(t *testing.T) {
 	sam.get(at).is(t, 200, "last way to sign in")
 	sam.post(at+"/link").goesTo(t, at)
 	sam.get(at).is(t, 200, "no address to mail to")
+
+	// A password that no name can be typed with is no second way.
+	b.post("/account/password", "password", goodPassword).goesTo(t, "/account")
+	page = sam.get(at)
+	page.is(t, 200, at+"/remove-password")
+	if strings.Contains(page.body, "/disconnect") {
+		t.Error("the last way can be taken away")
+	}
 }
 
 func TestPeopleAreListedWhoAreInvitedOrWait(t *testing.T) {
