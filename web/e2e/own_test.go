@@ -208,7 +208,7 @@ func TestAnAccountOfOnesOwn(t *testing.T) {
 	b.press("Save")
 	b.sees("Your profile is saved.")
 	b.pick("Look", "")
-	b.press("Save")
+	b.pressOn("Save")
 	b.sees("Your profile is saved.")
 
 	b.open(h.url + "/account/history")
