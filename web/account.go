@@ -158,10 +158,7 @@ func (s *Server) devices(rows []store.Session, current store.Session, from audit
 			SignedInAt: row.CreatedAt, SeenAt: row.SeenAt, Current: row.ID == current.ID, Method: row.AMR,
 		}
 		if id, ok := strings.CutPrefix(row.AMR, login.ByUpstream); ok {
-			d.Upstream = id
-			if up := s.Upstreams.Named(id); up != nil {
-				d.Upstream = up.Name
-			}
+			d.Upstream = s.Upstreams.NameOf(id)
 		}
 		if d.Current {
 			// The row may be a minute behind.

@@ -47,16 +47,10 @@ func (s *Server) peoplePage(r *http.Request, cur session.Current) (PeoplePage, e
 		waiting = nil
 	}
 	for _, a := range waiting {
-		one := Waiting{
+		page.Waiting = append(page.Waiting, Waiting{
 			Key: a.EmailNorm, Person: Person{Name: a.Name, Email: cmp.Or(a.Email, a.Claimed, a.Subject)}, Proven: a.Email, Claimed: a.Claimed,
-			At: a.CreatedAt, Where: a.Device + ", " + a.IP,
-		}
-		if up := s.Upstreams.Named(a.Provider); up != nil {
-			one.Upstream = up.Name
-		} else {
-			one.Upstream = a.Provider
-		}
-		page.Waiting = append(page.Waiting, one)
+			At: a.CreatedAt, Where: a.Device + ", " + a.IP, Upstream: s.Upstreams.NameOf(a.Provider),
+		})
 	}
 	if page.Total, err = s.Users.Count(r.Context()); err != nil {
 		return PeoplePage{}, err

@@ -35,15 +35,8 @@ func (s *Server) getConnect(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.render(w, r, http.StatusOK, "connect.html", ConnectPage{
-		Layout: s.layout(r), Upstream: s.upstreamName(who), Who: who.Called(), Email: who.Email, MayJoin: may, Comes: may && a.Comes(), Passwords: s.Passwords, Target: s.target(a.Return),
+		Layout: s.layout(r), Upstream: s.Upstreams.NameOf(who.Upstream), Who: who.Called(), Email: who.Email, MayJoin: may, Comes: may && a.Comes(), Passwords: s.Passwords, Target: s.target(a.Return),
 	})
-}
-
-func (s *Server) upstreamName(who upstream.Identity) string {
-	if up := s.Upstreams.Named(who.Upstream); up != nil {
-		return up.Name
-	}
-	return who.Upstream
 }
 
 // lostHeld forgets whom an upstream vouched for when it was too long ago.
@@ -112,7 +105,7 @@ func (s *Server) getOwnConnect(w http.ResponseWriter, r *http.Request) error {
 			return s.lostHeld(w, r, a, err)
 		}
 		return s.render(w, r, http.StatusOK, "own-connect.html", OwnConnectPage{
-			Layout: s.personal(r, cur.User), Upstream: s.upstreamName(who), Who: who.Called(), Account: cur.User.Called(),
+			Layout: s.personal(r, cur.User), Upstream: s.Upstreams.NameOf(who.Upstream), Who: who.Called(), Account: cur.User.Called(),
 		})
 	})
 }

@@ -75,9 +75,7 @@ func (f *Flow) means(amr string) []string {
 	list := strings.Fields(amr)
 	for i, m := range list {
 		if id, ok := strings.CutPrefix(m, ByUpstream); ok {
-			if up := f.Upstreams.Named(id); up != nil {
-				list[i] = ByUpstream + up.Name
-			}
+			list[i] = ByUpstream + f.Upstreams.NameOf(id)
 		}
 	}
 	return list

@@ -163,18 +163,10 @@ func (f *Flow) come(tx *store.Tx, from audit.From, l *Login, st account.Stranger
 	if errors.Is(err, account.ErrWaiting) {
 		l.Waits = &Waits{Told: waits.ToldAt}
 		if waits.Email == "" {
-			l.Waits.Upstream = f.upstreamName(waits.Provider)
+			l.Waits.Upstream = f.Upstreams.NameOf(waits.Provider)
 		}
 	}
 	return arrived.User, err
-}
-
-// upstreamName is what pages and mails call an upstream.
-func (f *Flow) upstreamName(id string) string {
-	if up := f.Upstreams.Named(id); up != nil {
-		return up.Name
-	}
-	return id
 }
 
 // Of those who ask to be let in within the hour, this many are told to this many
@@ -197,7 +189,7 @@ func (f *Flow) tellAdmins(tx *store.Tx, from audit.From, a store.Applicant) (tol
 	}
 	letter := compose.AccessRequest{Person: cmp.Or(a.Name, a.Email, a.Claimed, a.Subject), Email: a.Email, Link: f.PublicURL + "/admin/people"}
 	if a.Email == "" {
-		letter.Upstream, letter.Claimed = f.upstreamName(a.Provider), a.Claimed
+		letter.Upstream, letter.Claimed = f.Upstreams.NameOf(a.Provider), a.Claimed
 	}
 	for _, u := range admins {
 		if !u.HasEmail() {

@@ -152,7 +152,7 @@ func (f *Flow) known(tx *store.Tx, who upstream.Identity) (store.User, error) {
 }
 
 func (f *Flow) named(e *fault.Fault, who upstream.Identity) error {
-	return e.With("upstream", f.upstreamName(who.Upstream))
+	return e.With("upstream", f.Upstreams.NameOf(who.Upstream))
 }
 
 // byAddress connects the identity to the user with its address, which the upstream
@@ -234,6 +234,6 @@ func (f *Flow) tellLinked(tx *store.Tx, from audit.From, u store.User, who upstr
 		return err
 	}
 	return f.Post.Add(tx, compose.Linked{
-		Upstream: f.upstreamName(who.Upstream), Who: who.Called(), At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/mailed/" + issued.Token,
+		Upstream: f.Upstreams.NameOf(who.Upstream), Who: who.Called(), At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/mailed/" + issued.Token,
 	}, post.Terms{To: account.MailAddress(u), Language: u.Language, Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
 }

@@ -134,6 +134,15 @@ func (s *Upstreams) Named(id string) *Upstream {
 	return nil
 }
 
+// NameOf is what pages and mails call the upstream with that id: the id itself, for
+// one that is no longer in the configuration.
+func (s *Upstreams) NameOf(id string) string {
+	if u := s.Named(id); u != nil {
+		return u.Name
+	}
+	return id
+}
+
 // Type returns how Auth.js calls what the upstream speaks: "oidc" or "oauth".
 func (u *Upstream) Type() string {
 	if u.kind.openID {
