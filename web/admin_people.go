@@ -39,18 +39,11 @@ func (s *Server) peoplePage(r *http.Request, cur session.Current) (PeoplePage, e
 	}
 	after := short(q.Get("after"))
 	first := after == ""
-	waiting, err := s.Porter.Waiting(r.Context())
-	if err != nil {
-		return PeoplePage{}, err
-	}
-	if page.Status != "" && page.Status != "waiting" || !first {
-		waiting = nil
-	}
-	for _, a := range waiting {
-		page.Waiting = append(page.Waiting, Waiting{
-			Key: a.EmailNorm, Person: Person{Name: a.Name, Email: cmp.Or(a.Email, a.Claimed, a.Subject)}, Proven: a.Email, Claimed: a.Claimed,
-			At: a.CreatedAt, Where: a.Device + ", " + a.IP, Upstream: s.Upstreams.NameOf(a.Provider),
-		})
+	var err error
+	if first && (page.Status == "" || page.Status == "waiting") {
+		if page.Waiting, err = s.waiting(r); err != nil {
+			return PeoplePage{}, err
+		}
 	}
 	if page.Total, err = s.Users.Count(r.Context()); err != nil {
 		return PeoplePage{}, err
@@ -78,6 +71,19 @@ func (s *Server) peoplePage(r *http.Request, cur session.Current) (PeoplePage, e
 	groups, err := s.groupNames(r)
 	page.Groups = withoutAdmins(groups)
 	return page, err
+}
+
+// waiting lists those who asked to be let in.
+func (s *Server) waiting(r *http.Request) ([]Waiting, error) {
+	list, err := s.Porter.Waiting(r.Context())
+	var shown []Waiting
+	for _, a := range list {
+		shown = append(shown, Waiting{
+			Key: a.EmailNorm, Person: Person{Name: a.Name, Email: cmp.Or(a.Email, a.Claimed, a.Subject)}, Proven: a.Email, Claimed: a.Claimed,
+			At: a.CreatedAt, Where: a.Device + ", " + a.IP, Upstream: s.Upstreams.NameOf(a.Provider),
+		})
+	}
+	return shown, err
 }
 
 // invited lists those who were invited by mail and have not come yet.

@@ -43,8 +43,8 @@ func (f *Flow) meet(tx *store.Tx, from audit.From, l *Login, u store.User, row s
 		if err := tx.RenewBrowser(old, hash); err != nil {
 			return "", err
 		}
-		fallthrough
-	default:
+	}
+	if token != "" {
 		if err := tx.RememberBrowser(u.ID, hash, from.Device, f.Now()); err != nil {
 			return "", err
 		}
