@@ -33,6 +33,8 @@ type house struct {
 	url string
 	// shut is set by a test that closed the store under the server.
 	shut bool
+	// rest ends what the server does beside answering.
+	rest func()
 
 	mu  sync.Mutex
 	now time.Time
@@ -133,10 +135,10 @@ func openAt(t testing.TB, cost password.Cost, change func(*config.Config)) *hous
 	work, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); a.Run(work) }()
+	h.rest = func() { stop(); <-done }
 	t.Cleanup(func() {
 		h.srv.Close()
-		stop()
-		<-done
+		h.rest()
 		if h.shut {
 			return
 		}

@@ -85,7 +85,7 @@ func (h *Hasher) key(password string, salt []byte, c Cost, size uint32) (key []b
 	if c.Memory < worthCollecting {
 		hash()
 	} else {
-		hashing(hash)
+		hashing(int64(c.Memory)<<10, hash)
 	}
 	return key
 }

@@ -2,7 +2,6 @@ package password
 
 import (
 	"errors"
-	"runtime/debug"
 	"sync"
 	"testing"
 )
@@ -40,22 +39,5 @@ func TestSoManyHashAndSoManyWait(t *testing.T) {
 	close(begun)
 	if n := turns.waiting.Load(); n != 0 {
 		t.Errorf("%d are still thought to wait", n)
-	}
-}
-
-func TestTheCollectorIsLeftAsItWas(t *testing.T) {
-	const percent = 87
-	defer debug.SetGCPercent(debug.SetGCPercent(percent))
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 50 {
-				hashing(func() {})
-			}
-		})
-	}
-	wg.Wait()
-	if got := debug.SetGCPercent(percent); got != percent {
-		t.Errorf("the collector runs at %d percent, want %d", got, percent)
 	}
 }
