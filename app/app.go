@@ -91,6 +91,8 @@ type Options struct {
 	// Cost is what a password's hash costs; zero is what package config says. Tests
 	// that are not about it take less.
 	Cost password.Cost
+	// Lang is every sentence; nil reads them. Tests that open many houses read them once.
+	Lang *lang.Catalog
 	// Captured is where a short notice of each captured mail goes; nil discards.
 	Captured io.Writer
 }
@@ -115,10 +117,12 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		return nil, err
 	}
 	// A start waits for the disk; the sentences are read meanwhile.
-	var catalog *lang.Catalog
+	catalog := o.Lang
 	var wrong error
 	var reading sync.WaitGroup
-	reading.Go(func() { catalog, wrong = lang.Load() })
+	if catalog == nil {
+		reading.Go(func() { catalog, wrong = lang.Load() })
+	}
 	db, err := store.Open(ctx, store.Options{Dir: c.DataDir, Database: c.Database.Reveal(), Log: o.Log, Now: o.Now})
 	reading.Wait()
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"gatelodge/app"
 	"gatelodge/app/config"
 	"gatelodge/app/factor/password"
+	"gatelodge/app/lang"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/store"
 	"gatelodge/web"
@@ -97,6 +98,9 @@ var firstStart = sync.OnceValues(func() (map[string][]byte, error) {
 	return files, nil
 })
 
+// sentences are the same in every house.
+var sentences = sync.OnceValues(lang.Load)
+
 // midday is when every house opens.
 var midday = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
@@ -120,7 +124,11 @@ func openAt(t testing.TB, cost password.Cost, change func(*config.Config)) *hous
 	if change != nil {
 		change(&c)
 	}
-	a, err := app.Open(t.Context(), &c, app.Options{Now: h.Now, Cost: cost, Log: slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	catalog, err := sentences()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := app.Open(t.Context(), &c, app.Options{Now: h.Now, Cost: cost, Lang: catalog, Log: slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,12 +2,10 @@ package web
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"html/template"
 	"io"
 	"strings"
-	"sync"
 	"time"
 
 	"gatelodge/app/lang"
@@ -16,30 +14,29 @@ import (
 //go:embed templates
 var templateFiles embed.FS
 
-// Templates are the pages, parsed once for each language.
+// Templates are the pages, one set for each language.
 type Templates struct {
 	byTag map[string]*template.Template
 }
 
 // ParseTemplates parses the pages for every language of the catalogue, with the
-// addresses of the assets in them.
+// addresses of the assets in them. They are parsed once; a language has a copy, since
+// what a page says is bound to the set.
 func ParseTemplates(c *lang.Catalog, assets *Assets) (*Templates, error) {
-	languages := c.Languages()
-	sets, errs := make([]*template.Template, len(languages)), make([]error, len(languages))
-	var parsing sync.WaitGroup // a start should not wait for one after the other
-	for i, l := range languages {
-		parsing.Go(func() {
-			sets[i], errs[i] = template.New("").Funcs(words(c, c.For(l.Tag), assets)).
-				ParseFS(templateFiles, "templates/*.html", "templates/parts/*.html", "templates/pages/*.html")
-		})
-	}
-	parsing.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("parsing the pages: %w", err)
-	}
 	t := &Templates{byTag: make(map[string]*template.Template)}
-	for i, l := range languages {
-		t.byTag[l.Tag] = sets[i]
+	var first *template.Template
+	for _, l := range c.Languages() {
+		own := words(c, c.For(l.Tag), assets)
+		var err error
+		if first == nil {
+			first, err = template.New("").Funcs(own).ParseFS(templateFiles, "templates/*.html", "templates/parts/*.html", "templates/pages/*.html")
+			t.byTag[l.Tag] = first
+		} else if t.byTag[l.Tag], err = first.Clone(); err == nil {
+			t.byTag[l.Tag].Funcs(own)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("parsing the pages: %w", err)
+		}
 	}
 	return t, nil
 }

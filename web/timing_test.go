@@ -88,10 +88,20 @@ func TestAnswersTakeTheSameWorkForNobody(t *testing.T) {
 		memory, rounds uint64 // that were hashed
 		commits        uint64
 	}
-	for name, ask := range unlocked {
-		t.Run(name, func(t *testing.T) {
+	for _, row := range []struct{ door, name string }{
+		{"open", "a mailed link"},
+		{"open", "a new password by mail"},
+		{"open", "signing up"},
+		{"open", "a wrong password"},
+		{"open", "a wrong password of a program"},
+		{"closed", "a mailed link"},
+		{"closed", "a new password by mail"},
+		{"approve", "signing up"},
+	} {
+		t.Run(row.name+", "+row.door, func(t *testing.T) {
 			const asked = 3
-			h := open(t, mode("open"))
+			ask := unlocked[row.name]
+			h := open(t, mode(row.door))
 			h.crowd(asked)
 			h.rest()
 			var at work

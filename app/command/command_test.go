@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"gatelodge/app/command"
 )
 
 // TestScripts runs the command line as people do: each verb without a server,
@@ -24,8 +27,19 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PATH", filepath.Dir(released)+string(filepath.ListSeparator)+e.Getenv("PATH"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready, "capture": capture, "squat": squat, "sqlite": sqlite},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gatelodge": gatelodge, "ready": ready, "capture": capture, "squat": squat, "sqlite": sqlite},
 	})
+}
+
+// gatelodge runs a command line as main does, in this process: most take less time
+// than a start of the program. The server, and what has a standard input, a changed
+// environment or another data directory, is "exec gatelodge", the program itself.
+func gatelodge(ts *testscript.TestScript, neg bool, args []string) {
+	env := []string{"GATELODGE_DATA_DIR=" + ts.MkAbs("gatelodge-data")}
+	p := command.Process{Out: ts.Stdout(), Err: ts.Stderr(), Env: env, Dir: ts.MkAbs(".")}
+	if code := command.Run(context.Background(), p, args); neg != (code != 0) {
+		ts.Fatalf("gatelodge %s ended with %d", strings.Join(args, " "), code)
+	}
 }
 
 // ready waits until the server of a data directory answers commands.

@@ -19,6 +19,7 @@ import (
 
 	"gatelodge/app"
 	"gatelodge/app/command/line"
+	"gatelodge/app/config"
 	"gatelodge/store"
 )
 
@@ -119,14 +120,32 @@ func ListenAdmin(dir string) (net.Listener, error) {
 	return l, nil
 }
 
-// atHome runs the call where the store is.
+// atHome runs the call where the store is. Another command is done with it in a
+// moment, and a server that starts answers in one, so it is not given up at once.
 func atHome(ctx context.Context, c *line.Call, args []string) error {
 	loaded, err := c.Load()
 	if err != nil {
 		return err
 	}
 	path := filepath.Join(loaded.DataDir, SocketName)
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	for last := time.Now().Add(patience); ; time.Sleep(patience / 100) {
+		err := whereItIs(ctx, c, args, loaded, path)
+		if !errors.Is(err, store.ErrLocked) || c.App != nil {
+			return err
+		}
+		if ctx.Err() != nil || time.Now().After(last) {
+			return fmt.Errorf("%w (and it did not answer at %s)", err, path)
+		}
+	}
+}
+
+// patience is how long a command waits for another process to leave the data
+// directory or to answer.
+const patience = 2 * time.Second
+
+// whereItIs runs the call in the server that answers at the socket, else here.
+func whereItIs(ctx context.Context, c *line.Call, args []string, loaded *config.Loaded, socket string) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	if err == nil {
 		return askServer(ctx, c, conn, args)
 	}
@@ -137,9 +156,6 @@ func atHome(ctx context.Context, c *line.Call, args []string) error {
 		return &noHouse{dir: loaded.DataDir}
 	}
 	a, err := app.Open(ctx, &loaded.Config, app.Options{})
-	if errors.Is(err, store.ErrLocked) {
-		return fmt.Errorf("%w (and it did not answer at %s)", err, path)
-	}
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -278,5 +279,24 @@ func TestAFullDisk(t *testing.T) {
 	}
 	if got := use(t, dir, "user", "add", "mara@home.example"); got.code != 0 || got.err != "" {
 		t.Errorf("with space again: got %+v", got)
+	}
+}
+
+// A command that finds another at work waits for its end.
+func TestCommandsAtTheSameMomentTakeTurns(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	use(t, dir, "user", "add", "first@home.example")
+	var done sync.WaitGroup
+	for i := range 6 {
+		done.Go(func() {
+			if got := use(t, dir, "user", "add", fmt.Sprintf("user%d@home.example", i)); got.code != 0 {
+				t.Errorf("ended with %d\n%s", got.code, got.err)
+			}
+		})
+	}
+	done.Wait()
+	if got := use(t, dir, "user", "list"); strings.Count(got.out, "@home.example") != 7 {
+		t.Errorf("got %s", got.out)
 	}
 }

@@ -54,6 +54,13 @@ func (h *house) set(off time.Duration, doubtful bool) {
 	h.off, h.doubtful = off, doubtful
 }
 
+// pass lets time pass in which there is nothing to do.
+func (h *house) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.off += d
+}
+
 // run calls f in a bubble with a queue that runs until f returns.
 func run(t *testing.T, answer func(n int, e deliver.Envelope) deliver.Result, f func(*house)) {
 	runWay(t, queue.Transport{Name: "test"}, answer, f)
@@ -115,7 +122,7 @@ func (h *house) addTo(to, id string, class int, lifetime time.Duration) {
 	err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
 		return h.Add(tx, queue.Mail{
 			ID: id, Class: class, Purpose: "signin", To: to, RcptHash: []byte(to), Addressed: true,
-			Body: []byte("body of " + id), NotAfter: time.Now().Add(lifetime), Reference: "GL-0000-0000",
+			Body: []byte(bodyOf(id)), NotAfter: h.now().Add(lifetime), Reference: "GL-0000-0000",
 		})
 	})
 	if err != nil {
@@ -123,6 +130,8 @@ func (h *house) addTo(to, id string, class int, lifetime time.Duration) {
 	}
 	h.Wake()
 }
+
+func bodyOf(id string) string { return "body of " + id }
 
 func (h *house) message(id string) store.Work {
 	h.t.Helper()
