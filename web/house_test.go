@@ -22,6 +22,7 @@ import (
 	"gatelodge/app/lang"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/store"
+	"gatelodge/store/storetest"
 	"gatelodge/web"
 )
 
@@ -109,7 +110,7 @@ func openAt(t testing.TB, cost password.Cost, change func(*config.Config)) *hous
 	t.Helper()
 	h := &house{t: t, now: midday}
 	c := config.Default()
-	c.DataDir = t.TempDir()
+	c.DataDir = storetest.Dir(t)
 	files, err := firstStart()
 	if err != nil {
 		t.Fatal(err)

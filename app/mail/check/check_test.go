@@ -18,6 +18,7 @@ import (
 	"gatelodge/app/mail/reach"
 	"gatelodge/app/mail/resolve"
 	"gatelodge/store"
+	"gatelodge/store/storetest"
 )
 
 // world is a server whose mail arrives, in a DNS of the test's own.
@@ -32,7 +33,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{DNS: mailtest.ServeDNS(t), t: t}
-	db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+	db, err := store.Open(t.Context(), store.Options{Dir: storetest.Dir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.port = l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	w.db, err = store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+	w.db, err = store.Open(t.Context(), store.Options{Dir: storetest.Dir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"gatelodge/app/mail/dkim"
 	"gatelodge/store"
+	"gatelodge/store/storetest"
 )
 
 const message = "From: Our house <login@home.example>\r\nTo: mara@else.example\r\nSubject: Sign in\r\n" +
@@ -24,7 +25,7 @@ func (c *clock) read() time.Time { return c.now }
 func openRing(t *testing.T) (*dkim.Ring, *clock) {
 	t.Helper()
 	c := &clock{time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)}
-	db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Now: c.read})
+	db, err := store.Open(t.Context(), store.Options{Dir: storetest.Dir(t), Now: c.read})
 	if err != nil {
 		t.Fatal(err)
 	}

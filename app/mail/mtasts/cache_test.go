@@ -16,6 +16,7 @@ import (
 	"gatelodge/app/mail/reach"
 	"gatelodge/app/mail/resolve"
 	"gatelodge/store"
+	"gatelodge/store/storetest"
 )
 
 // domain is one that publishes a policy, and our memory of it.
@@ -57,7 +58,7 @@ func newDomain(t *testing.T) *domain {
 	}
 	go server.ServeTLS(l, "", "")
 	t.Cleanup(func() { server.Close() })
-	db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+	db, err := store.Open(t.Context(), store.Options{Dir: storetest.Dir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +259,7 @@ func TestWhoeverAnnouncesTwoPoliciesHasNone(t *testing.T) {
 func TestThePolicyHostMayNotBeInside(t *testing.T) {
 	t.Parallel()
 	d := newDomain(t)
-	db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+	db, err := store.Open(t.Context(), store.Options{Dir: storetest.Dir(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func run(t *testing.T, answer func(n int, e deliver.Envelope) deliver.Result, f 
 // runWay does so with another kind of transport.
 func runWay(t *testing.T, way queue.Transport, answer func(n int, e deliver.Envelope) deliver.Result, f func(*house)) {
 	synctest.Test(t, func(t *testing.T) {
-		db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+		db, err := store.Open(t.Context(), store.Options{Dir: storetest.Dir(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -542,7 +542,7 @@ func TestAMailCancelledWhileItIsBeingSentStopsBeforeTheDot(t *testing.T) {
 
 func TestAStopWaitsForWhatIsPastTheDotAndBreaksOffTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir()})
+		db, err := store.Open(t.Context(), store.Options{Dir: storetest.Dir(t)})
 		if err != nil {
 			t.Fatal(err)
 		}

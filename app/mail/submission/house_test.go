@@ -20,6 +20,7 @@ import (
 	"gatelodge/app"
 	"gatelodge/app/config"
 	"gatelodge/store"
+	"gatelodge/store/storetest"
 )
 
 // relay is a house that takes mail from apps and captures it.
@@ -49,7 +50,7 @@ func (h *relay) pass(d time.Duration) {
 // of lab.example; change may narrow that.
 func open(t testing.TB, change func(*store.SubmissionCredential)) *relay {
 	t.Helper()
-	return openIn(t, t.TempDir(), change)
+	return openIn(t, storetest.Dir(t), change)
 }
 
 // openIn does so in a directory.
