@@ -66,8 +66,9 @@ func person(t testing.TB) *browser {
 		case *runtime.EventExceptionThrown:
 			b.find("script: " + e.ExceptionDetails.Error())
 		case *cdplog.EventEntryAdded:
-			// Chromium reports statuses of 4xx as errors; those are asserted.
-			if e.Entry.Level == cdplog.LevelError && !strings.Contains(e.Entry.Text, "status of 4") {
+			// Chromium reports statuses of 4xx as errors; those are asserted. So is 503
+			// where somebody else is down.
+			if e.Entry.Level == cdplog.LevelError && !strings.Contains(e.Entry.Text, "status of 4") && !strings.Contains(e.Entry.Text, "status of 503") {
 				b.find(e.Entry.Text)
 			}
 		}

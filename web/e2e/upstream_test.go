@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 
@@ -244,6 +245,73 @@ func TestMixUpByAnotherProvider(t *testing.T) {
 	b.press("Not you?")
 	b.press("Continue with Another school")
 	b.see("Connect Another school to your account?")
+}
+
+// Whatever goes wrong at an upstream has a page of its own, whose button leads to where
+// the next try works.
+func TestEachRefusalOfAnUpstreamIsAPage(t *testing.T) {
+	t.Parallel()
+	school := upstreamtest.New(t)
+	school.Set(func(s *upstreamtest.Server) { s.Down = true })
+	p := start(t, fmt.Sprintf(`contact = "sam@else.example"
+[[upstream]]
+id = "school"
+kind = "oidc"
+name = "The school"
+issuer = %q
+client_id = %q
+client_secret = %q
+trust_email = true
+allow_domains = ["school.example"]
+`, school.URL, upstreamtest.ClientID, upstreamtest.Secret))
+	p.command("user", "add", "mara@school.example")
+	honest := func(s *upstreamtest.Server) {
+		s.Claims = map[string]any{"sub": "1", "email": "mara@school.example", "email_verified": true}
+		s.Down, s.Error, s.TokenError, s.NamedAs, s.Algorithm, s.Now = false, "", "", "", "", time.Now
+	}
+	p.expected = []string{"upstream.down", "upstream.misconfigured", "upstream.clock"}
+	early := person(t)
+	early.open(p.url + "/signin")
+	early.press("Continue with The school")
+	early.see("The school does not answer")
+	early.accessible("an upstream that was down from the start")
+	for _, script := range []bool{true, false} {
+		b := person(t)
+		b.run(emulation.SetScriptExecutionDisabled(!script))
+		for _, tt := range []struct {
+			heading string
+			is      func(*upstreamtest.Server)
+		}{
+			{"The school does not answer", func(s *upstreamtest.Server) { s.Error = "temporarily_unavailable" }},
+			{"The school does not know this server", func(s *upstreamtest.Server) { s.TokenError = "invalid_client" }},
+			{"You were not signed in at The school", func(s *upstreamtest.Server) { s.Error = "access_denied" }},
+			{"That took too long", func(s *upstreamtest.Server) { s.TokenError = "invalid_grant" }},
+			{"That answer came from somewhere else", func(s *upstreamtest.Server) { s.NamedAs = "https://evil.example" }},
+			{"That answer could not be checked", func(s *upstreamtest.Server) { s.Algorithm = "none" }},
+			{"The clocks do not agree", func(s *upstreamtest.Server) { s.Now = func() time.Time { return time.Now().Add(time.Hour) } }},
+			{"The school does not vouch for your address", func(s *upstreamtest.Server) { s.Claims["email_verified"] = false }},
+			{"You may not come in by The school", func(s *upstreamtest.Server) { s.Claims["email"] = "mara@else.example" }},
+		} {
+			school.Set(honest)
+			school.Set(tt.is)
+			b.open(p.url + "/signin")
+			b.press("Continue with The school")
+			b.see(tt.heading)
+			b.states(script, tt.heading)
+			b.press("Sign in")
+			b.see("Sign in")
+		}
+		// Its answer, where nobody waits for it.
+		b.open(p.url + "/api/auth/callback/school?code=x&state=y")
+		b.see("This sign-in was started somewhere else")
+		b.press("Sign in")
+		school.Set(honest)
+		b.press("Continue with The school")
+		b.see("Your account")
+		b.press("The school")
+		b.see("That is connected already")
+		b.states(script, "connected already")
+	}
 }
 
 // An upstream that answers by a form of its own site: the browser sends no cookie
