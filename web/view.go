@@ -158,8 +158,8 @@ type UpstreamButton struct {
 
 // ConnectPage is connect.html, for somebody whom an upstream vouches for and nobody
 // here is known by. It posts identifier to /signin, and nothing to /signin/connect
-// to have an account made, or no=1 to go on as if nothing had been. It must be the same whether or not somebody has the
-// address.
+// to have an account made, or no=1 to go on as if nothing had been. It must be the
+// same whether or not somebody has the address.
 type ConnectPage struct {
 	Layout
 	Upstream  string // its name

@@ -25,6 +25,8 @@ import (
 type browser struct {
 	t   testing.TB
 	ctx context.Context
+	// scriptless is one that runs no script of pages, and so no axe.
+	scriptless bool
 
 	mu       sync.Mutex
 	findings []string
@@ -78,6 +80,30 @@ func person(t testing.TB) *browser {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// told runs a story twice, at the same time: in browsers with script and without.
+func told(t *testing.T, story func(t *testing.T, person func() *browser)) {
+	t.Parallel()
+	for name, script := range map[string]bool{"with script": true, "without script": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			story(t, func() *browser {
+				b := person(t)
+				if !script {
+					b.withoutScript()
+				}
+				return b
+			})
+		})
+	}
+}
+
+// withoutScript switches script off.
+func (b *browser) withoutScript() {
+	b.t.Helper()
+	b.scriptless = true
+	b.run(emulation.SetScriptExecutionDisabled(true))
 }
 
 func (b *browser) find(text string) {
@@ -182,9 +208,12 @@ var axe = sync.OnceValues(func() (string, error) {
 })
 
 // accessible checks the page with axe-core in every view, and that nothing is
-// wider than the screen.
+// wider than the screen; not without script, where the page is the same.
 func (b *browser) accessible(state string) {
 	b.t.Helper()
+	if b.scriptless {
+		return
+	}
 	source, err := axe()
 	if err != nil {
 		if os.Getenv("GATELODGE_PEERS") == "require" {

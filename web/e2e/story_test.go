@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"gatelodge/app/mail/mailtest"
@@ -180,7 +179,7 @@ func TestWithoutScript(t *testing.T) {
 	t.Parallel()
 	p := start(t, "")
 	b := person(t)
-	b.run(emulation.SetScriptExecutionDisabled(true))
+	b.withoutScript()
 	b.open(p.wait(setUpLink))
 	b.fill("Your email address", "mara@home.example")
 	b.press("Create the account")

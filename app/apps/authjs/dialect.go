@@ -34,34 +34,25 @@ type Answer struct {
 	CSRF     bool // csrf=true in place of an error
 }
 
-// told is an outcome and how it is told.
-type told struct {
-	outcome Outcome
-	answer  Answer
+// row is a row of a table.
+type row[K comparable, V any] struct {
+	key   K
+	value V
 }
 
-// answers makes a table of them: as a literal of a map it would be code, and a lot.
-func answers(list []told) map[Outcome]Answer {
-	table := make(map[Outcome]Answer, len(list))
-	for _, t := range list {
-		table[t.outcome] = t.answer
+// table makes a map of rows: as a literal of a map it would be code, and a lot.
+func table[K comparable, V any](rows []row[K, V]) map[K]V {
+	m := make(map[K]V, len(rows))
+	for _, r := range rows {
+		m[r.key] = r.value
 	}
-	return table
+	return m
 }
 
-// status is an error and what the page for it answers with.
-type status struct {
-	name string
-	code int
-}
-
-func statuses(list []status) map[string]int {
-	table := make(map[string]int, len(list))
-	for _, s := range list {
-		table[s.name] = s.code
-	}
-	return table
-}
+type (
+	told   = row[Outcome, Answer]
+	status = row[string, int] // of the page for an error
+)
 
 // Dialect is what a generation of clients expects.
 type Dialect struct {
@@ -120,7 +111,7 @@ var V4 = ready(Dialect{
 	Version: "v4", Prefix: "next-auth", Encryption: GCM, SignedOut: "{}", Unchanged: "{}",
 	JSON: "application/json; charset=utf-8", Emails: []string{"email"}, Logs: true, ProviderPage: true,
 	BadRequest: "Bad request.", BadRequestType: "text/plain; charset=utf-8",
-	Answers: answers([]told{
+	Answers: table([]told{
 		{WrongPassword, Answer{Status: 401, Page: "error", Error: "CredentialsSignin", Provider: true}},
 		{NeedsMore, Answer{Status: 401, Page: "error"}},
 		{Limited, Answer{Status: 429, Page: "error"}},
@@ -138,7 +129,7 @@ var V4 = ready(Dialect{
 		{NoProvider, Answer{Status: 200, Page: "error", Error: "Configuration"}},
 		{Broken, Answer{Status: 500, Page: "error", Error: "Configuration"}},
 	}),
-	Errors: statuses([]status{
+	Errors: table([]status{
 		{"Configuration", 500},
 		{"AccessDenied", 403},
 		{"Verification", 403},
@@ -160,7 +151,7 @@ var V5 = ready(Dialect{
 	Version: "v5", Prefix: "authjs", Encryption: CBC, SignedOut: "null", Unchanged: "null",
 	JSON: "application/json", OIDC: true, Emails: Emails, Passkeys: true, Located: true,
 	BadRequest: `"Bad request."`, BadRequestType: "application/json", Direct: true, AllSecrets: true,
-	Answers: answers([]told{
+	Answers: table([]told{
 		{WrongPassword, Answer{Status: 200, Page: "signin", Error: "CredentialsSignin", Code: "credentials"}},
 		{NeedsMore, Answer{Status: 200, Page: "signin", Error: "CredentialsSignin"}},
 		{Limited, Answer{Status: 200, Page: "signin", Error: "CredentialsSignin"}},
@@ -178,7 +169,7 @@ var V5 = ready(Dialect{
 		{NoProvider, Answer{Status: 200, Page: "error", Error: "Configuration"}},
 		{Broken, Answer{Status: 500, Page: "error", Error: "Configuration"}},
 	}),
-	Errors: statuses([]status{{"Configuration", 500}, {"AccessDenied", 403}, {"Verification", 403}}),
+	Errors: table([]status{{"Configuration", 500}, {"AccessDenied", 403}, {"Verification", 403}}),
 })
 
 // Auto serves clients of which it is not known yet what they are. Its session
