@@ -103,7 +103,8 @@ func TestAPasswordIsAWayInOnlyWithANameToTypeItWith(t *testing.T) {
 	h.browser().tryPassword("anna", goodPassword).goesTo(t, "/account")
 
 	// With an address the name is one of two, and may go.
-	b.addEmail("ana@home.example")
+	b.post("/account/emails", "email", "ana@home.example").goesTo(t, "/account/emails")
+	b.post(b.path(h.letter("confirm_email"))).goesTo(t, "/account/emails")
 	b.post("/account/profile", "username", "").goesTo(t, "/account/profile")
 	h.browser().tryPassword("ana@home.example", goodPassword).goesTo(t, "/account")
 }

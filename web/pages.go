@@ -8,6 +8,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
+	"gatelodge/app/owner"
 	"gatelodge/app/session"
 )
 
@@ -59,7 +60,7 @@ func (s *Server) errorPage(r *http.Request, f *fault.Fault) ErrorPage {
 	switch {
 	case errors.Is(f, errHost):
 		page.Next = Link{Text: p.Say("error.open_right", "url", s.Origin.String()), Href: s.Origin.String()}
-	case errors.Is(f, login.ErrStateLost), strings.HasPrefix(f.Text, "upstream."), errors.Is(f, account.ErrNotInvited),
+	case errors.Is(f, login.ErrStateLost), strings.HasPrefix(f.Text, "upstream."), errors.Is(f, owner.ErrEmailFirst), errors.Is(f, account.ErrNotInvited),
 		errors.Is(f, account.ErrInviteUsed), errors.Is(f, account.ErrInviteKnown):
 		page.Next = Link{Text: p.Say("error.back_to_sign_in"), Href: "/signin"}
 	}

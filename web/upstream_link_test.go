@@ -339,9 +339,18 @@ func TestAnAddressThatIsNotProvenIsNobodys(t *testing.T) {
 			if _, err := h.app.Users.Find(t.Context(), "victim@home.example"); err == nil {
 				t.Fatal("the address leads to Eve's account")
 			}
-			// Its owner is asked, and can still have an account with it.
-			if m := h.letter("confirm_email"); m.Rcpt != "victim@home.example" {
-				t.Errorf("%s was asked", m.Rcpt)
+			// Its owner is asked, in words that Eve has no part in, and can still have an
+			// account with it. Whatever they press, it is not put to Eve's.
+			m := h.letter("confirm_email")
+			if m.Rcpt != "victim@home.example" || strings.Contains(m.Text, "Eve") {
+				t.Errorf("%s was asked:\n%s", m.Rcpt, m.Text)
+			}
+			victim := h.browser()
+			link := victim.path(m)
+			victim.get(link).is(t, http.StatusForbidden, "Sign in to that account first", "/signin")
+			victim.post(link).is(t, http.StatusForbidden, "Sign in to that account first")
+			if _, err := h.app.Users.Find(t.Context(), "victim@home.example"); err == nil {
+				t.Fatal("the victim put the address to Eve's account")
 			}
 			h.user("victim@home.example")
 			h.browser().signIn("victim@home.example")

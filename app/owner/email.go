@@ -22,6 +22,9 @@ import (
 var (
 	ErrEmailOwn   = fault.New(fault.Invalid, "emails.own")
 	ErrEmailTaken = fault.New(fault.Conflict, "error.email_taken")
+	// ErrEmailFirst is said to who reads mail at what is to be the first address of an
+	// account and is a stranger to the account.
+	ErrEmailFirst = fault.New(fault.Denied, "error.email_first")
 	ErrEmailMany  = fault.New(fault.Invalid, "emails.many")
 )
 
@@ -93,7 +96,9 @@ func (d *Desk) AddEmail(ctx context.Context, from audit.From, userID, typed stri
 			return err
 		}
 		return d.letterTo(tx, from, u, to, ask, func(link string, until time.Time) compose.Letter {
-			return compose.ConfirmEmail{Account: u.Called(), Link: link, Until: until}
+			// Who has no address is called what they like, and might like to be called as
+			// the one who reads this.
+			return compose.ConfirmEmail{Account: u.Email, Link: link, Until: until}
 		})
 	})
 }

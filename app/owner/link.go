@@ -1,6 +1,7 @@
 package owner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -26,8 +27,11 @@ type Link struct {
 }
 
 // LookAt returns what is behind a link without spending it, or a fault of package
-// challenge that says why it no longer opens.
-func (d *Desk) LookAt(ctx context.Context, token string) (Link, error) {
+// challenge that says why it no longer opens. Of an account without an address only
+// its own browsers take one: whoever made it could have anybody's address put to it,
+// by which its owner would then sign in to the account of another. b is the browser
+// that shows the link.
+func (d *Desk) LookAt(ctx context.Context, token string, b account.Browser) (Link, error) {
 	var k Link
 	err := d.DB.View(ctx, func(tx *store.Tx) (err error) {
 		for _, purpose := range purposes {
@@ -39,6 +43,14 @@ func (d *Desk) LookAt(ctx context.Context, token string) (Link, error) {
 			return err
 		}
 		u, err := tx.UserByID(k.UserID)
+		if err != nil {
+			return err
+		}
+		if k.Purpose == challenge.ConfirmEmail && !u.HasEmail() {
+			if own, err := b.Of(tx, u.ID, d.Now()); err != nil || !own {
+				return cmp.Or[error](err, ErrEmailFirst)
+			}
+		}
 		k.Account = u.Called()
 		k.Email, _, _ = strings.Cut(k.Detail, "\n")
 		return err
@@ -54,8 +66,8 @@ type Done struct {
 
 // Follow does what a link is for, but for a reset, which needs a password; see
 // Reset.
-func (d *Desk) Follow(ctx context.Context, from audit.From, token string) (Done, error) {
-	k, err := d.LookAt(ctx, token)
+func (d *Desk) Follow(ctx context.Context, from audit.From, token string, b account.Browser) (Done, error) {
+	k, err := d.LookAt(ctx, token, b)
 	if err != nil {
 		return Done{}, err
 	}

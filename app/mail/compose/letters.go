@@ -80,7 +80,7 @@ func (l Reset) words(w *writer) words {
 
 // ConfirmEmail asks a new address whether it belongs to the account.
 type ConfirmEmail struct {
-	Account string // the address the account is known by
+	Account string // the address the account is known by; "" where this is its first
 	Link    string
 	Code    string // six digits, or "" for a link alone
 	Until   time.Time
@@ -94,6 +94,9 @@ func (l ConfirmEmail) words(w *writer) words {
 		Subject: w.say("subject"), Preview: w.say("until", "until", w.p.Clock(l.Until, w.Now)), Heading: w.say("heading"),
 		Intro: w.say("intro", "account", l.Account), LinkIntro: w.say("link_intro"), ButtonIntro: w.say("button_intro"),
 		Button: w.say("button"), Link: l.Link, Outro: w.say("until", "until", w.p.Clock(l.Until, w.Now)) + " " + w.say("not_you"),
+	}
+	if l.Account == "" {
+		said.Intro, said.LinkIntro, said.ButtonIntro = w.say("intro_first"), w.say("link_intro_first"), w.say("button_intro_first")
 	}
 	if l.Code != "" {
 		said.CodeIntro, said.Code = w.say("code_intro"), secret.GroupCode(l.Code)
