@@ -161,6 +161,15 @@ const challengesOfQuery = `
 	 WHERE user_id = $1 AND purpose = $2 AND ended_at IS NULL AND expires_at > $3
 	 ORDER BY created_at DESC, id DESC`
 
+// HasChallenge reports whether anybody has a live challenge of that purpose for the
+// address.
+func (tx *Tx) HasChallenge(emailNorm, purpose string, now time.Time) (bool, error) {
+	return tx.exists("a challenge", hasChallengeQuery, emailNorm, purpose, ms(now))
+}
+
+const hasChallengeQuery = `
+	SELECT EXISTS (SELECT 1 FROM challenges WHERE email_norm = $1 AND purpose = $2 AND ended_at IS NULL AND expires_at > $3)`
+
 // CancelChallenges ends the user's live challenges of a purpose, of those only the
 // ones for emailNorm. Either may be "" for all.
 func (tx *Tx) CancelChallenges(userID, purpose, emailNorm string, now time.Time) error {

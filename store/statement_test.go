@@ -41,7 +41,7 @@ func statements() map[string]statement {
 		"sessionByAppToken": {sessionByAppTokenQuery, true}, "putAppSession": {putAppSessionQuery, false}, "sessionOf": {sessionOfQuery, true},
 		"addHandoff": {addHandoffQuery, false}, "spendHandoff": {spendHandoffQuery, true},
 		"addChallenge": {addChallengeQuery, false}, "challengeByToken": {challengeByTokenQuery, true},
-		"challengeByID": {challengeByIDQuery, true}, "latestChallenge": {latestChallengeQuery, true},
+		"challengeByID": {challengeByIDQuery, true}, "latestChallenge": {latestChallengeQuery, true}, "hasChallenge": {hasChallengeQuery, true},
 		"spendChallenge": {spendChallengeQuery, true}, "tryCode": {tryCodeQuery, true},
 		"endChallenge": {endChallengeQuery, true}, "supersede": {supersedeQuery, true},
 		"addMessage": {addMessageQuery, false}, "dueMessage": {dueMessageQuery, true}, "nextDue": {nextDueQuery, true},

@@ -12,6 +12,7 @@ import (
 	"gatelodge/app"
 	"gatelodge/app/account"
 	"gatelodge/app/config"
+	"gatelodge/app/mail/outbox"
 	"gatelodge/app/porter"
 	"gatelodge/app/upstream/upstreamtest"
 	"gatelodge/store"
@@ -587,4 +588,48 @@ func TestAnInviteThatDiedMeanwhileIsToldToWhoSignsIn(t *testing.T) {
 	}
 	b.comes("mara@home.example").goesTo(t, "/account")
 	b.get("/account").is(t, 200, "You are signed in, but the invite gave you nothing: it was taken back.")
+}
+
+// An invite that was mailed to one address makes no account for another, and is not
+// spent by it.
+func TestAMailedInviteIsNotSpentByAnotherAddress(t *testing.T) {
+	for _, door := range []string{"open", "approve"} {
+		h := open(t, mode(door))
+		v, path := h.invites(porter.Invitation{Email: "inv@home.example"})
+		b := h.browser()
+		b.post(path, "as", "known").goesTo(t, "/signin/code")
+		a := b.comes("other@home.example")
+		if door == "open" {
+			a.goesTo(t, "/account?welcome")
+			b.isSignedInAs("other@home.example")
+		} else {
+			b.get(a.Header.Get("Location")).is(t, 200, "waits for approval")
+		}
+		if got, err := h.app.Porter.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 1 {
+			t.Errorf("%s: %d uses are left, %v", door, got.UsesLeft, err)
+		}
+		if _, err := h.app.Users.Find(t.Context(), "inv@home.example"); err == nil {
+			t.Errorf("%s: the invited have an account they did not ask for", door)
+		}
+	}
+}
+
+// Where anybody may come, an invite that died on the way keeps nobody out.
+func TestADeadInviteKeepsNobodyOutOfAnOpenHouse(t *testing.T) {
+	h := open(t, mode("open"))
+	h.group("media")
+	_, path := h.invites(porter.Invitation{Groups: []string{"media"}})
+	first, second := h.browser(), h.browser()
+	letter := func(b *browser, name string) outbox.Message {
+		return h.brings(func() {
+			b.post(path, "name", name, "email", name+"@home.example").goesTo(t, "/signin/code")
+		})
+	}
+	toFirst, toSecond := letter(first, "mara"), letter(second, "ana")
+	first.get(first.path(toFirst)).goesTo(t, "/account?welcome")
+	second.get(second.path(toSecond)).goesTo(t, "/account?welcome")
+	second.get("/account").is(t, 200, "the invite gave you nothing: it has been used up")
+	if got := h.person("ana@home.example"); len(got.Groups) != 0 {
+		t.Errorf("in %v", got.Groups)
+	}
 }

@@ -106,6 +106,9 @@ type Arrival struct {
 	User  store.User
 	Waits store.Applicant // with ErrWaiting: who waits
 	Asked bool            // they wait since this moment: an admin is to be told
+	// Uninvited says that their invite is dead, and that the door let them in or has
+	// them wait all the same.
+	Uninvited bool
 }
 
 // MayCome reports whether a stranger would be let in or wait. It decides as Come
@@ -141,7 +144,17 @@ func (s *Users) Expected(tx *store.Tx, address, invite string) (bool, error) {
 // ErrRefused the transaction is to be kept.
 func (s *Users) Come(tx *store.Tx, from audit.From, st Stranger) (Arrival, error) {
 	if st.Invite != "" {
-		return s.comeInvited(tx, from, st)
+		arrived, err := s.comeInvited(tx, from, st)
+		if !isDead(err) {
+			return arrived, err
+		}
+		st.Invite = ""
+		arrived, uninvited := s.Come(tx, from, st)
+		if errors.Is(uninvited, s.Door.Refusal()) {
+			return Arrival{}, err
+		}
+		arrived.Uninvited = true
+		return arrived, uninvited
 	}
 	if st.Account != nil {
 		// A name from elsewhere that is too long is no reason to keep somebody out.
@@ -166,6 +179,16 @@ func (s *Users) Come(tx *store.Tx, from audit.From, st Stranger) (Arrival, error
 		return s.wait(tx, from, u, st)
 	}
 	return Arrival{}, s.Door.Refusal()
+}
+
+// isDead reports whether an invite was refused because it opens nothing any more.
+func isDead(err error) bool {
+	for _, dead := range []error{ErrInviteUsed, ErrInviteExpired, ErrInviteRevoked, ErrInviteUnknown} {
+		if errors.Is(err, dead) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Users) comeInvited(tx *store.Tx, from audit.From, st Stranger) (Arrival, error) {

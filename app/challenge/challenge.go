@@ -47,6 +47,21 @@ const (
 	Keep          = "keep-account"    // opens a closed account again
 )
 
+// takesBack are the purposes of links that give an account back to who reads mail at
+// an address.
+var takesBack = []string{UndoEmail, NotMe, NotMePassword, Unlink}
+
+// TakesBack reports whether a link waits at the address, in its normal form, that takes
+// back what was done to an account.
+func (m *Maker) TakesBack(tx *store.Tx, address string) (bool, error) {
+	for _, purpose := range takesBack {
+		if has, err := tx.HasChallenge(address, purpose, m.Now()); err != nil || has {
+			return has, err
+		}
+	}
+	return false, nil
+}
+
 // For returns the purpose of a challenge that signs in to an App alone, or
 // SignIn for "".
 func For(app string) string {

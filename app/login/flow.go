@@ -31,6 +31,7 @@ var (
 	ErrResendWait   = fault.New(fault.Limited, "resend.wait")
 	ErrEmailNeeded  = fault.New(fault.Invalid, "signin.email_needed")
 	ErrStateLost    = fault.New(fault.Gone, "error.state_lost")
+	ErrLeft         = fault.New(fault.Denied, "signup.left") // the address was another account's until lately
 	ErrElsewhere    = fault.New(fault.Gone, "link.unknown") // it is for an App, or for another one
 )
 

@@ -120,6 +120,16 @@ func read(c store.Challenge) detail {
 // comes by it.
 func (f *Flow) whose(tx *store.Tx, from audit.From, l *Login, c store.Challenge) (store.User, error) {
 	d := read(c)
+	if d.Invite != "" {
+		// One that was mailed elsewhere is not what this mail was asked for with.
+		v, err := tx.InviteByID(d.Invite)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return store.User{}, err
+		}
+		if err == nil && v.EmailNorm != "" && v.EmailNorm != c.EmailNorm {
+			d.Invite, l.Joining = "", nil
+		}
+	}
 	if d.Invite != "" || d.Password {
 		l.Joining = &Joining{Invite: d.Invite} // it may have been asked for in another browser
 	}
@@ -147,8 +157,21 @@ func (f *Flow) whose(tx *store.Tx, from audit.From, l *Login, c store.Challenge)
 // come lets a stranger in within a transaction, or refuses them by a fault. Admins
 // are told of who waits.
 func (f *Flow) come(tx *store.Tx, from audit.From, l *Login, st account.Stranger) (store.User, error) {
+	if address, err := account.NormalEmail(st.Email); err == nil && st.Invite == "" {
+		// Whoever took an account over took its address off it. Its owner would get a
+		// new account here, and could not take the old one back any more.
+		left, err := f.Challenges.TakesBack(tx, address)
+		if err != nil {
+			return store.User{}, err
+		}
+		if left {
+			return store.User{}, ErrLeft
+		}
+	}
 	arrived, err := f.Users.Come(tx, from, st)
-	l.Joining = nil
+	if !arrived.Uninvited {
+		l.Joining = nil
+	}
 	waits := arrived.Waits
 	if arrived.Asked {
 		told, err := f.tellAdmins(tx, from, waits)

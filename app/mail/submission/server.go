@@ -69,6 +69,9 @@ func (s *Server) Run(ctx context.Context) error {
 	select {
 	case lost = <-ended:
 	case <-ctx.Done():
+		// Nobody comes any more before those who are here are counted.
+		s.listener.Close()
+		<-ended
 	}
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
