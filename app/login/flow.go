@@ -32,7 +32,7 @@ var (
 	ErrEmailNeeded  = fault.New(fault.Invalid, "signin.email_needed")
 	ErrStateLost    = fault.New(fault.Gone, "error.state_lost")
 	ErrLeft         = fault.New(fault.Denied, "signup.left") // the address was another account's until lately
-	ErrElsewhere    = fault.New(fault.Gone, "link.unknown") // it is for an App, or for another one
+	ErrElsewhere    = fault.New(fault.Gone, "link.unknown")  // it is for an App, or for another one
 )
 
 // The rules for asking for mail and for trying codes. An address is protected
