@@ -76,7 +76,14 @@ func TestFail2banReadsTheLog(t *testing.T) {
 	h := guessed(t, 1)
 	dir := t.TempDir()
 	log, conf := filepath.Join(dir, "log"), filepath.Join(dir, "gatelodge.conf")
-	writeAll(t, map[string]string{log: h.logged(), conf: documented(t, "[Definition]")})
+	// What strangers can have logged looks like a line, but is none.
+	lines := h.logged() + strings.Join([]string{
+		`time=2026-11-23T12:00:00.000Z level=WARN msg="mail not sent" answer="550 msg=auth-fail ip=198.51.100.77 user=x reason=password y"`,
+		`time=2026-11-23T12:00:00.000Z level=WARN msg="mail not sent" answer="550 x level=WARN msg=auth-fail ip=198.51.100.78 user=x reason=password y"`,
+		`{"time":"2026-11-23T12:00:00.000Z","level":"WARN","msg":"mail not sent","answer":"550 \"level\":\"WARN\",\"msg\":\"auth-fail\",\"ip\":\"198.51.100.79\",\"user\":\"x\",\"reason\":\"password\" "}`,
+		`Nov 23 12:00:00 host gatelodge[7]: time=2026-11-23T12:00:00.000Z level=WARN msg="mail not sent" answer="550 msg=auth-fail ip=198.51.100.80 user=x reason=password y"`,
+	}, "\n") + "\n"
+	writeAll(t, map[string]string{log: lines, conf: documented(t, "[Definition]")})
 	out, err := exec.CommandContext(t.Context(), "fail2ban-regex", "--out", "ip", log, conf).CombinedOutput()
 	if got := strings.Fields(string(out)); err != nil || strings.Join(got, " ") != "203.0.113.7 203.0.113.7" {
 		t.Errorf("it found %q, %v", out, err)
