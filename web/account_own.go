@@ -282,7 +282,7 @@ func (s *Server) postClose(w http.ResponseWriter, r *http.Request) error {
 		if err == nil {
 			s.cookies.dropSession(w)
 			s.cookies.dropLogin(w)
-			if err := s.cookies.saveHints(w, nil); err != nil {
+			if err := s.cookies.saveHints(w, without(s.cookies.readHints(r), cur.User.ID)); err != nil {
 				return err
 			}
 			return s.render(w, r, http.StatusOK, "closed.html", ClosePage{Layout: s.layout(r), EraseAt: erased, Untold: !cur.User.HasEmail()})

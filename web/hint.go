@@ -54,9 +54,13 @@ func (c *Cookies) saveHints(w http.ResponseWriter, list []hint) error {
 // remember puts an account first among those of this browser.
 func (s *Server) remember(w http.ResponseWriter, r *http.Request, userID, amr string) error {
 	means, _, _ := strings.Cut(amr, " ")
-	list := slices.DeleteFunc(s.cookies.readHints(r), func(h hint) bool { return h.UserID == userID })
-	list = slices.Insert(list, 0, hint{userID, means})
+	list := slices.Insert(without(s.cookies.readHints(r), userID), 0, hint{userID, means})
 	return s.cookies.saveHints(w, list[:min(len(list), maxHints)])
+}
+
+// without returns the accounts but one.
+func without(list []hint, userID string) []hint {
+	return slices.DeleteFunc(list, func(h hint) bool { return h.UserID == userID })
 }
 
 // Known is an account as the sign-in page offers it.

@@ -64,7 +64,7 @@ func person(r *http.Request) bool {
 func (s *Server) confirmLink(r *http.Request, k login.Link) ConfirmLinkPage {
 	from := s.from(r)
 	page := ConfirmLinkPage{
-		Layout: s.layout(r), Email: k.Email, Device: k.Device, AskedAt: k.CreatedAt, IP: k.IP, SameNetwork: k.IP == from.IP,
+		Layout: s.layout(r), Email: k.Email, Device: k.Device, AskedAt: k.CreatedAt, IP: k.IP, SameNetwork: sameNetwork(k.IP, from.Network),
 		Operator: k.IP == login.OperatorIP, AskCode: s.ConfirmCode && (k.IP != login.OperatorIP || k.Device != login.OperatorDevice), // that one was not mailed
 	}
 	if !page.AskCode {

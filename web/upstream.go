@@ -30,11 +30,29 @@ func (s *Server) upstreamButtons(last string) []UpstreamButton {
 func (s *Server) setOut(w http.ResponseWriter, r *http.Request, a attempt, id string, e upstream.Errand, wishes upstream.Wishes) (string, error) {
 	a.Begin()
 	a.Entry = nil
+	var err error
+	if wishes.Known, err = s.knownAs(r, a, e); err != nil {
+		return "", err
+	}
 	to, err := s.Upstreams.Begin(r.Context(), s.from(r), id, a.BrowserHash(), e, wishes)
 	if err != nil {
 		return "", err
 	}
 	return to, s.cookies.saveLogin(w, a)
+}
+
+// knownAs returns the user whose browser this is known to be: who is signed in, or one
+// whom it remembers and who knows it.
+func (s *Server) knownAs(r *http.Request, a attempt, e upstream.Errand) (userID string, err error) {
+	if e.User != "" {
+		return e.User, nil
+	}
+	for _, h := range s.cookies.readHints(r) {
+		if _, known, err := s.Login.Owner(r.Context(), &a.Login, h.UserID); err != nil || known {
+			return h.UserID, err
+		}
+	}
+	return "", nil
 }
 
 // postWith begins a sign-in from a page of ours.

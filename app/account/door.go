@@ -41,7 +41,7 @@ type Door struct {
 func NewDoor(mode string, domains []string) Door {
 	d := Door{Mode: mode}
 	for _, typed := range domains {
-		if domain, ok := normalDomain(typed); ok {
+		if domain, ok := NormalDomain(typed); ok {
 			d.domains = append(d.domains, domain)
 		}
 	}

@@ -38,7 +38,7 @@ func NormalEmail(typed string) (string, error) {
 	if !found || !localOK(local) {
 		return "", ErrEmailMalformed
 	}
-	domain, ok := normalDomain(domain)
+	domain, ok := NormalDomain(domain)
 	if !ok {
 		return "", ErrEmailMalformed
 	}
@@ -49,9 +49,9 @@ func NormalEmail(typed string) (string, error) {
 	return address, nil
 }
 
-// normalDomain returns a domain as IDNA A-labels in lower case, without a final
+// NormalDomain returns a typed domain as IDNA A-labels in lower case, without a final
 // dot, and whether it is one.
-func normalDomain(typed string) (string, bool) {
+func NormalDomain(typed string) (string, bool) {
 	domain, err := idna.Lookup.ToASCII(strings.TrimSuffix(strings.TrimSpace(typed), "."))
 	if err != nil || !domainOK(domain) {
 		return "", false

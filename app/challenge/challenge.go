@@ -213,12 +213,13 @@ func (m *Maker) Redeem(tx *store.Tx, purpose, token string) (store.Challenge, er
 // TryCode tries a code at the challenge with that id. The attempt is counted
 // and must stay so: a caller commits the transaction also when a fault is
 // returned. A wrong code says how many tries are left. The code of a challenge
-// that belongs to nobody is as wrong as any other.
+// that belongs to nobody is as wrong as any other. The challenge is returned with a
+// fault too, where there is one.
 func (m *Maker) TryCode(tx *store.Tx, id string, browserHash []byte, code string) (store.Challenge, error) {
 	now := m.Now()
 	c, err := tx.TryCode(id, browserHash, MaxTries, now)
 	if errors.Is(err, store.ErrNotFound) {
-		return store.Challenge{}, m.codeDead(tx, id)
+		return m.codeDead(tx, id)
 	}
 	if err != nil {
 		return store.Challenge{}, err
@@ -228,24 +229,24 @@ func (m *Maker) TryCode(tx *store.Tx, id string, browserHash []byte, code string
 		return c, tx.EndChallenge(id, "used", now)
 	}
 	if left := MaxTries - c.Attempts; left > 0 {
-		return store.Challenge{}, ErrCodeWrong.With("n", left).In("code")
+		return c, ErrCodeWrong.With("n", left).In("code")
 	}
-	return store.Challenge{}, ErrCodeDead
+	return c, ErrCodeDead
 }
 
 // codeDead says why no code can be tried at the challenge with that id.
-func (m *Maker) codeDead(tx *store.Tx, id string) error {
+func (m *Maker) codeDead(tx *store.Tx, id string) (store.Challenge, error) {
 	c, err := tx.ChallengeByID(id)
 	if errors.Is(err, store.ErrNotFound) {
-		return ErrCodeExpired
+		return store.Challenge{}, ErrCodeExpired
 	}
 	if err != nil {
-		return err
+		return store.Challenge{}, err
 	}
 	if dead := m.CodeDead(c); dead != nil {
-		return dead
+		return c, dead
 	}
-	return ErrCodeExpired // asked for by another browser
+	return c, ErrCodeExpired // asked for by another browser
 }
 
 // CodeDead says why no code of the challenge works any more, or nil.

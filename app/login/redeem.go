@@ -90,12 +90,46 @@ func (f *Flow) tryCode(ctx context.Context, from audit.From, l *Login, id string
 	if !ok {
 		return Outcome{}, challenge.ErrCodeMalformed.In("code")
 	}
-	if wait, _ := f.Limits.Take(limit.Ask{Key: "codes:" + from.Network, Rules: perCodes}); wait > 0 {
-		return Outcome{}, ErrLimitNetwork.After(wait).In("code")
+	if err := f.mayTryCode(ctx, from, l, id); err != nil {
+		return Outcome{}, err
 	}
 	return f.redeem(ctx, from, l, replaces, func(tx *store.Tx) (store.Challenge, error) {
 		return f.Challenges.TryCode(tx, id, browserHash, code)
 	})
+}
+
+// mayTryCode counts a try of a code, unless the browser is one that the user of the
+// challenge knows: five tries at each are all it has, and what others do in the same
+// network does not keep it waiting.
+func (f *Flow) mayTryCode(ctx context.Context, from audit.From, l *Login, id string) error {
+	var c store.Challenge
+	var own bool
+	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		if c, err = tx.ChallengeByID(id); err == nil && c.UserID != "" {
+			device, _ := l.deviceHash()
+			own, _, err = tx.KnowsBrowser(c.UserID, device)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) || own {
+		return err
+	}
+	wait, _ := f.Limits.Take(limit.Ask{Key: "codes:" + from.Network, Rules: perCodes})
+	if wait == 0 {
+		return nil
+	}
+	refused := ErrLimitNetwork.After(wait).In("code")
+	f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, c.UserID, refused.Text)
+	f.Audit.AuthFail(from, nameOf(c), "limited")
+	return refused
+}
+
+// nameOf is what the log calls whoever a challenge belongs to, "" for nobody.
+func nameOf(c store.Challenge) string {
+	if c.UserID == "" || c.EmailNorm == store.NoEmail(c.UserID) {
+		return ""
+	}
+	return c.EmailNorm
 }
 
 // redeem spends a challenge and, when that proves enough, starts the session
@@ -104,12 +138,11 @@ func (f *Flow) tryCode(ctx context.Context, from audit.From, l *Login, id string
 func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, replaces string, spend func(*store.Tx) (store.Challenge, error)) (Outcome, error) {
 	var out Outcome
 	var refused *fault.Fault
-	var userID string
+	var c store.Challenge
 	began := l.Joining
-	err := f.DB.Update(ctx, func(tx *store.Tx) error {
-		out, refused, userID, l.Joining = Outcome{}, nil, "", began
-		c, err := spend(tx)
-		userID = c.UserID
+	err := f.DB.Update(ctx, func(tx *store.Tx) (err error) {
+		out, refused, l.Joining = Outcome{}, nil, began
+		c, err = spend(tx)
 		if err == nil && challenge.AppOf(c) != l.app() {
 			err = ErrElsewhere
 		}
@@ -130,24 +163,15 @@ func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, replaces s
 		return Outcome{}, refused
 	}
 	if refused != nil {
-		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, userID, refused.Text)
-		f.authFailed(from, l, userID, refused)
+		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, c.UserID, refused.Text)
+		// An old link is nothing that may be guessing.
+		if reason := reasonOf(refused); reason != "link" {
+			f.Audit.AuthFail(from, nameOf(c), reason)
+		}
 		return Outcome{}, refused
 	}
 	f.Queue.Wake() // for what is told of a new browser
 	return out, nil
-}
-
-// authFailed writes the line that programs which ban addresses read, for what may
-// be guessing. An old link is none.
-func (f *Flow) authFailed(from audit.From, l *Login, userID string, refused *fault.Fault) {
-	reason, name := reasonOf(refused), l.Email
-	if userID == "" {
-		name = ""
-	}
-	if reason != "link" {
-		f.Audit.AuthFail(from, name, reason)
-	}
 }
 
 // proven adds the proof of a redeemed challenge to the attempt, and starts the

@@ -46,6 +46,9 @@ func (v *visit) readIDToken(ctx context.Context, luggage parcel) error {
 		// It was made a moment ago: it is our clock, or theirs.
 		return v.up.fault(ErrClock, fmt.Errorf("a new ID token expired at %v", late.Expiry))
 	}
+	if err != nil && strings.Contains(err.Error(), "before the nbf") {
+		return v.up.fault(ErrClock, errors.New("a new ID token is not valid yet"))
+	}
 	if err != nil {
 		if strings.Contains(err.Error(), "fetching keys") {
 			return v.up.fault(ErrDown, errors.New("the keys of the upstream cannot be read"))

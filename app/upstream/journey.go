@@ -57,6 +57,9 @@ type Errand struct {
 type Wishes struct {
 	LoginHint string // an address to begin with
 	Prompt    string // "login", "select_account" or "consent"
+	// Known is the user whose browser this is known to be, or "". What strangers do
+	// from the same network does not keep it waiting.
+	Known string
 }
 
 // parcel is what lies in the store under a hash: of a state while somebody is
@@ -77,8 +80,11 @@ func (s *Upstreams) Begin(ctx context.Context, from audit.From, id string, brows
 	if u == nil || browserHash == nil {
 		return "", ErrUnknown
 	}
-	wait, _ := s.limits.Take(limit.Ask{Key: "journey:" + from.Network, Rules: perNetwork}, limit.Ask{Key: "journeys", Rules: perHouse})
-	if wait > 0 {
+	asks := []limit.Ask{{Key: "journey:" + from.Network, Rules: perNetwork}, {Key: "journeys", Rules: perHouse}}
+	if w.Known != "" {
+		asks = []limit.Ask{{Key: "journey user:" + w.Known, Rules: perNetwork}}
+	}
+	if wait, _ := s.limits.Take(asks...); wait > 0 {
 		return "", ErrLimited.After(wait)
 	}
 	p, err := u.where(ctx)

@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"gatelodge/app/account"
 	"gatelodge/app/config"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
@@ -272,14 +273,27 @@ func (u *Upstream) permits(i Identity) error {
 			return nil
 		}
 	}
-	if byEmail && i.Verified {
-		address := strings.ToLower(i.Email)
-		if slices.Contains(c.AllowEmails, address) || slices.Contains(c.AllowDomains, address[strings.LastIndexByte(address, '@')+1:]) {
-			return nil
-		}
+	if byEmail && i.Verified && listed(c, i.Email) {
+		return nil
 	}
 	if byEmail && !i.Verified && len(c.AllowGroups) == 0 {
 		return u.fault(ErrNoEmail, nil)
 	}
 	return u.fault(ErrNotListed, nil)
+}
+
+// listed reports whether an address is on the lists, however either is written.
+func listed(c config.Upstream, email string) bool {
+	address, err := account.NormalEmail(email)
+	if err != nil {
+		return false
+	}
+	domain := account.Domain(address)
+	return slices.ContainsFunc(c.AllowEmails, func(typed string) bool {
+		allowed, err := account.NormalEmail(typed)
+		return err == nil && allowed == address
+	}) || slices.ContainsFunc(c.AllowDomains, func(typed string) bool {
+		allowed, ok := account.NormalDomain(typed)
+		return ok && allowed == domain
+	})
 }

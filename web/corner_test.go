@@ -1,0 +1,161 @@
+package web_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"gatelodge/app"
+	"gatelodge/app/apps"
+	"gatelodge/app/config"
+	"gatelodge/app/session"
+	"gatelodge/app/upstream/upstreamtest"
+	"gatelodge/store"
+)
+
+// An App that is for one address is not for whoever registered that address at
+// another system, from where they were imported.
+func TestAnAddressNobodyProvedOpensNoApp(t *testing.T) {
+	t.Parallel()
+	h := open(t, func(c *config.Config) {
+		c.Apps = appsOf(t, "[[app]]\nname = \"vault\"\nhosts = [\"localhost:3000\"]\nallow = [\"user:boss@home.example\", \"user:sam@home.example\"]\n[app.authjs]\nversion = \"v5\"\n")
+	})
+	enters := func(u store.User) bool {
+		_, err := h.app.Login.Enter(t.Context(), app.Operator(), session.Current{User: u}, "vault", nil)
+		return !errors.Is(err, apps.ErrNotAllowed)
+	}
+	stranger := h.imported("boss@home.example", "stranger")
+	if enters(stranger) {
+		t.Error("somebody is in by an address that nobody proved")
+	}
+	if !enters(h.user("sam@home.example")) {
+		t.Error("whom an operator added is kept out")
+	}
+	stranger.EmailVerifiedAt = h.Now()
+	if !enters(stranger) {
+		t.Error("whoever proved the address is kept out")
+	}
+}
+
+// A neighbour uses up what a network may try of codes and of upstreams. Whoever has
+// been in with their browser is not kept waiting by that.
+func TestANeighbourKeepsNoKnownBrowserFromCodesAndUpstreams(t *testing.T) {
+	t.Parallel()
+	h, up := withUpstream(t, trusted)
+	h.user("mara@home.example")
+	signsIn(up, "sub", "1", "email", "mara@home.example", "email_verified", true)
+	mine, neighbour := h.browser(), h.browser()
+	mine.with("school").goesTo(t, "/account")
+	mine.post("/signout")
+	for i := 0; neighbour.post("/signin/with/school").StatusCode != http.StatusTooManyRequests; i++ {
+		if i > 100 {
+			t.Fatal("a network is not bounded")
+		}
+	}
+	mine.with("school").goesTo(t, "/account")
+	mine.post("/signout")
+
+	neighbour.post("/signin", "identifier", "nobody@home.example")
+	for i := 0; neighbour.post("/signin/code", "code", "123456").StatusCode != http.StatusTooManyRequests; i++ {
+		if i > 200 {
+			t.Fatal("a network is not bounded")
+		}
+	}
+	m := mine.ask("mara@home.example")
+	mine.post("/signin/code", "code", codeIn(t, m)).goesTo(t, "/account")
+}
+
+// A code that was wrong is told to who was tried: in the log, and in their history.
+func TestAWrongCodeIsSomebodys(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	u := h.user("mara@home.example")
+	b := h.browser()
+	b.post("/signin/code", "code", wrong(codeIn(t, b.ask("mara@home.example")))).is(t, http.StatusUnprocessableEntity)
+	if !strings.Contains(h.logged(), "msg=auth-fail ip=127.0.0.1 user=mara@home.example reason=code") {
+		t.Error("the log does not name who was tried")
+	}
+	nobody := h.browser()
+	nobody.post("/signin", "identifier", "nobody@home.example")
+	nobody.post("/signin/code", "code", "123456").is(t, http.StatusUnprocessableEntity)
+	if !strings.Contains(h.logged(), "msg=auth-fail ip=127.0.0.1 user=- reason=code") || strings.Contains(h.logged(), "user=nobody@") {
+		t.Error("the log names somebody who is not here")
+	}
+	h.app.Audit.Flush()
+	err := h.app.DB.View(t.Context(), func(tx *store.Tx) error {
+		has, err := tx.HasEvent(u.ID, "signin.refused")
+		if err == nil && !has {
+			t.Error("their history does not know of it")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Lists of who may come hold international domains as people write them.
+func TestListsKnowInternationalDomains(t *testing.T) {
+	t.Parallel()
+	for _, email := range []string{"ida@xn--bcher-kva.example", "Ida@BÜCHER.example"} {
+		h, up := withUpstream(t, func(u *config.Upstream) {
+			trusted(u)
+			u.AllowDomains = []string{"bücher.example"}
+		})
+		h.user("ida@bücher.example")
+		signsIn(up, "sub", "1", "email", email, "email_verified", true)
+		h.browser().with("school").goesTo(t, "/account")
+	}
+}
+
+// An upstream that says from when on its word holds, and a clock here that is behind.
+func TestAClockBehindAnUpstreamThatSaysFromWhenOn(t *testing.T) {
+	t.Parallel()
+	h, up := withUpstream(t, trusted)
+	signsIn(up, "sub", "1", "email", "mara@home.example", "email_verified", true)
+	up.Set(func(s *upstreamtest.Server) {
+		s.Claims["nbf"] = h.Now().Add(10 * time.Minute).Unix()
+	})
+	h.browser().with("school").is(t, http.StatusServiceUnavailable, "The clocks do not agree")
+}
+
+// Two people share a browser. One closes their account, and the other is still
+// remembered; the next is not told the time of the one before.
+func TestABrowserOfTwoPeople(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	h.user("one@home.example")
+	h.user("two@home.example")
+	b := h.browser()
+	b.signIn("one@home.example")
+	b.post("/account/profile", "time_zone", "Asia/Tokyo").goesTo(t, "/account/profile")
+	b.post("/signout")
+	b.signIn("two@home.example")
+	if page := b.get("/account/history").body; strings.Contains(page, "JST") {
+		t.Error("the time is told in the zone of the person before")
+	}
+	b.post("/account/close", "confirm", "two@home.example").is(t, 200, "Your account is closed")
+	b.get("/signin").is(t, 200, "one@home.example")
+	if strings.Contains(b.get("/signin").body, "two@home.example") {
+		t.Error("a closed account is remembered")
+	}
+}
+
+// Every home with IPv6 has many addresses, which are one network.
+func TestALinkOpenedInTheSameNetworkSaysSo(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	h.user("mara@home.example")
+	laptop, phone := h.browser(), h.browser()
+	laptop.headers["X-Forwarded-For"], phone.headers["X-Forwarded-For"] = "2001:db8:1:2::aaaa", "2001:db8:1:2::bbbb"
+	path := phone.path(laptop.ask("mara@home.example"))
+	page := phone.get(path)
+	page.is(t, 200, "2001:db8:1:2::aaaa")
+	if strings.Contains(page.body, "not the one you are on") {
+		t.Error("one's own network is called another")
+	}
+	phone.headers["X-Forwarded-For"] = "2001:db8:1:3::bbbb"
+	phone.get(path).is(t, 200, "not the one you are on")
+}
