@@ -44,11 +44,3 @@ const openedQuery = `
 	    OR EXISTS (SELECT 1 FROM accounts WHERE user_id = $1)
 	    OR EXISTS (SELECT 1 FROM sessions WHERE user_id = $1)
 	    OR EXISTS (SELECT 1 FROM emails WHERE user_id = $1 AND norm <> (SELECT email_norm FROM users WHERE id = $1))`
-
-// RemoveAccountsSince unlinks the user's accounts that were linked at or after a
-// moment, and returns how many.
-func (tx *Tx) RemoveAccountsSince(userID string, since time.Time) (int, error) {
-	return tx.count("removing accounts", removeAccountsSinceQuery, userID, ms(since))
-}
-
-const removeAccountsSinceQuery = `DELETE FROM accounts WHERE user_id = $1 AND created_at >= $2`

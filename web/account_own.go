@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"gatelodge/app/audit"
 	"gatelodge/app/fault"
 	"gatelodge/app/lang"
 	"gatelodge/app/owner"
@@ -215,8 +216,12 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 // for is told by its kind.
 func (s *Server) historyLine(p lang.Printer, e store.Event) HistoryLine {
 	line := HistoryLine{What: e.Kind, At: e.At, Reference: e.Reference}
+	detail := e.Detail
+	if e.Kind == audit.Linked || e.Kind == audit.Unlinked {
+		detail = s.Upstreams.NameOf(detail)
+	}
 	if key := "history." + e.Kind; s.Lang.Has(key) {
-		line.What = p.Say(key, "detail", e.Detail)
+		line.What = p.Say(key, "detail", detail)
 	}
 	switch {
 	case e.Actor == "admin":

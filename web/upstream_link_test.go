@@ -77,7 +77,7 @@ func TestPeopleConnectAndDisconnectWhatIsTheirs(t *testing.T) {
 		t.Error("it is still connected")
 	}
 	other.with("school").goesTo(t, "/signin/connect")
-	b.get("/account/history").is(t, 200, "An account elsewhere was connected", "An account elsewhere was disconnected")
+	b.get("/account/history").is(t, 200, "Your account at Our school was connected", "Your account at Our school was disconnected")
 }
 
 func TestTheLastWayInStays(t *testing.T) {

@@ -157,10 +157,15 @@ func (d *Desk) secure(tx *store.Tx, from audit.From, u store.User, c store.Chall
 		}
 	}
 	// What is told of was made a moment before the letter.
-	if n, err := tx.RemoveAccountsSince(u.ID, since.Add(-time.Second)); err != nil {
+	accounts, err := tx.AccountsOf(u.ID)
+	if err != nil {
 		return Done{}, err
-	} else if n > 0 {
-		if err := d.Audit.Record(tx, from, audit.Unlinked, audit.ByUser, u.ID, ""); err != nil {
+	}
+	for _, a := range accounts {
+		if a.CreatedAt.Before(since.Add(-time.Second)) {
+			continue
+		}
+		if err := d.unlinked(tx, from, audit.ByUser, u, a.ID); err != nil {
 			return Done{}, err
 		}
 	}

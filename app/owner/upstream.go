@@ -107,14 +107,16 @@ func (d *Desk) Disconnect(ctx context.Context, from audit.From, actor, userID, a
 
 // unlinked removes an account of the user's. One that is gone is no error.
 func (d *Desk) unlinked(tx *store.Tx, from audit.From, actor string, u store.User, accountID string) error {
-	err := tx.RemoveAccount(u.ID, accountID)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
+	accounts, err := tx.AccountsOf(u.ID)
 	if err != nil {
 		return err
 	}
-	return d.Audit.Record(tx, from, audit.Unlinked, actor, u.ID, accountID)
+	for _, a := range accounts {
+		if a.ID == accountID {
+			return errors.Join(tx.RemoveAccount(u.ID, a.ID), d.Audit.Record(tx, from, audit.Unlinked, actor, u.ID, a.Provider))
+		}
+	}
+	return nil
 }
 
 func (d *Desk) linkedLetter(tx *store.Tx, from audit.From, u store.User, name, who, accountID string, removed bool) error {

@@ -54,12 +54,6 @@ var sentences = map[string]string{
 	audit.PasswordSet:     "A password was set.",
 	audit.PasswordRemoved: "The password was removed.",
 	audit.ResetAsked:      "Somebody asked for a mail to set a new password.",
-	audit.EmailAsked:      "A link was mailed to an address that is to be added.",
-	audit.EmailCancelled:  "An address that waited to be confirmed was taken back.",
-	audit.EmailAdded:      "An address was added.",
-	audit.EmailPrimary:    "The main address was changed.",
-	audit.EmailRemoved:    "An address was removed.",
-	audit.EmailUndone:     "A change of address was taken back.",
 	audit.ProfileChanged:  "The profile was changed.",
 	audit.NotMe:           "The owner said that it was not them.",
 	audit.Closed:          "The user closed their account.",
@@ -71,8 +65,6 @@ var sentences = map[string]string{
 	audit.SignedOut:       "Signed out.",
 	audit.SessionEnded:    "A device was signed out.",
 	audit.SessionsEnded:   "Devices were signed out.",
-	audit.Linked:          "An account elsewhere was connected.",
-	audit.Unlinked:        "An account elsewhere was disconnected.",
 	audit.Claimed:         "The owner of the address came for the first time; what opened the account before was removed.",
 	audit.AppEntered:      "Signed in to an app.",
 	audit.UserChanged:     "The user changed their profile.",
@@ -103,8 +95,24 @@ var sentences = map[string]string{
 	audit.RequestFailed:   "A request failed on this server's side.",
 }
 
+// named are the sentences of events that are about an address or an upstream, which
+// stands in their detail.
+var named = map[string]string{
+	audit.EmailAsked:     "A link was mailed to %s, which is to be added.",
+	audit.EmailCancelled: "%s, which waited to be confirmed, was taken back.",
+	audit.EmailAdded:     "The address %s was added.",
+	audit.EmailPrimary:   "The main address was changed to %s.",
+	audit.EmailRemoved:   "The address %s was removed.",
+	audit.EmailUndone:    "A change of the address %s was taken back.",
+	audit.Linked:         "An account at %s was connected.",
+	audit.Unlinked:       "An account at %s was disconnected.",
+}
+
 // What says an event in English.
 func What(kind, detail string) string {
+	if form, ok := named[kind]; ok {
+		return fmt.Sprintf(form, detail)
+	}
 	text := sentences[kind]
 	if text == "" {
 		text = kind
