@@ -40,11 +40,13 @@ type PeopleFilter struct {
 
 // People returns up to limit people by address.
 func (tx *Tx) People(f PeopleFilter, limit int) ([]Person, error) {
-	pattern := ""
+	pattern, asTyped := "", ""
 	if f.Search != "" {
-		pattern = "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(f.Search)) + "%"
+		asTyped = "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(f.Search) + "%"
+		pattern = strings.ToLower(asTyped)
 	}
-	return tx.people(peopleQuery, f.After, pattern, f.Status, limit)
+	// The databases know capitals of ASCII alone, so other names are found as written.
+	return tx.people(peopleQuery, f.After, pattern, f.Status, limit, asTyped)
 }
 
 // PersonByID returns the person, or ErrNotFound.
@@ -119,7 +121,7 @@ const peopleQuery = `
 	SELECT ` + peopleColumns + `
 	  FROM users
 	 WHERE email_norm > $1
-	   AND ($2 = '' OR email_norm LIKE $2 ESCAPE '\' OR LOWER(email) LIKE $2 ESCAPE '\' OR LOWER(name) LIKE $2 ESCAPE '\' OR username_norm LIKE $2 ESCAPE '\'
+	   AND ($2 = '' OR email_norm LIKE $2 ESCAPE '\' OR LOWER(email) LIKE $2 ESCAPE '\' OR LOWER(name) LIKE $2 ESCAPE '\' OR name LIKE $5 ESCAPE '\' OR username_norm LIKE $2 ESCAPE '\'
 	        OR EXISTS (SELECT 1 FROM emails e WHERE e.user_id = users.id AND e.norm LIKE $2 ESCAPE '\')
 	        OR EXISTS (SELECT 1 FROM group_members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = users.id AND g.name LIKE $2 ESCAPE '\'))
 	   AND ($3 = '' OR $3 = CASE WHEN disabled_at IS NOT NULL THEN 'disabled' WHEN removal_at IS NOT NULL THEN 'closing'

@@ -161,7 +161,7 @@ func TestWhoAskedForAnAddressIsWrittenDown(t *testing.T) {
 	b.signIn("mara@home.example")
 	b.post("/account/emails", "email", "mara@new.example").goesTo(t, "/account/emails")
 	b.post("/account/emails/cancel", "email", "mara@new.example").goesTo(t, "/account/emails")
-	b.get("/account/history").is(t, 200, "A link was mailed to mara@new.example, which is to be added", "An address that waited to be confirmed was taken back")
+	b.get("/account/history").is(t, 200, "A link was mailed to mara@new.example, which is to be added", "mara@new.example, which waited to be confirmed, was taken back")
 }
 
 // eventsOf returns the kinds of what happened to a user.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -29,14 +30,14 @@ var (
 	ErrLimited      = fault.New(fault.Limited, "error.limited")
 	ErrNameNeeded   = fault.New(fault.Invalid, "name.needed")
 	ErrNameTooLong  = fault.New(fault.Invalid, "name.too_long")
-	ErrUnknown      = errors.New("no user has that address or id")
+	ErrUnknown      = errors.New("no user has that address, username or id")
 	ErrTaken        = errors.New("a user has that address already")
 	ErrLastAdmin    = errors.New("this is the last admin with open access")
 	ErrAccessClosed = fault.New(fault.Denied, "error.disabled")
 	ErrClosing      = fault.New(fault.Denied, "error.closing")
 )
 
-// maxName is the longest name in bytes that a page is asked to show.
+// maxName is the longest name in characters that a page is asked to show.
 const maxName = 100
 
 // Users is the service.
@@ -165,7 +166,7 @@ func CleanName(name string) (string, error) {
 	name = strings.Join(strings.FieldsFunc(norm.NFC.String(strings.ToValidUTF8(name, "")), func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 	}), " ")
-	if len(name) > maxName {
+	if utf8.RuneCountInString(name) > maxName {
 		return "", ErrNameTooLong
 	}
 	return name, nil
@@ -201,15 +202,17 @@ func mustExist(tx *store.Tx, name string) error {
 	return err
 }
 
-// Find returns the user with that address or id, or ErrUnknown.
-func (s *Users) Find(ctx context.Context, emailOrID string) (store.User, error) {
+// Find returns the user with that address, id or username, or ErrUnknown.
+func (s *Users) Find(ctx context.Context, name string) (store.User, error) {
 	var u store.User
-	err := s.DB.View(ctx, func(tx *store.Tx) error {
-		var err error
-		if address, bad := NormalEmail(emailOrID); bad == nil {
+	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
+		if address, bad := NormalEmail(name); bad == nil {
 			u, err = tx.UserByEmail(address)
-		} else {
-			u, err = tx.UserByID(emailOrID)
+			return err
+		}
+		u, err = tx.UserByID(name)
+		if username, bad := NormalUsername(name); bad == nil && errors.Is(err, store.ErrNotFound) {
+			u, err = tx.UserByUsername(username)
 		}
 		return err
 	})

@@ -307,8 +307,8 @@ var ErrNowhere = errors.New("the user has no address to mail to")
 // LinkFor makes a link for a user by an operator's word, without mail. No
 // browser asked for it, so whoever opens it is asked first.
 func (f *Flow) LinkFor(ctx context.Context, from audit.From, u store.User) (link string, until time.Time, err error) {
-	if u.Disabled() {
-		return "", time.Time{}, account.ErrAccessClosed
+	if err := account.MayEnter(u); err != nil {
+		return "", time.Time{}, err
 	}
 	nobody, _ := secret.Hash(secret.Token())
 	issued := f.Challenges.Issue(challenge.Ask{From: from, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: nobody, Sends: 1})

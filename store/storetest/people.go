@@ -338,7 +338,7 @@ func findPeople(t *testing.T, db *store.DB) {
 	Session(t, db, mara, "a")
 	Update(t, db, func(tx *store.Tx) error {
 		return errors.Join(
-			tx.SetName(mara.ID, "Mara Okafor", Now), tx.SetUsername(eve.ID, "Evie", "evie", Now), tx.SetDisabled(ana.ID, Now, Now),
+			tx.SetName(mara.ID, "Mara Okafor", Now), tx.SetUsername(eve.ID, "Evie", "evie", Now), tx.SetDisabled(ana.ID, Now, Now), tx.SetName(ana.ID, "Ömer Öz", Now),
 			tx.VerifyEmail(mara.ID, mara.EmailNorm, Now), tx.SetRemoval(eve.ID, Now.Add(time.Hour), Now),
 			tx.AddEmail(store.Email{Norm: "mara@work.example", Email: "mara@work.example", UserID: mara.ID, CreatedAt: Now}),
 			tx.SetPassword(store.Password{UserID: mara.ID, Hash: "x", ChangedAt: Now}), tx.SetAdmin(mara.ID, true, Now),
@@ -352,6 +352,7 @@ func findPeople(t *testing.T, db *store.DB) {
 		"everybody":               {store.PeopleFilter{}, []string{"ana@else.example", "eve_x@home.example", "mara@home.example"}},
 		"after one":               {store.PeopleFilter{After: "ana@else.example"}, []string{"eve_x@home.example", "mara@home.example"}},
 		"a part of a name":        {store.PeopleFilter{Search: "OKAF"}, []string{"mara@home.example"}},
+		"a name beyond ASCII":     {store.PeopleFilter{Search: "Ömer Ö"}, []string{"ana@else.example"}},
 		"a username":              {store.PeopleFilter{Search: "evie"}, []string{"eve_x@home.example"}},
 		"another address":         {store.PeopleFilter{Search: "work.example"}, []string{"mara@home.example"}},
 		"a group":                 {store.PeopleFilter{Search: "media"}, []string{"ana@else.example", "mara@home.example"}},

@@ -3,6 +3,7 @@
 package people
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -237,7 +238,9 @@ func userList(ctx context.Context, c *line.Call) error {
 			list = append(list, describe(p))
 			return nil
 		}
-		_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Called(), line.Dash(p.Name), line.Dash(strings.Join(p.Groups, ",")), status(p.User), line.Stamp(p.SeenAt))
+		// What they call themselves may look like somebody's address, and names nobody.
+		known := cmp.Or(p.Email, p.Username, p.ID)
+		_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", known, line.Dash(p.Name), line.Dash(strings.Join(p.Groups, ",")), status(p.User), line.Stamp(p.SeenAt))
 		return err
 	})
 	if err != nil {
