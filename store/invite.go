@@ -85,13 +85,17 @@ func (tx *Tx) InviteByID(id string) (Invite, error) {
 
 const inviteByIDQuery = `SELECT ` + inviteColumns + inviteMail + ` FROM invites WHERE id = $1`
 
-// InviteByEmail returns the newest invite that was mailed to the normal address,
-// in whatever state it is, or ErrNotFound.
-func (tx *Tx) InviteByEmail(norm string) (Invite, error) {
-	return tx.inviteWithGroups(scanInvite(tx.q.QueryRowContext(tx.ctx, inviteByEmailQuery, norm)))
+// InviteByEmail returns the invite that was mailed to the normal address: the newest
+// that can be accepted, else the newest. Or ErrNotFound.
+func (tx *Tx) InviteByEmail(norm string, now time.Time) (Invite, error) {
+	return tx.inviteWithGroups(scanInvite(tx.q.QueryRowContext(tx.ctx, inviteByEmailQuery, norm, ms(now))))
 }
 
-const inviteByEmailQuery = `SELECT ` + inviteColumns + inviteMail + ` FROM invites WHERE email_norm = $1 ORDER BY id DESC LIMIT 1`
+const inviteByEmailQuery = `
+	SELECT ` + inviteColumns + inviteMail + ` FROM invites 
+	 WHERE email_norm = $1
+	 ORDER BY CASE WHEN uses_left > 0 AND revoked_at IS NULL AND expires_at > $2 THEN 0 ELSE 1 END, id DESC
+	 LIMIT 1`
 
 func (tx *Tx) inviteWithGroups(v Invite, err error) (Invite, error) {
 	if err != nil {

@@ -63,7 +63,7 @@ func (s *Server) peoplePage(r *http.Request, cur session.Current) (PeoplePage, e
 	}
 	if len(people) > peopleRows {
 		people = people[:peopleRows]
-		page.Next = url.Values{"q": {page.Search}, "status": {page.Status}, "after": {people[peopleRows-1].EmailNorm}}.Encode()
+		page.Next = "/admin/people?" + url.Values{"q": {page.Search}, "status": {page.Status}, "after": {people[peopleRows-1].EmailNorm}}.Encode()
 	}
 	for _, p := range people {
 		page.People = append(page.People, describePerson(p))

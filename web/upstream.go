@@ -274,7 +274,7 @@ func (s *Server) lostUpstream(w http.ResponseWriter, r *http.Request, up *upstre
 	case errors.Is(f, upstream.ErrDown), errors.Is(f, upstream.ErrMisconfigured), errors.Is(f, upstream.ErrClock):
 		outcome = authjs.UpstreamFails
 	case errors.Is(f, upstream.ErrNotListed), errors.Is(f, upstream.ErrNoEmail), errors.Is(f, account.ErrNotInvited), errors.Is(f, account.ErrAccessClosed),
-		errors.Is(f, account.ErrClosing), errors.Is(f, account.ErrClosed), errors.Is(f, account.ErrWaiting), errors.Is(f, account.ErrRefused):
+		errors.Is(f, account.ErrClosing), errors.Is(f, account.ErrClosed), errors.Is(f, account.ErrWaiting), errors.Is(f, account.ErrRefused), errors.Is(f, login.ErrLeft):
 		outcome = authjs.Denied
 	}
 	answer := app.Dialect.Answers[outcome]

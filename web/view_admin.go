@@ -17,7 +17,7 @@ type PeoplePage struct {
 	Groups  []string    // all of them
 	Search  string
 	Status  string
-	Next    string // the query of the next page, or ""
+	Next    string // the address of the next page, or ""
 	Notice  string
 }
 

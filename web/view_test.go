@@ -40,7 +40,7 @@ func states() map[string]state {
 		Upstreams: []string{"github"}, Groups: []string{"admins", "ops"}, Status: "active", SeenAt: now.Add(-2 * time.Minute), Since: now.AddDate(-1, 0, 0),
 	}
 	people := web.PeoplePage{
-		Layout: managing, Total: 2, Groups: []string{"media", "ops"}, Next: "after=x", People: []web.OnePerson{
+		Layout: managing, Total: 2, Groups: []string{"media", "ops"}, Next: "/admin/people?after=x", People: []web.OnePerson{
 			one, {ID: "u2", Person: web.Person{Email: "eve@home.example"}, Status: "new"}, {ID: "u3", Person: web.Person{Email: "jin@home.example"}, Status: "closing"},
 		}, Waiting: []web.Waiting{
 			{Key: "ana@home.example", Person: web.Person{Name: "Ana", Email: "ana@home.example"}, Proven: "ana@home.example", At: now.Add(-time.Hour), Where: "Firefox on Linux, 203.0.113.7", Upstream: "GitHub"},

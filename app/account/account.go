@@ -104,7 +104,11 @@ func (s *Users) SetUp(ctx context.Context, from audit.From, form SetUp, finish f
 	); wait > 0 {
 		return ErrLimited.After(wait)
 	}
-	if !secret.Equal([]byte(secret.CleanSpoken(form.Code)), []byte(want)) {
+	code := form.Code
+	if _, after, found := strings.Cut(code, "code="); found {
+		code = after // the whole line of the terminal
+	}
+	if !secret.Equal([]byte(secret.CleanSpoken(code)), []byte(want)) {
 		s.Audit.Note(from, audit.SetUpRefused, audit.ByVisitor, "", "wrong code")
 		return ErrSetUpCode.In("setup_code")
 	}

@@ -149,8 +149,8 @@ func (d *Desk) Invites(ctx context.Context) (list []store.Sent, err error) {
 	return list, err
 }
 
-// Find returns the invite with that id, or the newest that was mailed to that
-// address.
+// Find returns the invite with that id, or the one that was mailed to that address:
+// the newest that is open, else the newest.
 func (d *Desk) Find(ctx context.Context, idOrEmail string) (store.Invite, error) {
 	var v store.Invite
 	err := d.DB.View(ctx, func(tx *store.Tx) (err error) {
@@ -159,7 +159,7 @@ func (d *Desk) Find(ctx context.Context, idOrEmail string) (store.Invite, error)
 			v, err = tx.InviteByID(idOrEmail)
 			return err
 		}
-		v, err = tx.InviteByEmail(address)
+		v, err = tx.InviteByEmail(address, d.Now())
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {

@@ -423,11 +423,22 @@ func inviteOfAddress(t *testing.T, db *store.DB) {
 		})
 	}
 	Update(t, db, func(tx *store.Tx) error {
-		v, err := tx.InviteByEmail("a@b.example")
+		v, err := tx.InviteByEmail("a@b.example", Now)
 		if v.ID != "2" {
 			t.Errorf("got %+v", v)
 		}
 		return err
 	})
-	want(t, db.View(t.Context(), func(tx *store.Tx) error { _, err := tx.InviteByEmail("x@b.example"); return err }), store.ErrNotFound)
+	// Of two, the one that is open.
+	Update(t, db, func(tx *store.Tx) error {
+		if err := tx.RevokeInvite("2", Now); err != nil {
+			return err
+		}
+		v, err := tx.InviteByEmail("a@b.example", Now)
+		if v.ID != "1" {
+			t.Errorf("got %+v", v)
+		}
+		return err
+	})
+	want(t, db.View(t.Context(), func(tx *store.Tx) error { _, err := tx.InviteByEmail("x@b.example", Now); return err }), store.ErrNotFound)
 }

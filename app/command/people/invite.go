@@ -2,6 +2,7 @@ package people
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"strings"
@@ -174,14 +175,19 @@ func inviteShow(ctx context.Context, c *line.Call) error {
 	return w.Flush()
 }
 
+// inviteRevoke takes back the invite with an id, or all that are open for an address.
 func inviteRevoke(ctx context.Context, c *line.Call) error {
-	v, err := c.App.Porter.Find(ctx, c.Args[0])
-	if err != nil {
-		return err
+	for done := false; ; done = true {
+		v, err := c.App.Porter.Find(ctx, c.Args[0])
+		if err == nil {
+			err = c.App.Porter.Revoke(ctx, app.Operator(), v.ID)
+		}
+		if done && errors.Is(err, porter.ErrNoInvite) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.Out, "took back the invite for %s\n", whom(v))
 	}
-	if err := c.App.Porter.Revoke(ctx, app.Operator(), v.ID); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.Out, "took back the invite for %s\n", whom(v))
-	return nil
 }

@@ -71,6 +71,7 @@ type Alarm struct {
 
 // The kinds of Alarm.
 const (
+	AlarmCapture = "capture" // nothing leaves, as configured
 	AlarmDown    = "down"    // nothing leaves
 	AlarmStandby = "standby" // the smarthost that stands by refuses our login
 	AlarmPolicy  = "policy"  // a server refuses mail of ours because of us
@@ -81,6 +82,9 @@ const (
 // Alarm returns what is wrong with sign-in mail now, the worst first. It is for
 // those who run the house: it does tell of single messages.
 func (o *Outbox) Alarm(ctx context.Context) (Alarm, error) {
+	if o.Capture {
+		return Alarm{Kind: AlarmCapture}, nil
+	}
 	if way := o.Queue.Way(); way.Down {
 		return Alarm{Kind: AlarmDown, Since: way.Since, Reason: way.Reason}, nil
 	}
