@@ -340,7 +340,11 @@ func greet(ctx context.Context, p command.Process, a *app.App, listener net.List
 	}
 	fmt.Fprintf(p.Out, "  data:    %s\n", a.DB.Dir())
 	if a.Outbox.Capture {
-		fmt.Fprintf(p.Out, "  mail:    captured, shown here and at %s/dev/mail\n", origin)
+		also := "by \"gatelodge mail show\""
+		if a.Config.Local() {
+			also = "at " + origin + "/dev/mail"
+		}
+		fmt.Fprintf(p.Out, "  mail:    captured, shown here and %s\n", also)
 	}
 	link, err := command.SetUpLink(ctx, a)
 	if err != nil {

@@ -175,7 +175,7 @@ func (a *App) build(o Options) {
 	a.Queue = queue.New(queue.Config{
 		DB: a.DB, Now: a.Now, Log: a.Log, From: from.Address, Transport: a.transport(), Doubtful: a.Clock.Doubtful,
 		Relayed: a.Relay.Told, Ended: a.figures.mailEnded,
-		Captured: func(w store.Work) { notice(o.Captured, a.Log, w, c.Origin().String()) },
+		Captured: func(w store.Work) { notice(o.Captured, a.Log, w, c) },
 	})
 	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture", Composer: a.Composer, Send: a.Send}
 	a.Relay.Queue = a.Queue
@@ -238,7 +238,7 @@ func replyTo(contact string) string {
 }
 
 // notice tells the terminal of a captured mail.
-func notice(w io.Writer, log *slog.Logger, m store.Work, origin string) {
+func notice(w io.Writer, log *slog.Logger, m store.Work, c *config.Config) {
 	if w == nil {
 		return
 	}
@@ -247,7 +247,11 @@ func notice(w io.Writer, log *slog.Logger, m store.Work, origin string) {
 		log.Error("a captured mail could not be shown", "message", m.ID, "err", err)
 		return
 	}
-	fmt.Fprintf(w, "%s\n  read it at %s/dev/mail/%s\n\n", text, origin, m.ID)
+	read := "by: gatelodge mail show " + m.ID
+	if c.Local() {
+		read = "at " + c.Origin().String() + "/dev/mail/" + m.ID
+	}
+	fmt.Fprintf(w, "%s\n  read it %s\n\n", text, read)
 }
 
 // Run works in the background until ctx ends. Then it stops claiming mail,

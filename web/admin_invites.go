@@ -1,9 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +49,7 @@ func (s *Server) invitesPage(r *http.Request, cur session.Current) (InvitesPage,
 
 func (s *Server) oneInvite(v store.Sent) OneInvite {
 	return OneInvite{
-		ID: v.ID, Email: v.Email, State: s.Porter.State(v.Invite), UsesLeft: v.UsesLeft, Groups: v.Groups, Until: v.ExpiresAt, By: s.inviterCalled(v.By),
+		ID: v.ID, Email: v.Email, State: s.Porter.State(v.Invite), UsesLeft: v.UsesLeft, Groups: v.Groups, Until: v.ExpiresAt, By: cmp.Or(s.inviterCalled(v.By), s.Name),
 	}
 }
 
@@ -183,6 +185,25 @@ func (s *Server) postGroup(w http.ResponseWriter, r *http.Request) error {
 		}
 		page.Name, page.Problem = r.PostForm.Get("group"), s.say(s.printer(r), f, "")
 		return s.render(w, r, f.Kind.Status(), "admin-groups.html", page)
+	})
+}
+
+// getRemoveGroup asks before a group is taken from those who are in it.
+func (s *Server) getRemoveGroup(w http.ResponseWriter, r *http.Request) error {
+	return s.admin(w, r, func(cur session.Current) error {
+		list, err := s.Users.Groups(r.Context())
+		if err != nil {
+			return err
+		}
+		name := param(r, "name")
+		i := slices.IndexFunc(list, func(g store.Group) bool { return g.Name == name })
+		if i < 0 || name == store.Admins {
+			return errNotFound
+		}
+		return s.render(w, r, http.StatusOK, "admin-remove.html", RemovePage{
+			Layout: s.personal(r, cur.User), Name: name, Text: s.printer(r).Say("admin.remove_group", "n", list[i].Members),
+			At: "/admin/groups/" + url.PathEscape(name) + "/remove", Back: "/admin/groups", Group: true,
+		})
 	})
 }
 

@@ -48,8 +48,10 @@ func (s *Server) getRemovePerson(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return s.render(w, r, http.StatusOK, "admin-remove.html", RemovePersonPage{
-			Layout: s.personal(r, cur.User), ID: u.ID, Person: Person{Name: u.Name, Email: u.Called()}, Self: u.ID == cur.User.ID,
+		at := personPath(u.ID)
+		return s.render(w, r, http.StatusOK, "admin-remove.html", RemovePage{
+			Layout: s.personal(r, cur.User), Name: cmp.Or(u.Name, u.Called()), Text: s.printer(r).Say("admin.remove_text"),
+			Self: u.ID == cur.User.ID, At: at + "/remove", Back: at,
 		})
 	})
 }

@@ -2,7 +2,9 @@ package web_test
 
 import (
 	"errors"
+	"html"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"gatelodge/app"
 	"gatelodge/app/apps"
 	"gatelodge/app/config"
+	"gatelodge/app/porter"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream/upstreamtest"
 	"gatelodge/store"
@@ -158,4 +161,81 @@ func TestALinkOpenedInTheSameNetworkSaysSo(t *testing.T) {
 	}
 	phone.headers["X-Forwarded-For"] = "2001:db8:1:3::bbbb"
 	phone.get(path).is(t, 200, "not the one you are on")
+}
+
+// More people than a page holds are all found page by page.
+func TestTheListOfPeopleGoesOn(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	h.admin("zoe@home.example")
+	h.crowd(60)
+	sam := h.browser()
+	sam.comes("zoe@home.example")
+	page := sam.get("/admin/people?q=home.example")
+	page.is(t, 200, "known0@home.example")
+	if strings.Contains(page.body, "zoe@home.example</") {
+		t.Fatal("the first page holds everybody: the test looks at nothing")
+	}
+	next := regexp.MustCompile(`href="(/admin/people\?[^"]*after=[^"]*)"`).FindStringSubmatch(page.body)
+	if next == nil {
+		t.Fatalf("no next page in\n%s", page.body)
+	}
+	second := sam.get(html.UnescapeString(next[1]))
+	second.is(t, 200, "zoe@home.example")
+	if strings.Contains(second.body, "known0@home.example") {
+		t.Error("the next page is the first once more")
+	}
+}
+
+// A group with people in it is removed only after a question.
+func TestAGroupWithPeopleIsNotRemovedByOneClick(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	sam := h.admin("sam@home.example")
+	h.group("media")
+	h.group("ops")
+	if _, err := h.app.Users.Join(t.Context(), app.Operator(), "media", h.person("sam@home.example").User); err != nil {
+		t.Fatal(err)
+	}
+	page := sam.get("/admin/groups")
+	page.is(t, 200, `href="/admin/groups/media/remove"`, `action="/admin/groups/ops/remove"`)
+	if strings.Contains(page.body, `action="/admin/groups/media/remove"`) {
+		t.Error("one click removes the group")
+	}
+	sam.get("/admin/groups/media/remove").is(t, 200, "Remove media?", "One person is in it", `action="/admin/groups/media/remove"`)
+	sam.get("/admin/groups/admins/remove").is(t, http.StatusNotFound)
+	sam.get("/admin/groups/none/remove").is(t, http.StatusNotFound)
+}
+
+// Whoever pastes the whole line of the terminal has pasted the code.
+func TestTheSetUpCodeIsReadOutOfItsLine(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	code, err := h.app.Users.SetUpCode(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.browser().post("/setup", "setup_code", "  "+h.url+"/setup?code="+code, "email", "sam@home.example").goesTo(t, "/account?welcome")
+}
+
+// Where mail is captured every admin page says that it reaches nobody.
+func TestAdminsAreToldThatMailIsCaptured(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	sam := h.admin("sam@home.example")
+	for _, path := range []string{"/admin/people", "/admin/invites", "/admin/groups"} {
+		sam.get(path).is(t, 200, "Mail is captured and reaches nobody")
+	}
+}
+
+// An invite that nobody's name stands behind is by nobody.
+func TestAnInviteOfTheCommandLineIsByNobody(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	_, path := h.invites(porter.Invitation{Email: "ana@home.example"})
+	m := h.letter("invite")
+	if m.Subject != "You are invited to Gatelodge" || strings.Contains(m.Text, "do not know") {
+		t.Errorf("got %q\n%s", m.Subject, m.Text)
+	}
+	h.browser().get(path).is(t, 200, "is invited to", "ana@home.example")
 }

@@ -56,7 +56,8 @@ func (s *Server) inviter(r *http.Request, v store.Invite) string {
 	return s.inviterCalled(by)
 }
 
-// inviterCalled is what who invites is called; nobody is the command line.
+// inviterCalled is what who invites is called, "" for the command line where nobody
+// says who runs it.
 func (s *Server) inviterCalled(by store.User) string {
 	switch {
 	case by.ID != "":
@@ -64,7 +65,7 @@ func (s *Server) inviterCalled(by store.User) string {
 	case s.Contact != "":
 		return Layout{Contact: s.Contact}.ContactLink().Text
 	}
-	return s.Name
+	return ""
 }
 
 // postInvite accepts an invite: as whoever is signed in, as somebody who has an

@@ -114,6 +114,7 @@ func routes() []route {
 		{post, "/admin/people/:id/leave", (*Server).postLeave},
 		{get, "/admin/groups", (*Server).getGroups},
 		{post, "/admin/groups", (*Server).postGroup},
+		{get, "/admin/groups/:name/remove", (*Server).getRemoveGroup},
 		{post, "/admin/groups/:name/remove", (*Server).postRemoveGroup},
 		{get, "/admin/invites", (*Server).getInvites},
 		{post, "/admin/invites", (*Server).postInvites},

@@ -64,12 +64,16 @@ type PersonPage struct {
 	Notice  string
 }
 
-// RemovePersonPage is admin-remove.html. It posts to its own path.
-type RemovePersonPage struct {
+// RemovePage is admin-remove.html, before a person or a group with people in it is
+// removed. It posts to its own path.
+type RemovePage struct {
 	Layout
-	ID     string
-	Person Person
-	Self   bool // it is the reader
+	Name  string // of who or what is removed
+	Text  string // a sentence: what goes with it
+	Self  bool   // it is the reader
+	At    string // its own path
+	Back  string // the path of those who keep it
+	Group bool
 }
 
 // InvitesPage is admin-invites.html. It posts email, uses, days and group to

@@ -283,6 +283,9 @@ func (c *Config) Smarthost() Smarthost {
 	return h
 }
 
+// Local reports whether people open the server on this machine alone.
+func (c *Config) Local() bool { return loopback(c.Origin().Hostname()) }
+
 func loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") {
 		return true

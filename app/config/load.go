@@ -18,6 +18,7 @@ type Source struct {
 	File  string            // "" for none
 	Env   []string          // as os.Environ gives it
 	Flags map[string]string // by key; "listen" is the flag -listen, "data_dir" is -data
+	Dir   string            // the working directory
 }
 
 // Loaded is a configuration that has been checked.
@@ -72,6 +73,10 @@ func Load(s Source) (*Loaded, error) {
 	errs := l.readFile()
 	errs = append(errs, l.readEnv(s.Env)...)
 	errs = append(errs, l.readFlags(s.Flags)...)
+	if beside := filepath.Dir(l.File); l.File != "" && s.Dir != "" && beside != s.Dir && l.origins["data_dir"] == "" {
+		// A file of another directory is of another house, with its data beside it.
+		l.DataDir = filepath.Join(beside, l.DataDir)
+	}
 	if len(errs) == 0 {
 		errs = l.check()
 	}

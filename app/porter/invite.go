@@ -122,7 +122,7 @@ func (d *Desk) invite(i Invitation) (store.Invite, error) {
 
 // letter says who invites and what the invite opens.
 func (d *Desk) letter(v store.Invite, by store.User, link string) compose.Invite {
-	l := compose.Invite{By: d.Site, ByEmail: d.Site, Link: link, Until: v.ExpiresAt}
+	l := compose.Invite{Link: link, Until: v.ExpiresAt}
 	if d.Contact != "" {
 		l.By, l.ByEmail = d.Contact, d.Contact
 	}

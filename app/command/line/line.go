@@ -159,5 +159,5 @@ func LoadConfig(p Process, fs *flag.FlagSet) (*config.Loaded, error) {
 			flags["listen"] = f.Value.String()
 		}
 	})
-	return config.Load(config.Source{File: config.Find(p.Dir, fs.Lookup("config").Value.String()), Env: p.Env, Flags: flags})
+	return config.Load(config.Source{File: config.Find(p.Dir, fs.Lookup("config").Value.String()), Env: p.Env, Flags: flags, Dir: p.Dir})
 }

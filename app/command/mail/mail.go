@@ -4,6 +4,7 @@ package mail
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"gatelodge/app/command/line"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/deliver"
+	"gatelodge/app/mail/outbox"
 	"gatelodge/store"
 )
 
@@ -311,6 +313,9 @@ func mailShow(ctx context.Context, c *line.Call) error {
 		c.Args = []string{list[0].ID}
 	}
 	m, err := c.App.Outbox.Message(ctx, c.Args[0])
+	if errors.Is(err, outbox.ErrUnknown) {
+		return fmt.Errorf("no captured mail has the id %q", c.Args[0])
+	}
 	if err != nil {
 		return err
 	}

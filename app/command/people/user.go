@@ -5,6 +5,7 @@ package people
 import (
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"gatelodge/app"
+	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/command/line"
 	"gatelodge/app/owner"
@@ -197,6 +199,12 @@ func passwordDone(ctx context.Context, c *line.Call, u store.User, done string) 
 // giveLink prints a link to sign in as u.
 func giveLink(ctx context.Context, c *line.Call, from audit.From, u store.User) error {
 	link, until, err := c.App.Login.LinkFor(ctx, from, u)
+	switch {
+	case errors.Is(err, account.ErrAccessClosed):
+		return fmt.Errorf("the account is suspended: \"gatelodge user enable %s\" opens it again", u.Called())
+	case errors.Is(err, account.ErrClosing):
+		return fmt.Errorf("the account is closed: \"gatelodge user enable %s\" opens it again", u.Called())
+	}
 	if err != nil {
 		return err
 	}

@@ -258,7 +258,7 @@ func (w *writer) facts(at time.Time, device, ip string, means []string) []Fact {
 
 // Invite asks somebody to make an account.
 type Invite struct {
-	By      string   // who invites: a name, or an address
+	By      string   // who invites: a name, or an address; "" for nobody who has one
 	ByEmail string   // their address
 	Apps    []string // what the account opens, "" or nil when nothing is to be named
 	Link    string
@@ -272,16 +272,20 @@ func (Invite) Name() string { return "invite" }
 const named = 3
 
 func (l Invite) words(w *writer) words {
-	intro := w.say("intro", "by", l.By)
+	by := "" // the sentences that name who invites
+	if l.By == "" {
+		by = "_nobody"
+	}
+	intro := w.say("intro"+by, "by", l.By)
 	if more := len(l.Apps) - named; more > 0 {
-		intro = w.say("intro_more", "by", l.By, "apps", strings.Join(l.Apps[:named], ", "), "n", more)
+		intro = w.say("intro_more"+by, "by", l.By, "apps", strings.Join(l.Apps[:named], ", "), "n", more)
 	} else if len(l.Apps) > 0 {
-		intro = w.say("intro_apps", "by", l.By, "apps", strings.Join(l.Apps, ", "))
+		intro = w.say("intro_apps"+by, "by", l.By, "apps", strings.Join(l.Apps, ", "))
 	}
 	until := w.say("until", "until", w.p.Date(l.Until))
 	return words{
-		Subject: w.say("subject", "by", l.By), Preview: until, Heading: w.say("heading", "by", l.By), Intro: intro,
-		LinkIntro: w.say("link_intro"), Button: w.say("button"), Link: l.Link, Outro: until + " " + w.say("not_you", "by", l.ByEmail),
+		Subject: w.say("subject"+by, "by", l.By), Preview: until, Heading: w.say("subject"+by, "by", l.By), Intro: intro,
+		LinkIntro: w.say("link_intro"), Button: w.say("button"), Link: l.Link, Outro: until + " " + w.say("not_you"+by, "by", l.ByEmail),
 	}
 }
 
