@@ -154,19 +154,31 @@ func (f *Flow) whose(tx *store.Tx, from audit.From, l *Login, c store.Challenge)
 	return f.come(tx, from, l, account.Stranger{Email: d.Email, Name: d.Name, Language: d.Language, Invite: d.Invite})
 }
 
+// left returns ErrLeft when the stranger's address was taken off an account lately.
+// Whoever took an account over does so, and its owner would get a new account here,
+// with which the old one could not be taken back any more. A live invite for it stands.
+func (f *Flow) left(tx *store.Tx, st account.Stranger) error {
+	address, bad := account.NormalEmail(st.Email)
+	if bad != nil {
+		return nil
+	}
+	left, err := f.Challenges.TakesBack(tx, address)
+	if err != nil || !left {
+		return err
+	}
+	v, err := tx.InviteByID(st.Invite)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && f.Users.InviteState(v) != nil:
+		return ErrLeft
+	}
+	return err
+}
+
 // come lets a stranger in within a transaction, or refuses them by a fault. Admins
 // are told of who waits.
 func (f *Flow) come(tx *store.Tx, from audit.From, l *Login, st account.Stranger) (store.User, error) {
-	if address, err := account.NormalEmail(st.Email); err == nil && st.Invite == "" {
-		// Whoever took an account over took its address off it. Its owner would get a
-		// new account here, and could not take the old one back any more.
-		left, err := f.Challenges.TakesBack(tx, address)
-		if err != nil {
-			return store.User{}, err
-		}
-		if left {
-			return store.User{}, ErrLeft
-		}
+	if err := f.left(tx, st); err != nil {
+		return store.User{}, err
 	}
 	arrived, err := f.Users.Come(tx, from, st)
 	if !arrived.Uninvited {

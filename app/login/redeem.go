@@ -105,7 +105,7 @@ func (f *Flow) mayTryCode(ctx context.Context, from audit.From, l *Login, id str
 	var c store.Challenge
 	var own bool
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
-		if c, err = tx.ChallengeByID(id); err == nil && c.UserID != "" {
+		if c, err = tx.ChallengeByID(id); err == nil { // whether or not it is anybody's
 			device, _ := l.deviceHash()
 			own, _, err = tx.KnowsBrowser(c.UserID, device)
 		}
