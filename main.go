@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -28,6 +29,9 @@ import (
 	"gatelodge/web"
 )
 
+//go:embed config.toml.example
+var example string
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -36,7 +40,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "gatelodge:", err)
 		os.Exit(command.ExitFailed)
 	}
-	os.Exit(run(ctx, command.Process{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Dir: dir}, os.Args[1:]))
+	os.Exit(run(ctx, command.Process{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Dir: dir, Example: example}, os.Args[1:]))
 }
 
 // run is main for tests: everything it touches is passed in.

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"gatelodge/app/command/line"
 )
@@ -10,6 +11,7 @@ import (
 func configVerbs() []*line.Verb {
 	return []*line.Verb{
 		{Words: "config check", Place: line.Local, About: "Reads the configuration and says everything that is wrong with it.", Run: configCheck},
+		{Words: "config example", Place: line.Local, About: "Prints a configuration that has every setting with its default and what it is for.", Run: configExample},
 		{Words: "config show", Place: line.Local, JSON: true, About: "Shows every setting and where it comes from. Secrets are masked.", Run: configShow},
 	}
 }
@@ -28,6 +30,11 @@ func configCheck(_ context.Context, c *line.Call) error {
 	}
 	fmt.Fprintln(c.Out, loaded.File+" is fine")
 	return nil
+}
+
+func configExample(_ context.Context, c *line.Call) error {
+	_, err := io.WriteString(c.Out, c.Example)
+	return err
 }
 
 func configShow(_ context.Context, c *line.Call) error {

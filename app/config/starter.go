@@ -16,7 +16,7 @@ func Starter(publicURL, email string) (string, error) {
 	if err != nil || a.Address != email {
 		return "", fmt.Errorf("%q is not an email address", email)
 	}
-	return fmt.Sprintf(`# Gatelodge. config.toml.example shows every setting.
+	return fmt.Sprintf(`# Gatelodge. "gatelodge config example" shows every setting.
 public_url = %q      # what people type; your proxy sends it to listen
 listen = "127.0.0.1:8080"
 contact = %q

@@ -28,6 +28,8 @@ type Process struct {
 	Err io.Writer
 	Env []string // os.Environ() form
 	Dir string   // the working directory, absolute
+	// Example is a configuration with every setting.
+	Example string
 }
 
 // Place says where a verb runs.
