@@ -43,7 +43,9 @@ type Errors []error
 func (e Errors) Error() string { return errors.Join(e...).Error() }
 
 // Hint says what to do.
-func (e Errors) Hint() string { return "\"gatelodge config example\" shows every setting with its default" }
+func (e Errors) Hint() string {
+	return "\"gatelodge config example\" shows every setting with its default"
+}
 
 // prefix begins the names of all variables of ours.
 const prefix = "GATELODGE_"
