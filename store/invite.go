@@ -92,7 +92,8 @@ func (tx *Tx) InviteByEmail(norm string, now time.Time) (Invite, error) {
 }
 
 const inviteByEmailQuery = `
-	SELECT ` + inviteColumns + inviteMail + ` FROM invites 
+	SELECT ` + inviteColumns + inviteMail + `
+	  FROM invites
 	 WHERE email_norm = $1
 	 ORDER BY CASE WHEN uses_left > 0 AND revoked_at IS NULL AND expires_at > $2 THEN 0 ELSE 1 END, id DESC
 	 LIMIT 1`

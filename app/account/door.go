@@ -127,16 +127,21 @@ func (s *Users) MayCome(tx *store.Tx, st Stranger) (bool, error) {
 // Expected reports whether a stranger who proves the address would be let in or
 // wait, so that writing to them makes sense. It decides as Come does.
 func (s *Users) Expected(tx *store.Tx, address, invite string) (bool, error) {
-	if invite != "" {
-		v, err := tx.InviteByID(invite)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return false, err
-		}
-		if err == nil && s.InviteState(v) == nil && (v.EmailNorm == "" || address == "" || v.EmailNorm == address) {
-			return true, nil
-		}
+	invited, err := s.OpensFor(tx, address, invite)
+	return invited || s.Door.Answer(address) != Refused, err
+}
+
+// OpensFor reports whether an invite, by its id, opens the door to whoever proves the
+// address. None, "", opens it to nobody.
+func (s *Users) OpensFor(tx *store.Tx, address, invite string) (bool, error) {
+	if invite == "" {
+		return false, nil
 	}
-	return s.Door.Answer(address) != Refused, nil
+	v, err := tx.InviteByID(invite)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && s.InviteState(v) == nil && (v.EmailNorm == "" || address == "" || v.EmailNorm == address), err
 }
 
 // Come lets a stranger in or refuses them: the one place that does, whatever they

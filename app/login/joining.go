@@ -166,12 +166,11 @@ func (f *Flow) left(tx *store.Tx, st account.Stranger) error {
 	if err != nil || !left {
 		return err
 	}
-	v, err := tx.InviteByID(st.Invite)
-	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && f.Users.InviteState(v) != nil:
-		return ErrLeft
+	invited, err := f.Users.OpensFor(tx, address, st.Invite)
+	if err != nil || invited {
+		return err
 	}
-	return err
+	return ErrLeft
 }
 
 // come lets a stranger in within a transaction, or refuses them by a fault. Admins

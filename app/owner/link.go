@@ -104,7 +104,7 @@ func (d *Desk) Follow(ctx context.Context, from audit.From, token string, b acco
 				done, err = d.secure(tx, from, u, c)
 			}
 		case challenge.Unlink:
-			if err = d.unlinked(tx, from, audit.ByUser, u, c.Detail); err == nil {
+			if err = d.unlinked(tx, from, audit.ByUser, u, withID(c.Detail)); err == nil {
 				_, err = tx.EndSessionsOf(u.ID, "")
 			}
 			if err == nil {
@@ -157,17 +157,9 @@ func (d *Desk) secure(tx *store.Tx, from audit.From, u store.User, c store.Chall
 		}
 	}
 	// What is told of was made a moment before the letter.
-	accounts, err := tx.AccountsOf(u.ID)
-	if err != nil {
+	before := since.Add(-time.Second)
+	if err := d.unlinked(tx, from, audit.ByUser, u, func(a store.Account) bool { return !a.CreatedAt.Before(before) }); err != nil {
 		return Done{}, err
-	}
-	for _, a := range accounts {
-		if a.CreatedAt.Before(since.Add(-time.Second)) {
-			continue
-		}
-		if err := d.unlinked(tx, from, audit.ByUser, u, a.ID); err != nil {
-			return Done{}, err
-		}
 	}
 	err = tx.RemovePassword(u.ID)
 	if err == nil {

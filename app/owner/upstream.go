@@ -90,7 +90,7 @@ func (d *Desk) Disconnect(ctx context.Context, from audit.From, actor, userID, a
 			if way.Kind != "upstream" || way.ID != accountID {
 				continue
 			}
-			if err := d.unlinked(tx, from, actor, u, accountID); err != nil {
+			if err := d.unlinked(tx, from, actor, u, withID(accountID)); err != nil {
 				return err
 			}
 			if _, err := tx.EndSessionsOf(u.ID, keep); err != nil {
@@ -105,18 +105,29 @@ func (d *Desk) Disconnect(ctx context.Context, from audit.From, actor, userID, a
 	})
 }
 
-// unlinked removes an account of the user's. One that is gone is no error.
-func (d *Desk) unlinked(tx *store.Tx, from audit.From, actor string, u store.User, accountID string) error {
+// unlinked removes those accounts of the user's. That there is none is no error.
+func (d *Desk) unlinked(tx *store.Tx, from audit.From, actor string, u store.User, which func(store.Account) bool) error {
 	accounts, err := tx.AccountsOf(u.ID)
 	if err != nil {
 		return err
 	}
 	for _, a := range accounts {
-		if a.ID == accountID {
-			return errors.Join(tx.RemoveAccount(u.ID, a.ID), d.Audit.Record(tx, from, audit.Unlinked, actor, u.ID, a.Provider))
+		if !which(a) {
+			continue
+		}
+		if err := tx.RemoveAccount(u.ID, a.ID); err != nil {
+			return err
+		}
+		if err := d.Audit.Record(tx, from, audit.Unlinked, actor, u.ID, a.Provider); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// withID tells the account with that id.
+func withID(id string) func(store.Account) bool {
+	return func(a store.Account) bool { return a.ID == id }
 }
 
 func (d *Desk) linkedLetter(tx *store.Tx, from audit.From, u store.User, name, who, accountID string, removed bool) error {

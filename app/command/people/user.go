@@ -201,9 +201,9 @@ func giveLink(ctx context.Context, c *line.Call, from audit.From, u store.User) 
 	link, until, err := c.App.Login.LinkFor(ctx, from, u)
 	switch {
 	case errors.Is(err, account.ErrAccessClosed):
-		return fmt.Errorf("the account is suspended: \"gatelodge user enable %s\" opens it again", u.Called())
+		return fmt.Errorf("the account is suspended: \"gatelodge user enable %s\" opens it again", handle(u))
 	case errors.Is(err, account.ErrClosing):
-		return fmt.Errorf("the account is closed: \"gatelodge user enable %s\" opens it again", u.Called())
+		return fmt.Errorf("the account is closed: \"gatelodge user enable %s\" opens it again", handle(u))
 	}
 	if err != nil {
 		return err
@@ -231,6 +231,10 @@ func printUser(ctx context.Context, c *line.Call, u store.User, more func(*userJ
 	return c.PrintJSON(j)
 }
 
+// handle is what commands find a user by. What people call themselves may look like
+// somebody's address, and finds nobody.
+func handle(u store.User) string { return cmp.Or(u.Email, u.Username, u.ID) }
+
 // statuses are those of store.User.Status.
 var statuses = []string{"active", "new", "disabled", "closing"}
 
@@ -246,9 +250,7 @@ func userList(ctx context.Context, c *line.Call) error {
 			list = append(list, describe(p))
 			return nil
 		}
-		// What they call themselves may look like somebody's address, and names nobody.
-		known := cmp.Or(p.Email, p.Username, p.ID)
-		_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", known, line.Dash(p.Name), line.Dash(strings.Join(p.Groups, ",")), status(p.User), line.Stamp(p.SeenAt))
+		_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", handle(p.User), line.Dash(p.Name), line.Dash(strings.Join(p.Groups, ",")), status(p.User), line.Stamp(p.SeenAt))
 		return err
 	})
 	if err != nil {

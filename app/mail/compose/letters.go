@@ -272,20 +272,20 @@ func (Invite) Name() string { return "invite" }
 const named = 3
 
 func (l Invite) words(w *writer) words {
-	by := "" // the sentences that name who invites
+	nobody := "" // ends the keys of sentences that name nobody
 	if l.By == "" {
-		by = "_nobody"
+		nobody = "_nobody"
 	}
-	intro := w.say("intro"+by, "by", l.By)
+	intro := w.say("intro"+nobody, "by", l.By)
 	if more := len(l.Apps) - named; more > 0 {
-		intro = w.say("intro_more"+by, "by", l.By, "apps", strings.Join(l.Apps[:named], ", "), "n", more)
+		intro = w.say("intro_more"+nobody, "by", l.By, "apps", strings.Join(l.Apps[:named], ", "), "n", more)
 	} else if len(l.Apps) > 0 {
-		intro = w.say("intro_apps"+by, "by", l.By, "apps", strings.Join(l.Apps, ", "))
+		intro = w.say("intro_apps"+nobody, "by", l.By, "apps", strings.Join(l.Apps, ", "))
 	}
 	until := w.say("until", "until", w.p.Date(l.Until))
 	return words{
-		Subject: w.say("subject"+by, "by", l.By), Preview: until, Heading: w.say("subject"+by, "by", l.By), Intro: intro,
-		LinkIntro: w.say("link_intro"), Button: w.say("button"), Link: l.Link, Outro: until + " " + w.say("not_you"+by, "by", l.ByEmail),
+		Subject: w.say("subject"+nobody, "by", l.By), Preview: until, Heading: w.say("subject"+nobody, "by", l.By), Intro: intro,
+		LinkIntro: w.say("link_intro"), Button: w.say("button"), Link: l.Link, Outro: until + " " + w.say("not_you"+nobody, "by", l.ByEmail),
 	}
 }
 
