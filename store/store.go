@@ -246,19 +246,14 @@ func (db *DB) Ready(ctx context.Context) error {
 
 // ms and at turn times into the store's milliseconds and back; the zero time
 // is NULL.
-//
-//go:noinline
 func ms(t time.Time) int64 { return t.UnixMilli() }
 
-//go:noinline
 func at(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 
-//go:noinline
 func nullMs(t time.Time) sql.NullInt64 {
 	return sql.NullInt64{Int64: ms(t), Valid: !t.IsZero()}
 }
 
-//go:noinline
 func atNull(n sql.NullInt64) time.Time {
 	if !n.Valid {
 		return time.Time{}
@@ -267,8 +262,6 @@ func atNull(n sql.NullInt64) time.Time {
 }
 
 // bit is how a bool is bound: PostgreSQL refuses a Go bool for an integer column.
-//
-//go:noinline
 func bit(b bool) int {
 	if b {
 		return 1

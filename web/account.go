@@ -21,8 +21,6 @@ import (
 
 // signedIn calls h for whoever is signed in and sends everybody else to the
 // sign-in page.
-//
-//go:noinline
 func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, h func(session.Current) error) error {
 	cur, err := s.current(w, r)
 	if errors.Is(err, session.ErrNone) {

@@ -15,8 +15,6 @@ import (
 
 // fresh calls h for whoever has proved themselves minutes ago, and asks everybody
 // else to do so first. back is the page to return to.
-//
-//go:noinline
 func (s *Server) fresh(w http.ResponseWriter, r *http.Request, back string, h func(session.Current) error) error {
 	return s.signedIn(w, r, func(cur session.Current) error {
 		if s.Owner.Fresh(cur.Session) {

@@ -15,10 +15,7 @@ import (
 var errAdmins = fault.New(fault.Denied, "admin.only")
 
 // admin calls h for whoever may manage the server. Others who are signed in are
-// told that they may not, and strangers sign in first. As part of every handler it
-// would be there again each time, like those below: that is 20 KB.
-//
-//go:noinline
+// told that they may not, and strangers sign in first.
 func (s *Server) admin(w http.ResponseWriter, r *http.Request, h func(session.Current) error) error {
 	return s.signedIn(w, r, func(cur session.Current) error {
 		if !cur.User.Admin {
@@ -41,8 +38,6 @@ func adminOf(r *http.Request) string {
 
 // adminFresh is admin for what changes something: for those who have proved
 // themselves minutes ago. back is the page to return to.
-//
-//go:noinline
 func (s *Server) adminFresh(w http.ResponseWriter, r *http.Request, back string, h func(session.Current) error) error {
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
@@ -52,8 +47,6 @@ func (s *Server) adminFresh(w http.ResponseWriter, r *http.Request, back string,
 
 // change is adminFresh for what leads back to that page, which also shows what was
 // wrong. notice is said when h returns nil.
-//
-//go:noinline
 func (s *Server) change(w http.ResponseWriter, r *http.Request, back, notice string, h func(session.Current) error) error {
 	return s.adminFresh(w, r, back, func(cur session.Current) error {
 		if err := h(cur); err != nil {

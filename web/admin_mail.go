@@ -152,8 +152,6 @@ func (s *Server) getAdminDNS(w http.ResponseWriter, r *http.Request) error {
 
 // changeMail does something to a mail that waits, writes down who did, and leads
 // back with a sentence about it.
-//
-//go:noinline
 func (s *Server) changeMail(
 	w http.ResponseWriter, r *http.Request, done, notice string, change func(ctx context.Context, id string) (int, error),
 ) error {

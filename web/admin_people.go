@@ -235,8 +235,6 @@ func (s *Server) changePerson(w http.ResponseWriter, r *http.Request, notice str
 }
 
 // changePersonAs is changePerson for what tells who did it.
-//
-//go:noinline
 func (s *Server) changePersonAs(w http.ResponseWriter, r *http.Request, notice string, h func(session.Current, store.User) error) error {
 	id := param(r, "id")
 	return s.change(w, r, personPath(id), notice, func(cur session.Current) error {

@@ -54,8 +54,6 @@ func (s *Server) page(pattern string, h handlerFunc) http.Handler {
 
 // handle serves h at a route. Answers of 2xx are logged for pages alone:
 // programs ask often.
-//
-//go:noinline
 func (s *Server) handle(pattern string, logged bool, h handlerFunc, fail func(http.ResponseWriter, *http.Request, *fault.Fault)) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w := &statusWriter{ResponseWriter: rw}
@@ -146,8 +144,6 @@ func (s *Server) ownHost(h handlerFunc) handlerFunc {
 }
 
 // languageSwitch takes ?lang= off a page's address and remembers the choice.
-//
-//go:noinline
 func (s *Server) languageSwitch(h handlerFunc) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		tag := ""

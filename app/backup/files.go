@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 )
@@ -57,8 +56,7 @@ func (b *Backups) kept() ([]Made, error) {
 		}
 		list = append(list, Made{Path: filepath.Join(b.Dir, entry.Name()), At: at, Size: info.Size()})
 	}
-	// Not slices.SortFunc, which would be compiled for this type alone.
-	sort.Slice(list, func(i, j int) bool { return list[i].At.After(list[j].At) })
+	slices.SortFunc(list, func(a, b Made) int { return b.At.Compare(a.At) })
 	return list, nil
 }
 

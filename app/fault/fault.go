@@ -45,8 +45,6 @@ type Fault struct {
 
 // New returns a fault to be kept as a package-level value and compared with
 // errors.Is.
-//
-//go:noinline
 func New(kind Kind, text string) *Fault { return &Fault{Kind: kind, Text: text} }
 
 // Error returns the key and the cause, for the log.
@@ -68,8 +66,6 @@ func (f *Fault) Is(target error) bool {
 }
 
 // With returns a copy with arguments for the sentence: name, value, and so on.
-//
-//go:noinline
 func (f *Fault) With(args ...any) *Fault {
 	c := *f
 	c.Args = args
@@ -77,8 +73,6 @@ func (f *Fault) With(args ...any) *Fault {
 }
 
 // In returns a copy that is about a form field.
-//
-//go:noinline
 func (f *Fault) In(field string) *Fault {
 	c := *f
 	c.Field = field
@@ -86,8 +80,6 @@ func (f *Fault) In(field string) *Fault {
 }
 
 // After returns a copy that says when to try again.
-//
-//go:noinline
 func (f *Fault) After(wait time.Duration) *Fault {
 	c := *f
 	c.Wait = wait
@@ -95,8 +87,6 @@ func (f *Fault) After(wait time.Duration) *Fault {
 }
 
 // Because returns a copy with the cause for the log.
-//
-//go:noinline
 func (f *Fault) Because(err error) *Fault {
 	c := *f
 	c.cause = err

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"golang.org/x/text/language"
 )
 
 //go:embed *.toml
@@ -22,9 +23,25 @@ var files embed.FS
 // base is the language that every other must match key for key.
 const base = "en"
 
+// maxAccept is how many bytes of an Accept-Language header are read. Browsers send
+// less than 100.
+const maxAccept = 200
+
 // Catalog is every language, ready to speak.
 type Catalog struct {
-	tables []table // the base first
+	tables  []table // the base first
+	matcher language.Matcher
+}
+
+func newCatalog(tables []table) (*Catalog, error) {
+	tags := make([]language.Tag, len(tables))
+	for i, t := range tables {
+		var err error
+		if tags[i], err = language.Parse(t.tag); err != nil {
+			return nil, fmt.Errorf("%s.toml: %q is not the tag of a language: %w", t.tag, t.tag, err)
+		}
+	}
+	return &Catalog{tables: tables, matcher: language.NewMatcher(tags)}, nil
 }
 
 // table is one language. In plural sentences the number is named n.
@@ -87,14 +104,11 @@ func Read(files fs.FS) (*Catalog, error) {
 			return nil, fmt.Errorf("%s.toml: %w", t.tag, err)
 		}
 	}
-	return &Catalog{tables: tables}, nil
+	return newCatalog(tables)
 }
 
 func parse(tag, text string) (table, error) {
 	t := table{tag: tag, sentences: make(map[string]sentence)}
-	if !isTag(tag) {
-		return t, fmt.Errorf("%q is not the tag of a language", tag)
-	}
 	var tree map[string]any
 	if _, err := toml.Decode(text, &tree); err != nil {
 		return t, err
@@ -238,16 +252,26 @@ func (c *Catalog) Languages() []Language {
 	return list
 }
 
-// For returns a printer for the first of the wishes that can be met. A wish is
-// a BCP 47 tag, a whole Accept-Language header (RFC 9110, 12.5.4), or "". When
-// none can be met it is English.
+// For returns a printer for the best language of the first preference that can be
+// met. A preference is a BCP 47 tag, a whole Accept-Language header (RFC 9110,
+// 12.5.4), or "". When none can be met it is English.
 func (c *Catalog) For(preferred ...string) Printer {
 	for _, header := range preferred {
-		for _, w := range wishes(header) {
-			if t, ok := c.lookUp(w.tag); ok {
-				return Printer{table: t}
-			}
+		tags, _, err := language.ParseAcceptLanguage(bounded(header))
+		if err != nil {
+			continue
+		}
+		if _, i, confidence := c.matcher.Match(tags...); confidence > language.No {
+			return Printer{table: &c.tables[i]}
 		}
 	}
 	return Printer{table: &c.tables[0]}
+}
+
+// bounded returns the whole items within the first maxAccept bytes of a header.
+func bounded(header string) string {
+	if len(header) <= maxAccept {
+		return header
+	}
+	return header[:max(0, strings.LastIndexByte(header[:maxAccept], ','))]
 }

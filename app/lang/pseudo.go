@@ -1,6 +1,9 @@
 package lang
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Pseudo is the tag of the language that Pseudo adds.
 const Pseudo = "en-XA"
@@ -13,7 +16,11 @@ func (c *Catalog) WithPseudo() *Catalog {
 	for key, s := range c.tables[0].sentences {
 		t.sentences[key] = sentence{one: stretch(s.one), other: stretch(s.other)}
 	}
-	return &Catalog{tables: append(c.tables[:len(c.tables):len(c.tables)], t)}
+	catalog, err := newCatalog(append(slices.Clip(c.tables), t))
+	if err != nil {
+		panic(err) // the tag is a constant
+	}
+	return catalog
 }
 
 var accents = strings.NewReplacer("a", "á", "e", "é", "i", "ï", "o", "ô", "u", "ü", "n", "ñ", "c", "ç", "A", "Á", "E", "É", "O", "Ö", "S", "Š")

@@ -2,17 +2,17 @@ package lang
 
 import (
 	_ "embed"
-	"encoding/binary"
 	"strings"
 	"sync"
 	"time"
+	_ "time/tzdata" // a container may have no zone files
 )
 
-// zoneRules are the zones of the IANA database with their rules: those that are
-// offered and, below a line, those that browsers may call them by besides.
+// offeredZones are the names of the zones of the IANA database that users choose
+// from, sorted. Browsers also send older names, which ZoneOf knows.
 //
 //go:embed zones.txt
-var zoneRules string
+var offeredZones string
 
 // Region is the zones of a part of the world.
 type Region struct {
@@ -26,17 +26,10 @@ type Zone struct {
 	Place string // "Berlin"
 }
 
-// Regions returns the time zones that people choose from.
+// Regions returns the time zones that users choose from.
 var Regions = sync.OnceValue(func() []Region {
 	var list []Region
-	for line := range strings.Lines(zoneRules) {
-		if line == "--\n" {
-			break
-		}
-		if strings.HasPrefix(line, "#") {
-			continue
-		}
-		name, _, _ := strings.Cut(line, " ")
+	for name := range strings.FieldsSeq(offeredZones) {
 		region, place, found := strings.Cut(name, "/")
 		if !found {
 			region, place = "", name
@@ -50,47 +43,23 @@ var Regions = sync.OnceValue(func() []Region {
 	return list
 })
 
-// loaded holds each zone once it was asked for; there are no more than names.
+// loaded caches the zones by name. Only names of the database get in.
 var loaded sync.Map
 
-// ZoneOf returns the time zone of that name; ok is false when there is none.
+// ZoneOf returns the time zone with the name, as in "Europe/Berlin"; ok is false
+// when the IANA database has none.
 func ZoneOf(name string) (zone *time.Location, ok bool) {
-	if name == "" || len(name) > 40 || strings.ContainsAny(name, "\n #-") && !strings.Contains(name, "/") {
+	// LoadLocation takes the first for UTC and the second for the server's zone.
+	if name == "" || name == "Local" || len(name) > 40 {
 		return nil, false
 	}
 	if known, ok := loaded.Load(name); ok {
 		return known.(*time.Location), true
 	}
-	_, rest, found := strings.Cut(zoneRules, "\n"+name+" ")
-	if !found {
-		return nil, false
-	}
-	// The machine may know of a change of the rules. A container may know no zones.
 	zone, err := time.LoadLocation(name)
-	if err != nil {
-		rule, _, _ := strings.Cut(rest, "\n")
-		zone, err = byRule(name, rule)
-	}
 	if err != nil {
 		return nil, false
 	}
 	loaded.Store(name, zone)
 	return zone, true
-}
-
-// byRule returns a zone that always follows a rule: time reads one only as the end of
-// a file of a zone (RFC 9636), so here is the shortest of those.
-func byRule(name, rule string) (*time.Location, error) {
-	header := func(counts ...uint32) []byte {
-		b := append([]byte("TZif2"), make([]byte, 15)...)
-		for _, n := range counts {
-			b = binary.BigEndian.AppendUint32(b, n)
-		}
-		return b
-	}
-	file := header(0, 0, 0, 0, 0, 0)                  // for readers of version 1
-	file = append(file, header(0, 0, 0, 1, 1, 4)...)  // one change, to one kind of time, of four letters
-	file = binary.BigEndian.AppendUint64(file, 1<<63) // long ago
-	file = append(file, 0, 0, 0, 0, 0, 0, 0)          // to the first kind, at UTC
-	return time.LoadLocationFromTZData(name, []byte(string(file)+"UTC\x00\n"+rule+"\n"))
 }

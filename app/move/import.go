@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"time"
 
 	"gatelodge/app/account"
@@ -83,8 +82,7 @@ func (m *Importer) run(ctx context.Context, s *Source, told func(done, total int
 	}
 	err = s.rest(ctx, r, total)
 	for _, list := range [][]Reason{r.LeftOut, r.Less} {
-		// Not slices.SortFunc: its code comes anew with each type, 14 KB for this one.
-		sort.Slice(list, func(i, j int) bool { return byKind(list[i], list[j]) < 0 })
+		slices.SortFunc(list, byKind)
 	}
 	return r, err
 }

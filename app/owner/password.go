@@ -100,8 +100,6 @@ func (d *Desk) keep(tx *store.Tx, from audit.From, actor string, u store.User, h
 }
 
 // RemovePassword takes the password away, unless it is the last way in.
-//
-//go:noinline
 func (d *Desk) RemovePassword(ctx context.Context, from audit.From, actor, userID string, keep string) error {
 	return d.update(ctx, func(tx *store.Tx) error {
 		u, err := tx.UserByID(userID)

@@ -71,8 +71,6 @@ func (d *Desk) connect(tx *store.Tx, from audit.From, userID string, who upstrea
 
 // Disconnect takes one of the user's identities elsewhere away, unless it is the
 // last way in, and signs out every session but the one to keep.
-//
-//go:noinline
 func (d *Desk) Disconnect(ctx context.Context, from audit.From, actor, userID, accountID, keep string) error {
 	return d.update(ctx, func(tx *store.Tx) error {
 		u, err := tx.UserByID(userID)

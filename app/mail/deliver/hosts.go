@@ -4,7 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"sort"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -113,8 +113,7 @@ func (h *hosts) alive(servers []server, port int, now time.Time) []server {
 		}
 		return 1
 	}
-	// Not slices.SortStableFunc: code that does not come anew with each type.
-	sort.SliceStable(servers, func(i, j int) bool { return isDead(servers[i]) < isDead(servers[j]) })
+	slices.SortStableFunc(servers, func(a, b server) int { return isDead(a) - isDead(b) })
 	return servers
 }
 

@@ -1,13 +1,13 @@
 package resolve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"sort"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -29,7 +29,7 @@ func (r *Resolver) MX(ctx context.Context, domain string) (list []MX, secure boo
 		}
 	}
 	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-	sort.SliceStable(list, func(i, j int) bool { return list[i].Preference < list[j].Preference })
+	slices.SortStableFunc(list, func(a, b MX) int { return cmp.Compare(a.Preference, b.Preference) })
 	return list, a.Secure, err
 }
 
