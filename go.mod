@@ -58,6 +58,7 @@ require github.com/lib/pq v1.12.3
 require blitiri.com.ar/go/spf v1.6.0
 
 tool (
+	gatelodge/app/dev
 	honnef.co/go/tools/cmd/staticcheck
 	mvdan.cc/gofumpt
 )
