@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -139,4 +141,47 @@ func TestLibcIsTheOneSQLitePins(t *testing.T) {
 	if want := "modernc.org/libc " + fields[0]; !strings.Contains(string(theirs), want+"\n") {
 		t.Errorf("SQLite was not made with %s", want)
 	}
+}
+
+// readers are the files that may read the audit log: they show it.
+var readers = []string{"command/store.go", "command/people/user.go", "owner/data.go", "owner/profile.go"}
+
+// The log is shown and never asked: what decides stands in columns, which no sweep
+// empties.
+func TestNoDecisionReadsTheLog(t *testing.T) {
+	found := 0
+	for name, text := range sources(t, ".", "../web") {
+		for _, read := range []string{".EventsOf(", ".EventsBefore(", ".EventsByReference("} {
+			if !strings.Contains(text, read) {
+				continue
+			}
+			found++
+			if !slices.Contains(readers, name) {
+				t.Errorf("%s reads the audit log by %s...): if something depends on it, it belongs in a column", name, read)
+			}
+		}
+	}
+	if found < len(readers) {
+		t.Errorf("found %d reads of the log: the test looks at nothing", found)
+	}
+}
+
+// sources returns the Go files below some folders, but for tests.
+func sources(t *testing.T, folders ...string) map[string]string {
+	t.Helper()
+	files := make(map[string]string)
+	for _, folder := range folders {
+		err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			files[filepath.ToSlash(path)] = string(text)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
 }

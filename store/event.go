@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Event is one line of the audit log: what happened, to whom, from where.
+// Event is one line of the audit log: what happened, to whom, from where. The log
+// is written and shown. No decision reads it: old lines are removed.
 type Event struct {
 	ID        string
 	At        time.Time
@@ -29,13 +30,6 @@ func (tx *Tx) AddEvent(e Event) error {
 const addEventQuery = `
 	INSERT INTO events (id, at, kind, user_id, actor, ip, device, reference, detail, admin_id)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
-
-// HasEvent reports whether an event of a kind has happened to the user.
-func (tx *Tx) HasEvent(userID, kind string) (has bool, err error) {
-	return tx.exists("an event", hasEventQuery, userID, kind)
-}
-
-const hasEventQuery = `SELECT EXISTS (SELECT 1 FROM events WHERE user_id = $1 AND kind = $2)`
 
 // EventsByReference returns the events of one request, oldest first.
 func (tx *Tx) EventsByReference(reference string) ([]Event, error) {

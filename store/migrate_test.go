@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,5 +111,67 @@ func TestATableMadeAnewKeepsWhatRefersToIt(t *testing.T) {
 	err = db.readers.QueryRow(`SELECT (SELECT COUNT(*) FROM challenges), (SELECT challenge_id FROM messages)`).Scan(&left, &still)
 	if err != nil || left != 0 || still.Valid {
 		t.Errorf("references are not followed any more: %d challenges, %v, %v", left, still, err)
+	}
+}
+
+// The log said who was added by an admin. Whoever was imported under an id was not,
+// though the id was somebody else's once.
+func TestWhoWasAddedByAnAdminIsTakenFromTheLogOnce(t *testing.T) {
+	steps, err := loadMigrations(migrationFiles, "sqlite")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := slices.IndexFunc(steps, func(m migration) bool { return strings.HasSuffix(m.name, "_added_by_admin.sql") })
+	if n < 0 {
+		t.Fatal("there is no such step")
+	}
+	dir := t.TempDir()
+	old := &DB{dir: dir, log: slog.New(slog.DiscardHandler), now: time.Now}
+	e := &sqliteEngine{DB: old}
+	old.engine = e
+	if err := errors.Join(old.loadKey(true), e.connect(t.Context()), old.migrateTo(t.Context(), steps[:n])); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"added", "imported", "removed and imported", "came"} {
+		if _, err := old.writers.Exec(`INSERT INTO users (id, email, email_norm, created_at, updated_at) VALUES ($1, $1, $1, 1, 1)`, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, event := range [][2]string{
+		{"added", "user.added"},
+		{"added", "signin.done"},
+		{"imported", "user.imported"},
+		{"removed and imported", "user.added"},
+		{"removed and imported", "user.imported"},
+		{"came", "user.came"},
+		{"", "user.added"},
+	} {
+		_, err := old.writers.Exec(`INSERT INTO events (id, at, kind, user_id, actor, ip, device, reference, detail) VALUES ($1, 1, $3, $2, 'admin', '', '', '', '')`, i, event[0], event[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(old.writers.Close(), old.readers.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open(t.Context(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.View(t.Context(), func(tx *Tx) error {
+		users, err := tx.Users("", 10)
+		if len(users) != 4 {
+			t.Errorf("%d users", len(users))
+		}
+		for _, u := range users {
+			if want := u.ID == "added"; u.AddedByAdmin != want {
+				t.Errorf("%s: added by an admin: %v, want %v", u.ID, u.AddedByAdmin, want)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -76,7 +76,7 @@ const skew = 5 * time.Minute // 300000 in the queries
 
 // sessionCheckColumns are what a check reads of sessions s and users u.
 const sessionCheckColumns = `s.token_hash, s.id, s.user_id, s.amr, s.auth_at, s.seen_at, s.expires_at, s.max_expires_at, s.brief,
-	       u.email, u.email_verified_at, u.name, u.username, u.image, u.language, u.theme, u.time_zone, u.admin, u.created_at,
+	       u.email, u.email_verified_at, u.name, u.username, u.image, u.language, u.theme, u.time_zone, u.admin, u.added_by_admin, u.created_at,
 	       (SELECT string_agg(g.name, ',' ORDER BY g.name)
 	          FROM group_members m
 	          JOIN groups g ON g.id = m.group_id
@@ -91,7 +91,7 @@ func scanSession(row *sql.Row) (Session, User, error) {
 	var auth, seen, expires, maxExpires, created int64
 	err := row.Scan(
 		&s.TokenHash, &s.ID, &s.UserID, &s.AMR, &auth, &seen, &expires, &maxExpires, &s.Brief,
-		&u.Email, &verified, &u.Name, &u.Username, &u.Image, &u.Language, &u.Theme, &u.TimeZone, &u.Admin, &created, &groups)
+		&u.Email, &verified, &u.Name, &u.Username, &u.Image, &u.Language, &u.Theme, &u.TimeZone, &u.Admin, &u.AddedByAdmin, &created, &groups)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Session{}, User{}, ErrNotFound
 	}

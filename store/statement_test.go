@@ -29,7 +29,7 @@ func statements() map[string]statement {
 		"knowsBrowser": {knowsBrowserQuery, true}, "rememberBrowser": {rememberBrowserQuery, false},
 		"forgetBrowser": {forgetBrowserQuery, true}, "forgetBrowsers": {forgetBrowsersQuery, true},
 		"challengesOf": {challengesOfQuery, true}, "cancelChallenges": {cancelChallengesQuery, true}, "cancelChallengesSince": {cancelChallengesSinceQuery, true},
-		"endSessionsSince": {endSessionsSinceQuery, true}, "isSignedIn": {isSignedInQuery, true}, "browsersOf": {browsersOfQuery, true}, "appSessionsOf": {appSessionsOfQuery, true}, "hasEvent": {hasEventQuery, true}, "opened": {openedQuery, true}, "renewBrowser": {renewBrowserQuery, true}, "hasEmail": {hasEmailQuery, true},
+		"endSessionsSince": {endSessionsSinceQuery, true}, "isSignedIn": {isSignedInQuery, true}, "browsersOf": {browsersOfQuery, true}, "appSessionsOf": {appSessionsOfQuery, true}, "opened": {openedQuery, true}, "renewBrowser": {renewBrowserQuery, true}, "hasEmail": {hasEmailQuery, true},
 		"confirmSession": {confirmSessionQuery, true},
 		"eventsBefore":   {eventsBeforeQuery, true},
 		"setDisabled":    {setDisabledQuery, true}, "removeUser": {removeUserQuery, true},

@@ -20,11 +20,14 @@ type User struct {
 	Theme           string // "light", "dark", or "" for "as the browser says"
 	TimeZone        string // "Europe/Berlin", or "" for UTC
 	Admin           bool
-	DisabledAt      time.Time // zero: may sign in
-	RemovalAt       time.Time // closed by its owner, to be erased then; zero: not closed
-	Groups          []string  // names, sorted; filled by SessionByToken alone, shared: not to be changed
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
+	// AddedByAdmin says that an admin added the user: the address they were added
+	// with is theirs by the admin's word, confirmed or not.
+	AddedByAdmin bool
+	DisabledAt   time.Time // zero: may sign in
+	RemovalAt    time.Time // closed by its owner, to be erased then; zero: not closed
+	Groups       []string  // names, sorted; filled by SessionByToken alone, shared: not to be changed
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
 }
 
 // Disabled reports whether the user's access is closed.
@@ -49,7 +52,7 @@ func (u User) Called() string {
 }
 
 const userColumns = `id, email, email_norm, email_verified_at, name, username, image, language, theme, time_zone,
-	admin, disabled_at, removal_at, created_at, updated_at`
+	admin, added_by_admin, disabled_at, removal_at, created_at, updated_at`
 
 // scanUser reads userColumns.
 func scanUser(row interface{ Scan(...any) error }) (User, error) {
@@ -57,7 +60,7 @@ func scanUser(row interface{ Scan(...any) error }) (User, error) {
 	var verified, disabled, removal sql.NullInt64
 	var created, updated int64
 	err := row.Scan(&u.ID, &u.Email, &u.EmailNorm, &verified, &u.Name, &u.Username, &u.Image, &u.Language, &u.Theme, &u.TimeZone,
-		&u.Admin, &disabled, &removal, &created, &updated)
+		&u.Admin, &u.AddedByAdmin, &disabled, &removal, &created, &updated)
 	if errors.Is(err, sql.ErrNoRows) {
 		return User{}, ErrNotFound
 	}
@@ -129,8 +132,8 @@ func (tx *Tx) AddUser(u User) error {
 
 // Nobody is added to whom the address does not lead.
 const addUserQuery = `
-	INSERT INTO users (id, email, email_norm, email_verified_at, name, image, language, admin, disabled_at, created_at, updated_at)
-	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+	INSERT INTO users (id, email, email_norm, email_verified_at, name, image, language, admin, added_by_admin, disabled_at, created_at, updated_at)
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
 	 WHERE NOT EXISTS (SELECT 1 FROM emails WHERE norm = $3)
 	    ON CONFLICT DO NOTHING`
 
@@ -156,8 +159,8 @@ func (tx *Tx) AddFirstAdmin(u User) (id string, err error) {
 }
 
 const addFirstAdminQuery = `
-	INSERT INTO users (id, email, email_norm, email_verified_at, name, image, language, admin, disabled_at, created_at, updated_at)
-	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+	INSERT INTO users (id, email, email_norm, email_verified_at, name, image, language, admin, added_by_admin, disabled_at, created_at, updated_at)
+	SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
 	 WHERE NOT EXISTS (SELECT 1 FROM users WHERE admin = 1)
 	    ON CONFLICT (email_norm) DO UPDATE
 	   SET admin = 1, email_verified_at = excluded.email_verified_at, disabled_at = NULL, updated_at = excluded.updated_at,
@@ -167,7 +170,7 @@ const addFirstAdminQuery = `
 func (u User) values() []any {
 	return []any{
 		u.ID, u.Email, u.EmailNorm, nullMs(u.EmailVerifiedAt), u.Name, u.Image, u.Language,
-		bit(u.Admin), nullMs(u.DisabledAt), ms(u.CreatedAt), ms(u.UpdatedAt),
+		bit(u.Admin), bit(u.AddedByAdmin), nullMs(u.DisabledAt), ms(u.CreatedAt), ms(u.UpdatedAt),
 	}
 }
 

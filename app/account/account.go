@@ -182,7 +182,7 @@ func (s *Users) Add(ctx context.Context, from audit.From, email, name string, ad
 	if err != nil {
 		return store.User{}, err
 	}
-	u.Admin = admin
+	u.Admin, u.AddedByAdmin = admin, true
 	err = s.DB.Update(ctx, func(tx *store.Tx) error {
 		for _, name := range groups {
 			if err := mustExist(tx, name); err != nil {

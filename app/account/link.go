@@ -60,9 +60,8 @@ func Prepared(tx *store.Tx, u store.User, norm string) (bool, error) {
 	if err != nil || !slices.ContainsFunc(emails, func(e store.Email) bool { return e.Norm == norm && e.VerifiedAt.IsZero() }) {
 		return false, err
 	}
-	added, err := tx.HasEvent(u.ID, audit.UserAdded)
-	if err != nil || added {
-		return false, err
+	if u.AddedByAdmin {
+		return false, nil
 	}
 	return tx.Opened(u.ID)
 }

@@ -1,4 +1,5 @@
-// Package audit records what happened, to whom and from where.
+// Package audit records what happened, to whom and from where. The log is written
+// and shown; no decision reads it, since old lines are removed.
 //
 // What changed something is recorded in the transaction that changed it, so
 // the two agree. What was refused is noted on the side, in batches and up to a

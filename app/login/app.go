@@ -43,15 +43,8 @@ func (f *Flow) mayEnter(tx *store.Tx, name string, u store.User) error {
 	if err != nil {
 		return err
 	}
-	if u.EmailVerifiedAt.IsZero() {
-		// Nobody has proved the address: without an operator's word it is anybody's.
-		added, err := tx.HasEvent(u.ID, audit.UserAdded)
-		if err != nil {
-			return err
-		}
-		if !added {
-			u.Email = ""
-		}
+	if u.EmailVerifiedAt.IsZero() && !u.AddedByAdmin {
+		u.Email = "" // nobody has proved the address: it is anybody's
 	}
 	if !app.Allows(u, groups) {
 		return apps.ErrNotAllowed.With("app", name)

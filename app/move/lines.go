@@ -34,6 +34,7 @@ type userLine struct {
 	Image         string     `json:"image,omitempty"`
 	Language      string     `json:"language,omitempty"`
 	Admin         bool       `json:"admin,omitempty"`
+	AddedByAdmin  bool       `json:"addedByAdmin,omitempty"`
 	DisabledAt    *time.Time `json:"disabledAt,omitempty"`
 	CreatedAt     time.Time  `json:"createdAt"`
 	Password      string     `json:"password,omitempty"`
@@ -101,7 +102,7 @@ func (e *Exporter) Lines(ctx context.Context, w io.Writer, now time.Time) (Hande
 func (c citizen) lines() []any {
 	u := c.user
 	list := []any{userLine{
-		"user", u.ID, u.Email, moment(u.EmailVerifiedAt), u.Name, u.Username, u.Image, u.Language, u.Admin, moment(u.DisabledAt), u.CreatedAt,
+		"user", u.ID, u.Email, moment(u.EmailVerifiedAt), u.Name, u.Username, u.Image, u.Language, u.Admin, u.AddedByAdmin, moment(u.DisabledAt), u.CreatedAt,
 		c.password,
 	}}
 	for _, a := range c.accounts {

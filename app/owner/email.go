@@ -282,12 +282,9 @@ func (d *Desk) undoEmail(tx *store.Tx, from audit.From, u store.User, c store.Ch
 // back. If nobody had proved the address before, its owner claims the account by this.
 func (d *Desk) takeBack(tx *store.Tx, from audit.From, u store.User, back store.Email, c store.Challenge, unproven bool) error {
 	now := d.Now()
-	added, err := tx.HasEvent(u.ID, audit.UserAdded)
-	if err != nil {
-		return err
-	}
-	claims := unproven && !added
+	claims := unproven && !u.AddedByAdmin
 	if !claims {
+		var err error
 		if claims, err = account.Prepared(tx, u, back.Norm); err != nil {
 			return err
 		}

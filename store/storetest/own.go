@@ -260,17 +260,6 @@ func claimed(t *testing.T, db *store.DB) {
 		}
 		return err
 	})
-	Update(t, db, func(tx *store.Tx) error {
-		if err := tx.AddEvent(store.Event{ID: store.NewID(Now), At: Now, Kind: "k", UserID: mara.ID, Actor: "user"}); err != nil {
-			return err
-		}
-		for kind, want := range map[string]bool{"k": true, "l": false} {
-			if has, err := tx.HasEvent(mara.ID, kind); has != want || err != nil {
-				t.Errorf("has %s: %v, want %v, %v", kind, has, want, err)
-			}
-		}
-		return nil
-	})
 }
 
 func history(t *testing.T, db *store.DB) {

@@ -17,6 +17,7 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 		"an address belongs to one user":                        oneAddress,
 		"of twenty visitors one becomes the first admin":        firstAdmin,
 		"removing a user leaves nothing but the log":            removeUser,
+		"who was added by an admin is known wherever a user is": addedByAdmin,
 		"a session is found until it expires":                   findSession,
 		"a session of a user without access is not found":       disabledUser,
 		"a touch prolongs a session and never revives one":      touchSession,
@@ -101,6 +102,25 @@ func firstAdmin(t *testing.T, db *store.DB) {
 	})
 	if won != 1 {
 		t.Errorf("%d became the first admin", won)
+	}
+}
+
+func addedByAdmin(t *testing.T, db *store.DB) {
+	for email, added := range map[string]bool{"mara@home.example": true, "sam@home.example": false} {
+		u := store.User{ID: email + " id", Email: email, EmailNorm: email, AddedByAdmin: added, CreatedAt: Now, UpdatedAt: Now}
+		Update(t, db, func(tx *store.Tx) error { return tx.AddUser(u) })
+		Session(t, db, u, email)
+		_, signedIn, err := db.SessionByToken(t.Context(), Hash(email), Now)
+		if err != nil || signedIn.AddedByAdmin != added {
+			t.Errorf("%s, signed in: %v, %v", email, signedIn.AddedByAdmin, err)
+		}
+		Update(t, db, func(tx *store.Tx) error {
+			got, err := tx.UserByID(u.ID)
+			if got.AddedByAdmin != added {
+				t.Errorf("%s: %v", email, got.AddedByAdmin)
+			}
+			return err
+		})
 	}
 }
 
