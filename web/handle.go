@@ -182,6 +182,10 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", contentPolicy)
+	// Forms of a page with "no-referrer" are posted with "Origin: null" (Fetch, 3.2).
+	// Where the browser or a proxy leaves out Sec-Fetch-Site, the Origin alone tells
+	// our forms from another site's.
+	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	h.Add("Vary", "Accept-Language, Cookie")
 	w.WriteHeader(status)

@@ -17,8 +17,12 @@ func TestEveryAnswerHasItsHeaders(t *testing.T) {
 	h.user("mara@home.example")
 	for _, path := range []string{"/", "/signin", "/signin/code", "/signin/link/x", "/setup", "/account", "/signout", "/nowhere", "/api/auth/session", "/healthz", "/readyz", "/robots.txt"} {
 		a := h.browser().get(path, "Host", "auth.home.example")
+		referrer := "no-referrer"
+		if a.Header.Get("Location") == "" && strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
+			referrer = "same-origin" // see TestOurFormsArePostedWithAnOrigin
+		}
 		for name, want := range map[string]string{
-			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
+			"X-Content-Type-Options": "nosniff", "Referrer-Policy": referrer, "X-Frame-Options": "DENY",
 			"Strict-Transport-Security": "max-age=31536000", "Cross-Origin-Opener-Policy": "same-origin",
 		} {
 			if got := a.Header.Get(name); got != want {
@@ -40,6 +44,31 @@ func TestEveryAnswerHasItsHeaders(t *testing.T) {
 		if cache := a.Header.Get("Cache-Control"); !strings.Contains(cache, "no-store") {
 			t.Errorf("%s: Cache-Control is %q", path, cache)
 		}
+	}
+}
+
+// A form of a page with the policy "no-referrer" is posted with "Origin: null". Where
+// Sec-Fetch-Site is missing too, it looks like another site's.
+func TestOurFormsArePostedWithAnOrigin(t *testing.T) {
+	for name, url := range map[string]string{"https": "https://auth.home.example", "http in a home network": "http://auth.home.example:8080", "this machine": ""} {
+		t.Run(name, func(t *testing.T) {
+			h := open(t, func(c *config.Config) { c.PublicURL = url })
+			h.user("mara@home.example")
+			b := h.browser()
+			host, origin := strings.TrimPrefix(h.url, "http://"), h.url
+			if url != "" {
+				_, host, _ = strings.Cut(url, "://")
+				origin = url
+			}
+			page := b.get("/signin", "Host", host)
+			page.is(t, http.StatusOK, `<meta name="referrer" content="same-origin">`)
+			if got := page.Header.Get("Referrer-Policy"); got != "same-origin" {
+				t.Errorf("Referrer-Policy is %q", got)
+			}
+			form := map[string][]string{"identifier": {"mara@home.example"}}
+			b.do(http.MethodPost, "/signin", form, "Host", host, "Origin", "null").is(t, http.StatusForbidden)
+			b.do(http.MethodPost, "/signin", form, "Host", host, "Origin", origin).goesTo(t, "/signin/code")
+		})
 	}
 }
 

@@ -148,7 +148,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 var (
 	headerNosniff    = []string{"nosniff"}
 	headerNoReferrer = []string{"no-referrer"}
-	headerSameOrigin = []string{"same-origin"}
 	headerNoStore    = []string{"no-store"}
 	headerDeny       = []string{"DENY"}
 	headerOpener     = []string{"same-origin"}
@@ -160,19 +159,13 @@ var (
 // keeps a panic from ending more than its own request.
 func (s *Server) outermost(next http.Handler) http.Handler {
 	secure := s.Origin.Scheme == "https"
-	referrer := headerNoReferrer
-	if host, _ := splitHost(s.Origin.Host); !secure && !loopbackName(host) {
-		// On plain http browsers send no Sec-Fetch-Site, and without a referrer no
-		// Origin either: our own forms would look like another site's.
-		referrer = headerSameOrigin
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ref := []string{secret.Reference()}
 		r.Header[referenceHeader] = ref
 		h := w.Header()
 		h[referenceHeader] = ref
 		h["X-Content-Type-Options"] = headerNosniff
-		h["Referrer-Policy"] = referrer
+		h["Referrer-Policy"] = headerNoReferrer // pages have a policy of their own, see render
 		h["Cache-Control"] = headerNoStore
 		h["X-Frame-Options"] = headerDeny
 		h["Cross-Origin-Opener-Policy"] = headerOpener
