@@ -7,6 +7,23 @@ if (zone && !document.cookie.includes("gatelodge-own-zone=" + zone)) {
   document.cookie = "gatelodge-own-zone=" + zone + "; Path=/; SameSite=Lax; Max-Age=34560000" + secure;
 }
 
+// A second click while a form is on its way is ignored: it would cancel the first
+// answer, and with it what that answer brings. After a few seconds a form may be sent
+// again: a download leaves its page open, and a connection may have failed.
+document.addEventListener("submit", (e) => {
+  const form = e.target;
+  if (form.dataset.sent) {
+    e.preventDefault();
+    return;
+  }
+  form.dataset.sent = "1";
+  setTimeout(() => delete form.dataset.sent, 5000);
+});
+// A page that comes back from the browser's memory has sent nothing yet.
+window.addEventListener("pageshow", () => {
+  for (const form of document.forms) delete form.dataset.sent;
+});
+
 // A button that has to wait counts down and then says so. The server keeps the
 // wait; this only shows it.
 for (const button of document.querySelectorAll("button[data-wait]")) {
