@@ -150,8 +150,8 @@ func (s *Users) OpensFor(tx *store.Tx, address, invite string) (bool, error) {
 func (s *Users) Come(tx *store.Tx, from audit.From, st Stranger) (Arrival, error) {
 	if st.Invite != "" {
 		arrived, err := s.comeInvited(tx, from, st)
-		if !isDead(err) {
-			return arrived, err
+		if !isDead(err) || st.Email == "" && st.Account == nil {
+			return arrived, err // without the invite they have shown nothing
 		}
 		st.Invite = ""
 		arrived, uninvited := s.Come(tx, from, st)
@@ -243,9 +243,16 @@ type admission struct {
 	account *store.Account
 }
 
+// errNothingOpens means that a user was to be added without an address and without an
+// upstream account. It is a fault of this program.
+var errNothingOpens = errors.New("nothing would open that account")
+
 // letIn adds the user with what they come with. ErrTaken when the address leads
 // to somebody already.
 func (s *Users) letIn(tx *store.Tx, from audit.From, actor string, u store.User, a admission) error {
+	if !u.HasEmail() && a.account == nil {
+		return errNothingOpens
+	}
 	err := tx.AddUser(u)
 	if errors.Is(err, store.ErrConflict) {
 		return ErrTaken

@@ -230,3 +230,42 @@ func TestTwoAdminsCannotDisableOneAnother(t *testing.T) {
 		t.Errorf("%d were disabled", done.Load())
 	}
 }
+
+// Whoever shows a mailed invite that was used a moment ago has shown nothing else: no
+// account without address and groups comes of it, and nobody waits for an admin.
+func TestAMailedInviteShownTwiceMakesOneAccount(t *testing.T) {
+	for _, mode := range []string{account.Open, account.ByApproval, account.ByInvite, account.Closed} {
+		t.Run(mode, func(t *testing.T) {
+			s := users(t, mode)
+			v := store.Invite{
+				ID: "v", TokenHash: storetest.Hash("v"), UsesLeft: 1, Email: "mara@home.example", EmailNorm: "mara@home.example",
+				CreatedAt: storetest.Now, ExpiresAt: storetest.Now.Add(time.Hour),
+			}
+			come := func() (arrived account.Arrival, err error) {
+				err = s.DB.Update(t.Context(), func(tx *store.Tx) error {
+					arrived, err = s.Come(tx, audit.From{}, account.Stranger{Name: "Mara", Invite: v.ID})
+					if errors.Is(err, account.ErrWaiting) {
+						return nil // they are kept
+					}
+					return err
+				})
+				return arrived, err
+			}
+			storetest.Update(t, s.DB, func(tx *store.Tx) error { return tx.AddInvite(v) })
+			if arrived, err := come(); err != nil || arrived.User.EmailNorm != v.EmailNorm {
+				t.Fatalf("the first: %+v, %v", arrived, err)
+			}
+			if arrived, err := come(); !errors.Is(err, account.ErrInviteUsed) {
+				t.Errorf("the second: %+v, %v", arrived, err)
+			}
+			storetest.Update(t, s.DB, func(tx *store.Tx) error {
+				n, err := tx.CountPeople()
+				waiting, failed := tx.Applicants(10)
+				if n != 1 || len(waiting) != 0 {
+					t.Errorf("%d accounts, and %d wait", n, len(waiting))
+				}
+				return errors.Join(err, failed)
+			})
+		})
+	}
+}
