@@ -140,10 +140,12 @@ func (s *Server) postForgetBrowser(w http.ResponseWriter, r *http.Request) error
 		if err != nil {
 			return errNotFound
 		}
-		if err := s.Login.ForgetBrowserOf(r.Context(), s.from(r), audit.ByUser, cur.User.ID, hash); err != nil {
-			return err
-		}
-		return s.backToAccount(w, r, "devices.browser_forgotten", 0)
+		return s.renewed(w, r, cur, func(cur session.Current) error {
+			if err := s.Login.ForgetBrowserOf(r.Context(), s.from(r), audit.ByUser, cur.User.ID, hash); err != nil {
+				return err
+			}
+			return s.backToAccount(w, r, "devices.browser_forgotten", 0)
+		})
 	})
 }
 
@@ -177,23 +179,31 @@ func sameNetwork(ip, ours string) bool {
 func (s *Server) postEndDevice(w http.ResponseWriter, r *http.Request) error {
 	return s.signedIn(w, r, func(cur session.Current) error {
 		id := param(r, "id")
-		if err := s.Sessions.End(r.Context(), s.from(r), audit.ByUser, cur.User.ID, id); err != nil {
-			return err
-		}
 		if id == cur.Session.ID {
+			if err := s.Sessions.End(r.Context(), s.from(r), audit.ByUser, cur.User.ID, id); err != nil {
+				return err
+			}
 			return s.signedOut(w, r)
 		}
-		return s.backToAccount(w, r, "devices.ended", 1)
+		return s.renewed(w, r, cur, func(cur session.Current) error {
+			if err := s.Sessions.End(r.Context(), s.from(r), audit.ByUser, cur.User.ID, id); err != nil {
+				return err
+			}
+			return s.backToAccount(w, r, "devices.ended", 1)
+		})
 	})
 }
 
 func (s *Server) postEndOthers(w http.ResponseWriter, r *http.Request) error {
 	return s.signedIn(w, r, func(cur session.Current) error {
-		n, err := s.Sessions.EndAll(r.Context(), s.from(r), audit.ByUser, cur.User.ID, cur.Session.ID)
-		if err != nil {
-			return err
-		}
-		return s.backToAccount(w, r, "devices.others_ended", n)
+		// A copy of this browser's cookie is one of the others.
+		return s.renewed(w, r, cur, func(cur session.Current) error {
+			n, err := s.Sessions.EndAll(r.Context(), s.from(r), audit.ByUser, cur.User.ID, cur.Session.ID)
+			if err != nil {
+				return err
+			}
+			return s.backToAccount(w, r, "devices.others_ended", n)
+		})
 	})
 }
 

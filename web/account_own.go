@@ -68,31 +68,35 @@ func (s *Server) postProfile(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if p.Username != was.Username && !s.Owner.Fresh(cur.Session) {
-			// A username opens the account with its password.
-			return s.fresh(w, r, "/account/profile", func(session.Current) error { return nil })
+		if p.Username == was.Username {
+			return s.saveProfile(w, r, cur, p)
 		}
-		err = s.Owner.SetProfile(r.Context(), s.from(r), cur.User.ID, p)
-		f, ok := errors.AsType[*fault.Fault](err)
-		switch {
-		case err == nil:
-			s.cookies.setTheme(w, p.Theme)
-			s.cookies.setLasting(w, languageCookie, p.Language)
-			s.cookies.setLasting(w, zoneCookie, p.TimeZone)
-			return s.backTo(w, r, "/account/profile", "profile.saved", 0)
-		case !ok || f.Field == "":
-			return err
-		}
-		s.refused(r, f)
-		page := ProfilePage{Layout: s.personal(r, cur.User), Name: p.Name, Username: p.Username, Language: p.Language, Chosen: p.Theme, TimeZone: p.TimeZone}
-		said := s.say(s.printer(r), f, "")
-		if f.Field == "name" {
-			page.NameProblem = said
-		} else {
-			page.UsernameProblem = said
-		}
-		return s.render(w, r, f.Kind.Status(), "profile.html", page)
+		// A username opens the account with its password.
+		return s.changing(w, r, "/account/profile", func(cur session.Current) error { return s.saveProfile(w, r, cur, p) })
 	})
+}
+
+func (s *Server) saveProfile(w http.ResponseWriter, r *http.Request, cur session.Current, p owner.Profile) error {
+	err := s.Owner.SetProfile(r.Context(), s.from(r), cur.User.ID, p)
+	f, ok := errors.AsType[*fault.Fault](err)
+	switch {
+	case err == nil:
+		s.cookies.setTheme(w, p.Theme)
+		s.cookies.setLasting(w, languageCookie, p.Language)
+		s.cookies.setLasting(w, zoneCookie, p.TimeZone)
+		return s.backTo(w, r, "/account/profile", "profile.saved", 0)
+	case !ok || f.Field == "":
+		return err
+	}
+	s.refused(r, f)
+	page := ProfilePage{Layout: s.personal(r, cur.User), Name: p.Name, Username: p.Username, Language: p.Language, Chosen: p.Theme, TimeZone: p.TimeZone}
+	said := s.say(s.printer(r), f, "")
+	if f.Field == "name" {
+		page.NameProblem = said
+	} else {
+		page.UsernameProblem = said
+	}
+	return s.render(w, r, f.Kind.Status(), "profile.html", page)
 }
 
 // oneOf returns the tag of a language there is, or "".
@@ -165,7 +169,7 @@ func (s *Server) changeEmails(w http.ResponseWriter, r *http.Request, notice str
 		return badForm(err)
 	}
 	typed := r.PostForm.Get("email")
-	return s.fresh(w, r, "/account/emails", func(cur session.Current) error {
+	return s.changing(w, r, "/account/emails", func(cur session.Current) error {
 		err := change(cur, typed)
 		f, ok := errors.AsType[*fault.Fault](err)
 		switch {

@@ -30,6 +30,28 @@ func (s *Server) fresh(w http.ResponseWriter, r *http.Request, back string, h fu
 	})
 }
 
+// changing is fresh for what changes a way to sign in: it gives the session a new
+// token first (see renewed).
+func (s *Server) changing(w http.ResponseWriter, r *http.Request, back string, h func(session.Current) error) error {
+	return s.fresh(w, r, back, func(cur session.Current) error { return s.renewed(w, r, cur, h) })
+}
+
+// renewed gives the session of whoever is signed in a new token and then calls h. A
+// copy of the cookie opens nothing from then on, and of two requests with the same
+// token only one changes something. The other is sent to the sign-in page.
+func (s *Server) renewed(w http.ResponseWriter, r *http.Request, cur session.Current, h func(session.Current) error) error {
+	token, row, err := s.Sessions.Renew(r.Context(), cur.Session)
+	if errors.Is(err, session.ErrNone) {
+		return s.toSignIn(w, r)
+	}
+	if err != nil {
+		return err
+	}
+	s.cookies.setSession(w, token, row, s.Now())
+	cur.Session = row
+	return h(cur)
+}
+
 // maxKept is the longest form that is kept: the cookie holds more than that.
 const maxKept = 1000
 
@@ -199,7 +221,7 @@ func (s *Server) postOwnPassword(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
 	}
-	return s.fresh(w, r, "/account/password", func(cur session.Current) error {
+	return s.changing(w, r, "/account/password", func(cur session.Current) error {
 		err := s.Owner.SetPassword(r.Context(), s.from(r), audit.ByUser, cur.User.ID, owner.NewPassword{
 			Typed: r.PostForm.Get("password"), Keep: cur.Session.ID, KeepOthers: r.PostForm.Get("keep") != "",
 		})
@@ -221,7 +243,7 @@ func (s *Server) postOwnPassword(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) postRemovePassword(w http.ResponseWriter, r *http.Request) error {
-	return s.fresh(w, r, "/account/password", func(cur session.Current) error {
+	return s.changing(w, r, "/account/password", func(cur session.Current) error {
 		err := s.Owner.RemovePassword(r.Context(), s.from(r), audit.ByUser, cur.User.ID, cur.Session.ID)
 		f, ok := errors.AsType[*fault.Fault](err)
 		if err == nil {

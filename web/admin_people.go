@@ -245,6 +245,9 @@ func (s *Server) changePersonAs(w http.ResponseWriter, r *http.Request, notice s
 		if err != nil {
 			return err
 		}
+		if u.ID == cur.User.ID {
+			return s.renewed(w, r, cur, func(cur session.Current) error { return h(cur, u) })
+		}
 		return h(cur, u)
 	})
 }

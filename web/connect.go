@@ -118,7 +118,7 @@ func (s *Server) postOwnConnect(w http.ResponseWriter, r *http.Request) error {
 	if a.Held == "" {
 		return s.redirect(w, r, "/account")
 	}
-	return s.fresh(w, r, "/account/connect", func(cur session.Current) error {
+	return s.changing(w, r, "/account/connect", func(cur session.Current) error {
 		notice := ""
 		if r.PostForm.Get("yes") != "" {
 			err := s.Owner.ConnectHeld(r.Context(), s.from(r), cur.User.ID, a.BrowserHash(), a.Held)
@@ -166,7 +166,7 @@ func (s *Server) postUnlinkUpstream(w http.ResponseWriter, r *http.Request) erro
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
 	}
-	return s.fresh(w, r, "/account", func(cur session.Current) error {
+	return s.changing(w, r, "/account", func(cur session.Current) error {
 		err := s.Owner.Disconnect(r.Context(), s.from(r), audit.ByUser, cur.User.ID, r.PostForm.Get("account"), cur.Session.ID)
 		if errors.Is(err, owner.ErrLastWay) {
 			s.refused(r, fault.Of(err))

@@ -8,6 +8,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/challenge"
 	"gatelodge/app/fault"
+	"gatelodge/app/session"
 )
 
 // getMailed shows what a mailed link is for. Only its form does it: mail scanners
@@ -50,7 +51,15 @@ func (s *Server) postMailed(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.mailedDead(w, r, err)
 	}
-	return s.backTo(w, r, done.Next, done.Notice, 0)
+	answer := func(session.Current) error { return s.backTo(w, r, done.Next, done.Notice, 0) }
+	cur, err := s.current(w, r)
+	switch {
+	case err == nil && cur.User.ID == done.UserID:
+		return s.renewed(w, r, cur, answer)
+	case err == nil || errors.Is(err, session.ErrNone):
+		return answer(cur)
+	}
+	return err
 }
 
 // browserOf returns what the browser shows of itself.

@@ -88,8 +88,8 @@ func (s *Server) toSignIn(w http.ResponseWriter, r *http.Request) error {
 		a.Return = login.LocalPath(r.URL.RequestURI())
 	}
 	if s.cookies.sessionToken(r) != "" {
+		// The cookie stays: another tab may have got its new token a moment ago.
 		a.Notice = "session.ended"
-		s.cookies.dropSession(w)
 	}
 	if err := s.cookies.saveLogin(w, a); err != nil {
 		return err

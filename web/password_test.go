@@ -234,7 +234,7 @@ func TestAPasswordIsSetChangedAndRemovedByItsOwner(t *testing.T) {
 
 func TestChangingWhatOpensAnAccountNeedsAFreshSignIn(t *testing.T) {
 	h := open(t, nil)
-	h.withPassword("mara@home.example", goodPassword)
+	u := h.withPassword("mara@home.example", goodPassword)
 	b := h.browser()
 	b.tryPassword("mara@home.example", goodPassword).goesTo(t, "/account")
 	h.pass(11 * time.Minute)
@@ -253,10 +253,13 @@ func TestChangingWhatOpensAnAccountNeedsAFreshSignIn(t *testing.T) {
 	// By password.
 	b.get("/account/password").goesTo(t, "/account/confirm")
 	b.get("/account/confirm").is(t, 200, "Confirm it is you")
-	token := b.cookie("gatelodge")
+	token, begun := b.cookie("gatelodge"), h.eventsOf(u.ID)[audit.SignedIn]
 	b.post("/account/confirm", "password", "not the password at all").is(t, 422, "do not match")
 	b.post("/account/confirm", "password", goodPassword).goesTo(t, "/account/password")
-	if b.cookie("gatelodge") != token {
+	if b.cookie("gatelodge") == token {
+		t.Error("a copy of the cookie counts as fresh")
+	}
+	if h.eventsOf(u.ID)[audit.SignedIn] != begun {
 		t.Error("confirming began another session")
 	}
 	b.get("/account/password").is(t, 200, "Change your password")

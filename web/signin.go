@@ -282,6 +282,7 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 		return s.finish(w, r, to, Target{Name: a.Entry.App})
 	}
 	if out.Confirmed {
+		s.cookies.setSession(w, out.Token, out.Session, s.Now())
 		a.Confirms, a.Proofs = "", nil // they counted for this once
 		if a.At != "" {
 			a.Notice = "reauth.again" // what they had sent was not done

@@ -291,8 +291,10 @@ func (s *Server) linkBack(w http.ResponseWriter, r *http.Request, up *upstream.U
 	if err != nil {
 		return err
 	}
-	if err := s.Owner.Connect(r.Context(), s.from(r), cur.User.ID, who); err != nil {
-		return err
-	}
-	return s.backTo(w, r, "/account", told(cur.User, "upstream.connected", "upstream.connected_untold"), 0)
+	return s.renewed(w, r, cur, func(cur session.Current) error {
+		if err := s.Owner.Connect(r.Context(), s.from(r), cur.User.ID, who); err != nil {
+			return err
+		}
+		return s.backTo(w, r, "/account", told(cur.User, "upstream.connected", "upstream.connected_untold"), 0)
+	})
 }

@@ -87,7 +87,7 @@ type Outcome struct {
 	// when that is not what they may have hoped for.
 	Notice string
 	Warns  bool
-	// Confirmed says that no session was begun: the one there is counts as new.
+	// Confirmed says that no session was begun: the one there is has a new token.
 	Confirmed bool
 }
 

@@ -260,12 +260,12 @@ func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, rep
 	}
 	out := Outcome{User: u, Return: LocalPath(l.Return), Notice: notice, Warns: warns}
 	if l.Confirms != "" {
-		err := tx.ConfirmSession(u.ID, l.Confirms, f.Now())
+		out.Token, out.Session, err = f.Sessions.Confirm(tx, u.ID, l.Confirms, replaces)
 		if err == nil {
 			out.Confirmed = true
 			return out, f.Audit.Record(tx, from, audit.Confirmed, audit.ByUser, u.ID, l.amr())
 		}
-		if !errors.Is(err, store.ErrNotFound) {
+		if !errors.Is(err, session.ErrNone) {
 			return Outcome{}, err
 		}
 	}

@@ -62,6 +62,7 @@ func (d *Desk) LookAt(ctx context.Context, token string, b account.Browser) (Lin
 type Done struct {
 	Notice string // the key of a sentence
 	Next   string // a path
+	UserID string // whose account it changed
 }
 
 // Follow does what a link is for, but for a reset, which needs a password; see
@@ -128,6 +129,7 @@ func (d *Desk) Follow(ctx context.Context, from audit.From, token string, b acco
 	if refused != nil {
 		return Done{}, refused
 	}
+	done.UserID = k.UserID
 	return done, nil
 }
 

@@ -97,6 +97,46 @@ func (s *Sessions) Start(tx *store.Tx, from audit.From, b Begin) (string, store.
 	return token, row, s.audit.Record(tx, from, audit.SignedIn, audit.ByUser, b.UserID, b.AMR)
 }
 
+// Confirm records that the person behind a session has proved themselves again, and
+// returns the session with its new token: a copy of the cookie that was made before is
+// not fresh, and opens nothing. token is the one that the browser shows. ErrNone when
+// it does not open that session of the user.
+func (s *Sessions) Confirm(tx *store.Tx, userID, id, token string) (string, store.Session, error) {
+	row, _, err := tx.SessionOf(id, s.now())
+	if errors.Is(err, store.ErrNotFound) {
+		return "", store.Session{}, ErrNone
+	}
+	if err != nil {
+		return "", store.Session{}, err
+	}
+	if hash, ok := secret.SessionHash(token); !ok || row.UserID != userID || !secret.Equal(hash, row.TokenHash) {
+		return "", store.Session{}, ErrNone
+	}
+	row.AuthAt = s.now()
+	return s.renewToken(tx, row)
+}
+
+// Renew gives a session a new token before its user changes a way to sign in, so that
+// a copy of the cookie has no part in what follows. ErrNone when another request with
+// the same token was first, or the session has ended.
+func (s *Sessions) Renew(ctx context.Context, row store.Session) (token string, renewed store.Session, err error) {
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		token, renewed, err = s.renewToken(tx, row)
+		return err
+	})
+	return token, renewed, err
+}
+
+func (s *Sessions) renewToken(tx *store.Tx, row store.Session) (string, store.Session, error) {
+	token, old := secret.Token(), row.TokenHash
+	row.TokenHash, _ = secret.Hash(token)
+	err := tx.RenewSession(row.ID, old, row.TokenHash, row.AuthAt)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", store.Session{}, ErrNone
+	}
+	return token, row, err
+}
+
 // Current is a recognised session with its user.
 type Current struct {
 	Session store.Session
