@@ -345,8 +345,8 @@ func greet(ctx context.Context, p command.Process, a *app.App, listener net.List
 	fmt.Fprintf(p.Out, "  data:    %s\n", a.DB.Dir())
 	if a.Outbox.Capture {
 		also := "by \"gatelodge mail show\""
-		if a.Config.Local() {
-			also = "at " + origin + "/dev/mail"
+		if at := a.InboxURL(""); at != "" {
+			also = "at " + at
 		}
 		fmt.Fprintf(p.Out, "  mail:    captured, shown here and %s\n", also)
 	}

@@ -76,6 +76,7 @@ type App struct {
 	Relay     *submission.Service
 	Listener  *submission.Listener // nil: apps hand over mail over HTTP alone
 	Passwords *password.Hasher     // nil: nobody signs in with one
+	InboxKey  string               // opens /dev/mail until the server ends; "" where there is none
 	Log       *slog.Logger
 
 	standby *deliver.Fallback // of both, or nil
@@ -175,9 +176,12 @@ func (a *App) build(o Options) {
 	a.Queue = queue.New(queue.Config{
 		DB: a.DB, Now: a.Now, Log: a.Log, From: from.Address, Transport: a.transport(), Doubtful: a.Clock.Doubtful,
 		Relayed: a.Relay.Told, Ended: a.figures.mailEnded,
-		Captured: func(w store.Work) { notice(o.Captured, a.Log, w, c) },
+		Captured: func(w store.Work) { a.announce(o.Captured, w) },
 	})
 	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture", Composer: a.Composer, Send: a.Send}
+	if a.Outbox.Capture && c.Local() {
+		a.InboxKey = secret.Token()
+	}
 	a.Relay.Queue = a.Queue
 	a.Listener = a.listener()
 	a.Post = &post.Office{Queue: a.Queue, Composer: a.Composer, Key: keys.Derive("recipient hash"), Now: a.Now}
@@ -237,21 +241,31 @@ func replyTo(contact string) string {
 	return a.Address
 }
 
-// notice tells the terminal of a captured mail.
-func notice(w io.Writer, log *slog.Logger, m store.Work, c *config.Config) {
+// announce prints a captured mail on the terminal.
+func (a *App) announce(w io.Writer, m store.Work) {
 	if w == nil {
 		return
 	}
 	text, err := outbox.Notice(m)
 	if err != nil {
-		log.Error("a captured mail could not be shown", "message", m.ID, "err", err)
+		a.Log.Error("a captured mail could not be shown", "message", m.ID, "err", err)
 		return
 	}
 	read := "by: gatelodge mail show " + m.ID
-	if c.Local() {
-		read = "at " + c.Origin().String() + "/dev/mail/" + m.ID
+	if a.InboxKey != "" {
+		read = "at " + a.InboxURL(m.ID)
 	}
 	fmt.Fprintf(w, "%s\n  read it %s\n\n", text, read)
+}
+
+// InboxURL returns the address at which a browser opens the captured mail with
+// that id, or all of it when id is "". It holds the key, so it is for the
+// operator's terminal alone. It returns "" where mail has no such page.
+func (a *App) InboxURL(id string) string {
+	if a.InboxKey == "" {
+		return ""
+	}
+	return a.Config.Origin().JoinPath("dev/mail", id).String() + "?key=" + a.InboxKey
 }
 
 // Run works in the background until ctx ends. Then it stops claiming mail,

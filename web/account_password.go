@@ -164,7 +164,7 @@ func (s *Server) getForgot(w http.ResponseWriter, r *http.Request) error {
 	a := s.cookies.readLogin(r)
 	page := ForgotPage{Layout: s.layout(r), Identifier: a.Identifier, From: s.MailFrom}
 	if r.URL.Query().Has("sent") && a.Identifier != "" {
-		page.Sent, page.Captured = true, s.devMail(r)
+		page.Sent, page.Captured = true, s.hasInbox(r)
 	}
 	return s.render(w, r, http.StatusOK, "forgot.html", page)
 }

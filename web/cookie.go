@@ -34,6 +34,7 @@ const (
 	ownZoneCookie  = "gatelodge-own-zone" // set by our script: the browser's own
 	deviceCookie   = "gatelodge-device"
 	hintCookie     = "gatelodge-hint"
+	inboxCookie    = "gatelodge-inbox"
 	loginValue     = "login"
 	noticeValue    = "notice"
 )
@@ -87,6 +88,21 @@ func (c *Cookies) setSession(w http.ResponseWriter, token string, row store.Sess
 // dropSession removes the session cookie.
 func (c *Cookies) dropSession(w http.ResponseWriter) {
 	http.SetCookie(w, &http.Cookie{Name: c.name(sessionCookie), Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode, MaxAge: -1})
+}
+
+// inbox returns the key of the captured mail that this browser has, or "".
+func (c *Cookies) inbox(r *http.Request) string {
+	cookie, err := r.Cookie(c.name(inboxCookie))
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
+// setInbox keeps the key of the captured mail until the browser is closed. No
+// link or form of another site takes the cookie along.
+func (c *Cookies) setInbox(w http.ResponseWriter, key string) {
+	http.SetCookie(w, &http.Cookie{Name: c.name(inboxCookie), Value: key, Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode})
 }
 
 // attempt is what the login cookie holds.

@@ -4,35 +4,61 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"os"
 
+	"gatelodge/app/fault"
 	"gatelodge/app/mail/outbox"
+	"gatelodge/app/secret"
 )
 
-// devMail reports whether a request may read captured mail, which holds links
-// that sign in as anybody: a program of the same user as ours (or of root) on
-// this machine may, at a loopback address, while that is the address people see.
-// A proxy on this machine makes the whole world look local; it bears its marks,
-// or at least runs as another user.
-func (s *Server) devMail(r *http.Request) bool {
+// errInboxKey means that a request for captured mail has no key, or an old one.
+var errInboxKey = fault.New(fault.NotFound, "devmail.locked")
+
+// inbox guards a page of captured mail, which shows links that sign in as any
+// user. Access is by the key that is printed where the server runs, and by
+// nothing that a request says about its sender: a proxy or a tunnel makes every
+// visitor look local, and other users of this machine are local.
+//
+// A browser exchanges the key for a cookie, so that the key does not stay in
+// the address.
+func inbox(page func(*Server, http.ResponseWriter, *http.Request) error) func(*Server, http.ResponseWriter, *http.Request) error {
+	return func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		if !s.hasInbox(r) {
+			return errNotFound
+		}
+		w.Header()["Referrer-Policy"] = headerNoReferrer
+		if r.Method != http.MethodPost && r.URL.Query().Has("key") {
+			if !s.isInboxKey(r.URL.Query().Get("key")) {
+				return errInboxKey
+			}
+			s.cookies.setInbox(w, s.InboxKey)
+			return s.redirect(w, r, r.URL.EscapedPath())
+		}
+		if !s.isInboxKey(s.cookies.inbox(r)) {
+			return errInboxKey
+		}
+		return page(s, w, r)
+	}
+}
+
+func (s *Server) isInboxKey(given string) bool {
+	return s.InboxKey != "" && secret.Equal([]byte(given), []byte(s.InboxKey))
+}
+
+// hasInbox reports whether there are pages of captured mail for a request: at a
+// loopback address, while that is the address people use, and not through a
+// proxy that can be recognized. This is no proof of anything; see inbox.
+func (s *Server) hasInbox(r *http.Request) bool {
 	host, _ := splitHost(r.Host)
 	originHost, _ := splitHost(s.Origin.Host)
-	if !s.Outbox.Capture || !loopbackName(originHost) || !loopbackName(host) || forwarded(r) {
+	if s.InboxKey == "" || !loopbackName(originHost) || !loopbackName(host) || forwarded(r) {
 		return false
 	}
 	// Fails for a Unix socket, behind which there is always a proxy.
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !peer.Addr().Unmap().IsLoopback() {
-		return false
-	}
-	uid, err := peerUser(peer)
-	return err == nil && (uid == os.Getuid() || uid == 0)
+	return err == nil && peer.Addr().Unmap().IsLoopback()
 }
 
 func (s *Server) getDevMail(w http.ResponseWriter, r *http.Request) error {
-	if !s.devMail(r) {
-		return errNotFound
-	}
 	list, err := s.Outbox.Captured(r.Context())
 	if err != nil {
 		return err
@@ -56,9 +82,6 @@ func devMailOf(m outbox.Message) DevMail {
 
 // postDevMail empties the inbox.
 func (s *Server) postDevMail(w http.ResponseWriter, r *http.Request) error {
-	if !s.devMail(r) {
-		return errNotFound
-	}
 	if _, err := s.Outbox.Empty(r.Context()); err != nil {
 		return err
 	}
@@ -71,9 +94,6 @@ func (s *Server) postDevMail(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) getDevMessage(w http.ResponseWriter, r *http.Request) error {
-	if !s.devMail(r) {
-		return errNotFound
-	}
 	m, err := s.Outbox.Message(r.Context(), param(r, "id"))
 	if err != nil {
 		return err
@@ -89,9 +109,6 @@ func (s *Server) getDevMessage(w http.ResponseWriter, r *http.Request) error {
 const mailPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox allow-top-navigation allow-popups"
 
 func (s *Server) getDevHTML(w http.ResponseWriter, r *http.Request) error {
-	if !s.devMail(r) {
-		return errNotFound
-	}
 	m, err := s.Outbox.Message(r.Context(), param(r, "id"))
 	if err != nil {
 		return err

@@ -60,6 +60,10 @@ func (s *Server) errorPage(r *http.Request, f *fault.Fault) ErrorPage {
 	switch {
 	case errors.Is(f, errHost):
 		page.Next = Link{Text: p.Say("error.open_right", "url", s.Origin.String()), Href: s.Origin.String()}
+	case errors.Is(f, errInboxKey):
+		// A browser that opened the printed address from a page of another site has
+		// the cookie, and sends it from here on.
+		page.Next = Link{Text: p.Say("devmail.again"), Href: "/dev/mail"}
 	case errors.Is(f, login.ErrStateLost), strings.HasPrefix(f.Text, "upstream."), errors.Is(f, owner.ErrEmailFirst), errors.Is(f, account.ErrNotInvited),
 		errors.Is(f, account.ErrInviteUsed), errors.Is(f, account.ErrInviteKnown):
 		page.Next = Link{Text: p.Say("error.back_to_sign_in"), Href: "/signin"}

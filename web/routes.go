@@ -120,10 +120,10 @@ func routes() []route {
 		{post, "/admin/invites", (*Server).postInvites},
 		{post, "/admin/invites/:id/revoke", (*Server).postRevoke},
 
-		{get, "/dev/mail", (*Server).getDevMail},
-		{post, "/dev/mail", (*Server).postDevMail},
-		{get, "/dev/mail/:id", (*Server).getDevMessage},
-		{get, "/dev/mail/:id/html", (*Server).getDevHTML},
+		{get, "/dev/mail", inbox((*Server).getDevMail)},
+		{post, "/dev/mail", inbox((*Server).postDevMail)},
+		{get, "/dev/mail/:id", inbox((*Server).getDevMessage)},
+		{get, "/dev/mail/:id/html", inbox((*Server).getDevHTML)},
 	}
 }
 

@@ -210,42 +210,6 @@ func flush(t *testing.T, h *house) {
 	h.app.Sessions.Flush()
 }
 
-// Captured mail holds links that sign in as anybody.
-func TestCapturedMailIsForThisMachineOnly(t *testing.T) {
-	h := open(t, nil)
-	h.user("mara@home.example")
-	b := h.browser()
-	m := b.ask("mara@home.example")
-	b.get("/dev/mail").is(t, 200, "Your sign-in code is", "mara@home.example")
-	b.get("/dev/mail/"+m.ID).is(t, 200, m.Link)
-	b.get("/dev/mail/"+m.ID+"?source=1").is(t, 200, "Content-Transfer-Encoding")
-	page := b.get("/dev/mail/" + m.ID + "/html")
-	page.is(t, 200, "<table role=\"presentation\"")
-	if policy := page.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "sandbox") || !strings.Contains(policy, "default-src 'none'") {
-		t.Errorf("the policy of the mail is %q", policy)
-	}
-	for name, headers := range map[string][]string{
-		"through a proxy":            {"X-Forwarded-For", "203.0.113.7"},
-		"through a proxy's own name": {"Via", "1.1 proxy"},
-		"through a standard proxy":   {"Forwarded", "for=203.0.113.7"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b.get("/dev/mail", headers...).is(t, 404)
-			b.get("/dev/mail/"+m.ID, headers...).is(t, 404)
-			b.get("/dev/mail/"+m.ID+"/html", headers...).is(t, 404)
-		})
-	}
-	// A page of another site whose name was pointed here.
-	b.get("/dev/mail", "Host", "evil.example").is(t, http.StatusMisdirectedRequest)
-
-	public := open(t, isHTTPS)
-	public.browser().get("/dev/mail", "Host", "auth.home.example").is(t, 404)
-	public.browser().get("/dev/mail", "Host", "localhost").is(t, http.StatusMisdirectedRequest)
-
-	b.post("/dev/mail").goesTo(t, "/dev/mail")
-	b.get("/dev/mail").is(t, 200, "No mail yet")
-}
-
 func TestAnErrorPageIsKnownByItsReference(t *testing.T) {
 	h := open(t, func(c *config.Config) { c.Contact = "sam@home.example" })
 	a := h.browser().get("/nowhere")

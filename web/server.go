@@ -72,6 +72,7 @@ type Options struct {
 	Passwords   bool          // people may sign in with one
 	KeepFor     time.Duration // how long a session lasts that nobody uses
 	Hue         int
+	InboxKey    string // opens the pages of captured mail; "" where there are none
 	SignKey     []byte // of the login cookie; 32 bytes each
 	SealKey     []byte
 }
@@ -105,7 +106,7 @@ func New(a *app.App) (*Server, error) {
 	}, Options{
 		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),
 		ConfirmCode: c.Link.Confirm == "code", Passwords: c.Password.Enabled, KeepFor: time.Duration(c.Session.Lifetime),
-		Hue: c.Theme.Hue, SignKey: sign, SealKey: seal,
+		Hue: c.Theme.Hue, InboxKey: a.InboxKey, SignKey: sign, SealKey: seal,
 	})
 }
 

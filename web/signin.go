@@ -186,7 +186,7 @@ func (s *Server) checkEmail(r *http.Request, a *attempt) (CheckEmailPage, error)
 	}
 	page := CheckEmailPage{
 		Layout: s.layout(r), MailLastAt: last, Email: pending.Email, From: s.MailFrom, LinkUntil: pending.LinkUntil, CodeUntil: pending.CodeUntil,
-		Notice: s.notice(r, a), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.devMail(r),
+		Notice: s.notice(r, a), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.hasInbox(r),
 		Sure: pending.Sure, Delivery: pending.Delivery,
 	}
 	if pending.Dead != nil {

@@ -270,7 +270,7 @@ type CheckEmailPage struct {
 	// MailLastAt is when some last left, while none does; zero is not known.
 	MailLastAt time.Time
 	Delivery   login.Delivery
-	Captured   bool // the reader may open /dev/mail
+	Captured   bool // /dev/mail has the message, for readers with its key
 	Sure       bool // mail goes to whoever was named, known or not
 }
 

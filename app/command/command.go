@@ -88,7 +88,7 @@ func dispatch(ctx context.Context, p Process, args []string, a *app.App) error {
 	case v.Place != line.House:
 		return v.Run(ctx, c)
 	case a != nil:
-		c.App = a
+		c.App, c.Live = a, true
 		return v.Run(ctx, c)
 	}
 	return atHome(ctx, c, args)

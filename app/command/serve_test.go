@@ -3,6 +3,8 @@ package command_test
 import (
 	"bytes"
 	"errors"
+	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -176,6 +178,48 @@ func TestTheSetUpLinkIsTheSameUntilItIsUsed(t *testing.T) {
 	second.stop(syscall.SIGTERM)
 	if got := serve(t, dir).stop(syscall.SIGTERM); strings.Contains(got.out, "/setup") {
 		t.Errorf("once it was used, a start still prints it:\n%s", got.out)
+	}
+}
+
+// The address of the captured mail is for those who can read the terminal or the
+// data directory, and is a new one after each start.
+func TestTheAddressOfCapturedMailIsPrinted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	printed := regexp.MustCompile(`(?m)^  mail:    captured, shown here and at (http://\S+/dev/mail\?key=\S{43})$`)
+	first := serve(t, dir)
+	at := first.wait(printed)
+	if got := use(t, dir, "mail", "queue"); !strings.Contains(got.out, "Read it at "+at+"\n") {
+		t.Errorf("mail queue: got %+v, want %s", got, at)
+	}
+	get := func(url string) int {
+		t.Helper()
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := (&http.Client{Jar: jar}).Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	if got := get(at); got != http.StatusOK {
+		t.Errorf("the printed address answers %d", got)
+	}
+	if got := get(first.url + "/dev/mail"); got != http.StatusNotFound {
+		t.Errorf("without its key it answers %d", got)
+	}
+	if got := first.stop(syscall.SIGTERM); strings.Contains(got.err, "key=") {
+		t.Errorf("the log holds the key:\n%s", got.err)
+	}
+	// Without a server there is no such page.
+	if got := use(t, dir, "mail", "queue"); strings.Contains(got.out, "key=") {
+		t.Errorf("mail queue without a server: got %+v", got)
+	}
+	if again := serve(t, dir).wait(printed); again[strings.Index(again, "="):] == at[strings.Index(at, "="):] {
+		t.Error("a restart keeps the key")
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 )
 
 var (
+	inboxLink = regexp.MustCompile(`(?m)(http\S+/dev/mail\?key=\S+)$`)
 	setUpLink = regexp.MustCompile(`(?m)^  (http\S+/setup\?code=\S+)$`)
 	mailLink  = regexp.MustCompile(`(?m)^  (http\S+/signin/link/\S+)$`)
 	mailCode  = regexp.MustCompile(`Your sign-in code is (\d{3} \d{3})`)
@@ -141,6 +142,11 @@ func TestEveryPageWithCapturedMail(t *testing.T) {
 	b.press("Sign out here")
 	b.see("You are signed out")
 
+	b.open(p.url + "/dev/mail")
+	b.see("This page needs its key")
+	b.accessible("captured mail without its key")
+	b.open(p.wait(inboxLink))
+	b.see("Captured mail")
 	b.open(p.url + "/signin")
 	b.press("Not you?")
 	b.see("Sign in")

@@ -67,6 +67,7 @@ type Call struct {
 	Flags *flag.FlagSet
 	Args  []string
 	App   *app.App // for verbs of the house
+	Live  bool     // App is that of the running server
 }
 
 // Bool returns the value of a flag, which the verb has to have.

@@ -158,6 +158,9 @@ func mailQueue(ctx context.Context, c *line.Call) error {
 		}
 		return c.PrintJSON(j)
 	}
+	if at := c.App.InboxURL(""); at != "" && c.Live {
+		fmt.Fprintf(c.Out, "Mail is captured. Read it at %s\n\n", at)
+	}
 	if way.Down {
 		fmt.Fprintf(c.Out, "The %s has been down since %s: %s\nNext try at %s, or now with \"gatelodge mail retry\".\n\n",
 			way.Name, line.Stamp(way.Since), way.Reason, line.Stamp(way.Until))
