@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/porter"
 	"gatelodge/app/session"
@@ -68,18 +68,19 @@ func (s *Server) addInvite(w http.ResponseWriter, r *http.Request, cur session.C
 		Groups: r.PostForm["group"], By: cur.User, Language: s.printer(r).Tag(),
 		Uses: number(r.PostForm.Get("uses")), For: time.Duration(number(r.PostForm.Get("days"))) * 24 * time.Hour,
 	}
-	emails := strings.FieldsFunc(r.PostForm.Get("email"), func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })
+	emails := email.List(r.PostForm.Get("email"))
 	if len(emails) > maxInvited {
 		return errTooLarge
 	}
+	emails = email.Distinct(emails)
 	if len(emails) == 0 {
 		emails = []string{""}
 	}
 	var left []string
 	var wrong *fault.Fault
 	sent, link := 0, ""
-	for _, email := range emails {
-		ask.Email = email
+	for _, to := range emails {
+		ask.Email = to
 		_, made, err := s.Porter.Invite(r.Context(), s.from(r), ask)
 		f, ok := errors.AsType[*fault.Fault](err)
 		switch {
@@ -92,7 +93,7 @@ func (s *Server) addInvite(w http.ResponseWriter, r *http.Request, cur session.C
 		case wrong == nil:
 			wrong = f
 		}
-		left = append(left, email)
+		left = append(left, to)
 	}
 	if wrong == nil && link == "" {
 		return s.backTo(w, r, "/admin/invites", "admin.invited", sent)

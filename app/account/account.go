@@ -17,6 +17,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"gatelodge/app/audit"
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
 	"gatelodge/app/secret"
@@ -149,8 +150,8 @@ func (s *Users) SetUp(ctx context.Context, from audit.From, form SetUp, finish f
 	return err
 }
 
-func (s *Users) newUser(email, name, language string) (store.User, error) {
-	address, err := NormalEmail(email)
+func (s *Users) newUser(typed, name, language string) (store.User, error) {
+	address, err := email.Read(typed)
 	if err != nil {
 		return store.User{}, fault.Of(err).In("email")
 	}
@@ -160,7 +161,7 @@ func (s *Users) newUser(email, name, language string) (store.User, error) {
 	}
 	now := s.Now()
 	return store.User{
-		ID: store.NewID(now), Email: strings.TrimSpace(norm.NFC.String(email)), EmailNorm: address,
+		ID: store.NewID(now), Email: address.Text, EmailNorm: address.Norm,
 		Name: name, Language: language, CreatedAt: now, UpdatedAt: now,
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 )
 
@@ -29,7 +30,7 @@ const maxMarks = 4
 // only: names of mixed scripts are made to look like others. Japanese and Korean are
 // written in several, which count as one (UTS 39, 5.1).
 func NormalUsername(typed string) (string, error) {
-	name := norm.NFKC.String(strings.ToLower(norm.NFKC.String(strings.TrimSpace(typed))))
+	name := norm.NFKC.String(strings.ToLower(norm.NFKC.String(email.Visible(typed))))
 	if n := utf8.RuneCountInString(name); n < 2 || n > maxUsername || !utf8.ValidString(name) {
 		return "", ErrUsernameMalformed
 	}

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"unicode"
 
-	"golang.org/x/net/idna"
+	"gatelodge/app/email"
 )
 
 // checker collects what is wrong, with the place where it was set.
@@ -175,8 +175,7 @@ func (k *checker) signup() {
 	s := k.l.Signup
 	k.choice("signup.mode", s.Mode, "closed", "invite", "domain", "approve", "open")
 	for _, domain := range s.Domains {
-		ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(strings.TrimSpace(domain), "."))
-		if err != nil || !hostName(ascii) {
+		if ascii, ok := email.Domain(domain); !ok || !hostName(ascii) {
 			k.fail("signup.domains", "holds %q, which is no domain such as \"example.com\"; a subdomain is named by itself, and there is no \"*\"", domain)
 		}
 	}
@@ -281,8 +280,8 @@ func parseSender(text string) (mail.Address, error) {
 	}) || strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
 		return mail.Address{}, fmt.Errorf("many servers take no mail from an address with %q before the @: plain letters, digits, dots and dashes only", local)
 	}
-	domain, err := idna.Lookup.ToASCII(a.Address[at+1:])
-	if err != nil || !labels(domain) {
+	domain, ok := email.Domain(a.Address[at+1:])
+	if !ok || !labels(domain) {
 		return mail.Address{}, fmt.Errorf("%q is no domain that mail can come from", a.Address[at+1:])
 	}
 	return mail.Address{Name: a.Name, Address: local + "@" + domain}, nil

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
-	"strings"
 	"time"
 
 	"gatelodge/app/account"
 	"gatelodge/app/apps"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
+	"gatelodge/app/email"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
@@ -95,7 +95,7 @@ type Outcome struct {
 // When nobody has, everything but the mail happens all the same: the answer,
 // the writes and the time tell nothing. Asking again too soon sends nothing new.
 func (f *Flow) SendLink(ctx context.Context, from audit.From, l *Login, typed, language string) error {
-	address, err := account.NormalEmail(typed)
+	address, err := email.Read(typed)
 	if _, bad := account.NormalUsername(typed); err != nil && bad == nil && f.Passwords != nil {
 		return ErrEmailNeeded.In("identifier")
 	}
@@ -103,16 +103,16 @@ func (f *Flow) SendLink(ctx context.Context, from audit.From, l *Login, typed, l
 		return fault.Of(err).In("identifier")
 	}
 	l.Begin()
-	l.Identifier = strings.TrimSpace(typed)
-	last, err := f.lastAsk(ctx, l, address, challenge.For(l.app()))
+	l.Identifier = address.Text
+	last, err := f.lastAsk(ctx, l, address.Norm, challenge.For(l.app()))
 	if err != nil {
 		return err
 	}
 	if last.ID != "" && last.EndedBy == "" && f.resendIn(last) > 0 {
-		l.Email, l.Challenge = address, last.ID
+		l.Email, l.Challenge = address.Norm, last.ID
 		return nil
 	}
-	return f.send(ctx, from, l, address, language, last.Sends+1)
+	return f.send(ctx, from, l, address.Norm, language, last.Sends+1)
 }
 
 // Resend mails again to the address of the attempt, or says how long to wait.

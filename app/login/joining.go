@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/unicode/norm"
-
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
+	"gatelodge/app/email"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/compose"
@@ -47,11 +46,10 @@ const (
 // typed returns the address as it was typed. What was typed last may be another
 // account's name.
 func (l *Login) typed(address string) string {
-	typed := strings.TrimSpace(norm.NFC.String(l.Identifier))
-	if proven, err := account.NormalEmail(typed); err != nil || proven != address {
-		return address
+	if proven, err := email.Read(l.Identifier); err == nil && proven.Norm == address {
+		return proven.Text
 	}
-	return typed
+	return address
 }
 
 // SignsIn says that the attempt is to sign in now, whatever it was before. An

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"gatelodge/app/email"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -100,7 +101,10 @@ func (l *Login) app() string {
 
 // Name takes what names the account, for a password that is asked for next.
 func (l *Login) Name(typed string) error {
-	typed = strings.TrimSpace(typed)
+	typed = email.Visible(typed)
+	if a, err := email.Read(typed); err == nil {
+		typed = a.Text
+	}
 	if typed == "" || len(typed) > maxIdentifier {
 		return ErrIdentifier.In("identifier")
 	}

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"gatelodge/app/account"
+	"gatelodge/app/email"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/secret"
 	"gatelodge/store"
@@ -69,21 +69,21 @@ func (j *judge) user(r *Report, row record) (p person, ok bool) {
 
 // email gives u the address of the row. ok is false when they are left out.
 func (j *judge) email(r *Report, row record, u *store.User) (ok bool) {
-	typed := strings.TrimSpace(norm.NFC.String(textOf(row["email"])))
-	if typed == "" {
+	typed := textOf(row["email"])
+	if email.Visible(typed) == "" {
 		r.lessen("user", "no address: they sign in with a linked account or a passkey only", u.ID)
 		return true
 	}
-	address, err := account.NormalEmail(typed)
+	address, err := email.Read(typed)
 	if err != nil {
 		r.lessen("user", "the address is none, and left behind: they sign in with a linked account or a passkey only", u.ID)
 		return true
 	}
-	if j.addresses[address] > 1 {
+	if j.addresses[address.Norm] > 1 {
 		r.leave("user", "several users of that database have one address, but for case or spelling: nobody can tell whose it is", u.ID)
 		return false
 	}
-	u.Email, u.EmailNorm = typed, address
+	u.Email, u.EmailNorm = address.Text, address.Norm
 	if u.EmailVerifiedAt, err = j.verified(row["emailverified"]); err != nil {
 		r.lessen("user", "when the address was verified cannot be read: it counts as not verified", u.ID)
 	}

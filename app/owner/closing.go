@@ -9,6 +9,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/compose"
 	"gatelodge/store"
@@ -29,7 +30,7 @@ func (d *Desk) Close(ctx context.Context, from audit.From, userID, typed string)
 		if err != nil {
 			return err
 		}
-		if !strings.EqualFold(strings.TrimSpace(typed), u.Called()) {
+		if a, err := email.Read(typed); !strings.EqualFold(email.Visible(typed), u.Called()) && (err != nil || a.Norm != u.EmailNorm) {
 			return ErrNotTyped.With("name", u.Called()).In("confirm")
 		}
 		err = account.KeepAnAdmin(tx, u)

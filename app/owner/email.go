@@ -7,11 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/unicode/norm"
-
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
 	"gatelodge/app/mail/compose"
@@ -62,10 +61,11 @@ func (d *Desk) Addresses(ctx context.Context, userID string) (a Addresses, err e
 // AddEmail mails a link to an address that the user wants to add. That it leads to
 // somebody else is told only to who reads mail there.
 func (d *Desk) AddEmail(ctx context.Context, from audit.From, userID, typed string) error {
-	address, err := account.NormalEmail(typed)
+	read, err := email.Read(typed)
 	if err != nil {
 		return fault.Of(err).In("email")
 	}
+	address := read.Norm
 	u, err := d.user(ctx, userID)
 	if err != nil {
 		return err
@@ -85,9 +85,8 @@ func (d *Desk) AddEmail(ctx context.Context, from audit.From, userID, typed stri
 	if wait, _ := d.Limits.Take(limit.Ask{Key: "adds:" + userID, Rules: addsPerUser}, limit.Ask{Key: "added:" + address, Rules: addsPerAddress}); wait > 0 {
 		return ErrAddresses.After(wait).In("email")
 	}
-	typed = strings.TrimSpace(norm.NFC.String(typed))
-	ask := challenge.Ask{Purpose: challenge.ConfirmEmail, EmailNorm: address, Detail: typed}
-	to := account.MailAddressOf(store.Email{Email: typed, Norm: address})
+	ask := challenge.Ask{Purpose: challenge.ConfirmEmail, EmailNorm: address, Detail: read.Text}
+	to := read.Mailbox()
 	return d.update(ctx, func(tx *store.Tx) error {
 		if err := tx.CancelChallenges(u.ID, challenge.ConfirmEmail, address, d.Now()); err != nil {
 			return err

@@ -7,10 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/unicode/norm"
-
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
@@ -108,11 +107,11 @@ func (d *Desk) invite(i Invitation) (store.Invite, error) {
 	now := d.Now()
 	v := store.Invite{ID: store.NewID(now), UsesLeft: i.Uses, CreatedBy: i.By.ID, CreatedAt: now, ExpiresAt: now.Add(i.For), Groups: unique(i.Groups)}
 	if strings.TrimSpace(i.Email) != "" {
-		address, err := account.NormalEmail(i.Email)
+		address, err := email.Read(i.Email)
 		if err != nil {
 			return store.Invite{}, fault.Of(err).In("email")
 		}
-		v.Email, v.EmailNorm, v.UsesLeft = strings.TrimSpace(norm.NFC.String(i.Email)), address, 1
+		v.Email, v.EmailNorm, v.UsesLeft = address.Text, address.Norm, 1
 	}
 	if v.UsesLeft < 1 || v.UsesLeft > MaxUses {
 		return store.Invite{}, ErrUses.With("n", MaxUses).In("uses")

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"gatelodge/app/audit"
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
 	"gatelodge/app/secret"
@@ -252,6 +253,9 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identi
 	who.Upstream, who.Type, who.Tokens = u.ID, u.Type(), tokensOf(token, u.now())
 	if who.Issuer == "" {
 		who.Issuer = p.vouches()
+	}
+	if a, err := email.Read(who.Email); err == nil {
+		who.Email, who.Verified = a.Text, who.Verified && a.Exact(who.Email)
 	}
 	if who.Email == "" {
 		who.Verified = false

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/command/line"
+	"gatelodge/app/email"
 	"gatelodge/app/lang"
 	"gatelodge/app/mail/check"
 	"gatelodge/app/mail/dkim"
@@ -87,10 +87,11 @@ var errCheck = errors.New("mail will not arrive everywhere: see the lines that s
 func mailCheck(ctx context.Context, c *line.Call) error {
 	address := ""
 	if len(c.Args) == 1 {
-		var err error
-		if address, err = account.Deliverable(c.Args[0]); err != nil {
+		read, err := email.Read(c.Args[0])
+		if err != nil {
 			return err
 		}
+		address = read.Mailbox()
 	}
 	p, catalog, err := english()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"gatelodge/app/account"
 	"gatelodge/app/command/line"
+	"gatelodge/app/email"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/deliver"
 	"gatelodge/app/mail/outbox"
@@ -327,10 +328,11 @@ func mailShow(ctx context.Context, c *line.Call) error {
 }
 
 func mailTest(ctx context.Context, c *line.Call) error {
-	to, err := account.Deliverable(c.Args[0])
+	address, err := email.Read(c.Args[0])
 	if err != nil {
 		return err
 	}
+	to := address.Mailbox()
 	if c.App.Outbox.Capture {
 		return &captured{}
 	}

@@ -11,6 +11,7 @@ import (
 	"gatelodge/app"
 	"gatelodge/app/command/line"
 	"gatelodge/app/config"
+	"gatelodge/app/email"
 	"gatelodge/app/porter"
 	"gatelodge/store"
 )
@@ -74,16 +75,16 @@ func inviteAdd(ctx context.Context, c *line.Call) error {
 	if c.Int("uses") < 1 {
 		ask.Uses = -1 // 0 would mean one
 	}
-	to := c.Args
+	to := email.Distinct(email.List(strings.Join(c.Args, "\n")))
 	if len(to) == 0 {
 		to = []string{""}
 	}
 	list := []inviteJSON{}
-	for _, email := range to {
-		ask.Email = email
+	for _, whom := range to {
+		ask.Email = whom
 		v, link, err := c.App.Porter.Invite(ctx, app.Operator(), ask)
 		if err != nil {
-			return sayWhose(email, err)
+			return sayWhose(whom, err)
 		}
 		if c.Bool("json") {
 			j := describeInvite(c, v)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"gatelodge/app/email"
 )
 
 // Header is what stands above a message.
@@ -41,15 +43,16 @@ func Build(h Header, text, html string) ([]byte, error) {
 	if html == "" {
 		kind = "text/plain; charset=utf-8"
 	}
-	if h.To == "" {
-		h.To = "undisclosed-recipients:;"
+	to := bare(h.To)
+	if to == "" {
+		to = "undisclosed-recipients:;"
 	}
 	var b bytes.Buffer
 	_, domain, _ := strings.Cut(h.From.Address, "@")
 	for _, line := range [][2]string{
 		{"From", author(h.From)},
-		{"To", h.To},
-		{"Reply-To", h.ReplyTo},
+		{"To", to},
+		{"Reply-To", bare(h.ReplyTo)},
 		{"Subject", encoded(h.Subject)},
 		{"Date", h.Date.UTC().Format(time.RFC1123Z)},
 		{"Message-ID", "<" + h.ID + "@" + domain + ">"},
@@ -91,7 +94,7 @@ func (h Header) check() error {
 		if i > 0 && address == "" {
 			continue
 		}
-		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address || parsed.Name != "" {
+		if parsed, err := mail.ParseAddress(bare(address)); err != nil || parsed.Address != address || parsed.Name != "" {
 			return fmt.Errorf("%q is not one bare address", address)
 		}
 	}
@@ -99,6 +102,15 @@ func (h Header) check() error {
 		return fmt.Errorf("the header Message-ID cannot be made of %q", h.ID)
 	}
 	return nil
+}
+
+// bare writes an address without a name. What RFC 5322 takes between quotes only, such
+// as two dots in a row, is quoted.
+func bare(address string) string {
+	if a, err := email.Read(address); err != nil || a.Text != address {
+		return address // check refuses what is not one address
+	}
+	return strings.Trim((&mail.Address{Address: address}).String(), "<>")
 }
 
 // author writes an address with its name, if it has one.

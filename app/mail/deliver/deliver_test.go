@@ -144,6 +144,46 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// A local part that SMTP takes between quotes only is quoted (RFC 5321, 4.1.2).
+func TestALocalPartIsQuotedWhereItMustBe(t *testing.T) {
+	t.Parallel()
+	for to, want := range map[string]string{
+		"mara@else.example":   "RCPT TO:<mara@else.example>",
+		"a..b@docomo.example": `RCPT TO:<"a..b"@docomo.example>`,
+		"mara.@ezweb.example": `RCPT TO:<"mara."@ezweb.example>`,
+		"a+b=c@else.example":  "RCPT TO:<a+b=c@else.example>",
+	} {
+		got := make(chan string, 1)
+		server := mailtest.Serve(t, func(c *mailtest.Conn) {
+			c.Line("220 mail.test ESMTP")
+			for {
+				line := c.Read()
+				switch {
+				case strings.HasPrefix(line, "RCPT"):
+					got <- line
+					c.Line("550 5.1.1 no such user")
+				case line == "QUIT":
+					c.Line("221 bye")
+					return
+				default:
+					c.Line("250 ok")
+				}
+			}
+		})
+		e := envelope()
+		e.To = to
+		smarthost(server.Host, server.Port, nil).Deliver(t.Context(), e, noDot, nil)
+		select {
+		case line := <-got:
+			if line != want {
+				t.Errorf("sent %q, want %q", line, want)
+			}
+		default:
+			t.Errorf("%s: no RCPT", to)
+		}
+	}
+}
+
 func drip(c *mailtest.Conn) {
 	for _, b := range []byte(strings.Repeat("250-x\r\n", 100)) {
 		c.Send(string(b))

@@ -11,8 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/idna"
-
+	"gatelodge/app/email"
 	"gatelodge/app/mail/mtasts"
 	"gatelodge/app/mail/reach"
 	"gatelodge/app/mail/resolve"
@@ -78,11 +77,11 @@ func (d *Direct) Deliver(ctx context.Context, envelope Envelope, beforeDot func(
 		return Result{Class: Permanent, Stage: AtFrom, Enhanced: "5.6.0", Text: err.Error(), Err: err}
 	}
 	at := strings.LastIndexByte(e.To, '@')
-	domain, err := idna.Lookup.ToASCII(strings.TrimSuffix(e.To[at+1:], "."))
-	if at <= 0 || err != nil {
+	domain, ok := email.Domain(e.To[at+1:])
+	if at <= 0 || !ok {
 		return Result{Class: Permanent, Stage: AtRoute, Enhanced: "5.1.3", Text: "the address has no domain that a mail server could have"}
 	}
-	e.domain = strings.ToLower(domain)
+	e.domain = domain
 	e.To = e.To[:at+1] + e.domain // so that only the part before the @ can need SMTPUTF8
 	e.limits = d.Limits
 	if e.Patient && d.Patience != (Limits{}) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"strconv"
 	"time"
 )
@@ -44,12 +45,12 @@ func (c *conversation) transfer(e Envelope, now func() time.Time, beforeDot func
 	if _, offered := c.offers["8BITMIME"]; offered && !ascii(string(e.Body)) {
 		params += " BODY=8BITMIME"
 	}
-	r, err := c.command("MAIL FROM:<"+e.From+">"+params, "", c.limits.Command)
+	r, err := c.command("MAIL FROM:"+path(e.From)+params, "", c.limits.Command)
 	if err != nil || r.code/100 != 2 {
 		return senderRefusal(r), err
 	}
 	c.stage = AtTo
-	r, err = c.command("RCPT TO:<"+e.To+">", "", c.limits.Command)
+	r, err = c.command("RCPT TO:"+path(e.To), "", c.limits.Command)
 	if err != nil || r.code/100 != 2 {
 		return recipientRefusal(r), err
 	}
@@ -177,4 +178,13 @@ func ascii(s string) bool {
 		}
 	}
 	return true
+}
+
+// path writes an address as SMTP does, with quotes around a local part that needs them
+// (RFC 5321, 4.1.2). The sender of a bounce is empty.
+func path(address string) string {
+	if address == "" {
+		return "<>"
+	}
+	return (&mail.Address{Address: address}).String()
 }

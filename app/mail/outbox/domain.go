@@ -4,8 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"golang.org/x/net/idna"
-
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/store"
 )
@@ -21,11 +20,11 @@ type Domain struct {
 
 // DomainName returns the form in which a domain is known, or ErrNoDomain.
 func DomainName(typed string) (string, error) {
-	name, err := idna.Lookup.ToASCII(strings.TrimSuffix(strings.TrimSpace(typed), "."))
-	if err != nil || !strings.Contains(name, ".") {
+	name, ok := email.Domain(typed)
+	if !ok || !strings.Contains(name, ".") {
 		return "", ErrNoDomain
 	}
-	return strings.ToLower(name), nil
+	return name, nil
 }
 
 // Domain returns what is known of a domain.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"gatelodge/app/account"
+	"gatelodge/app/email"
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/secret"
 	"gatelodge/store"
@@ -24,36 +24,36 @@ type recipient struct{ address, norm string }
 
 // sender checks the envelope's sender and returns it as mail goes from it.
 func (s *Service) sender(c store.SubmissionCredential, typed string) (string, error) {
-	norm, err := account.NormalEmail(typed)
+	address, err := email.Read(typed)
 	if err != nil {
 		return "", refuse(553, 5, 1, 7, "the mail needs a sender, an address that answers can go to")
 	}
-	if !matches(c.Senders, norm) {
+	if !matches(c.Senders, address.Norm) {
 		return "", refuse(553, 5, 7, 1, "the credential %q may not send as this address", c.Name)
 	}
-	return deliverable(typed, norm), nil
+	return address.Mailbox(), nil
 }
 
 // addRecipient checks one more recipient. The same one twice gets one mail.
 func (s *Service) addRecipient(ctx context.Context, c store.SubmissionCredential, e *envelope, typed string) error {
-	norm, err := account.NormalEmail(typed)
+	address, err := email.Read(typed)
 	if err != nil {
 		return refuse(553, 5, 1, 3, "this is no address that mail can go to")
 	}
-	may, err := s.mayReach(ctx, c, norm)
+	may, err := s.mayReach(ctx, c, address.Norm)
 	if err != nil {
 		return err
 	}
 	if !may {
 		return refuse(553, 5, 7, 1, "the credential %q may not send to this address", c.Name)
 	}
-	if slices.ContainsFunc(e.to, func(r recipient) bool { return r.norm == norm }) {
+	if slices.ContainsFunc(e.to, func(r recipient) bool { return r.norm == address.Norm }) {
 		return nil
 	}
 	if len(e.to) >= MaxRecipients {
 		return errRecipients
 	}
-	e.to = append(e.to, recipient{deliverable(typed, norm), norm})
+	e.to = append(e.to, recipient{address.Mailbox(), address.Norm})
 	return nil
 }
 

@@ -228,9 +228,3 @@ func (s *Service) mayReach(ctx context.Context, c store.SubmissionCredential, ad
 	}
 	return err == nil, err
 }
-
-// deliverable is an address as mail goes to it: the local part as it was
-// written, the domain in ASCII.
-func deliverable(typed, norm string) string {
-	return typed[:strings.LastIndexByte(typed, '@')] + "@" + account.Domain(norm)
-}
