@@ -62,7 +62,7 @@ func IsPostgres(database string) bool {
 // ShownDatabase returns a database's name without the password in it, for logs
 // and errors.
 func ShownDatabase(database string) string {
-	u, err := url.Parse(database)
+	u, err := url.Parse(hostsApart(database))
 	if err != nil {
 		return "postgres://…" // it may hold a password at an unknown place
 	}

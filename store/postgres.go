@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -51,7 +49,14 @@ func (e *postgresEngine) ready() error { return nil }
 
 // open opens the pool. Nothing is dialled yet.
 func (e *postgresEngine) open() error {
-	pool, err := OpenPostgres(e.dsn)
+	name, err := ParsePostgres(e.dsn)
+	if err != nil {
+		return err
+	}
+	if warning := name.Warning(); warning != "" {
+		e.log.Warn(warning, "hint", "remove them; settings of the server go into options=-c%20NAME=VALUE")
+	}
+	pool, err := name.Open()
 	if err != nil {
 		return err
 	}
@@ -63,43 +68,19 @@ func (e *postgresEngine) open() error {
 	return nil
 }
 
-// OpenPostgres opens a pool on the database that a postgres:// name says.
-// Nothing is dialled yet. Unless sslmode says disable or more than require, TLS
-// is required of other machines and not used on this one. So prefer and allow,
-// which protect nobody, mean that too; the driver leaves a connection open behind
-// each such try.
+// OpenPostgres opens a pool on the database that a postgres:// name says (see
+// ParsePostgres). Nothing is dialled yet.
 func OpenPostgres(name string) (*sql.DB, error) {
-	c, err := pq.NewConfig(name)
+	n, err := ParsePostgres(name)
 	if err != nil {
-		return nil, &badName{err}
+		return nil, err
 	}
-	said := os.Getenv("PGSSLMODE") != ""
-	if u, err := url.Parse(name); err == nil && u.Query().Has("sslmode") {
-		said = true
-	}
-	if !said || c.SSLMode == pq.SSLModePrefer || c.SSLMode == pq.SSLModeAllow {
-		c.SSLMode = pq.SSLModeRequire
-		if local(c.Host) {
-			c.SSLMode = pq.SSLModeDisable
-		}
-	}
-	if c.ConnectTimeout == 0 {
-		c.ConnectTimeout = 5 * time.Second
-	}
-	if c.ApplicationName == "" {
-		c.ApplicationName = "gatelodge"
-	}
-	if c.Runtime == nil {
-		c.Runtime = make(map[string]string)
-	}
-	const idle = "idle_in_transaction_session_timeout"
-	if c.Runtime[idle] == "" {
-		// A process that hangs in the middle of a write must not hold its locks.
-		c.Runtime[idle] = "30000"
-	}
-	// One round trip for a query that is not prepared.
-	c.BinaryParameters = true
-	connector, err := pq.NewConnectorConfig(c)
+	return n.Open()
+}
+
+// Open opens a pool on the database. Nothing is dialled yet.
+func (n PostgresName) Open() (*sql.DB, error) {
+	connector, err := pq.NewConnectorConfig(n.config)
 	if err != nil {
 		return nil, &badName{err}
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,8 +31,24 @@ func TestPostgreSQL(t *testing.T) {
 		"a copy there and back is the same":                      pgCopy,
 		"a copy is all or nothing":                               pgCopyBroken,
 		"two servers rotate the key without a gap":               pgRotation,
+		"options of other clients are not sent to the server":    pgOptions,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, p) })
+	}
+}
+
+func pgOptions(t *testing.T, p *storetest.Postgres) {
+	const theirs = "&channel_binding=prefer&keepalives_idle=30&connection_limit=5&pgbouncer=true&uselibpqcompat=true&nobodys=1&statement_timeout=20000"
+	var log strings.Builder
+	db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Database: p.Name(t) + theirs, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+	if want := "channel_binding, connection_limit, keepalives_idle, nobodys, pgbouncer, uselibpqcompat"; strings.Count(log.String(), want) != 1 {
+		t.Errorf("the log does not say once that these are ignored:\n%s", &log)
 	}
 }
 

@@ -26,6 +26,14 @@ func copyDatabase(ctx context.Context, c *line.Call) error {
 			c.Args[i] = "file:" + filepath.Join(c.Dir, path)
 		}
 	}
+	for _, name := range c.Args {
+		if !store.IsPostgres(name) {
+			continue
+		}
+		if n, err := store.ParsePostgres(name); err == nil && n.Warning() != "" { // Copy reports an error
+			fmt.Fprintln(c.Err, "gatelodge: "+n.Warning())
+		}
+	}
 	bar := newProgress(c.Err)
 	done, err := store.Copy(ctx, c.Args[0], c.Args[1], bar.show)
 	bar.end()
