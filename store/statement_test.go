@@ -80,6 +80,7 @@ func statements() map[string]statement {
 		"endSuppression": {endSuppressionQuery, true}, "suppressions": {suppressionsQuery, true},
 		"addDKIMKey": {addDKIMKeyQuery, false}, "dkimKeys": {dkimKeysQuery, true}, "retireDKIMKeys": {retireDKIMKeysQuery, true},
 		"startDKIMKeys": {startDKIMKeysQuery, true}, "removeDKIMKeys": {removeDKIMKeysQuery, true},
+		"importedID": {importedIDQuery, true}, "setImportedID": {setImportedIDQuery, false},
 		"addPasskey": {addPasskeyQuery, false}, "passkeyByID": {passkeyByIDQuery, true}, "passkeysOf": {passkeysOfQuery, true},
 		"knowsAppToken": {knowsAppTokenQuery, true},
 		"addEvent":      {addEventQuery, false}, "eventsByReference": {eventsByReferenceQuery, true}, "eventsOf": {eventsOfQuery, true},

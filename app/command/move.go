@@ -23,12 +23,13 @@ func moveVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
 			Words: "import authjs", Creates: true, Args: "DSN", Min: 1, Max: 1, Place: line.House, JSON: true,
-			About: "Takes over users, linked accounts, passkeys and sessions from the database of an\nAuth.js or NextAuth app: file:PATH or postgres://USER:PASSWORD@HOST/NAME, as the\napp names it. Without -yes it only says what it would do. Ids stay, people stay\nsigned in, and who is here already is left as they are: it may run again.",
+			About: "Takes over users, linked accounts, passkeys and sessions from the database of an\nAuth.js or NextAuth app: file:PATH or postgres://USER:PASSWORD@HOST/NAME, as the\napp names it. Without -yes it only says what it would do. Ids and sessions\nare kept, users that are here already stay as they are: it may run again. A user\nwhose id another user has here gets a new one, which the report names.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("yes", false, "really import")
 				fs.String("app", "", "the `name` of the App whose cookies hold the sessions (default the only one)")
 				fs.Bool("no-sessions", false, "leave the sessions out: everybody signs in anew")
-				fs.String("map", "", "tables that have other `names`, as in User=members,Session=logins")
+				fs.String("map", "", "tables and columns that have other `names`, as in User=members,Account.provider=site;\nSession=- leaves a table out")
+				fs.String("source", "", "a `name` for that database, to recognize it when it is imported again from another\naddress (default its address)")
 				fs.String("password-column", "", "the `column` of users that holds bcrypt or argon2id hashes")
 			},
 			Run: importAuthJS,
@@ -54,9 +55,15 @@ func importAuthJS(ctx context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
-	source, err := move.Open(ctx, c.Args[0], move.Reading{Dir: c.Dir, Map: mapped, PasswordColumn: c.String("password-column")})
+	source, err := move.Open(ctx, c.Args[0], move.Reading{Dir: c.Dir, Name: c.String("source"), Map: mapped, PasswordColumn: c.String("password-column")})
 	if err != nil {
 		return err
+	}
+	if warning := source.Warning(); warning != "" {
+		fmt.Fprintln(c.Err, "gatelodge: "+warning)
+	}
+	if unknown := source.Unrecognized(); len(unknown) > 0 && c.Bool("yes") {
+		return errors.Join(&unrecognized{unknown[0]}, source.Close())
 	}
 	if err := mindSessions(ctx, c, source, inApp); err != nil {
 		return errors.Join(err, source.Close())
@@ -133,7 +140,29 @@ func (e *sessionsLost) Hint() string {
 	return "put the app into the configuration as an [[app]] and name it with -app, or say -no-sessions: then everybody signs in anew"
 }
 
-// readMap reads "User=members,Session=logins".
+// unrecognized stops an import that would leave out a whole table by oversight:
+// linked accounts come with their user or never.
+type unrecognized struct{ move.Unrecognized }
+
+func (e *unrecognized) Error() string { return unread(e.Unrecognized) + ": nothing was imported" }
+
+// Hint says how to map the table.
+func (e *unrecognized) Hint() string { return howToMap(e.Unrecognized) }
+
+func unread(u move.Unrecognized) string {
+	return fmt.Sprintf("the table %s is called like Auth.js's %s and has no column like %s", u.Table, u.Model, strings.Join(u.Lacks, ", "))
+}
+
+func howToMap(u move.Unrecognized) string {
+	pairs := make([]string, len(u.Lacks))
+	for i, column := range u.Lacks {
+		pairs[i] = u.Model + "." + column + "=COLUMN"
+	}
+	return fmt.Sprintf("name its columns with -map %s=%s,%s (it has %s), or leave it out with -map %s=-",
+		u.Model, u.Table, strings.Join(pairs, ","), strings.Join(u.Columns, ", "), u.Model)
+}
+
+// readMap reads "User=members,Account.provider=site".
 func readMap(text string) (map[string]string, error) {
 	mapped := make(map[string]string)
 	for pair := range strings.SplitSeq(text, ",") {
@@ -191,6 +220,15 @@ func printReport(c *line.Call, r *move.Report) error {
 	}
 	if r.Here > 0 {
 		fmt.Fprintf(c.Out, "\n%s here already and left as they are, with everything that is theirs\n", line.Count(r.Here, "user is", "users are"))
+	}
+	if len(r.Mapped) > 0 {
+		fmt.Fprintf(c.Out, "\n%s an id that another user has here, and a new one:\n", line.Count(len(r.Mapped), "user has", "users have"))
+		for _, m := range r.Mapped {
+			fmt.Fprintf(c.Out, "  %s -> %s %s\n", m.ID, m.NewID, m.Email)
+		}
+	}
+	for _, u := range r.Unknown {
+		fmt.Fprintf(c.Out, "\n%s\n  -> %s\n", unread(u), howToMap(u))
 	}
 	printReasons(c, "left out", r.LeftOut)
 	printReasons(c, "coming with less", r.Less)

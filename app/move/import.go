@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -47,7 +48,7 @@ func (m *Importer) Import(ctx context.Context, who audit.From, from *Source, tol
 
 // run goes through all users of the source. who is nil for a dry run.
 func (m *Importer) run(ctx context.Context, s *Source, told func(done, total int), who *audit.From) (*Report, error) {
-	r := &Report{Shape: s.shape.name, DryRun: who == nil, Tables: s.shape.names(), Ignored: s.shape.ignored()}
+	r := &Report{Shape: s.shape.name, DryRun: who == nil, Tables: s.shape.names(), Ignored: s.shape.ignored(), Unknown: s.shape.unknown}
 	j := &judge{now: m.Now().UTC().Truncate(time.Millisecond), passwords: s.shape.password, app: m.App, rolling: m.Rolling, max: m.Max}
 	var err error
 	if j.addresses, err = s.addresses(ctx); err != nil {
@@ -75,7 +76,7 @@ func (m *Importer) run(ctx context.Context, s *Source, told func(done, total int
 		if err != nil {
 			return r, err
 		}
-		if err := m.settle(ctx, people, r, who); err != nil {
+		if err := m.settle(ctx, s.id, people, r, who); err != nil {
 			return r, err
 		}
 		told(r.Users.Read, total)
@@ -142,7 +143,7 @@ func (m *Importer) read(ctx context.Context, s *Source, j *judge, r *Report, use
 
 // settle looks at the store and, in a real run, adds who can be added and reads
 // them back.
-func (m *Importer) settle(ctx context.Context, people []person, r *Report, who *audit.From) error {
+func (m *Importer) settle(ctx context.Context, source string, people []person, r *Report, who *audit.From) error {
 	if len(people) == 0 {
 		return nil
 	}
@@ -151,20 +152,31 @@ func (m *Importer) settle(ctx context.Context, people []person, r *Report, who *
 	look := func(tx *store.Tx) error {
 		done, taken = &Report{}, nil // it may run again
 		for _, p := range people {
-			ok, err := fits(tx, done, &p)
+			sourceID := p.user.ID
+			here, err := identify(tx, source, done, &p)
 			if err != nil {
 				return err
 			}
-			if !ok {
+			if here {
+				done.Here++
+			} else if ok, err := fits(tx, done, &p); err != nil {
+				return err
+			} else if !ok {
 				continue
+			} else {
+				taken = append(taken, p)
+				done.take(p)
 			}
-			taken = append(taken, p)
-			done.take(p)
 			if who == nil {
 				continue
 			}
-			if err := m.add(tx, *who, p); err != nil {
-				return fmt.Errorf("user %s: %w", p.user.ID, err)
+			if !here {
+				if err := m.add(tx, *who, p); err != nil {
+					return fmt.Errorf("user %s: %w", sourceID, err)
+				}
+			}
+			if err := tx.SetImportedID(source, sourceID, p.user.ID); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -181,6 +193,89 @@ func (m *Importer) settle(ctx context.Context, people []person, r *Report, who *
 	}
 	r.add(done)
 	return m.DB.View(ctx, func(tx *store.Tx) error { return readBack(tx, taken) })
+}
+
+// identify reports whether the person is here already, and under which id. An id
+// is unique only in its own database: where another user has it here, the person
+// gets a new one, which the report names.
+func identify(tx *store.Tx, source string, r *Report, p *person) (here bool, err error) {
+	sourceID := p.user.ID
+	id, err := tx.ImportedID(source, sourceID)
+	if err == nil {
+		if id != sourceID {
+			p.rename(id)
+			r.Mapped = append(r.Mapped, Mapping{sourceID, id, p.user.Email})
+		}
+		return true, nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return false, err
+	}
+	user, err := tx.UserByID(sourceID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if here, err = p.is(tx, user); here || err != nil {
+		return here, err
+	}
+	if taken, err := p.addressTaken(tx); taken || err != nil {
+		return false, err // fits leaves them out
+	}
+	p.rename(newID(source, sourceID))
+	r.Mapped = append(r.Mapped, Mapping{sourceID, p.user.ID, p.user.Email})
+	return false, nil
+}
+
+// newID makes an id of a user's source and their id there, so that a dry run names
+// the ids that the import gives.
+func newID(source, id string) string {
+	sum := sha256.Sum256([]byte(source + "\x00" + id))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // RFC 9562, 5.8: version 8
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+// is reports whether the user here with the person's id is the same person: they
+// have an address, a linked account or a passkey in common. A person without any
+// of them has nothing to sign in with, and nothing to tell them apart.
+func (p *person) is(tx *store.Tx, user store.User) (bool, error) {
+	if !p.user.HasEmail() && len(p.accounts) == 0 && len(p.passkeys) == 0 {
+		return true, nil
+	}
+	if p.user.HasEmail() {
+		if has, err := tx.HasEmail(user.ID, p.user.EmailNorm); has || err != nil {
+			return has, err
+		}
+	}
+	for _, a := range p.accounts {
+		known, err := tx.AccountBySubject(a.Provider, a.Subject)
+		if err == nil && known.UserID == user.ID {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return false, err
+		}
+	}
+	for _, k := range p.passkeys {
+		known, err := tx.PasskeyByID(k.CredentialID)
+		if err == nil && known.UserID == user.ID {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// addressTaken reports whether the person's address leads to a user here.
+func (p *person) addressTaken(tx *store.Tx) (bool, error) {
+	if !p.user.HasEmail() {
+		return false, nil
+	}
+	return found(tx.UserByEmail(p.user.EmailNorm))
 }
 
 // take counts a person.
@@ -200,17 +295,11 @@ func (r *Report) take(p person) {
 // fits reports whether the person can be added, and takes away what is
 // somebody else's here.
 func fits(tx *store.Tx, r *Report, p *person) (bool, error) {
-	if known, err := found(tx.UserByID(p.user.ID)); known || err != nil {
-		r.Here++
+	taken, err := p.addressTaken(tx)
+	if taken || err != nil {
+		r.leave("user", "somebody here has that address already, under another id", p.user.ID)
 		return false, err
 	}
-	if p.user.HasEmail() {
-		if known, err := found(tx.UserByEmail(p.user.EmailNorm)); known || err != nil {
-			r.leave("user", "somebody here has that address already, under another id", p.user.ID)
-			return false, err
-		}
-	}
-	var err error
 	p.accounts = keep(p.accounts, func(a store.Account) bool {
 		return free(&err, r, p, "account", func() (bool, error) { return found(tx.AccountBySubject(a.Provider, a.Subject)) })
 	})

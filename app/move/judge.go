@@ -3,6 +3,7 @@ package move
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,25 @@ type person struct {
 	accounts []store.Account
 	passkeys []store.Passkey
 	sessions []session
+}
+
+// rename gives the person another id, with everything that is theirs. The slices
+// are new ones: a transaction may run again from the same person.
+func (p *person) rename(id string) {
+	if !p.user.HasEmail() {
+		p.user.EmailNorm = store.NoEmail(id)
+	}
+	p.user.ID = id
+	p.accounts, p.passkeys, p.sessions = slices.Clone(p.accounts), slices.Clone(p.passkeys), slices.Clone(p.sessions)
+	for i := range p.accounts {
+		p.accounts[i].UserID = id
+	}
+	for i := range p.passkeys {
+		p.passkeys[i].UserID = id
+	}
+	for i := range p.sessions {
+		p.sessions[i].row.UserID = id
+	}
 }
 
 // session is a session with the hash of the token that the app's cookie holds.

@@ -2,7 +2,8 @@
 // app, and hands them back in its shape or as JSON Lines.
 //
 // A person comes whole or not at all: the user under the id the app knows, with
-// the linked accounts, passkeys, password and sessions, in one transaction. Who
+// the linked accounts, passkeys, password and sessions, in one transaction. A user
+// whose id belongs to another user here gets a new id, which the report names. Who
 // is here already is left exactly as they are, so that running it again adds
 // only who was missing and revives nothing that ended here. What is left out is
 // counted with the reason. The source is only read.
@@ -56,8 +57,10 @@ type Report struct {
 	DryRun    bool           `json:"dryRun"`
 	Tables    []string       `json:"tables"`
 	Ignored   []string       `json:"ignoredColumns,omitempty"`
+	Unknown   []Unrecognized `json:"unrecognizedTables,omitempty"`
 	Users     Counted        `json:"users"`
 	Here      int            `json:"alreadyHere"`
+	Mapped    []Mapping      `json:"newIds,omitempty"` // whose id another user has here
 	Accounts  Counted        `json:"accounts"`
 	Passkeys  Counted        `json:"passkeys"`
 	Passwords Counted        `json:"passwords"`
@@ -65,6 +68,14 @@ type Report struct {
 	Providers map[string]int `json:"providers,omitempty"` // accounts taken, by upstream
 	LeftOut   []Reason       `json:"leftOut,omitempty"`
 	Less      []Reason       `json:"withLess,omitempty"`
+}
+
+// Mapping names a user whose id another user has here, and the id they have here
+// instead.
+type Mapping struct {
+	ID    string `json:"id"` // in their database
+	NewID string `json:"newId"`
+	Email string `json:"email,omitempty"`
 }
 
 func (r *Report) leave(kind, why, user string) { r.LeftOut = note(r.LeftOut, kind, why, 1, user) }
@@ -103,6 +114,7 @@ func (r *Report) add(b *Report) {
 	r.Passwords.add(b.Passwords)
 	r.Sessions.add(b.Sessions)
 	r.Here += b.Here
+	r.Mapped = append(r.Mapped, b.Mapped...)
 	for provider, n := range b.Providers {
 		r.provider(provider, n)
 	}

@@ -171,7 +171,8 @@ func TestWhoIsHereKeepsAddressIDAndAccounts(t *testing.T) {
 		}), tx.AddPasskey(store.Passkey{CredentialID: []byte{1, 2, 3, 4}, UserID: admin.ID, PublicKey: []byte{0xa1}, CreatedAt: clock()}))
 	})
 	report := take(t, db, database(t, fixture(t, "prisma.sql")), move.Reading{})
-	if report.Users.Taken != 1 || report.Here != 1 || report.Accounts.Taken != 0 {
+	// Eva has Eve's id, and is nobody here: she gets a new one.
+	if report.Users.Taken != 2 || report.Here != 0 || report.Accounts.Taken != 0 || len(report.Mapped) != 1 || report.Mapped[0].ID != "3" {
 		t.Errorf("reported: %+v", report)
 	}
 	want := map[string]int{
@@ -329,5 +330,181 @@ func TestAWrongDatabaseIsRefusedInWords(t *testing.T) {
 				t.Errorf("it tells the password: %v", err)
 			}
 		})
+	}
+}
+
+// tokenOf is what the app's cookie holds of somebody.
+func tokenOf(who string) string { return fmt.Sprintf("7a4e596f-74d5-4e06-b419-%020s", who) }
+
+// twoOf makes a database with users 1 and 2 of the addresses, each with an account,
+// a session and a passkey.
+func twoOf(t *testing.T, first, second string) string {
+	t.Helper()
+	statements := []string{
+		`CREATE TABLE user (id integer, name text, email text, emailVerified integer)`,
+		`CREATE TABLE account (userId integer, type text, provider text, providerAccountId text)`,
+		`CREATE TABLE session (sessionToken text, userId integer, expires integer)`,
+	}
+	for i, who := range []string{first, second} {
+		address := fmt.Sprintf("'%s@home.example'", who)
+		if strings.HasPrefix(who, "nobody") {
+			address = "NULL"
+		}
+		statements = append(statements,
+			fmt.Sprintf("INSERT INTO user VALUES (%d, '%s', %s, 1740823200000)", i+1, who, address),
+			fmt.Sprintf("INSERT INTO account VALUES (%d, 'oauth', 'github', 'gh-%s')", i+1, who),
+			fmt.Sprintf("INSERT INTO session VALUES ('%s', %d, %d)", tokenOf(who), i+1, storetest.Now.Add(time.Hour).UnixMilli()))
+	}
+	return database(t, statements...)
+}
+
+func TestTwoDatabasesWithTheSameIDsBringAllTheirUsers(t *testing.T) {
+	db := storetest.Open(t)
+	home, work := twoOf(t, "anna", "nobody-1"), twoOf(t, "ben", "nobody-2")
+	take(t, db, home, move.Reading{})
+
+	planned := plan(t, db, work, move.Reading{})
+	done := take(t, db, work, move.Reading{})
+	if done.Users.Taken != 2 || done.Here != 0 || len(done.Mapped) != 2 {
+		t.Fatalf("reported: %+v", done)
+	}
+	if diff := cmp.Diff(planned.Mapped, done.Mapped); diff != "" {
+		t.Errorf("the dry run names other ids:\n%s", diff)
+	}
+	for i, who := range []string{"ben", "nobody-2"} {
+		mapped := done.Mapped[i]
+		if mapped.ID != fmt.Sprint(i+1) || mapped.NewID == mapped.ID {
+			t.Errorf("%s is reported as %+v", who, mapped)
+		}
+		account := view(t, db, func(tx *store.Tx) (store.Account, error) { return tx.AccountBySubject("github", "gh-"+who) })
+		if account.UserID != mapped.NewID {
+			t.Errorf("the account of %s belongs to %s, want %s", who, account.UserID, mapped.NewID)
+		}
+		if got := signedIn(t, db, tokenOf(who)); got != mapped.NewID {
+			t.Errorf("the cookie of %s signs in %q, want %q", who, got, mapped.NewID)
+		}
+	}
+	for id, who := range map[string]string{"1": "anna", "2": "nobody-1"} {
+		if got := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByID(id) }); got.Name != who {
+			t.Errorf("user %s is %q, want %q", id, got.Name, who)
+		}
+	}
+}
+
+func TestAnImportFromTwoDatabasesCanBeRepeated(t *testing.T) {
+	db := storetest.Open(t)
+	home, work := twoOf(t, "anna", "nobody-1"), twoOf(t, "ben", "nobody-2")
+	take(t, db, home, move.Reading{})
+	first := take(t, db, work, move.Reading{})
+	// Since then Anna and Ben have other addresses, and nothing of theirs is left to
+	// recognize them by but where they came from.
+	storetest.Update(t, db, func(tx *store.Tx) error {
+		for _, id := range []string{"1", first.Mapped[0].NewID} {
+			accounts, err := tx.AccountsOf(id)
+			if err != nil {
+				return err
+			}
+			norm := "new-" + id + "@home.example"
+			if err := errors.Join(tx.RemoveAccount(id, accounts[0].ID),
+				tx.AddEmail(store.Email{Norm: norm, Email: norm, UserID: id, VerifiedAt: storetest.Now, CreatedAt: storetest.Now}),
+				tx.SetPrimary(id, norm, storetest.Now)); err != nil {
+				return err
+			}
+		}
+		return errors.Join(tx.RemoveEmail("1", "anna@home.example"), tx.RemoveEmail(first.Mapped[0].NewID, "ben@home.example"))
+	})
+	for _, dsn := range []string{home, work, home} {
+		again := take(t, db, dsn, move.Reading{})
+		if again.Here != 2 || again.Users.Taken != 0 {
+			t.Errorf("%s again: %+v", dsn, again)
+		}
+		if dsn == work && !cmp.Equal(again.Mapped, first.Mapped) {
+			t.Errorf("mapped to %v, and before to %v", again.Mapped, first.Mapped)
+		}
+	}
+	if got := users(t, db); len(got) != 4 {
+		t.Errorf("%d users, want 4: %+v", len(got), got)
+	}
+}
+
+func TestASourceIsKnownByItsNameAtAnotherAddress(t *testing.T) {
+	db := storetest.Open(t)
+	take(t, db, twoOf(t, "anna", "eva"), move.Reading{Name: "wiki"})
+	report := take(t, db, twoOf(t, "anna-elsewhere", "eva-elsewhere"), move.Reading{Name: "wiki"})
+	if report.Here != 2 || report.Users.Taken != 0 || len(report.Mapped) != 0 {
+		t.Errorf("reported: %+v", report)
+	}
+	if report = take(t, db, twoOf(t, "anna-elsewhere", "eva-elsewhere"), move.Reading{}); report.Users.Taken != 2 {
+		t.Errorf("from a source of another name: %+v", report)
+	}
+}
+
+func TestAnAddressOfAUserHereIsNotGivenToANewID(t *testing.T) {
+	db := storetest.Open(t)
+	take(t, db, twoOf(t, "anna", "ben"), move.Reading{})
+	// There Ben has Anna's id, and Cleo Ben's.
+	report := take(t, db, twoOf(t, "ben", "cleo"), move.Reading{})
+	if report.Users.Taken != 1 || len(report.Mapped) != 1 || report.Mapped[0].Email != "cleo@home.example" || report.Here != 0 {
+		t.Errorf("reported: %+v", report)
+	}
+	if got := reasons(report.LeftOut); got["user: somebody here has that address"] != 1 || len(got) != 1 {
+		t.Errorf("left out: %+v", report.LeftOut)
+	}
+}
+
+func TestAccountsOfNextAuthV3AreTaken(t *testing.T) {
+	dsn := database(t,
+		`CREATE TABLE users (id integer, name text, email text, email_verified text, image text, created_at text, updated_at text)`,
+		`CREATE TABLE accounts (id integer, compound_id text, user_id integer, provider_type text, provider_id text, provider_account_id text,
+			refresh_token text, access_token text, access_token_expires text, created_at text, updated_at text)`,
+		`CREATE TABLE sessions (id integer, user_id integer, expires text, session_token text, access_token text)`,
+		`CREATE TABLE verification_requests (id integer, identifier text, token text, expires text)`,
+		`INSERT INTO users VALUES (7, 'Mara', 'mara@home.example', '2021-03-01 10:00:00.000 +00:00', NULL, '2021-03-01 10:00:00.000 +00:00', NULL)`,
+		`INSERT INTO accounts VALUES (1, 'x', 7, 'oauth', 'github', '2000002', 'r', 'a', '2021-03-01 11:00:00.000 +00:00', NULL, NULL)`,
+	)
+	db := storetest.Open(t)
+	report := take(t, db, dsn, move.Reading{})
+	account := view(t, db, func(tx *store.Tx) (store.Account, error) { return tx.AccountBySubject("github", "2000002") })
+	if report.Shape != "NextAuth v3" || account.UserID != "7" || account.Type != "oauth" || account.Tokens.ExpiresAt.Year() != 2021 {
+		t.Errorf("reported %+v, account %+v", report, account)
+	}
+	mara := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByID("7") })
+	if want := time.Date(2021, 3, 1, 10, 0, 0, 0, time.UTC); !mara.EmailVerifiedAt.Equal(want) || !mara.CreatedAt.Equal(want) {
+		t.Errorf("verified %s, created %s", mara.EmailVerifiedAt, mara.CreatedAt)
+	}
+}
+
+func TestATableThatIsCalledLikeOursIsNamedAndCanBeMapped(t *testing.T) {
+	tables := []string{
+		`CREATE TABLE user (id text, email text, emailVerified integer)`,
+		`CREATE TABLE app_accounts (uid text, site text, site_user text)`,
+		`CREATE TABLE sessions (sid text, sess text, expire text)`,
+		`CREATE TABLE authenticators (id text)`, // empty: nothing is lost
+		`INSERT INTO user VALUES ('a', 'mara@home.example', NULL)`,
+		`INSERT INTO app_accounts VALUES ('a', 'github', '2000002')`,
+		`INSERT INTO sessions VALUES ('x', '{}', '')`,
+	}
+	dsn := database(t, tables...)
+	db := storetest.Open(t)
+	want := []move.Unrecognized{
+		{Table: "app_accounts", Model: "Account", Lacks: []string{"userId", "provider", "providerAccountId"}, Columns: []string{"uid", "site", "site_user"}},
+		{Table: "sessions", Model: "Session", Lacks: []string{"userId", "sessionToken", "expires"}, Columns: []string{"sid", "sess", "expire"}},
+	}
+	if diff := cmp.Diff(want, plan(t, db, dsn, move.Reading{}).Unknown); diff != "" {
+		t.Error(diff)
+	}
+	report := take(t, db, dsn, move.Reading{Map: map[string]string{
+		"Account": "app_accounts", "Account.userId": "uid", "account.provider": "site", "Account.providerAccountId": "site_user", "Session": "-",
+	}})
+	if report.Accounts.Taken != 1 || len(report.Unknown) != 0 {
+		t.Errorf("reported: %+v", report)
+	}
+	for name, mapped := range map[string]map[string]string{
+		"no such column there": {"Account": "app_accounts", "Account.userId": "user"},
+		"no such column here":  {"Account.colour": "site"},
+	} {
+		if _, err := move.Open(t.Context(), dsn, move.Reading{Map: mapped}); err == nil {
+			t.Errorf("%s: taken", name)
+		}
 	}
 }

@@ -22,10 +22,11 @@ const (
 
 // part describes a role. Names are compared as plain does.
 type part struct {
-	name    string   // what Auth.js calls it
-	tables  []string // the names its adapters give the table
-	needs   []string // columns without which a table is none
-	columns []string // all that are read
+	name    string            // what Auth.js calls it
+	tables  []string          // the names its adapters give the table
+	needs   []string          // columns without which a table is none
+	columns []string          // all that are read
+	older   map[string]string // what NextAuth v3 called a column: what it is now
 }
 
 var parts = [roles]part{
@@ -34,6 +35,7 @@ var parts = [roles]part{
 		[]string{"user", "users"},
 		[]string{"id", "email", "emailverified"},
 		[]string{"id", "email", "emailverified", "name", "image", "createdat"},
+		nil,
 	},
 	accountRole: {
 		"Account",
@@ -43,12 +45,14 @@ var parts = [roles]part{
 			"userid", "provider", "provideraccountid", "type", "accesstoken", "refreshtoken", "idtoken", "expiresat", "tokentype",
 			"scope", "sessionstate", "createdat",
 		},
+		map[string]string{"providerid": "provider", "providertype": "type", "accesstokenexpires": "expiresat"},
 	},
 	sessionRole: {
 		"Session",
 		[]string{"session", "sessions"},
 		[]string{"userid", "sessiontoken", "expires"},
 		[]string{"userid", "sessiontoken", "expires"},
+		nil,
 	},
 	passkeyRole: {
 		"Authenticator",
@@ -57,12 +61,14 @@ var parts = [roles]part{
 		[]string{
 			"userid", "credentialid", "credentialpublickey", "counter", "credentialdevicetype", "credentialbackedup", "transports",
 		},
+		nil,
 	},
 	tokenRole: {
 		"VerificationToken",
-		[]string{"verificationtoken", "verificationtokens"},
+		[]string{"verificationtoken", "verificationtokens", "verificationrequest", "verificationrequests"},
 		[]string{"identifier", "token", "expires"},
 		[]string{"identifier", "token", "expires"},
+		nil,
 	},
 }
 
@@ -81,29 +87,55 @@ type Shape struct {
 	name     string
 	tables   [roles]table
 	password string // the column of users with password hashes, or ""
+	unknown  []Unrecognized
+}
+
+// Unrecognized is a table that is called like one of Auth.js's and lacks its columns,
+// so that nobody knows how to read it.
+type Unrecognized struct {
+	Table   string   `json:"table"`
+	Model   string   `json:"model"` // "Account"
+	Lacks   []string `json:"lacks"` // columns
+	Columns []string `json:"columns"`
+}
+
+// mapping is what -map says: tables of roles, and columns by their plain names.
+type mapping struct {
+	tables  [roles]string
+	without [roles]bool // -map Session=-
+	columns [roles]map[string]string
 }
 
 // detect finds the tables by their columns, and among several by their names.
-// mapped names tables for roles, as in "User": "members".
+// mapped names tables for roles, as in "User": "members", and their columns, as in
+// "Account.provider": "provider_id".
 func detect(tables map[string][]string, mapped map[string]string, password string) (Shape, error) {
 	var s Shape
-	named, err := namedRoles(tables, mapped)
+	m, err := readMapping(tables, mapped)
 	if err != nil {
 		return s, err
 	}
 	for r := range roles {
-		name := named[r]
-		if name == "" {
-			if name, err = choose(r, tables); err != nil {
+		name := m.tables[r]
+		if name == "" && !m.without[r] {
+			if name, err = m.choose(r, tables); err != nil {
 				return s, err
 			}
 		}
 		if name == "" {
 			continue
 		}
-		s.tables[r] = tableOf(name, tables[name])
-		if lacking := s.tables[r].lacks(parts[r].needs); named[r] != "" && lacking != "" {
-			return s, &Refusal{text: fmt.Sprintf("table %q is no %s: it has no column like %s", name, parts[r].name, lacking), hint: "check -map"}
+		s.tables[r] = m.table(r, name, tables[name])
+		if lacking := s.tables[r].lacks(parts[r].needs); len(lacking) > 0 {
+			return s, &Refusal{
+				text: fmt.Sprintf("table %q is no %s: it has no column like %s", name, parts[r].name, lacking[0]),
+				hint: fmt.Sprintf("check -map; a column with another name is mapped with -map %s.%s=COLUMN", parts[r].name, lacking[0]),
+			}
+		}
+		for plainName, column := range m.columns[r] {
+			if !slices.Contains(tables[name], column) {
+				return s, &Refusal{text: fmt.Sprintf("-map %s.%s: table %q has no column %q", parts[r].name, plainName, name, column), hint: "it has " + strings.Join(tables[name], ", ")}
+			}
 		}
 	}
 	if s.tables[userRole].name == "" {
@@ -122,30 +154,43 @@ func detect(tables map[string][]string, mapped map[string]string, password strin
 		}
 		s.password = column
 	}
+	s.unknown = m.unrecognized(s, tables)
 	s.name = s.adapter()
 	return s, nil
 }
 
-func namedRoles(tables map[string][]string, mapped map[string]string) ([roles]string, error) {
-	var named [roles]string
-	for model, name := range mapped {
+func readMapping(tables map[string][]string, mapped map[string]string) (mapping, error) {
+	var m mapping
+	for key, name := range mapped {
+		model, column, isColumn := strings.Cut(key, ".")
 		r := slices.IndexFunc(parts[:], func(p part) bool { return plain(p.name) == plain(model) })
 		if r < 0 {
-			return named, &Refusal{text: fmt.Sprintf("-map: there is no %q", model), hint: "it is one of User, Account, Session, Authenticator, VerificationToken"}
+			return m, &Refusal{text: fmt.Sprintf("-map: there is no %q", model), hint: "it is one of User, Account, Session, Authenticator, VerificationToken"}
 		}
-		if tables[name] == nil {
-			return named, &Refusal{text: fmt.Sprintf("-map: there is no table %q", name), hint: "there are " + listed(tables)}
+		switch {
+		case isColumn && !slices.Contains(parts[r].columns, plain(column)):
+			return m, &Refusal{text: fmt.Sprintf("-map: %s has no column %q", parts[r].name, column), hint: "it is one of " + strings.Join(parts[r].columns, ", ")}
+		case isColumn:
+			if m.columns[r] == nil {
+				m.columns[r] = make(map[string]string)
+			}
+			m.columns[r][plain(column)] = name
+		case name == "-":
+			m.without[r] = true
+		case tables[name] == nil:
+			return m, &Refusal{text: fmt.Sprintf("-map: there is no table %q", name), hint: "there are " + listed(tables)}
+		default:
+			m.tables[r] = name
 		}
-		named[r] = name
 	}
-	return named, nil
+	return m, nil
 }
 
 // choose finds the table for a role, or "".
-func choose(r role, tables map[string][]string) (string, error) {
+func (m mapping) choose(r role, tables map[string][]string) (string, error) {
 	var fit, known []string
 	for name, columns := range tables {
-		if tableOf(name, columns).lacks(parts[r].needs) != "" {
+		if len(m.table(r, name, columns).lacks(parts[r].needs)) > 0 {
 			continue
 		}
 		fit = append(fit, name)
@@ -168,28 +213,74 @@ func choose(r role, tables map[string][]string) (string, error) {
 	}
 }
 
-func tableOf(name string, columns []string) table {
+// unrecognized lists the tables that bear the name of a role for which none was found.
+func (m mapping) unrecognized(s Shape, tables map[string][]string) []Unrecognized {
+	var list []Unrecognized
+	for r := range roles {
+		if s.tables[r].name != "" || m.without[r] || r == tokenRole {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(tables)) {
+			if called(name, parts[r].tables) {
+				list = append(list, Unrecognized{name, parts[r].name, m.table(r, name, tables[name]).lacks(parts[r].needs), tables[name]})
+			}
+		}
+	}
+	return list
+}
+
+// called reports whether a table has one of the names, perhaps after a prefix:
+// app_accounts.
+func called(table string, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return plain(table) == name || strings.HasSuffix(strings.ToLower(table), "_"+name)
+	})
+}
+
+// table reads the columns of a table for a role.
+func (m mapping) table(r role, name string, columns []string) table {
 	t := table{name, make(map[string]string, len(columns))}
 	for _, c := range columns {
 		t.columns[plain(c)] = c
 	}
+	for older, now := range parts[r].older {
+		if t.columns[now] == "" && t.columns[older] != "" {
+			t.columns[now] = t.columns[older]
+			delete(t.columns, older)
+		}
+	}
+	for plainName, column := range m.columns[r] {
+		if slices.Contains(columns, column) {
+			delete(t.columns, plain(column))
+			t.columns[plainName] = column
+		}
+	}
 	return t
 }
 
-// lacks returns the first column that the table has not, or "".
-func (t table) lacks(needs []string) string {
+// lacks returns the columns that the table has not, as Auth.js writes them.
+func (t table) lacks(needs []string) []string {
+	var list []string
 	for _, c := range needs {
 		if t.columns[c] == "" {
-			return c
+			list = append(list, cmp.Or(written[c], c))
 		}
 	}
-	return ""
+	return list
+}
+
+// written is how Auth.js writes the columns that tables need.
+var written = map[string]string{
+	"emailverified": "emailVerified", "userid": "userId", "provideraccountid": "providerAccountId", "sessiontoken": "sessionToken",
+	"credentialid": "credentialID", "credentialpublickey": "credentialPublicKey",
 }
 
 // adapter guesses who made the database, for the report alone.
 func (s Shape) adapter() string {
 	users, accounts := s.tables[userRole].name, s.tables[accountRole]
 	switch {
+	case accounts.columns["compoundid"] != "":
+		return "NextAuth v3"
 	case accounts.columns["oauthtokensecret"] != "":
 		return "Auth.js, D1 adapter"
 	case s.tables[tokenRole].name == "verification_token":
@@ -213,7 +304,7 @@ func (s Shape) ignored() []string {
 		}
 		for plainName, name := range t.columns {
 			// Their own ids name nothing outside, and the last change is ours to tell.
-			own := role(r) != userRole && plainName == "id" || plainName == "updatedat" || plainName == "createdat" ||
+			own := role(r) != userRole && plainName == "id" || plainName == "compoundid" || plainName == "updatedat" || plainName == "createdat" ||
 				role(r) == passkeyRole && plainName == "provideraccountid"
 			if !own && !slices.Contains(parts[r].columns, plainName) && (role(r) != userRole || name != s.password) {
 				list = append(list, t.name+"."+name)

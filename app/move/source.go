@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -20,6 +21,8 @@ const connectWithin = 10 * time.Second
 // Source is an Auth.js database, open for reading: one snapshot of it.
 type Source struct {
 	name     string // for people, without a password
+	id       string // by which it is known when it is imported again
+	warning  string
 	postgres bool
 	pool     *sql.DB
 	tx       *sql.Tx
@@ -29,6 +32,7 @@ type Source struct {
 // Reading says how to read a source.
 type Reading struct {
 	Dir            string            // relative paths are from here
+	Name           string            // by which the source is known when it is imported again; "" for its address
 	Map            map[string]string // tables that have other names, by model: "User": "members"
 	PasswordColumn string            // of users; "" for none
 }
@@ -41,6 +45,7 @@ func Open(ctx context.Context, dsn string, r Reading) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.id = cmp.Or(r.Name, s.id)
 	if err := s.begin(ctx, r); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -50,7 +55,12 @@ func Open(ctx context.Context, dsn string, r Reading) (*Source, error) {
 func (s *Source) dial(dsn, dir string) (err error) {
 	if s.postgres {
 		s.name = store.ShownDatabase(dsn)
-		s.pool, err = store.OpenPostgres(postgresName(dsn))
+		name, err := store.ParsePostgres(dsn)
+		if err != nil {
+			return err
+		}
+		s.id, s.warning = name.Identity(), name.Warning()
+		s.pool, err = name.Open()
 		return err
 	}
 	path, ok := strings.CutPrefix(dsn, "file:")
@@ -62,7 +72,10 @@ func (s *Source) dial(dsn, dir string) (err error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
-	s.name = path
+	s.name, s.id = path, "file:"+path
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		s.id = "file:" + real
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return &Refusal{text: "the database cannot be read", cause: err, hint: "a path is taken from the directory this command runs in"}
@@ -72,25 +85,6 @@ func (s *Source) dial(dsn, dir string) (err error) {
 	}
 	s.pool, err = sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=ro&_pragma=busy_timeout(5000)&_pragma=trusted_schema(0)")
 	return err
-}
-
-// postgresName makes of a connection string as Prisma writes it one that
-// PostgreSQL takes: the schema is its search path, and options of Prisma's own
-// go.
-func postgresName(dsn string) string {
-	u, err := url.Parse(dsn)
-	if err != nil {
-		return dsn // the driver says it better, and without the password
-	}
-	q := u.Query()
-	if schema := q.Get("schema"); schema != "" {
-		q.Set("search_path", `"`+strings.ReplaceAll(schema, `"`, `""`)+`"`)
-	}
-	for _, own := range []string{"schema", "connection_limit", "pool_timeout", "socket_timeout", "pgbouncer", "statement_cache_size", "sslaccept", "sslidentity"} {
-		q.Del(own)
-	}
-	u.RawQuery = q.Encode()
-	return u.String()
 }
 
 // begin takes the snapshot and looks at the tables.
@@ -113,9 +107,31 @@ func (s *Source) begin(ctx context.Context, r Reading) error {
 	if err != nil {
 		return s.refuse(err)
 	}
-	s.shape, err = detect(tables, r.Map, r.PasswordColumn)
-	return err
+	if s.shape, err = detect(tables, r.Map, r.PasswordColumn); err != nil {
+		return err
+	}
+	return s.dropEmpty(ctx)
 }
+
+// dropEmpty forgets the tables that were not recognized and hold nothing.
+func (s *Source) dropEmpty(ctx context.Context) error {
+	var full []Unrecognized
+	for _, u := range s.shape.unknown {
+		var any bool
+		if err := s.tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM "+quoted(u.Table)+")").Scan(&any); err != nil {
+			return fmt.Errorf("reading %s: %w", u.Table, err)
+		}
+		if any {
+			full = append(full, u)
+		}
+	}
+	s.shape.unknown = full
+	return nil
+}
+
+// Unrecognized returns the tables that hold something and are called like one of
+// Auth.js's, but lack its columns.
+func (s *Source) Unrecognized() []Unrecognized { return s.shape.unknown }
 
 func (s *Source) refuse(err error) error {
 	r := &Refusal{text: "the database " + s.name + " cannot be read", cause: err}
@@ -126,6 +142,9 @@ func (s *Source) refuse(err error) error {
 	}
 	return r
 }
+
+// Warning says what was ignored in the source's name, or "".
+func (s *Source) Warning() string { return s.warning }
 
 // Close ends the reading.
 func (s *Source) Close() error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -40,16 +41,37 @@ var errTime = errors.New("this is no time")
 // the year 5138 in seconds, March 1973 in milliseconds.
 const fromMs = 100_000_000_000
 
-// The texts that databases and adapters write. A time without a zone is UTC.
+// timeForms are the texts that databases and adapters write, without their zone.
 var timeForms = []string{
-	time.RFC3339Nano,                // Prisma, D1
-	"2006-01-02 15:04:05.999999999", // SQLite's CURRENT_TIMESTAMP
-	"2006-01-02 15:04:05.999999999Z07:00",
-	"2006-01-02 15:04:05.999999999Z07", // PostgreSQL's text
-	"2006-01-02T15:04:05.999999999",
+	"2006-01-02T15:04:05.999999999", // JSON, Prisma, D1
+	"2006-01-02 15:04:05.999999999", // SQLite's CURRENT_TIMESTAMP, PostgreSQL, Sequelize
+	"2006-01-02T15:04",
+	"2006-01-02 15:04",
 	"2006-01-02",
-	"Mon Jan 02 2006 15:04:05 GMT-0700", // String(date) in JavaScript
-	time.RFC1123,
+	"2006/01/02 15:04:05.999999999",
+	"20060102T150405",
+	"Mon Jan 02 2006 15:04:05", // String(date) in JavaScript
+	"Mon, 02 Jan 2006 15:04:05",
+	"Mon Jan _2 15:04:05 2006",
+}
+
+// timeZone is a zone at the end of such a text: "Z", "UTC", "+01", "+0100", " +01:00",
+// "GMT+0100", "+0000 UTC". An abbreviation such as CST, which several countries use
+// for different zones, is none.
+var timeZone = regexp.MustCompile(`(?i)^(.*?\d)\s*(?:z|(?:utc|gmt)?\s*([+-]\d\d):?(\d\d)?(?::?00)?(?:\s+(?:utc|gmt))?|utc|gmt|etc/utc)$`)
+
+// splitZone returns the text without its zone, and the zone: UTC where there is none.
+func splitZone(s string) (string, *time.Location) {
+	m := timeZone.FindStringSubmatch(s)
+	if m == nil {
+		return s, time.UTC
+	}
+	hours, _ := strconv.Atoi(m[2]) // "" is UTC
+	minutes, _ := strconv.Atoi(m[3])
+	if strings.HasPrefix(m[2], "-") {
+		minutes = -minutes
+	}
+	return m[1], time.FixedZone("", hours*3600+minutes*60)
 }
 
 // timeOf returns the moment a value stands for, the zero time for NULL, or
@@ -76,28 +98,38 @@ func timeOf(v any) (time.Time, error) {
 }
 
 func timeOfText(s string) (time.Time, error) {
-	s = strings.TrimSpace(s)
-	if s == "" {
+	s = strings.Trim(strings.TrimSpace(s), `"'`) // JSON in a text column
+	if s == "" || strings.EqualFold(s, "null") {
 		return time.Time{}, nil
 	}
 	if n, err := strconv.ParseFloat(s, 64); err == nil {
 		return timeOf(n)
 	}
 	s, _, _ = strings.Cut(s, " (") // "… GMT+0100 (Central European Standard Time)"
+	// As it is first: the end of a date, "-25", looks like a zone.
+	bare, zone := splitZone(s)
 	for _, form := range timeForms {
-		if t, err := time.Parse(form, s); err == nil {
+		if t, err := time.ParseInLocation(form, s, time.UTC); err == nil {
+			return plausible(t)
+		}
+		if t, err := time.ParseInLocation(form, bare, zone); err == nil {
 			return plausible(t)
 		}
 	}
 	return time.Time{}, errTime
 }
 
-// momentOf reads a number of seconds or milliseconds.
+// momentOf reads a number of seconds, milliseconds or microseconds.
 func momentOf(n int64) (time.Time, error) {
-	if n >= fromMs || n <= -fromMs {
+	switch {
+	case n < 0:
+		return time.Time{}, errTime
+	case n < fromMs:
+		return plausible(time.Unix(n, 0))
+	case n < fromMs*1000:
 		return plausible(time.UnixMilli(n))
 	}
-	return plausible(time.Unix(n, 0))
+	return plausible(time.UnixMicro(n))
 }
 
 // plausible keeps what milliseconds can tell, in years that a database means.
