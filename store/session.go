@@ -28,7 +28,7 @@ type Session struct {
 // SessionByToken returns the live session with that token hash and its user in
 // at most one prepared lookup, and writes nothing. ErrNotFound for unknown and expired
 // ones and for users whose access is closed. It reads what a check needs and no
-// more: of the session not where and when it began, of the user not their
+// more: of the session not where it began, of the user not their
 // normal address, but their groups.
 func (db *DB) SessionByToken(ctx context.Context, tokenHash []byte, now time.Time) (Session, User, error) {
 	return db.lookUpSession(ctx, "", tokenHash, now)
@@ -75,7 +75,7 @@ func (db *DB) readSessionOnce(ctx context.Context, app string, tokenHash []byte,
 const skew = 5 * time.Minute // 300000 in the queries
 
 // sessionCheckColumns are what a check reads of sessions s and users u.
-const sessionCheckColumns = `s.token_hash, s.id, s.user_id, s.amr, s.auth_at, s.seen_at, s.expires_at, s.max_expires_at, s.brief,
+const sessionCheckColumns = `s.token_hash, s.id, s.user_id, s.amr, s.auth_at, s.created_at, s.seen_at, s.expires_at, s.max_expires_at, s.brief,
 	       u.email, u.email_verified_at, u.name, u.username, u.image, u.language, u.theme, u.time_zone, u.admin, u.added_by_admin, u.created_at,
 	       (SELECT string_agg(g.name, ',' ORDER BY g.name)
 	          FROM group_members m
@@ -88,9 +88,9 @@ func scanSession(row *sql.Row) (Session, User, error) {
 	var u User
 	var verified sql.NullInt64
 	var groups sql.NullString
-	var auth, seen, expires, maxExpires, created int64
+	var auth, begun, seen, expires, maxExpires, created int64
 	err := row.Scan(
-		&s.TokenHash, &s.ID, &s.UserID, &s.AMR, &auth, &seen, &expires, &maxExpires, &s.Brief,
+		&s.TokenHash, &s.ID, &s.UserID, &s.AMR, &auth, &begun, &seen, &expires, &maxExpires, &s.Brief,
 		&u.Email, &verified, &u.Name, &u.Username, &u.Image, &u.Language, &u.Theme, &u.TimeZone, &u.Admin, &u.AddedByAdmin, &created, &groups)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Session{}, User{}, ErrNotFound
@@ -98,7 +98,7 @@ func scanSession(row *sql.Row) (Session, User, error) {
 	if err != nil {
 		return Session{}, User{}, fmt.Errorf("looking up a session: %w", classify(err))
 	}
-	s.AuthAt, s.SeenAt, s.ExpiresAt, s.MaxExpiresAt = at(auth), at(seen), at(expires), at(maxExpires)
+	s.AuthAt, s.CreatedAt, s.SeenAt, s.ExpiresAt, s.MaxExpiresAt = at(auth), at(begun), at(seen), at(expires), at(maxExpires)
 	u.ID, u.EmailVerifiedAt, u.CreatedAt = s.UserID, atNull(verified), at(created)
 	u.Groups = withAdmins(listOf(groups), u.Admin)
 	return s, u, nil

@@ -89,16 +89,17 @@ func (s *Server) confirmPage(r *http.Request, cur session.Current) (ConfirmPage,
 		}
 		page.Password = page.Password || way.Kind == "password" && !way.Idle
 	}
-	if !page.Mail && !page.Password {
-		return page, err
-	}
-	// Whoever sits at a browser that is signed in there would confirm anything.
-	mine := page.Upstreams
-	page.Upstreams = nil
-	for _, b := range mine {
+	// A provider that does not ask again confirms nothing, unless there is nothing else:
+	// anyone at a browser that is signed in there would be confirmed.
+	var asks []UpstreamButton
+	for _, b := range page.Upstreams {
 		if s.Upstreams.Named(b.ID).AsksAgain() {
-			page.Upstreams = append(page.Upstreams, b)
+			asks = append(asks, b)
 		}
+	}
+	page.Only = !page.Mail && !page.Password && (len(asks) == 0 || len(page.Upstreams) == 1)
+	if !page.Only {
+		page.Upstreams = asks
 	}
 	return page, err
 }
@@ -128,7 +129,7 @@ func (s *Server) postConfirm(w http.ResponseWriter, r *http.Request) error {
 			if !slices.ContainsFunc(page.Upstreams, func(b UpstreamButton) bool { return b.ID == id }) {
 				return errNotFound
 			}
-			return s.confirmWith(w, r, a, cur, id, !page.Mail && !page.Password)
+			return s.confirmWith(w, r, a, cur, id, page.Only)
 		}
 		if r.PostForm.Get("method") == "mail" {
 			err = s.Login.SendLink(r.Context(), s.from(r), &a.Login, page.Identifier, s.printer(r).Tag())

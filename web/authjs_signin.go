@@ -265,7 +265,7 @@ const firstFor = 2 * time.Second
 // onward is where somebody who signed in goes: the first time to the App's page
 // for new people, where it has one.
 func (st site) onward(u store.User, row store.Session, to string) string {
-	if st.app == nil || st.app.Pages.NewUser == "" || u.EmailVerifiedAt.IsZero() || row.AuthAt.Sub(u.EmailVerifiedAt).Abs() > firstFor {
+	if st.app == nil || st.app.Pages.NewUser == "" || u.EmailVerifiedAt.IsZero() || row.CreatedAt.Sub(u.EmailVerifiedAt).Abs() > firstFor {
 		return to
 	}
 	return st.origin + st.app.Pages.NewUser + "?callbackUrl=" + url.QueryEscape(to)

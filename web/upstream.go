@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gatelodge/app/account"
@@ -140,6 +141,9 @@ func wishesOf(q url.Values) upstream.Wishes {
 	if !slices.Contains(prompts, w.Prompt) {
 		w.Prompt = ""
 	}
+	if age, err := strconv.ParseUint(q.Get("max_age"), 10, 31); err == nil {
+		w.MaxAge = strconv.FormatUint(age, 10)
+	}
 	return w
 }
 
@@ -154,7 +158,7 @@ func (s *Server) signInWith(w http.ResponseWriter, r *http.Request, st site, up 
 			return err
 		}
 		more := ""
-		for _, name := range []string{"login_hint", "prompt"} {
+		for _, name := range []string{"login_hint", "prompt", "max_age"} {
 			if value := r.URL.Query().Get(name); value != "" {
 				more += "&" + name + "=" + url.QueryEscape(value)
 			}

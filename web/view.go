@@ -389,6 +389,7 @@ type ConfirmPage struct {
 	Mail       bool // there is an address to mail to
 	Password   bool // there is a password
 	Upstreams  []UpstreamButton
+	Only       bool // there is nothing but these that could confirm
 	Problem    string
 }
 

@@ -14,7 +14,7 @@ func (f *Flow) finishApp(tx *store.Tx, from audit.From, l *Login, u store.User) 
 	if err := f.mayEnter(tx, l.Entry.App, u); err != nil {
 		return Outcome{}, err
 	}
-	_, row, err := f.Sessions.Start(tx, from, session.Begin{UserID: u.ID, AMR: l.amr()})
+	_, row, err := f.Sessions.Start(tx, from, session.Begin{UserID: u.ID, AMR: l.amr(), AuthAt: l.authAt()})
 	if err != nil {
 		return Outcome{}, err
 	}

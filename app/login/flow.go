@@ -357,7 +357,7 @@ func (f *Flow) MailLink(ctx context.Context, from audit.From, u store.User, by s
 func (f *Flow) SetUp(ctx context.Context, from audit.From, l *Login, s account.SetUp, replaces string) (Outcome, error) {
 	var out Outcome
 	err := f.Users.SetUp(ctx, from, s, func(tx *store.Tx, u store.User, claimed bool) (err error) {
-		l.prove(Proof{Means: BySetUp, UserID: u.ID, At: f.Now()})
+		l.prove(Proof{Means: BySetUp, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
 		out, err = f.Finish(tx, from, l, u, replaces)
 		if claimed {
 			out.Notice, out.Warns = "account.claimed", true

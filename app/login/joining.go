@@ -326,7 +326,7 @@ func (f *Flow) AcceptMailed(ctx context.Context, from audit.From, l *Login, toke
 				return err
 			}
 		}
-		l.prove(Proof{Means: ByEmail, UserID: u.ID, At: f.Now()})
+		l.prove(Proof{Means: ByEmail, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
 		if LocalPath(l.Return) == "/" {
 			l.Return = welcomePath
 		}

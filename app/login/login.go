@@ -73,6 +73,9 @@ type Proof struct {
 	Means  string    `json:"m"` // as in amr: "email"
 	UserID string    `json:"u"`
 	At     time.Time `json:"t"`
+	// AuthAt is when the person proved it: now, or what a provider says. Zero where that
+	// is not known.
+	AuthAt time.Time `json:"f,omitzero"`
 }
 
 // The means of signing in.
@@ -181,6 +184,17 @@ func (l *Login) amr() string {
 		means[i] = p.Means
 	}
 	return strings.Join(means, " ")
+}
+
+// authAt returns when the latest proof was given, for the session; zero when that is
+// not known of any.
+func (l *Login) authAt() (latest time.Time) {
+	for _, p := range l.Proofs {
+		if p.AuthAt.After(latest) {
+			latest = p.AuthAt
+		}
+	}
+	return latest
 }
 
 // LocalPath returns p when it is a path on this server, and "/" for anything

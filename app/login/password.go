@@ -201,7 +201,7 @@ func (f *Flow) provenPassword(ctx context.Context, from audit.From, l *Login, w 
 			}
 		}
 		now := f.Now()
-		l.prove(Proof{Means: ByPassword, UserID: u.ID, At: now})
+		l.prove(Proof{Means: ByPassword, UserID: u.ID, At: now, AuthAt: now})
 		if need := l.missing(u, now); need != "" {
 			out = Outcome{Need: need, User: u}
 			return nil

@@ -202,7 +202,7 @@ func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge
 	if u, err = tx.UserByID(u.ID); err != nil {
 		return Outcome{}, err
 	}
-	l.prove(Proof{Means: ByEmail, UserID: u.ID, At: now})
+	l.prove(Proof{Means: ByEmail, UserID: u.ID, At: now, AuthAt: now})
 	if need := l.missing(u, now); need != "" {
 		return Outcome{Need: need, User: u}, nil
 	}
@@ -260,7 +260,7 @@ func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, rep
 	}
 	out := Outcome{User: u, Return: LocalPath(l.Return), Notice: notice, Warns: warns}
 	if l.Confirms != "" {
-		out.Token, out.Session, err = f.Sessions.Confirm(tx, u.ID, l.Confirms, replaces)
+		out.Token, out.Session, err = f.Sessions.Confirm(tx, u.ID, l.Confirms, replaces, l.authAt())
 		if err == nil {
 			out.Confirmed = true
 			return out, f.Audit.Record(tx, from, audit.Confirmed, audit.ByUser, u.ID, l.amr())
@@ -269,7 +269,7 @@ func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, rep
 			return Outcome{}, err
 		}
 	}
-	if out.Token, out.Session, err = f.Sessions.Start(tx, from, session.Begin{UserID: u.ID, AMR: l.amr(), Replaces: replaces, Brief: l.Brief}); err != nil {
+	if out.Token, out.Session, err = f.Sessions.Start(tx, from, session.Begin{UserID: u.ID, AMR: l.amr(), AuthAt: l.authAt(), Replaces: replaces, Brief: l.Brief}); err != nil {
 		return Outcome{}, err
 	}
 	out.Device, err = f.meet(tx, from, l, u, out.Session)

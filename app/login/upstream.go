@@ -100,7 +100,18 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arr
 			return err
 		}
 		now := f.Now()
-		l.prove(Proof{Means: ByUpstream + a.Who.Upstream, UserID: u.ID, At: now})
+		p := Proof{Means: ByUpstream + a.Who.Upstream, UserID: u.ID, At: now, AuthAt: a.Who.AuthAt}
+		if p.AuthAt.IsZero() {
+			// It may only know that a browser is signed in there.
+			another, err := f.confirmsOtherwise(tx, u, a.Who.Upstream)
+			if err != nil {
+				return err
+			}
+			if !another {
+				p.AuthAt = now
+			}
+		}
+		l.prove(p)
 		if need := l.missing(u, now); need != "" {
 			out = Outcome{Need: need, User: u}
 			return nil
@@ -124,6 +135,28 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arr
 	}
 	f.Queue.Wake()
 	return out, waits
+}
+
+// confirmsOtherwise reports whether the user can prove themselves again by anything
+// but the upstream with that id: by mail, with a password, or with another upstream
+// that asks people again.
+func (f *Flow) confirmsOtherwise(tx *store.Tx, u store.User, id string) (bool, error) {
+	if u.HasEmail() {
+		return true, nil
+	}
+	if f.Passwords != nil && u.Username != "" {
+		_, err := tx.PasswordOf(u.ID)
+		if err == nil || !errors.Is(err, store.ErrNotFound) {
+			return err == nil, err
+		}
+	}
+	accounts, err := tx.AccountsOf(u.ID)
+	for _, a := range accounts {
+		if up := f.Upstreams.Named(a.Provider); up != nil && up.ID != id && up.AsksAgain() {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 // known returns the user who has the identity, and keeps what the upstream told

@@ -65,6 +65,8 @@ func New(db *store.DB, log *audit.Log, now func() time.Time, logger *slog.Logger
 type Begin struct {
 	UserID string
 	AMR    string // see store.Session
+	// AuthAt is when the person proved themselves; zero where that is not known.
+	AuthAt time.Time
 	// Replaces is the token of a session this browser had before, or "". It ends:
 	// the cookie that held it is overwritten.
 	Replaces string
@@ -87,9 +89,12 @@ func (s *Sessions) Start(tx *store.Tx, from audit.From, b Begin) (string, store.
 	}
 	row := store.Session{
 		ID: store.NewID(now), TokenHash: hash, UserID: b.UserID, AMR: b.AMR,
-		AuthAt: now, CreatedAt: now, SeenAt: now,
+		AuthAt: b.AuthAt, CreatedAt: now, SeenAt: now,
 		ExpiresAt: now.Add(min(s.lifetime.Rolling, most)), MaxExpiresAt: now.Add(most),
 		IP: from.IP, Device: from.Device, Brief: b.Brief,
+	}
+	if row.AuthAt.IsZero() {
+		row.AuthAt = time.UnixMilli(0)
 	}
 	if err := tx.AddSession(row); err != nil {
 		return "", store.Session{}, err
@@ -99,9 +104,10 @@ func (s *Sessions) Start(tx *store.Tx, from audit.From, b Begin) (string, store.
 
 // Confirm records that the person behind a session has proved themselves again, and
 // returns the session with its new token: a copy of the cookie that was made before is
-// not fresh, and opens nothing. token is the one that the browser shows. ErrNone when
-// it does not open that session of the user.
-func (s *Sessions) Confirm(tx *store.Tx, userID, id, token string) (string, store.Session, error) {
+// not fresh, and opens nothing. token is the one that the browser shows, authAt when
+// the person gave the proof. ErrNone when the token does not open that session of the
+// user.
+func (s *Sessions) Confirm(tx *store.Tx, userID, id, token string, authAt time.Time) (string, store.Session, error) {
 	row, _, err := tx.SessionOf(id, s.now())
 	if errors.Is(err, store.ErrNotFound) {
 		return "", store.Session{}, ErrNone
@@ -112,7 +118,9 @@ func (s *Sessions) Confirm(tx *store.Tx, userID, id, token string) (string, stor
 	if hash, ok := secret.SessionHash(token); !ok || row.UserID != userID || !secret.Equal(hash, row.TokenHash) {
 		return "", store.Session{}, ErrNone
 	}
-	row.AuthAt = s.now()
+	if authAt.After(row.AuthAt) {
+		row.AuthAt = authAt
+	}
 	return s.renewToken(tx, row)
 }
 

@@ -28,6 +28,7 @@ type visit struct {
 	claims claims
 	issuer string
 	name   string // what the browser brought besides
+	authAt time.Time
 }
 
 // readIDToken checks the ID token as OpenID Connect Core 1.0, 3.1.3.7 asks, and
@@ -83,8 +84,15 @@ func (v *visit) readIDToken(ctx context.Context, luggage parcel) error {
 			return untrue("the access token is not the one of the ID token")
 		}
 	}
+	at := v.claims.moment("auth_time")
+	switch now := v.up.now(); {
+	case at.After(now.Add(skew)):
+		at = time.Time{} // it has not happened
+	case at.After(now):
+		at = now
+	}
+	v.authAt = at
 	if luggage.Errand.To == ToConfirm {
-		at := v.claims.moment("auth_time")
 		if at.IsZero() && !luggage.Errand.Only || !at.IsZero() && at.Before(luggage.At.Add(-skew)) {
 			return v.up.fault(ErrNotAsked, errors.New("the upstream did not ask the person again, or does not tell"))
 		}

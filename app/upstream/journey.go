@@ -58,6 +58,7 @@ type Errand struct {
 type Wishes struct {
 	LoginHint string // an address to begin with
 	Prompt    string // "login", "select_account" or "consent"
+	MaxAge    string // the seconds since they last proved themselves there, at most; "" for any
 	// Known is the user whose browser this is known to be, or "". What strangers do
 	// from the same network does not keep it waiting.
 	Known string
@@ -139,8 +140,12 @@ func (u *Upstream) params(p *place, e Errand, w Wishes) map[string]string {
 	if prompt != "" && u.kind.openID {
 		params["prompt"] = prompt
 	}
-	if e.To == ToConfirm && u.kind.tells {
-		params["max_age"] = "0" // OpenID Connect Core 1.0, 3.1.2.1: auth_time must be told then
+	maxAge := w.MaxAge
+	if e.To == ToConfirm {
+		maxAge = "0"
+	}
+	if maxAge != "" && u.kind.tells {
+		params["max_age"] = maxAge // OpenID Connect Core 1.0, 3.1.2.1: auth_time must be told then
 	}
 	if w.LoginHint != "" && u.kind.openID {
 		params["login_hint"] = w.LoginHint
@@ -250,6 +255,7 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identi
 	if who.Subject == "" || len(who.Subject) > 255 {
 		return Identity{}, u.fault(ErrMisconfigured, errors.New("the upstream does not tell who somebody is"))
 	}
+	who.AuthAt = v.authAt
 	who.Upstream, who.Type, who.Tokens = u.ID, u.Type(), tokensOf(token, u.now())
 	if who.Issuer == "" {
 		who.Issuer = p.vouches()

@@ -239,6 +239,9 @@ type Identity struct {
 	Name     string
 	Picture  string
 	Groups   []string
+	// AuthAt is when the person proved themselves there, by the signed ID token; zero
+	// where it does not say.
+	AuthAt time.Time
 
 	Tokens store.Tokens
 }
