@@ -39,7 +39,7 @@ func TestEachFailureOfAnUpstreamHasItsSentence(t *testing.T) {
 		"unsigned":              {nil, mara, set(func(s *upstreamtest.Server) { s.Algorithm = "none" }), 403, "could not be checked"},
 		"signed by the secret":  {nil, mara, set(func(s *upstreamtest.Server) { s.Algorithm = "HS256" }), 403, "could not be checked"},
 		"for another client":    {nil, with("aud", "somebody else"), nil, 403, "could not be checked"},
-		"for several":           {nil, with("aud", []string{"gatelodge", "other"}), nil, 403, "could not be checked"},
+		"for several others":    {nil, with("aud", []string{"the shop", "other"}), nil, 403, "could not be checked"},
 		"to another party":      {nil, with("azp", "other"), nil, 403, "could not be checked"},
 		"to another question":   {nil, with("nonce", "replayed"), nil, 403, "could not be checked"},
 		"by another issuer":     {nil, with("iss", "https://evil.example"), nil, 403, "could not be checked"},

@@ -35,6 +35,9 @@ type Upstream struct {
 	UserinfoURL string
 
 	Scopes []string // "" is what the kind needs
+	// AllowMissingNonce accepts an ID token without a nonce, which some providers never
+	// send. One with another nonce than ours is refused all the same.
+	AllowMissingNonce bool
 	// TrustEmail takes the upstream's word that an address is somebody's own: it
 	// then leads to the user who has it here.
 	TrustEmail bool
@@ -84,6 +87,7 @@ func upstreamSettings(i int) []setting {
 		{key: "upstream.token_url", example: `"https://id.example.com/token"`, ptr: func(c *Config) any { return &at(c).TokenURL }},
 		{key: "upstream.userinfo_url", example: `"https://id.example.com/userinfo"`, ptr: func(c *Config) any { return &at(c).UserinfoURL }},
 		{key: "upstream.scopes", example: `["openid", "email"]`, ptr: func(c *Config) any { return &at(c).Scopes }},
+		{key: "upstream.allow_missing_nonce", example: `true`, ptr: func(c *Config) any { return &at(c).AllowMissingNonce }},
 		{key: "upstream.trust_email", example: `true`, ptr: func(c *Config) any { return &at(c).TrustEmail }},
 		{key: "upstream.sign_up", example: `true`, ptr: func(c *Config) any { return &at(c).SignUp }},
 		{key: "upstream.allow_domains", example: `["example.com"]`, ptr: func(c *Config) any { return &at(c).AllowDomains }},
@@ -117,6 +121,12 @@ var upstreamKeys = []struct {
 	{"team_id", []string{"apple"}, []string{"apple"}, func(u Upstream) string { return u.TeamID }},
 	{"key_id", []string{"apple"}, []string{"apple"}, func(u Upstream) string { return u.KeyID }},
 	{"private_key_file", []string{"apple"}, []string{"apple"}, func(u Upstream) string { return u.PrivateKeyFile }},
+	{"allow_missing_nonce", []string{"oidc"}, nil, func(u Upstream) string {
+		if u.AllowMissingNonce {
+			return "true"
+		}
+		return ""
+	}},
 	{"claims", []string{"oidc", "oauth2"}, nil, func(u Upstream) string {
 		c := u.Claims
 		return c.Subject + c.Email + c.EmailVerified + c.Name + c.Picture + c.Groups

@@ -3,6 +3,7 @@ package upstream
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
 )
 
@@ -76,21 +78,51 @@ func (m *remembered) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer m.mu.Unlock()
 	now := m.now()
 	if age := now.Sub(m.at); m.body == nil || age < 0 || age >= keysFor {
-		res, err := m.RoundTripper.RoundTrip(r)
-		if err != nil || res.StatusCode != http.StatusOK {
-			return res, err
-		}
-		defer res.Body.Close()
-		body, err := io.ReadAll(res.Body)
+		body, err := m.ask(r)
 		if err != nil {
 			return nil, err
 		}
 		m.at, m.body = now, body
 	}
+	return jsonResponse(r, m.body), nil
+}
+
+// ask asks for the keys and keeps those that can be read: one of a kind that nobody
+// here knows must not hide the others.
+func (m *remembered) ask(r *http.Request) ([]byte, error) {
+	res, err := m.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := readAnswer(res)
+	if err != nil {
+		return nil, err
+	}
+	var told, good struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if json.Unmarshal(body, &told) != nil {
+		return nil, &unreadableError{r.URL.Host + r.URL.Path, "that is no set of keys"}
+	}
+	for _, text := range told.Keys {
+		var key jose.JSONWebKey
+		if json.Unmarshal(text, &key) == nil {
+			good.Keys = append(good.Keys, text)
+		}
+	}
+	if len(good.Keys) == 0 {
+		return nil, &unreadableError{r.URL.Host + r.URL.Path, "without a key that can be read"}
+	}
+	return json.Marshal(good)
+}
+
+// jsonResponse is an answer of ours to a library.
+func jsonResponse(r *http.Request, body []byte) *http.Response {
 	return &http.Response{
 		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(m.body)), Request: r,
-	}, nil
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)), Request: r,
+	}
 }
 
 // with gives the libraries our client.
@@ -107,27 +139,68 @@ type statusError struct {
 
 func (e *statusError) Error() string { return fmt.Sprintf("%s answered %d", e.at, e.status) }
 
-// get reads the JSON at an address that belongs to the bearer of the token.
-func (u *Upstream) get(ctx context.Context, at, token string, into any) error {
+// unreadableError is an answer that came whole and is not what it has to be. To ask
+// again does not help.
+type unreadableError struct{ at, what string }
+
+func (e *unreadableError) Error() string {
+	at := e.at
+	if u, err := url.Parse(at); err == nil && u.Host != "" {
+		at = u.Host + u.Path
+	}
+	return at + " sent an answer " + e.what
+}
+
+// readAnswer reads an answer of status 200 to its end and closes it.
+func readAnswer(res *http.Response) ([]byte, error) {
+	defer res.Body.Close()
+	at := res.Request.URL.Host + res.Request.URL.Path
+	if status := res.StatusCode; status != http.StatusOK {
+		// GitHub says 403 where others say 429.
+		if status == http.StatusForbidden && (res.Header.Get("Retry-After") != "" || res.Header.Get("X-RateLimit-Remaining") == "0") {
+			status = http.StatusTooManyRequests
+		}
+		return nil, &statusError{at, status}
+	}
+	body, err := io.ReadAll(res.Body)
+	if err == nil && len(body) >= maxAnswer {
+		err = errors.New("it is too long")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer of %s: %w", at, err)
+	}
+	return body, nil
+}
+
+// ask reads what is at an address that belongs to the bearer of the token.
+func (u *Upstream) ask(ctx context.Context, at, token string) ([]byte, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	res, err := u.client.Do(req)
 	if err != nil {
-		return withoutQuery(err)
+		return nil, nil, withoutQuery(err)
 	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return &statusError{req.URL.Host + req.URL.Path, res.StatusCode}
+	body, err := readAnswer(res)
+	return body, res.Header, err
+}
+
+// get reads the JSON at such an address.
+func (u *Upstream) get(ctx context.Context, at, token string, into any) (http.Header, error) {
+	body, header, err := u.ask(ctx, at, token)
+	if err != nil {
+		return nil, err
 	}
-	dec := json.NewDecoder(res.Body)
+	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	if err := dec.Decode(into); err != nil {
-		return fmt.Errorf("reading what %s answered: %w", req.URL.Host+req.URL.Path, err)
+		return nil, &unreadableError{at, "that is not the JSON it has to be"}
 	}
-	return nil
+	return header, nil
 }
 
 // withoutQuery takes the query out of an error of net/http: it may hold what
@@ -160,6 +233,12 @@ func (u *Upstream) troubled(err error) error {
 	}
 	if e, ok := errors.AsType[*statusError](err); ok && e.status < 500 && e.status != http.StatusTooManyRequests {
 		return u.fault(ErrMisconfigured, err)
+	}
+	if _, ok := errors.AsType[*unreadableError](err); ok {
+		return u.fault(ErrMisconfigured, withoutQuery(err))
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return u.fault(ErrMisconfigured, withoutQuery(err))
 	}
 	return u.fault(ErrDown, withoutQuery(err))
 }

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +12,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"gatelodge/app/fault"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -29,6 +29,8 @@ type visit struct {
 	issuer string
 	name   string // what the browser brought besides
 	authAt time.Time
+	// lacks is why something optional could not be read, or nil.
+	lacks error
 }
 
 // readIDToken checks the ID token as OpenID Connect Core 1.0, 3.1.3.7 asks, and
@@ -39,10 +41,7 @@ func (v *visit) readIDToken(ctx context.Context, luggage parcel) error {
 		return v.up.fault(ErrMisconfigured, errors.New("the upstream sent no ID token: is \"openid\" among the scopes?"))
 	}
 	untrue := func(what string, args ...any) error { return v.up.fault(ErrUntrue, fmt.Errorf(what, args...)) }
-	verifier := oidc.NewVerifier(v.place.issuer, v.place.keys, &oidc.Config{
-		ClientID: v.up.config.ClientID, SupportedSigningAlgs: algorithms, Now: v.up.now, SkipIssuerCheck: true,
-	})
-	t, err := verifier.Verify(v.up.with(ctx), raw)
+	t, said, err := v.verify(ctx, raw, &oidc.Config{ClientID: v.up.config.ClientID})
 	if late, ok := errors.AsType[*oidc.TokenExpiredError](err); ok {
 		// It was made a moment ago: it is our clock, or theirs.
 		return v.up.fault(ErrClock, fmt.Errorf("a new ID token expired at %v", late.Expiry))
@@ -50,33 +49,30 @@ func (v *visit) readIDToken(ctx context.Context, luggage parcel) error {
 	if err != nil && strings.Contains(err.Error(), "before the nbf") {
 		return v.up.fault(ErrClock, errors.New("a new ID token is not valid yet"))
 	}
+	if e, ok := errors.AsType[*keysError](err); ok {
+		return v.up.troubled(e)
+	}
 	if err != nil {
-		if strings.Contains(err.Error(), "fetching keys") {
-			return v.up.fault(ErrDown, errors.New("the keys of the upstream cannot be read"))
-		}
 		return untrue("the ID token: %v", err)
 	}
-	var text json.RawMessage
-	if err := t.Claims(&text); err != nil {
-		return untrue("the ID token cannot be read")
-	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	if err := dec.Decode(&v.claims); err != nil {
-		return untrue("the ID token holds no claims")
-	}
+	v.claims = said
 	if !v.place.issuedBy(t.Issuer, v.claims.text("tid")) {
 		return untrue("the ID token is by %q", limited(t.Issuer))
 	}
 	if t.IssuedAt.After(v.up.now().Add(skew)) {
 		return v.up.fault(ErrClock, fmt.Errorf("the ID token was made at %v", t.IssuedAt))
 	}
-	if !secret.Equal([]byte(t.Nonce), []byte(luggage.Nonce)) {
+	switch sent := t.Nonce; {
+	case sent == "" && v.up.config.AllowMissingNonce:
+		// The state and PKCE still tie the answer to this browser.
+	case sent == "":
+		return untrue("the ID token has no nonce; if the provider never sends one, set allow_missing_nonce = true")
+	case !secret.Equal([]byte(sent), []byte(luggage.Nonce)):
 		return untrue("the ID token answers another question")
 	}
-	// azp is who it was made for, where it names several (ibid., 4 and 5).
-	azp := v.claims.text("azp")
-	if azp != "" && azp != v.up.config.ClientID || azp == "" && len(t.Audience) > 1 {
+	// azp is the client that the token was issued to, where it says so (ibid., 4). Other
+	// audiences beside us are the provider's choice: the token came from it directly.
+	if azp := v.claims.text("azp"); azp != "" && azp != v.up.config.ClientID {
 		return untrue("the ID token is for another client")
 	}
 	if t.AccessTokenHash != "" {
@@ -103,26 +99,137 @@ func (v *visit) readIDToken(ctx context.Context, luggage parcel) error {
 	return nil
 }
 
-// readUserinfo adds what the upstream tells of the person besides. What an ID
-// token said stands: it is signed.
-func (v *visit) readUserinfo(ctx context.Context) error {
-	if v.place.userinfo == "" {
-		return nil
+// verify checks the signature of a JWT of the upstream's, and what c asks besides,
+// and returns its claims.
+func (v *visit) verify(ctx context.Context, raw string, c *oidc.Config) (*oidc.IDToken, claims, error) {
+	c.SupportedSigningAlgs, c.Now, c.SkipIssuerCheck = algorithms, v.up.now, true
+	keys := &readable{KeySet: v.place.keys}
+	t, err := oidc.NewVerifier(v.place.issuer, keys, c).Verify(v.up.with(ctx), raw)
+	switch {
+	case keys.err != nil:
+		return nil, nil, keys.err
+	case err != nil && !keys.asked:
+		return nil, nil, &unreadableError{v.place.issuer, "that is signed in no way that is accepted"}
+	case err != nil:
+		return nil, nil, err
 	}
-	var more claims
-	if err := v.up.get(ctx, v.place.userinfo, v.token.AccessToken, &more); err != nil {
-		return err
+	said, err := decodeClaims(keys.payload)
+	return t, said, err
+}
+
+// readable is a key set that checks one JWT and keeps its payload. A "sub" that is a
+// whole number becomes its digits as text: go-oidc reads nothing else.
+type readable struct {
+	oidc.KeySet
+	payload []byte
+	asked   bool
+	err     *keysError
+}
+
+// keysError means that the keys of an upstream cannot be read.
+type keysError struct{ err error }
+
+func (e *keysError) Error() string {
+	return "the keys of the upstream cannot be read: " + e.err.Error()
+}
+func (e *keysError) Unwrap() error { return e.err }
+
+// VerifySignature implements oidc.KeySet.
+func (k *readable) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
+	k.asked = true
+	payload, err := k.KeySet.VerifySignature(ctx, jwt)
+	if err != nil {
+		if strings.Contains(err.Error(), "fetching keys") {
+			k.err = &keysError{err}
+		}
+		return nil, err
+	}
+	said, err := decodeClaims(payload)
+	if err != nil {
+		return nil, errors.New("it holds no claims")
+	}
+	if n, ok := said["sub"].(json.Number); ok && whole(n) {
+		said["sub"] = n.String()
+		if payload, err = json.Marshal(said); err != nil {
+			return nil, err
+		}
+	}
+	k.payload = payload
+	return payload, nil
+}
+
+// protocol are the claims that only the ID token may make: userinfo says who a
+// person is, and nothing about this sign-in.
+var protocol = []string{"iss", "aud", "azp", "exp", "iat", "nbf", "nonce", "auth_time", "acr", "amr", "at_hash", "sid"}
+
+// readUserinfo adds the claims of userinfo and returns them. A claim of the ID token stands: it is
+// signed. Userinfo that cannot be read leaves the visit with the ID token alone, and
+// v.lacks says why; userinfo about somebody else is an error.
+func (v *visit) readUserinfo(ctx context.Context) (claims, error) {
+	if v.place.userinfo == "" {
+		return nil, nil
+	}
+	more, err := v.userinfo(ctx)
+	if _, ok := errors.AsType[*fault.Fault](err); ok {
+		return nil, err
+	}
+	if err == nil && more.identifier("sub") == "" {
+		err = &unreadableError{v.place.userinfo, "without a sub"}
+	}
+	if err != nil {
+		v.lacks = err
+		return nil, nil
 	}
 	// OpenID Connect Core 1.0, 5.3.2: else it may be somebody else's.
-	if more.text("sub") != v.claims.text("sub") {
-		return v.up.fault(ErrUntrue, errors.New("userinfo is about somebody else"))
+	if more.identifier("sub") != v.claims.identifier("sub") {
+		return nil, v.up.fault(ErrUntrue, errors.New("userinfo is about somebody else"))
 	}
 	for name, value := range more {
-		if _, ok := v.claims[name]; !ok {
+		if _, ok := v.claims[name]; !ok && !slices.Contains(protocol, name) {
 			v.claims[name] = value
 		}
 	}
-	return nil
+	return more, nil
+}
+
+// userinfo asks for the claims of userinfo, which are JSON or a signed JWT (OpenID
+// Connect Core 1.0, 5.3.2). Its error is a Fault where it is proof of foul play.
+func (v *visit) userinfo(ctx context.Context) (claims, error) {
+	body, _, err := v.up.ask(ctx, v.place.userinfo, v.token.AccessToken)
+	if err != nil {
+		return nil, err
+	}
+	raw := strings.TrimSpace(string(body))
+	if strings.HasPrefix(raw, "{") {
+		more, err := decodeClaims(body)
+		if err != nil {
+			return nil, &unreadableError{v.place.userinfo, "that is no JSON"}
+		}
+		return more, nil
+	}
+	switch strings.Count(raw, ".") {
+	case 2:
+	case 4:
+		return nil, &unreadableError{v.place.userinfo, "that is encrypted: have the provider send it signed or as JSON"}
+	default:
+		return nil, &unreadableError{v.place.userinfo, "that is neither JSON nor a signed JWT"}
+	}
+	// Userinfo has no lifetime, and names its audience only where it likes to.
+	_, more, err := v.verify(ctx, raw, &oidc.Config{SkipClientIDCheck: true, SkipExpiryCheck: true})
+	if e, ok := errors.AsType[*keysError](err); ok {
+		return nil, e
+	}
+	if e, ok := errors.AsType[*unreadableError](err); ok {
+		return nil, e
+	}
+	if err != nil {
+		return nil, v.up.fault(ErrUntrue, fmt.Errorf("userinfo: %w", err))
+	}
+	iss, aud := more.text("iss"), more.list("aud")
+	if iss != "" && !v.place.issuedBy(iss, v.claims.text("tid")) || len(aud) > 0 && !slices.Contains(aud, v.up.config.ClientID) {
+		return nil, v.up.fault(ErrUntrue, errors.New("userinfo is by another provider, or for another client"))
+	}
+	return more, nil
 }
 
 // tokensOf returns what an upstream lets us ask it with.
@@ -134,71 +241,4 @@ func tokensOf(t *oauth2.Token, now time.Time) store.Tokens {
 		tokens.ExpiresAt = now.Add(time.Duration(min(t.ExpiresIn, 10*366*24*3600)) * time.Second)
 	}
 	return tokens
-}
-
-// claims are what an upstream says of somebody.
-type claims map[string]any
-
-// at returns what stands at a path such as "data.id".
-func (c claims) at(path string) any {
-	// A name may hold dots itself: "https://example.com/groups".
-	if v, ok := c[path]; ok {
-		return v
-	}
-	name, rest, ok := strings.Cut(path, ".")
-	if !ok {
-		return nil
-	}
-	inner, _ := c[name].(map[string]any)
-	return claims(inner).at(rest)
-}
-
-// text returns a text or number as text, or "".
-func (c claims) text(path string) string {
-	switch v := c.at(path).(type) {
-	case string:
-		return v
-	case json.Number:
-		return v.String()
-	}
-	return ""
-}
-
-// yes reports whether something is said to be so. Apple and others say it as text.
-func (c claims) yes(path string) bool {
-	switch v := c.at(path).(type) {
-	case bool:
-		return v
-	case string:
-		return v == "true" || v == "1"
-	case json.Number:
-		return v == "1"
-	}
-	return false
-}
-
-func (c claims) moment(path string) time.Time {
-	if n, ok := c.at(path).(json.Number); ok {
-		if seconds, err := n.Int64(); err == nil {
-			return time.Unix(seconds, 0)
-		}
-	}
-	return time.Time{}
-}
-
-// list returns the texts in a list, or one text alone.
-func (c claims) list(path string) []string {
-	switch v := c.at(path).(type) {
-	case string:
-		return []string{v}
-	case []any:
-		var list []string
-		for _, item := range v {
-			if text, ok := item.(string); ok {
-				list = append(list, text)
-			}
-		}
-		return slices.Clip(list)
-	}
-	return nil
 }

@@ -233,7 +233,7 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identi
 	if err != nil {
 		return Identity{}, err
 	}
-	token, err := client.Exchange(u.with(ctx), a.Code, oauth2.VerifierOption(luggage.Verifier))
+	token, err := client.Exchange(u.exchanging(ctx), a.Code, oauth2.VerifierOption(luggage.Verifier))
 	if err != nil {
 		return Identity{}, u.troubled(err)
 	}
@@ -252,6 +252,9 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identi
 		}
 		return Identity{}, u.troubled(err)
 	}
+	if err := u.withoutAll(who, v.lacks); err != nil {
+		return Identity{}, err
+	}
 	if who.Subject == "" || len(who.Subject) > 255 {
 		return Identity{}, u.fault(ErrMisconfigured, errors.New("the upstream does not tell who somebody is"))
 	}
@@ -267,6 +270,22 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identi
 		who.Verified = false
 	}
 	return who, u.permits(who)
+}
+
+// withoutAll decides about an identity of which something optional could not be read.
+// It is an error where the missing part decides who the person is or whether they may
+// sign in, and where another try may bring the address that is missing.
+func (u *Upstream) withoutAll(who Identity, lacks error) error {
+	if lacks == nil {
+		return nil
+	}
+	trouble := u.troubled(lacks)
+	refused := u.permits(who) != nil && (!who.Verified || len(u.config.AllowGroups) > 0)
+	if who.Subject == "" || refused || who.Email == "" && errors.Is(trouble, ErrDown) {
+		return trouble
+	}
+	u.log.Warn("signing in with less than the provider should send", "upstream", u.ID, "err", withoutQuery(lacks))
+	return nil
 }
 
 // vouches names the server of an upstream that has no issuer, so that an account

@@ -89,20 +89,39 @@ func claim(set, usual string) string { return cmp.Or(set, usual) }
 func readOpenID(ctx context.Context, v *visit) (Identity, error) {
 	c := v.up.config.Claims
 	subject := claim(c.Subject, "sub")
-	email, groups := claim(c.Email, "email"), claim(c.Groups, "groups")
+	groups, verified := claim(c.Groups, "groups"), claim(c.EmailVerified, "email_verified")
+	signed, _ := v.up.email(v.claims)
+	vouched := v.claims.yes(verified)
 	// Providers that follow the specification tell only who it is in the ID token.
-	_, named := v.claims["name"]
-	if v.claims.text(email) == "" || !named || v.claims.text(subject) == "" || len(v.up.config.AllowGroups) > 0 && v.claims.at(groups) == nil {
-		if err := v.readUserinfo(ctx); err != nil {
+	if signed == "" || v.claims.fullName(claim(c.Name, "name")) == "" || v.claims.identifier(subject) == "" || len(v.up.config.AllowGroups) > 0 && v.claims.at(groups) == nil {
+		more, err := v.readUserinfo(ctx)
+		if err != nil {
 			return Identity{}, err
 		}
+		// Userinfo vouches for the address that it names, which may be another.
+		if email, _ := v.up.email(more); signed == "" || signed == email {
+			vouched = v.claims.yes(verified)
+		}
 	}
+	email, sole := v.up.email(v.claims)
 	return Identity{
-		Issuer: v.issuer, Subject: v.claims.text(subject), Email: v.claims.text(email),
-		Verified: v.claims.yes(claim(c.EmailVerified, "email_verified")),
-		Name:     cmp.Or(v.claims.text(claim(c.Name, "name")), v.claims.text("nickname"), v.claims.text("preferred_username")),
-		Picture:  v.claims.text(claim(c.Picture, "picture")), Groups: v.claims.list(groups),
+		Issuer: v.issuer, Subject: v.claims.identifier(subject), Email: email,
+		Verified: sole && vouched,
+		Name:     cmp.Or(v.claims.fullName(claim(c.Name, "name")), v.claims.text("nickname"), v.claims.text("preferred_username")),
+		Picture:  v.claims.text(claim(c.Picture, "picture")), Groups: v.claims.groups(groups),
 	}, nil
+}
+
+// email returns the email address in the claim that the operator has named, else in
+// the usual ones, and whether it is the only one there.
+func (u *Upstream) email(c claims) (email string, sole bool) {
+	if set := u.config.Claims.Email; set != "" {
+		return c.address(set)
+	}
+	if email, sole = c.address("email"); email == "" {
+		email, sole = c.address("emails")
+	}
+	return email, sole
 }
 
 // readGoogle reads Google's claims. It vouches for its own addresses and for those
@@ -127,7 +146,10 @@ func readMicrosoft(_ context.Context, v *visit) (Identity, error) {
 	tenant, object := v.claims.text("tid"), v.claims.text("oid")
 	who := Identity{
 		Issuer: v.issuer, Formerly: []string{v.claims.text("sub")}, Email: v.claims.text("email"),
-		Name: v.claims.text("name"), Groups: append(v.claims.list("groups"), tenant),
+		Name: v.claims.text("name"), Groups: append(v.claims.groups("groups"), tenant),
+	}
+	if v.claims.at("_claim_names.groups") != nil {
+		v.lacks = &unreadableError{v.place.issuer, "without groups, which Microsoft leaves out for people in more than 200: assign groups to the application there"}
 	}
 	if tenant != "" && object != "" {
 		who.Subject = tenant + "." + object
@@ -158,15 +180,16 @@ func readApple(_ context.Context, v *visit) (Identity, error) {
 // readPlain reads what some OAuth 2.0 provider tells, by the names the operator
 // has set.
 func readPlain(ctx context.Context, v *visit) (Identity, error) {
-	if err := v.up.get(ctx, v.place.userinfo, v.token.AccessToken, &v.claims); err != nil {
+	if _, err := v.up.get(ctx, v.place.userinfo, v.token.AccessToken, &v.claims); err != nil {
 		return Identity{}, err
 	}
 	c := v.up.config.Claims
+	email, sole := v.up.email(v.claims)
 	who := Identity{
-		Subject: cmp.Or(v.claims.text(claim(c.Subject, "sub")), v.claims.text(claim(c.Subject, "id"))), Email: v.claims.text(claim(c.Email, "email")),
-		Name:    cmp.Or(v.claims.text(claim(c.Name, "name")), v.claims.text("login"), v.claims.text("username")),
-		Picture: v.claims.text(claim(c.Picture, "picture")), Groups: v.claims.list(claim(c.Groups, "groups")),
+		Subject: cmp.Or(v.claims.identifier(claim(c.Subject, "sub")), v.claims.identifier(claim(c.Subject, "id"))), Email: email,
+		Name:    cmp.Or(v.claims.fullName(claim(c.Name, "name")), v.claims.text("login"), v.claims.text("username")),
+		Picture: v.claims.text(claim(c.Picture, "picture")), Groups: v.claims.groups(claim(c.Groups, "groups")),
 	}
-	who.Verified = c.EmailVerified != "" && v.claims.yes(c.EmailVerified)
+	who.Verified = sole && c.EmailVerified != "" && v.claims.yes(c.EmailVerified)
 	return who, nil
 }

@@ -46,7 +46,13 @@ type bench struct {
 // load reads [[upstream]] as a server does. URL stands for the test's upstream.
 func load(t testing.TB, toml string, tokens ...string) *bench {
 	t.Helper()
-	b := &bench{t: t, db: storetest.Open(t), up: upstreamtest.New(t)}
+	return loadOn(t, storetest.Open(t), toml, tokens...)
+}
+
+// loadOn is load on a store that others use too.
+func loadOn(t testing.TB, db *store.DB, toml string, tokens ...string) *bench {
+	t.Helper()
+	b := &bench{t: t, db: db, up: upstreamtest.New(t)}
 	path := filepath.Join(t.TempDir(), "config.toml")
 	text := fmt.Sprintf("[[upstream]]\nclient_id = %q\n%s", upstreamtest.ClientID, strings.ReplaceAll(toml, "URL", b.up.URL))
 	if !strings.Contains(text, "apple") {

@@ -105,49 +105,31 @@ func (u *Upstream) issuer() string {
 // discover reads the provider's own description (OpenID Connect Discovery 1.0, 4).
 func (u *Upstream) discover(ctx context.Context) (*place, error) {
 	issuer := u.issuer()
-	ctx = u.with(ctx)
-	if u.Kind == "microsoft" {
-		// Its common address calls itself by a template, and a tenant's by its id;
-		// what it may be is checked below.
-		ctx = oidc.InsecureIssuerURLContext(ctx, issuer)
-	}
-	provider, err := oidc.NewProvider(ctx, issuer)
-	if err != nil {
-		if wrong, ok := errors.AsType[*oidc.IssuerMismatchError](err); ok {
-			return nil, u.fault(ErrMisconfigured, fmt.Errorf("the issuer is set to %q, and calls itself %q", wrong.Provided, wrong.Discovered))
-		}
-		if _, ok := errors.AsType[*url.Error](err); !ok {
-			// go-oidc tells the whole answer.
-			err = fmt.Errorf("%s/.well-known/openid-configuration holds no description of a provider", strings.TrimSuffix(issuer, "/"))
-		}
-		return nil, u.fault(ErrDown, withoutQuery(err))
-	}
-	var more struct {
-		Issuer      string   `json:"issuer"`
-		Keys        string   `json:"jwks_uri"`
-		Announces   bool     `json:"authorization_response_iss_parameter_supported"`
-		AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
-		Prompts     []string `json:"prompt_values_supported"`
-	}
-	if err := provider.Claims(&more); err != nil {
-		return nil, u.fault(ErrDown, errors.New("the provider's description cannot be read"))
+	var told claims
+	if _, err := u.get(ctx, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration", "", &told); err != nil {
+		return nil, u.troubled(err)
 	}
 	p := &place{
-		auth: provider.Endpoint().AuthURL, token: provider.Endpoint().TokenURL, userinfo: provider.UserInfoEndpoint(),
-		issuer: issuer, announces: more.Announces, authMethods: more.AuthMethods, prompts: more.Prompts,
+		auth: told.text("authorization_endpoint"), token: told.text("token_endpoint"), userinfo: told.text("userinfo_endpoint"),
+		issuer: told.text("issuer"), announces: told.yes("authorization_response_iss_parameter_supported"),
+		authMethods: told.list("token_endpoint_auth_methods_supported"), prompts: told.list("prompt_values_supported"),
+		keysAt: told.text("jwks_uri"),
 	}
-	if u.Kind == "microsoft" {
-		if !sameServer(issuer, more.Issuer) {
+	switch {
+	case p.auth == "" || p.token == "" || p.keysAt == "":
+		return nil, u.fault(ErrMisconfigured, errors.New("the provider's description lacks an endpoint"))
+	case u.Kind == "microsoft":
+		// Its common address calls itself by a template, and a tenant's by its id.
+		if !sameServer(issuer, p.issuer) {
 			return nil, u.fault(ErrMisconfigured, errors.New("the tenant is described by another server"))
 		}
-		p.issuer, p.template = more.Issuer, strings.Contains(more.Issuer, "{tenantid}")
-	}
-	if p.auth == "" || p.token == "" || more.Keys == "" {
-		return nil, u.fault(ErrMisconfigured, errors.New("the provider's description lacks an endpoint"))
+		p.template = strings.Contains(p.issuer, "{tenantid}")
+	case p.issuer != issuer:
+		return nil, u.fault(ErrMisconfigured, fmt.Errorf("the issuer is set to %q, and calls itself %q", issuer, limited(p.issuer)))
 	}
 	client := *u.client
 	client.Transport = &remembered{RoundTripper: u.client.Transport, now: u.now}
-	p.keys, p.keysAt = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), &client), more.Keys), more.Keys
+	p.keys = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), &client), p.keysAt)
 	return p, nil
 }
 

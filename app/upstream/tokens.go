@@ -151,7 +151,7 @@ func (u *Upstream) renew(ctx context.Context, old store.Tokens) (store.Tokens, e
 		return store.Tokens{}, err
 	}
 	// A token that has ended makes x/oauth2 ask at once; it keeps nothing for us.
-	t, err := client.TokenSource(u.with(ctx), &oauth2.Token{RefreshToken: old.Refresh, Expiry: time.Unix(1, 0)}).Token()
+	t, err := client.TokenSource(u.exchanging(ctx), &oauth2.Token{RefreshToken: old.Refresh, Expiry: time.Unix(1, 0)}).Token()
 	if err != nil {
 		return store.Tokens{}, u.troubled(err)
 	}

@@ -61,6 +61,7 @@ type Upstream struct {
 	offline  bool   // some App is allowed its tokens
 	client   *http.Client
 	now      func() time.Time
+	log      *slog.Logger
 
 	mu       sync.Mutex
 	place    *place
@@ -99,7 +100,7 @@ func New(list []config.Upstream, o Options) *Upstreams {
 		k := kindOf(c.Kind)
 		u := &Upstream{
 			ID: c.ID, Kind: c.Kind, Name: c.Name, config: c, kind: k, redirect: o.PublicURL + CallbackPath(c.ID),
-			offline: slices.Contains(o.Tokens, c.ID), client: client, now: o.Now,
+			offline: slices.Contains(o.Tokens, c.ID), client: client, now: o.Now, log: o.Log,
 		}
 		if u.Name == "" {
 			u.Name = k.name

@@ -13,10 +13,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,6 +50,12 @@ type Server struct {
 	Userinfo map[string]any
 	// API is what other paths answer: a value, or an http.Handler.
 	API map[string]any
+	// Instead answers at a path in the server's place, with its lock held.
+	Instead map[string]http.Handler
+	// Describes are other members of its description, MoreKeys what its set of keys
+	// holds first.
+	Describes map[string]any
+	MoreKeys  []any
 	// Shown is told what the token endpoint is sent.
 	Shown func(url.Values)
 	// Error is sent back in place of a code.
@@ -61,6 +69,8 @@ type Server struct {
 	// do so all the same; NamedAs what it calls itself there.
 	Announces, Silent bool
 	NamedAs           string
+	// Answers turns what the token endpoint answers into a content type and a body.
+	Answers func(map[string]any) (contentType, body string)
 	// ExpiresIn is the lifetime of access tokens in seconds; 0 tells none.
 	ExpiresIn int
 	// Thrifty sends a refresh token only to who is asked for consent, as Google does.
@@ -152,17 +162,24 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "down for maintenance", http.StatusServiceUnavailable)
 		return
 	}
+	if h := s.Instead[r.URL.Path]; h != nil {
+		h.ServeHTTP(w, r)
+		return
+	}
 	switch path := r.URL.Path; {
 	case strings.HasSuffix(path, "/.well-known/openid-configuration"):
-		answer(w, map[string]any{
+		described := map[string]any{
 			"issuer": s.issuer(), "authorization_endpoint": s.URL + "/authorize", "token_endpoint": s.URL + "/token",
 			"userinfo_endpoint": s.URL + "/userinfo", "jwks_uri": s.URL + "/keys", "authorization_response_iss_parameter_supported": s.Announces,
 			"id_token_signing_alg_values_supported": []string{"none", "HS256", "ES256"},
 			"prompt_values_supported":               []string{"none", "login", "consent", "select_account"},
-		})
+		}
+		maps.Copy(described, s.Describes)
+		answer(w, described)
 	case path == "/keys":
 		s.KeysAsked++
-		answer(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: s.key.Public(), KeyID: cmp.Or(s.Published, "one"), Algorithm: "ES256", Use: "sig"}}})
+		key := jose.JSONWebKey{Key: s.key.Public(), KeyID: cmp.Or(s.Published, "one"), Algorithm: "ES256", Use: "sig"}
+		answer(w, map[string]any{"keys": append(slices.Clone(s.MoreKeys), key)})
 	case strings.HasSuffix(path, "/authorize"):
 		s.authorize(w, r)
 	case strings.HasSuffix(path, "/token"), strings.HasSuffix(path, "/access_token"):
@@ -280,11 +297,18 @@ func (s *Server) grant(w http.ResponseWriter, c code) {
 		claims["nonce"] = c.nonce
 	}
 	maps.Copy(claims, c.claims)
-	v["id_token"] = s.sign(claims)
+	v["id_token"] = s.Sign(claims)
+	if s.Answers != nil {
+		contentType, body := s.Answers(v)
+		w.Header().Set("Content-Type", contentType)
+		_, _ = io.WriteString(w, body)
+		return
+	}
 	answer(w, v)
 }
 
-func (s *Server) sign(claims map[string]any) string {
+// Sign makes a JWT of the server's, for what runs under Set or answers a request.
+func (s *Server) Sign(claims map[string]any) string {
 	text, err := json.Marshal(claims)
 	if err != nil {
 		s.t.Error(err)
