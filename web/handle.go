@@ -120,7 +120,8 @@ func (s *Server) note(r *http.Request, f *fault.Fault, err error) {
 	case f.Kind == fault.NotFound || f.Kind == fault.Method || f.Field != "":
 		return // scanners and typing errors
 	}
-	wait, _ := s.Limits.Take(limit.Ask{Key: "note:" + from.Network, Rules: notesPerNetwork}, limit.Ask{Key: "notes", Rules: notesPerHouse})
+	asks := append(limit.Networks("note:", from.Network, notesPerNetwork, notesPerHouse), limit.Ask{Key: "notes", Rules: notesPerHouse})
+	wait, _ := s.Limits.Take(asks...)
 	if wait == 0 {
 		s.Audit.Note(from, kind, audit.ByVisitor, "", f.Text)
 	}

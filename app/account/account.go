@@ -90,6 +90,9 @@ type SetUp struct {
 	Code, Email, Name, Language string
 }
 
+// perSetUp is how many wrong set-up codes are answered and written down.
+var perSetUp = []limit.Rule{{Count: 10, Per: 10 * time.Minute}}
+
 // SetUp makes the first admin. The address counts as verified: who
 // reads the terminal decides. finish runs in the same transaction, so that the
 // admin exists only when they are also signed in. claimed says that the account was
@@ -99,17 +102,16 @@ func (s *Users) SetUp(ctx context.Context, from audit.From, form SetUp, finish f
 	if err != nil {
 		return err
 	}
-	if wait, _ := s.Limits.Take(
-		limit.Ask{Key: "setup:" + from.Network, Rules: []limit.Rule{{Count: 10, Per: 10 * time.Minute}}},
-		limit.Ask{Key: "setup", Rules: []limit.Rule{{Count: 100, Per: 10 * time.Minute}}},
-	); wait > 0 {
-		return ErrLimited.After(wait)
-	}
 	code := form.Code
 	if _, after, found := strings.Cut(code, "code="); found {
 		code = after // the whole line of the terminal
 	}
+	// The right code is never refused: it has 80 bits, so that no number of tries finds
+	// it, and a count of wrong ones would only let strangers keep its owner out.
 	if !secret.Equal([]byte(secret.CleanSpoken(code)), []byte(want)) {
+		if wait, _ := s.Limits.Take(limit.Networks("setup:", from.Network, perSetUp, nil)...); wait > 0 {
+			return ErrLimited.After(wait)
+		}
 		s.Audit.Note(from, audit.SetUpRefused, audit.ByVisitor, "", "wrong code")
 		return ErrSetUpCode.In("setup_code")
 	}

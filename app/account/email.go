@@ -1,6 +1,8 @@
 package account
 
 import (
+	"strings"
+
 	"gatelodge/app/email"
 	"gatelodge/store"
 )
@@ -24,6 +26,21 @@ func NormalDomain(typed string) (string, bool) { return email.Domain(typed) }
 
 // Domain returns the part of a normal address after its last @.
 func Domain(norm string) string { return email.DomainOf(norm) }
+
+// Mailbox returns the mailbox that a normal address leads to at most providers, for
+// counting: the address without what follows a plus sign. At Gmail dots do not
+// count either. It is no address to send to.
+func Mailbox(norm string) string {
+	domain := Domain(norm)
+	local := strings.TrimSuffix(norm, "@"+domain)
+	if at := strings.IndexByte(local, '+'); at > 0 {
+		local = local[:at]
+	}
+	if domain == "gmail.com" || domain == "googlemail.com" {
+		local, domain = strings.ReplaceAll(local, ".", ""), "gmail.com"
+	}
+	return local + "@" + domain
+}
 
 // MailAddress returns the address mail to the user goes to: the local part as
 // its owner wrote it, for servers that mind its case, and the domain in ASCII. It

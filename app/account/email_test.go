@@ -85,3 +85,25 @@ func FuzzNormalEmail(f *testing.F) {
 		}
 	})
 }
+
+// Mailbox is for counting: two addresses of one mailbox are one, two mailboxes never.
+func TestMailbox(t *testing.T) {
+	for email, want := range map[string]string{
+		"mara@home.example":           "mara@home.example",
+		"mara+shop@home.example":      "mara@home.example",
+		"mara+a+b@home.example":       "mara@home.example",
+		"mara+@home.example":          "mara@home.example",
+		"+mara@home.example":          "+mara@home.example",
+		"+@home.example":              "+@home.example",
+		"m.ara@home.example":          "m.ara@home.example",
+		"m.a.ra+x@gmail.com":          "mara@gmail.com",
+		"mara@googlemail.com":         "mara@gmail.com",
+		"m.ara@gmail.com.example":     "m.ara@gmail.com.example",
+		"mara-shop@home.example":      "mara-shop@home.example",
+		"müller+x@xn--bcher-kva.info": "müller@xn--bcher-kva.info",
+	} {
+		if got := account.Mailbox(email); got != want {
+			t.Errorf("%s: got %s, want %s", email, got, want)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"gatelodge/app/account"
@@ -44,6 +45,10 @@ var (
 	perNetwork = []limit.Rule{{Count: 60, Per: 10 * time.Minute}, {Count: 600, Per: 24 * time.Hour}}
 	perHouse   = []limit.Rule{{Count: 500, Per: 10 * time.Minute}}
 	perCodes   = []limit.Rule{{Count: 100, Per: 10 * time.Minute}}
+	// Where anybody may come, mail goes to whatever address is typed: a mailbox that
+	// has all addresses of its domain must not get one for each.
+	perDomain        = []limit.Rule{{Count: 30, Per: 10 * time.Minute}, {Count: 100, Per: 24 * time.Hour}}
+	perDomainOfHouse = []limit.Rule{{Count: 150, Per: 10 * time.Minute}, {Count: 600, Per: 24 * time.Hour}}
 )
 
 // A browser may ask again after a minute, and from then on every five.
@@ -69,6 +74,8 @@ type Flow struct {
 	Now        func() time.Time
 	Log        *slog.Logger
 	PublicURL  string // without a trailing slash
+
+	hashing limit.Gate // strangers whose passwords are being hashed, by network
 }
 
 // Outcome is what came of a proof.
@@ -241,21 +248,34 @@ func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, m wante
 	if to.user.Language != "" {
 		to.language = to.user.Language
 	}
-	asks := []limit.Ask{
-		{Key: "address:" + address, Rules: perAddress}, {Key: "network:" + from.Network, Rules: perNetwork}, {Key: "house", Rules: perHouse},
-	}
+	asks := f.mailAsks(from, m)
 	if own {
-		asks = []limit.Ask{{Key: "address:" + address + " " + l.Device, Rules: perAddress}}
+		asks = []limit.Ask{{Key: "address:" + account.Mailbox(address) + " " + l.Device, Rules: perAddress}}
 	}
 	wait, at := f.Limits.Take(asks...)
 	if wait == 0 {
 		return to, nil
 	}
-	f.Audit.Note(from, audit.LinkLimited, audit.ByVisitor, "", [...]string{"address", "network", "house"}[at])
-	if at == 0 {
+	kind, _, _ := strings.Cut(asks[at].Key, ":")
+	f.Audit.Note(from, audit.LinkLimited, audit.ByVisitor, "", kind)
+	if kind == "address" {
 		return recipient{}, ErrLimitAddress.After(wait).In("identifier")
 	}
 	return recipient{}, ErrLimitNetwork.After(wait).In("identifier")
+}
+
+// mailAsks returns what a stranger's request for mail counts against. It is the
+// same for known and unknown addresses.
+func (f *Flow) mailAsks(from audit.From, m wanted) []limit.Ask {
+	asks := []limit.Ask{{Key: "address:" + account.Mailbox(m.address), Rules: perAddress}}
+	asks = append(asks, limit.Networks("network:", from.Network, perNetwork, perHouse)...)
+	asks = append(asks, limit.Ask{Key: "house", Rules: perHouse})
+	if !m.knownOnly && f.Users.Door.Answer("") != account.Refused {
+		domain := "domain:" + account.Domain(m.address)
+		asks = append(asks, limit.Networks(domain+" ", from.Network, perDomain, perDomainOfHouse)...)
+		asks = append(asks, limit.Ask{Key: domain, Rules: perDomainOfHouse})
+	}
+	return asks
 }
 
 // mail writes the message that carries the challenge.

@@ -9,6 +9,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
+	"gatelodge/app/config"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
@@ -40,6 +41,9 @@ var (
 	perBrowser = []limit.Rule{{Count: 10, Per: time.Minute}, {Count: 40, Per: time.Hour}, {Count: 100, Per: 24 * time.Hour}}
 	perGuesses = []limit.Rule{{Count: 100, Per: 10 * time.Minute}, {Count: 1000, Per: 24 * time.Hour}}
 )
+
+// busyFor is when those of the same network who hash now may well be done.
+const busyFor = 2 * time.Second
 
 // who is whom an identifier names, as far as that is known.
 type who struct {
@@ -75,6 +79,14 @@ func (f *Flow) WithPassword(ctx context.Context, from audit.From, l *Login, iden
 	if err != nil {
 		// Nothing that was ever accepted: as wrong as any other.
 		return Outcome{}, f.mismatch(from, w)
+	}
+	if !w.own {
+		leave, ok := f.hashing.Enter(limit.Shares(from.Network, config.PasswordQueue)...)
+		if !ok {
+			f.Limits.Give(counted...)
+			return Outcome{}, password.ErrBusy.After(busyFor)
+		}
+		defer leave()
 	}
 	fits, renewed, err := f.Passwords.Check(ctx, w.kept.Hash, clear)
 	switch {
@@ -136,11 +148,14 @@ func (f *Flow) mayTry(from audit.From, l *Login, w *who) (counted []limit.Ask, e
 	if w.own {
 		counted = []limit.Ask{{Key: "password browser:" + w.user.ID + " " + l.Device, Rules: perBrowser}}
 	} else {
-		counted = []limit.Ask{{Key: "password:" + w.key, Rules: perName}, {Key: "guesses:" + from.Network, Rules: perGuesses}}
+		counted = append([]limit.Ask{{Key: "password:" + w.key, Rules: perName}}, limit.Networks("guesses:", from.Network, perGuesses, nil)...)
 	}
 	wait, at := f.Limits.Take(counted...)
 	if wait > 0 {
-		reason := [...]string{"account", "network"}[at]
+		reason := "network"
+		if at == 0 {
+			reason = "account"
+		}
 		f.Audit.Note(from, audit.PasswordLimited, audit.ByVisitor, w.user.ID, reason)
 		f.Audit.AuthFail(from, w.name, "limited")
 		if at == 0 {

@@ -114,7 +114,7 @@ func (f *Flow) mayTryCode(ctx context.Context, from audit.From, l *Login, id str
 	if err != nil && !errors.Is(err, store.ErrNotFound) || own {
 		return err
 	}
-	wait, _ := f.Limits.Take(limit.Ask{Key: "codes:" + from.Network, Rules: perCodes})
+	wait, _ := f.Limits.Take(limit.Networks("codes:", from.Network, perCodes, nil)...)
 	if wait == 0 {
 		return nil
 	}

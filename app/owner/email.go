@@ -82,7 +82,7 @@ func (d *Desk) AddEmail(ctx context.Context, from audit.From, userID, typed stri
 			return ErrEmailOwn.In("email")
 		}
 	}
-	if wait, _ := d.Limits.Take(limit.Ask{Key: "adds:" + userID, Rules: addsPerUser}, limit.Ask{Key: "added:" + address, Rules: addsPerAddress}); wait > 0 {
+	if wait, _ := d.Limits.Take(limit.Ask{Key: "adds:" + userID, Rules: addsPerUser}, limit.Ask{Key: "added:" + account.Mailbox(address), Rules: addsPerAddress}); wait > 0 {
 		return ErrAddresses.After(wait).In("email")
 	}
 	ask := challenge.Ask{Purpose: challenge.ConfirmEmail, EmailNorm: address, Detail: read.Text}

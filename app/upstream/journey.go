@@ -82,7 +82,7 @@ func (s *Upstreams) Begin(ctx context.Context, from audit.From, id string, brows
 	if u == nil || browserHash == nil {
 		return "", ErrUnknown
 	}
-	asks := []limit.Ask{{Key: "journey:" + from.Network, Rules: perNetwork}, {Key: "journeys", Rules: perHouse}}
+	asks := append(limit.Networks("journey:", from.Network, perNetwork, perHouse), limit.Ask{Key: "journeys", Rules: perHouse})
 	if w.Known != "" {
 		asks = []limit.Ask{{Key: "journey user:" + w.Known, Rules: perNetwork}}
 	}
