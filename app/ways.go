@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"gatelodge/app/account"
 	"gatelodge/app/mail/check"
 	"gatelodge/app/mail/deliver"
 	"gatelodge/app/mail/dkim"
@@ -56,6 +57,9 @@ func (a *App) Send(ctx context.Context, e deliver.Envelope, beforeDot func() err
 		// In transit unsigned, it could end as spam or be refused for good.
 		a.Log.Error("mail could not be signed", "err", err)
 		return deliver.Result{Class: deliver.Temporary, Stage: deliver.AtData, Text: "it could not be signed", Err: err}
+	}
+	if ours := !e.Patient || e.From == ""; ours && a.DKIM.Domain != "" && len(signed) == len(e.Body) {
+		a.Log.Error("mail of ours is sent without a DKIM signature: its From is not of the domain that signs", "domain", a.DKIM.Domain, "to", account.Domain(e.To))
 	}
 	e.Body = signed
 	switch {

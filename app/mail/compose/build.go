@@ -3,11 +3,9 @@ package compose
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"mime/quotedprintable"
 	"net/mail"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"gatelodge/app/email"
+	"gatelodge/app/mail/header"
 )
 
 // Header is what stands above a message.
@@ -50,10 +49,10 @@ func Build(h Header, text, html string) ([]byte, error) {
 	var b bytes.Buffer
 	_, domain, _ := strings.Cut(h.From.Address, "@")
 	for _, line := range [][2]string{
-		{"From", author(h.From)},
+		{"From", header.Author{Name: h.From.Name, Address: h.From.Address}.String()},
 		{"To", to},
 		{"Reply-To", bare(h.ReplyTo)},
-		{"Subject", encoded(h.Subject)},
+		{"Subject", header.Text(h.Subject)},
 		{"Date", h.Date.UTC().Format(time.RFC1123Z)},
 		{"Message-ID", "<" + h.ID + "@" + domain + ">"},
 		{"MIME-Version", "1.0"},
@@ -64,7 +63,7 @@ func Build(h Header, text, html string) ([]byte, error) {
 		{"X-Auto-Response-Suppress", "All"},
 	} {
 		if line[1] != "" || line[0] == "Subject" {
-			fmt.Fprintf(&b, "%s: %s\r\n", line[0], fold(line[1]))
+			fmt.Fprintf(&b, "%s: %s\r\n", line[0], line[1])
 		}
 	}
 	if html == "" {
@@ -111,39 +110,6 @@ func bare(address string) string {
 		return address // check refuses what is not one address
 	}
 	return strings.Trim((&mail.Address{Address: address}).String(), "<>")
-}
-
-// author writes an address with its name, if it has one.
-func author(a mail.Address) string {
-	if strings.Contains(a.Name, "=?") {
-		return encoded(a.Name) + " <" + a.Address + ">"
-	}
-	return a.String()
-}
-
-// encoded writes words as a header holds them (RFC 2047). Words that look like
-// encoded ones are encoded themselves: some readers decode what they find wherever
-// it stands, and would make a line break of it.
-func encoded(text string) string {
-	if !strings.Contains(text, "=?") {
-		return mime.QEncoding.Encode("utf-8", text)
-	}
-	const most = 45 // bytes, which make a word of at most 75 characters
-	var words []string
-	for rest := text; rest != ""; {
-		n := min(most, len(rest))
-		for n < len(rest) && !utf8.RuneStart(rest[n]) {
-			n--
-		}
-		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(rest[:n]))+"?=")
-		rest = rest[n:]
-	}
-	return strings.Join(words, " ")
-}
-
-// fold breaks a header at the spaces between encoded words.
-func fold(value string) string {
-	return strings.ReplaceAll(value, "?= =?", "?=\r\n =?")
 }
 
 func quote(b *bytes.Buffer, text string) error {

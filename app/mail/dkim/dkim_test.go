@@ -3,6 +3,7 @@ package dkim_test
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +103,38 @@ func TestAChangedMessageBreaksTheSignatures(t *testing.T) {
 		if n := verify(t, r, strings.Replace(signed, change[0], change[1], 1)); n != 0 {
 			t.Errorf("%s: %d signatures hold", name, n)
 		}
+	}
+}
+
+// A name in another charset hid the author from the one of two parsers that
+// decided about the signature.
+func TestANameInAnyCharsetIsSigned(t *testing.T) {
+	r, _ := openRing(t)
+	for _, name := range []string{
+		"=?windows-1252?Q?M=FCller?=", "=?iso-8859-15?Q?100_=A4?=", "=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?=", "=?koi8-r?B?8NLJ18XU?=", "=?x-unheard-of?Q?M=FCller?=",
+		"Müller", "M\xfcller", "UPS: main", "[home]",
+	} {
+		signed := sign(t, r, strings.Replace(message, "Our house", name, 1))
+		if n := verify(t, r, signed); n != 2 {
+			t.Errorf("%s: %d signatures hold, want 2", name, n)
+		}
+	}
+}
+
+// The library copies a field for each of its folds: 600 MB for these.
+func TestManyFoldsAreSignedInLinearTime(t *testing.T) {
+	r, _ := openRing(t)
+	keysOf(t, r)
+	long := strings.Replace(message, "Subject: Sign in\r\n", "Subject: x\r\n"+strings.Repeat(" y\r\n", 20_000), 1)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	signed := sign(t, r, long)
+	runtime.ReadMemStats(&after)
+	if mb := (after.TotalAlloc - before.TotalAlloc) >> 20; mb > 50 {
+		t.Errorf("%d MB to sign a mail of %d KB", mb, len(long)>>10)
+	}
+	if n := verify(t, r, signed); n != 2 {
+		t.Errorf("%d signatures hold, want 2", n)
 	}
 }
 

@@ -1,16 +1,18 @@
 package dkim
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto"
 	"fmt"
-	"net/mail"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/emersion/go-msgauth/dkim"
+
+	"gatelodge/app/account"
+	"gatelodge/app/mail/header"
 )
 
 // signed lists the headers that a signature covers. Each is named once more than
@@ -24,28 +26,40 @@ var signed = []string{
 // is not of our domain is returned as it is: a signature would claim what is not
 // ours, and would not be aligned.
 func (r *Ring) Sign(ctx context.Context, message []byte) ([]byte, error) {
-	names, ours := r.ours(message)
-	if !ours {
+	fields, body, err := header.Split(message)
+	if err != nil || !r.ours(fields) {
 		return message, nil
 	}
 	keys, err := r.signers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var headers []string
+	// The library reads folds in quadratic time. To the relaxed form (RFC 6376, 3.4.2)
+	// a field is the same with and without them.
+	var head strings.Builder
+	var names []string
 	for _, name := range signed {
-		headers = append(headers, slices.Repeat([]string{name}, 1+names[strings.ToLower(name)])...)
+		for _, f := range fields {
+			if strings.EqualFold(f.Name, name) {
+				head.WriteString(f.Line())
+				names = append(names, name)
+			}
+		}
+		names = append(names, name)
 	}
+	head.WriteString("\r\n")
 	var all []byte
 	for _, k := range keys {
 		s, err := dkim.NewSigner(&dkim.SignOptions{
-			Domain: k.Domain, Selector: k.Selector, Signer: k.signer, Hash: crypto.SHA256, HeaderKeys: headers,
+			Domain: k.Domain, Selector: k.Selector, Signer: k.signer, Hash: crypto.SHA256, HeaderKeys: names,
 			HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("signing with %s: %w", k.Selector, err)
 		}
-		_, err = s.Write(message)
+		if _, err = io.WriteString(s, head.String()); err == nil {
+			_, err = s.Write(body)
+		}
 		if closed := s.Close(); err == nil {
 			err = closed
 		}
@@ -57,23 +71,20 @@ func (r *Ring) Sign(ctx context.Context, message []byte) ([]byte, error) {
 	return append(all, message...), nil
 }
 
-// ours reports whether the message has one author, and that of our domain, and
-// how often each header occurs.
-func (r *Ring) ours(message []byte) (names map[string]int, ours bool) {
-	m, err := mail.ReadMessage(bytes.NewReader(message))
-	if err != nil {
-		return nil, false
+// ours reports whether the message has one author, and that of our domain.
+func (r *Ring) ours(fields []header.Field) bool {
+	from := ""
+	for _, f := range fields {
+		if f.Name != "from" {
+			continue
+		}
+		author, err := header.ReadAuthor(f.Value())
+		if err != nil || from != "" {
+			return false
+		}
+		from = author.Norm
 	}
-	names = make(map[string]int)
-	for name, values := range m.Header {
-		names[strings.ToLower(name)] = len(values)
-	}
-	from, err := m.Header.AddressList("From")
-	if err != nil || names["from"] != 1 || len(from) != 1 {
-		return names, false
-	}
-	_, domain, _ := strings.Cut(from[0].Address, "@")
-	return names, strings.EqualFold(domain, r.Domain)
+	return from != "" && strings.EqualFold(account.Domain(from), r.Domain)
 }
 
 // signers returns the keys that sign, RSA first: where a reader looks at the top

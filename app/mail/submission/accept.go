@@ -106,7 +106,7 @@ func (s *Service) accept(ctx context.Context, c store.SubmissionCredential, e en
 	}
 	for _, author := range authors {
 		if !matches(c.Senders, author) {
-			return "", refuse(553, 5, 7, 1, "the credential %q may not send as the address in From or Sender", c.Name)
+			return "", refuse(553, 5, 7, 1, "the credential %q may not send as the address in From, Sender or Resent-From", c.Name)
 		}
 	}
 	err = s.DB.Update(ctx, func(tx *store.Tx) error { return s.keep(tx, c, e, id, body) })

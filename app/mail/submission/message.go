@@ -2,16 +2,16 @@ package submission
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"io"
-	"mime"
-	"net/mail"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gatelodge/app/account"
+	"gatelodge/app/mail/header"
 )
 
 // maxLine is the longest line without its end (RFC 5322, 2.1.1).
@@ -33,18 +33,6 @@ type stamp struct {
 	origin
 }
 
-// field is one header with its continuation lines and their ends.
-type field struct {
-	name string // lower case
-	raw  string
-}
-
-// value is what stands behind the colon, unfolded.
-func (f field) value() string {
-	_, value, _ := strings.Cut(f.raw, ":")
-	return strings.TrimSpace(strings.NewReplacer("\r\n", "").Replace(value))
-}
-
 // once are the headers that must not stand there twice (RFC 5322, 3.6): a
 // signature covers one, and a reader may show the other.
 var once = []string{"date", "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject"}
@@ -53,19 +41,25 @@ var once = []string{"date", "from", "sender", "reply-to", "to", "cc", "bcc", "me
 // copy, and what only the last server may write.
 var dropped = []string{"bcc", "resent-bcc", "return-path", "content-length"}
 
+// authorial are the fields that say who wrote a mail or passed it on.
+var authorial = []string{"from", "sender", "resent-from", "resent-sender"}
+
 // prepare checks a mail and returns it as it goes out, and the normal addresses
 // that it says it is from.
 func prepare(raw []byte, s stamp) (out []byte, from []string, err error) {
 	if err := checkLines(raw); err != nil {
 		return nil, nil, err
 	}
-	fields, body, err := split(raw)
-	if err != nil {
-		return nil, nil, err
+	fields, body, err := header.Split(raw)
+	switch {
+	case errors.Is(err, header.ErrTooLarge):
+		return nil, nil, errLongHeader
+	case err != nil:
+		return nil, nil, errNoHeader
 	}
 	seen := map[string]int{}
 	for _, f := range fields {
-		seen[f.name]++
+		seen[f.Name]++
 	}
 	if seen["received"] > maxReceived {
 		return nil, nil, errLoop
@@ -75,16 +69,28 @@ func prepare(raw []byte, s stamp) (out []byte, from []string, err error) {
 			return nil, nil, refuse(550, 5, 6, 0, "the header %q stands in the mail %d times", name, seen[name])
 		}
 	}
-	if from, err = authors(fields); err != nil {
-		return nil, nil, err
-	}
 	var b bytes.Buffer
 	b.Grow(len(raw) + 512)
 	b.WriteString(s.received())
 	for _, f := range fields {
-		if !slices.Contains(dropped, f.name) {
-			b.WriteString(f.raw)
+		if slices.Contains(dropped, f.Name) || f.Name == "authentication-results" && s.ours(f.Value()) {
+			continue
 		}
+		line := f.Raw
+		if slices.Contains(authorial, f.Name) {
+			author, err := s.author(f)
+			if err != nil {
+				return nil, nil, err
+			}
+			if !author.Exact {
+				name, _, _ := strings.Cut(f.Raw, ":")
+				line = name + ": " + author.String() + "\r\n"
+			}
+			from = append(from, author.Norm)
+		} else if !utf8.ValidString(line) {
+			line = valid(f)
+		}
+		b.WriteString(line)
 	}
 	if seen["from"] == 0 {
 		fmt.Fprintf(&b, "From: %s\r\n", s.from)
@@ -101,6 +107,49 @@ func prepare(raw []byte, s stamp) (out []byte, from []string, err error) {
 		b.WriteString("\r\n")
 	}
 	return b.Bytes(), from, nil
+}
+
+// author reads who a field says the author is. Where it has a name alone, as in
+// mail of cron, the address is that of the envelope: no other is known to be
+// the app's.
+func (s stamp) author(f header.Field) (header.Author, error) {
+	author, err := header.ReadAuthor(f.Value())
+	if err != nil {
+		return author, refuse(550, 5, 6, 0, "the header %q must hold one address that mail can come from", f.Name)
+	}
+	if author.Address == "" {
+		author.Address = s.from
+		author.Norm, err = account.NormalEmail(s.from)
+	}
+	return author, err
+}
+
+// ours reports whether an Authentication-Results field claims to be of this
+// server or another of our domain (RFC 8601, 5). Nothing here writes one: whoever
+// reads it would believe the app.
+func (s stamp) ours(value string) bool {
+	id := strings.TrimSuffix(strings.ToLower(header.Token(value)), ".")
+	for _, name := range []string{s.host, account.Domain(s.from)} {
+		if name != "" && (id == name || strings.HasSuffix(id, "."+name)) {
+			return true
+		}
+	}
+	return id == "" // says nothing about where it comes from
+}
+
+// valid writes a field that is not UTF-8 as readers understand it: old devices
+// write Latin-1.
+func valid(f header.Field) string {
+	name, _, _ := strings.Cut(f.Raw, ":")
+	switch f.Name {
+	case "subject", "comments":
+		return name + ": " + header.Text(header.Decode(f.Value())) + "\r\n"
+	case "to", "cc", "reply-to":
+		if list, ok := header.Addresses(f.Value()); ok {
+			return name + ": " + list + "\r\n"
+		}
+	}
+	return header.UTF8(f.Raw)
 }
 
 // checkLines refuses what servers read in more than one way.
@@ -121,63 +170,6 @@ func checkLines(raw []byte) error {
 		}
 	}
 	return nil
-}
-
-// split takes the header apart, and leaves the body where it is: it may be ten
-// megabytes. The lines have been checked.
-func split(raw []byte) (fields []field, body []byte, err error) {
-	header := raw
-	if end := bytes.Index(raw, []byte("\r\n\r\n")); end >= 0 {
-		header, body = raw[:end+2], raw[end+4:]
-	}
-	for line := range strings.SplitAfterSeq(string(header), "\r\n") {
-		if line == "" {
-			break // behind the last end
-		}
-		if line[0] == ' ' || line[0] == '\t' {
-			if len(fields) == 0 || strings.TrimSpace(line) == "" {
-				return nil, nil, errNoHeader
-			}
-			fields[len(fields)-1].raw += line
-			continue
-		}
-		name, _, found := strings.Cut(line, ":")
-		if !found || name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-			return nil, nil, errNoHeader
-		}
-		if !strings.HasSuffix(line, "\r\n") {
-			line += "\r\n" // the last line lacks its end
-		}
-		fields = append(fields, field{strings.ToLower(name), line})
-	}
-	if len(fields) == 0 {
-		return nil, nil, errNoHeader
-	}
-	return fields, body, nil
-}
-
-// authors returns the normal addresses of From and Sender.
-func authors(fields []field) ([]string, error) {
-	// What charset a display name has does not matter here.
-	parser := mail.AddressParser{WordDecoder: &mime.WordDecoder{
-		CharsetReader: func(_ string, r io.Reader) (io.Reader, error) { return r, nil },
-	}}
-	var list []string
-	for _, f := range fields {
-		if f.name != "from" && f.name != "sender" {
-			continue
-		}
-		addresses, err := parser.ParseList(f.value())
-		if err != nil || len(addresses) != 1 {
-			return nil, refuse(550, 5, 6, 0, "the header %q must hold one address", f.name)
-		}
-		norm, err := account.NormalEmail(addresses[0].Address)
-		if err != nil {
-			return nil, refuse(550, 5, 6, 0, "the header %q holds no address that mail can come from", f.name)
-		}
-		list = append(list, norm)
-	}
-	return list, nil
 }
 
 // received is the trace line (RFC 5321, 4.4). What comes over HTTP bears no

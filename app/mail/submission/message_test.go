@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-message/mail"
+
+	"gatelodge/app/mail/header"
 )
 
 // RFC 5321, 4.1.3: an IPv6 address is told from a name.
@@ -24,7 +26,7 @@ func FuzzPrepare(f *testing.F) {
 	for _, seed := range []string{
 		"From: nas@home.example\r\n\r\nhello", "From: a@b.example\r\nFrom: c@d.example\r\n\r\n", "From: a@b.example, c@d.example\r\n\r\nx",
 		"from: =?utf-8?q?a=0d=0aBcc:?= <a@b.example>\r\nSubject: x\r\n y\r\n\r\n", "From: \"a@b.example\" <c@d.example>\r\n\r\n.\r\n",
-		"From: a@b.example\n\nx", "From : a@b.example\r\n\r\nx", ": x\r\n\r\n", "\r\n\r\n", "From: group: a@b.example;\r\n\r\nx",
+		"From: a@b.example\n\nx", "From : a@b.example\r\n\r\nx", ": x\r\n\r\n", "\r\n\r\n", "From: group: a@b.example;\r\n\r\nx", "0:\r\n 0", "From: [x] <a@b.example>\r\nFrom a\r\n\r\nx",
 		"From: a@b.example (c@d.example)\r\n\r\nx", "From:\r\n a@b.example\r\n\r\nx", "Sender: a@b.example\r\n\r\nx", "From: <@x.example:a@b.example>\r\n\r\nx",
 	} {
 		f.Add([]byte(seed))
@@ -38,13 +40,13 @@ func FuzzPrepare(f *testing.F) {
 		if err := checkLines(out); err != nil {
 			t.Fatalf("%v:\n%q", err, out)
 		}
-		header, _, err := split(out)
+		fields, _, err := header.Split(out)
 		if err != nil {
 			t.Fatalf("what went out cannot be read again: %v\n%q", err, out)
 		}
 		seen := map[string]int{}
-		for _, f := range header {
-			seen[f.name]++
+		for _, f := range fields {
+			seen[f.Name]++
 		}
 		for _, name := range []string{"from", "date", "message-id"} {
 			if seen[name] != 1 {

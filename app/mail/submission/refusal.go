@@ -1,6 +1,10 @@
 package submission
 
-import "fmt"
+import (
+	"fmt"
+
+	"gatelodge/app/mail/header"
+)
 
 // Refusal is why a mail was not taken, in the words of SMTP: a reply code, an
 // enhanced code (RFC 3463) and a sentence for whoever set the app up.
@@ -63,6 +67,7 @@ var (
 	errNobody        = refuse(554, 5, 5, 1, "the mail has no recipient")
 	errBareBreak     = refuse(550, 5, 6, 0, "the mail has line breaks that are not CR LF, or a NUL")
 	errLongLine      = refuse(550, 5, 6, 0, "the mail has a line of more than 998 characters; encode it as quoted-printable or base64")
+	errLongHeader    = refuse(552, 5, 3, 4, "the header has more than %d KB or %d fields", header.MaxBytes>>10, header.MaxFields)
 	errNoHeader      = refuse(550, 5, 6, 0, "the mail does not begin with a header")
 	errLoop          = refuse(554, 5, 4, 6, "the mail goes in circles: %d servers have handed it on", maxReceived)
 )
