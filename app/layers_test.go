@@ -95,6 +95,7 @@ func TestStepsWithinAppPointDown(t *testing.T) {
 		{"clock", "fault", "secret", "lang", "email", "config", "device", "metrics", "programtest"},
 		{"audit", "limit", "factor"},
 		{"account", "session", "challenge", "keys", "backup", "apps", "upstream"},
+		{"gate"},
 		{"mail"},
 		{"login", "move", "owner", "porter"},
 		{"app"},

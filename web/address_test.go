@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"gatelodge/app/config"
+	"gatelodge/app/gate"
 )
 
 // pasted are ways in which one address reaches a form.
@@ -85,7 +86,7 @@ func TestAnAllowListNamesTheAddressThatCanBeSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.EmailVerifiedAt = midday
-	if !h.app.Apps.All()[0].Allows(u, nil) {
+	if gate.Decide(h.app.Apps.All()[0], gate.Person{User: u}) != nil {
 		t.Error("the App refuses mara")
 	}
 }

@@ -193,7 +193,7 @@ func (s *Server) personPage(r *http.Request, cur session.Current, id string) (Pe
 	if err != nil {
 		return PersonPage{}, err
 	}
-	page := PersonPage{Layout: s.personal(r, cur.User), One: describePerson(p), Self: p.ID == cur.User.ID}
+	page := PersonPage{Layout: s.personal(r, cur.User), One: describePerson(p), Self: p.ID == cur.User.ID, Unconfirmed: p.HasEmail() && !account.OwnsAddress(p.User)}
 	for _, e := range emails {
 		page.Emails = append(page.Emails, OwnEmail{Norm: e.Norm, Email: e.Email, Primary: e.Norm == p.EmailNorm, Verified: !e.VerifiedAt.IsZero()})
 	}

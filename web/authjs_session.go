@@ -11,6 +11,7 @@ import (
 
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/fault"
+	"gatelodge/app/gate"
 	"gatelodge/app/session"
 	"gatelodge/store"
 )
@@ -180,7 +181,7 @@ func (s *Server) appSession(r *http.Request, st site, d *authjs.Dialect, value s
 	if err != nil {
 		return v, err
 	}
-	if sealed && c.Subject != cur.User.ID || !st.app.Allows(cur.User, cur.User.Groups) {
+	if sealed && c.Subject != cur.User.ID || gate.Decide(st.app, gate.Person{User: cur.User, Groups: cur.User.Groups}) != nil {
 		return v, nil
 	}
 	v.Current, v.in = cur, true

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"gatelodge/app"
-	"gatelodge/app/apps"
 	"gatelodge/app/config"
+	"gatelodge/app/gate"
 	"gatelodge/app/porter"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream/upstreamtest"
@@ -27,7 +27,7 @@ func TestAnAddressNobodyProvedOpensNoApp(t *testing.T) {
 	})
 	enters := func(u store.User) bool {
 		_, err := h.app.Login.Enter(t.Context(), app.Operator(), session.Current{User: u}, "vault", nil)
-		return !errors.Is(err, apps.ErrNotAllowed)
+		return !errors.Is(err, gate.ErrNotAllowed)
 	}
 	stranger := h.imported("boss@home.example", "stranger")
 	if enters(stranger) {

@@ -54,14 +54,16 @@ type Waiting struct {
 // and account to disconnect.
 type PersonPage struct {
 	Layout
-	One     OnePerson
-	Self    bool // it is the reader
-	Own     []OwnWay
-	Emails  []OwnEmail
-	Devices []Device
-	Others  []string // groups they are not in
-	Events  []HistoryLine
-	Notice  string
+	One  OnePerson
+	Self bool // it is the reader
+	// Unconfirmed says that the address is nobody's yet; see account.OwnsAddress.
+	Unconfirmed bool
+	Own         []OwnWay
+	Emails      []OwnEmail
+	Devices     []Device
+	Others      []string // groups they are not in
+	Events      []HistoryLine
+	Notice      string
 }
 
 // RemovePage is admin-remove.html, before a person or a group with people in it is

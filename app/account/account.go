@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -32,6 +33,7 @@ var (
 	ErrNameNeeded   = fault.New(fault.Invalid, "name.needed")
 	ErrNameTooLong  = fault.New(fault.Invalid, "name.too_long")
 	ErrUnknown      = errors.New("no user has that address, username or id")
+	ErrAmbiguous    = errors.New("that is the id of one user and the username of another: name the user by email address")
 	ErrTaken        = errors.New("a user has that address already")
 	ErrLastAdmin    = errors.New("this is the last admin with open access")
 	ErrAccessClosed = fault.New(fault.Denied, "error.disabled")
@@ -59,6 +61,13 @@ func MayEnter(u store.User) error {
 		return ErrClosing
 	}
 	return nil
+}
+
+// OwnsAddress reports whether the primary address of the user is theirs: they have
+// confirmed it, or an admin added them with it. Any other address, of an account that
+// was imported, may be somebody else's.
+func OwnsAddress(u store.User) bool {
+	return u.HasEmail() && (!u.EmailVerifiedAt.IsZero() || u.AddedByAdmin)
 }
 
 // SetUpCode returns the code that proves its holder reads this server's
@@ -209,7 +218,9 @@ func mustExist(tx *store.Tx, name string) error {
 	return err
 }
 
-// Find returns the user with that address, id or username, or ErrUnknown.
+// Find returns the user with that address, id or username, or ErrUnknown. What reads
+// as an address is no id. An id of one user that is the username of another is
+// ErrAmbiguous.
 func (s *Users) Find(ctx context.Context, name string) (store.User, error) {
 	var u store.User
 	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
@@ -218,15 +229,52 @@ func (s *Users) Find(ctx context.Context, name string) (store.User, error) {
 			return err
 		}
 		u, err = tx.UserByID(name)
-		if username, bad := NormalUsername(name); bad == nil && errors.Is(err, store.ErrNotFound) {
-			u, err = tx.UserByUsername(username)
+		username, bad := NormalUsername(name)
+		if bad != nil || err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
 		}
-		return err
+		called, byUsername := tx.UserByUsername(username)
+		switch {
+		case errors.Is(byUsername, store.ErrNotFound):
+			return err
+		case byUsername == nil && err == nil && called.ID != u.ID:
+			return ErrAmbiguous
+		}
+		u = called
+		return byUsername
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return store.User{}, ErrUnknown
 	}
-	return u, err
+	if err != nil {
+		return store.User{}, err
+	}
+	return u, nil
+}
+
+// Unconfirmed reports whether name is an address of the user's that nobody has
+// confirmed; see UnconfirmedIn.
+func (s *Users) Unconfirmed(ctx context.Context, u store.User, name string) (is bool, err error) {
+	address, bad := NormalEmail(name)
+	if bad != nil {
+		return false, nil
+	}
+	err = s.DB.View(ctx, func(tx *store.Tx) error {
+		is, err = UnconfirmedIn(tx, u, address)
+		return err
+	})
+	return is, err
+}
+
+// UnconfirmedIn reports whether a normal address of the user's is one that nobody has
+// confirmed: the account was imported with it, and may be another person's until the
+// owner of the address opens a mailed link.
+func UnconfirmedIn(tx *store.Tx, u store.User, address string) (bool, error) {
+	if u.AddedByAdmin {
+		return false, nil
+	}
+	emails, err := tx.EmailsOf(u.ID)
+	return slices.ContainsFunc(emails, func(e store.Email) bool { return e.Norm == address && e.VerifiedAt.IsZero() }), err
 }
 
 // ByID returns the user with that id, or ErrUnknown. An id from elsewhere may look

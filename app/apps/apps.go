@@ -8,18 +8,12 @@ package apps
 import (
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 
 	"gatelodge/app/account"
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/config"
-	"gatelodge/app/fault"
-	"gatelodge/store"
 )
-
-// ErrNotAllowed means the person is known but may not use the App.
-var ErrNotAllowed = fault.New(fault.Denied, "app.denied")
 
 // App is something people reach through us.
 type App struct {
@@ -30,10 +24,37 @@ type App struct {
 	Providers []string // to list; empty lists all
 	Tokens    []string // ids of upstreams whose tokens it may have, its own user's alone
 	Pages     config.AuthJSPages
+	Allow     Allow
 
-	allow   []string
-	users   map[string]bool // normal addresses and ids in allow
 	sealers map[sealerKey]*authjs.Sealer
+}
+
+// Allow says who may use an App. Package gate alone decides by it.
+type Allow struct {
+	Text      []string // as the file has it
+	Everyone  bool
+	Groups    []string
+	Addresses map[string]bool // in their normal form
+	IDs       map[string]bool // of users; what reads as an address is none
+}
+
+func newAllow(text []string) Allow {
+	a := Allow{Text: text, Addresses: make(map[string]bool), IDs: make(map[string]bool)}
+	for _, who := range text {
+		kind, what, _ := strings.Cut(who, ":")
+		address, err := account.NormalEmail(what)
+		switch {
+		case who == "everyone":
+			a.Everyone = true
+		case kind == "group":
+			a.Groups = append(a.Groups, what)
+		case kind == "user" && err == nil:
+			a.Addresses[address] = true
+		case kind == "user":
+			a.IDs[what] = true
+		}
+	}
+	return a
 }
 
 type sealerKey struct {
@@ -59,18 +80,10 @@ func New(list []config.App) (*Apps, error) {
 	for _, c := range list {
 		app := &App{
 			Name: c.Name, Origins: c.AuthJS.Origins, Dialect: authjs.ByVersion(c.AuthJS.Version), Secrets: c.AuthJS.Secrets(),
-			Providers: c.AuthJS.Providers, Tokens: c.AuthJS.Tokens, Pages: c.AuthJS.Pages, allow: c.Allow, users: make(map[string]bool),
+			Providers: c.AuthJS.Providers, Tokens: c.AuthJS.Tokens, Pages: c.AuthJS.Pages, Allow: newAllow(c.Allow),
 		}
 		if err := app.makeSealers(); err != nil {
 			return nil, fmt.Errorf("the App %s: %w", c.Name, err)
-		}
-		for _, who := range c.Allow {
-			if what, ok := strings.CutPrefix(who, "user:"); ok {
-				if address, err := account.NormalEmail(what); err == nil {
-					what = address
-				}
-				app.users[what] = true
-			}
 		}
 		for _, origin := range app.Origins {
 			_, host, _ := strings.Cut(origin, "://")
@@ -157,23 +170,3 @@ func (a *Apps) At(host string) (Place, bool) {
 	}
 	return Place{}, false
 }
-
-// Allows reports whether somebody in these groups may use the App.
-func (a *App) Allows(u store.User, groups []string) bool {
-	for _, who := range a.allow {
-		if group, ok := strings.CutPrefix(who, "group:"); who == "everyone" || ok && slices.Contains(groups, group) {
-			return true
-		}
-	}
-	if len(a.users) == 0 {
-		return false
-	}
-	if a.users[u.ID] {
-		return true
-	}
-	address, err := account.NormalEmail(u.Email)
-	return err == nil && a.users[address]
-}
-
-// Who returns who may use the App, as the file has it.
-func (a *App) Who() []string { return a.allow }

@@ -27,7 +27,7 @@ type appJSON struct {
 }
 
 func describeApp(a *apps.App) appJSON {
-	j := appJSON{Name: a.Name, Origins: a.Origins, Allow: a.Who(), Version: a.Dialect.Version, Secrets: len(a.Secrets)}
+	j := appJSON{Name: a.Name, Origins: a.Origins, Allow: a.Allow.Text, Version: a.Dialect.Version, Secrets: len(a.Secrets)}
 	if j.Allow == nil {
 		j.Allow = []string{}
 	}

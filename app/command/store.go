@@ -112,7 +112,7 @@ func why(ctx context.Context, c *line.Call) error {
 	list := line.DescribeEvents(events)
 	for i := range list {
 		if list[i].UserID != "" {
-			if u, err := c.App.Users.Find(ctx, list[i].UserID); err == nil {
+			if u, err := c.App.Users.ByID(ctx, list[i].UserID); err == nil {
 				list[i].What += " User: " + u.Called() + "."
 			}
 		}

@@ -3,15 +3,15 @@ package login
 import (
 	"context"
 
-	"gatelodge/app/apps"
 	"gatelodge/app/audit"
+	"gatelodge/app/gate"
 	"gatelodge/app/session"
 	"gatelodge/store"
 )
 
 // finishApp starts the session of an attempt that is for an App alone.
 func (f *Flow) finishApp(tx *store.Tx, from audit.From, l *Login, u store.User) (Outcome, error) {
-	if err := f.mayEnter(tx, l.Entry.App, u); err != nil {
+	if err := f.decide(tx, l.Entry.App, u); err != nil {
 		return Outcome{}, err
 	}
 	_, row, err := f.Sessions.Start(tx, from, session.Begin{UserID: u.ID, AMR: l.amr(), AuthAt: l.authAt()})
@@ -33,30 +33,24 @@ func (f *Flow) finishApp(tx *store.Tx, from audit.From, l *Login, u store.User) 
 	return out, f.Audit.Record(tx, from, audit.AppEntered, audit.ByUser, u.ID, l.Entry.App)
 }
 
-// mayEnter returns apps.ErrNotAllowed unless the App lets the user in.
-func (f *Flow) mayEnter(tx *store.Tx, name string, u store.User) error {
+// decide returns nil when the user may use the App with that name.
+func (f *Flow) decide(tx *store.Tx, name string, u store.User) error {
 	app := f.Apps.Named(name)
 	if app == nil {
 		return ErrStateLost // it was taken out of the configuration meanwhile
 	}
-	groups, err := tx.GroupsOf(u.ID)
+	p, err := gate.PersonOf(tx, u)
 	if err != nil {
 		return err
 	}
-	if u.EmailVerifiedAt.IsZero() && !u.AddedByAdmin {
-		u.Email = "" // nobody has proved the address: it is anybody's
-	}
-	if !app.Allows(u, groups) {
-		return apps.ErrNotAllowed.With("app", name)
-	}
-	return nil
+	return gate.Decide(app, p)
 }
 
 // Enter hands a session over to an App, for the browser that asked for it at the
 // App's own address, and returns the code that leads there.
 func (f *Flow) Enter(ctx context.Context, from audit.From, c session.Current, app string, browserHash []byte) (code string, err error) {
 	err = f.DB.Update(ctx, func(tx *store.Tx) error {
-		if err := f.mayEnter(tx, app, c.User); err != nil {
+		if err := f.decide(tx, app, c.User); err != nil {
 			return err
 		}
 		if code, err = f.Sessions.HandOff(tx, app, c.Session.ID, browserHash); err != nil {

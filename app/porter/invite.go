@@ -11,6 +11,7 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/email"
 	"gatelodge/app/fault"
+	"gatelodge/app/gate"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
@@ -23,7 +24,9 @@ var (
 	ErrDays     = fault.New(fault.Invalid, "invites.days")
 	ErrNoInvite = errors.New("there is no such invite, or it has ended")
 	ErrKnown    = fault.New(fault.Invalid, "invites.known")
-	ErrGroup    = fault.New(fault.Invalid, "invites.no_group")
+	// ErrKnownUnconfirmed is ErrKnown for an address that nobody has confirmed.
+	ErrKnownUnconfirmed = fault.New(fault.Invalid, "invites.known_unconfirmed")
+	ErrGroup            = fault.New(fault.Invalid, "invites.no_group")
 )
 
 // How invites may be.
@@ -67,8 +70,8 @@ func (d *Desk) Invite(ctx context.Context, from audit.From, i Invitation) (v sto
 	}
 	err = d.update(ctx, func(tx *store.Tx) error {
 		if v.Email != "" {
-			if _, err := tx.UserByEmail(v.EmailNorm); !errors.Is(err, store.ErrNotFound) {
-				return orElse(err, ErrKnown.In("email"))
+			if err := mustBeNew(tx, v.EmailNorm); err != nil {
+				return err
 			}
 		}
 		err := tx.AddInvite(v)
@@ -132,7 +135,8 @@ func (d *Desk) letter(v store.Invite, by store.User, link string) compose.Invite
 		}
 	}
 	for _, app := range d.Apps.All() {
-		if app.Allows(store.User{Email: v.Email, EmailNorm: v.EmailNorm, EmailVerifiedAt: v.CreatedAt}, v.Groups) {
+		comes := gate.Person{User: store.User{Email: v.Email, EmailNorm: v.EmailNorm, EmailVerifiedAt: v.CreatedAt}, Groups: v.Groups}
+		if gate.Decide(app, comes) == nil {
 			l.Apps = append(l.Apps, app.Name)
 		}
 	}
@@ -216,10 +220,21 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// orElse returns err, or other when there is none.
-func orElse(err, other error) error {
+// mustBeNew refuses an address that leads to somebody already.
+func mustBeNew(tx *store.Tx, address string) error {
+	u, err := tx.UserByEmail(address)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("looking for who has the address: %w", err)
 	}
-	return other
+	unconfirmed, err := account.UnconfirmedIn(tx, u, address)
+	switch {
+	case err != nil:
+		return err
+	case unconfirmed:
+		return ErrKnownUnconfirmed.In("email")
+	}
+	return ErrKnown.In("email")
 }

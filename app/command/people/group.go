@@ -136,7 +136,7 @@ func groupLeave(ctx context.Context, c *line.Call) error {
 func moveMembers(ctx context.Context, c *line.Call, move func(context.Context, audit.From, string, ...store.User) (int, error), done string) error {
 	var users []store.User
 	for _, named := range c.Args[1:] {
-		u, err := c.App.Users.Find(ctx, named)
+		u, err := find(ctx, c, named)
 		if err != nil {
 			return fmt.Errorf("%s: %w", named, err)
 		}

@@ -166,7 +166,7 @@ func inviteShow(ctx context.Context, c *line.Call) error {
 	by := "the command line"
 	if v.CreatedBy != "" {
 		by = v.CreatedBy
-		if u, err := c.App.Users.Find(ctx, v.CreatedBy); err == nil {
+		if u, err := c.App.Users.ByID(ctx, v.CreatedBy); err == nil {
 			by = u.Called()
 		}
 	}

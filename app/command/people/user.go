@@ -16,6 +16,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/command/line"
+	"gatelodge/app/gate"
 	"gatelodge/app/owner"
 	"gatelodge/store"
 )
@@ -140,9 +141,33 @@ func status(u store.User) string {
 	return "not signed in yet"
 }
 
+// find returns the user that a command names, and warns when that is by an address
+// which nobody has confirmed.
+func find(ctx context.Context, c *line.Call, name string) (store.User, error) {
+	u, err := c.App.Users.Find(ctx, name)
+	if err != nil {
+		return store.User{}, err
+	}
+	return u, warnUnconfirmed(ctx, c, u, name)
+}
+
+func warnUnconfirmed(ctx context.Context, c *line.Call, u store.User, name string) error {
+	unconfirmed, err := c.App.Users.Unconfirmed(ctx, u, name)
+	if err != nil || !unconfirmed {
+		return err
+	}
+	fmt.Fprintf(c.Err, "warning: the address %s is not confirmed. The account was imported and may belong to another person\n"+
+		"hint: ask the owner of the address to sign in with a mailed link; this removes all other ways to sign in\n", name)
+	return nil
+}
+
 func userAdd(ctx context.Context, c *line.Call) error {
 	from := app.Operator()
 	u, err := c.App.Users.Add(ctx, from, c.Args[0], c.String("name"), c.Bool("admin"), names(c.String("group"))...)
+	if errors.Is(err, account.ErrTaken) {
+		_, failed := find(ctx, c, c.Args[0]) // say whether the address is confirmed
+		return errors.Join(err, failed)
+	}
 	if err != nil {
 		return err
 	}
@@ -150,7 +175,7 @@ func userAdd(ctx context.Context, c *line.Call) error {
 }
 
 func userLink(ctx context.Context, c *line.Call) error {
-	u, err := c.App.Users.Find(ctx, c.Args[0])
+	u, err := find(ctx, c, c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -158,7 +183,7 @@ func userLink(ctx context.Context, c *line.Call) error {
 }
 
 func userPassword(ctx context.Context, c *line.Call) error {
-	u, err := c.App.Users.Find(ctx, c.Args[0])
+	u, err := find(ctx, c, c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -263,7 +288,7 @@ func userList(ctx context.Context, c *line.Call) error {
 }
 
 func userShow(ctx context.Context, c *line.Call) error {
-	u, err := c.App.Users.Find(ctx, c.Args[0])
+	u, err := find(ctx, c, c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -293,19 +318,20 @@ func userShow(ctx context.Context, c *line.Call) error {
 		return c.PrintJSON(struct {
 			userJSON
 			Emails   []emailJSON      `json:"emails"`
+			Apps     []string         `json:"apps"`
 			Accounts []accountJSON    `json:"accounts"`
 			Sessions []sessionJSON    `json:"sessions"`
 			Events   []line.EventJSON `json:"events"`
-		}{describe(p), describeEmails(emails), accounts, describeSessions(sessions), line.DescribeEvents(events)})
+		}{describe(p), describeEmails(emails), appsOf(c, p), accounts, describeSessions(sessions), line.DescribeEvents(events)})
 	}
-	w := c.Table("email\t" + line.Dash(u.Email))
+	w := c.Table("email\t" + line.Dash(u.Email) + confirmed(emails, u.EmailNorm))
 	for _, e := range emails {
 		if e.Norm != u.EmailNorm {
-			fmt.Fprintf(w, "also\t%s\n", e.Email)
+			fmt.Fprintf(w, "also\t%s%s\n", e.Email, confirmed(emails, e.Norm))
 		}
 	}
-	fmt.Fprintf(w, "name\t%s\nusername\t%s\nid\t%s\nadmin\t%s\ngroups\t%s\nsigns in by\t%s\nstatus\t%s\nsince\t%s\nlast seen\t%s\nsigned in\t%d times now\n",
-		line.Dash(p.Name), line.Dash(p.Username), p.ID, line.Yes(p.Admin), line.Dash(strings.Join(p.Groups, ", ")), line.Dash(strings.Join(ways(p), ", ")),
+	fmt.Fprintf(w, "name\t%s\nusername\t%s\nid\t%s\nadmin\t%s\ngroups\t%s\napps\t%s\nsigns in by\t%s\nstatus\t%s\nsince\t%s\nlast seen\t%s\nsigned in\t%d times now\n",
+		line.Dash(p.Name), line.Dash(p.Username), p.ID, line.Yes(p.Admin), line.Dash(strings.Join(p.Groups, ", ")), line.Dash(strings.Join(appsOf(c, p), ", ")), line.Dash(strings.Join(ways(p), ", ")),
 		status(p.User), line.Stamp(p.CreatedAt), line.Stamp(p.SeenAt), len(sessions))
 	for _, a := range accounts {
 		fmt.Fprintf(w, "connected\t%s, %s, %s\n", a.Provider, line.Dash(a.Email), a.state())
@@ -336,7 +362,7 @@ func userRemove(ctx context.Context, c *line.Call) error {
 }
 
 func changeUser(ctx context.Context, c *line.Call, f func(context.Context, audit.From, store.User) error, done string) error {
-	u, err := c.App.Users.Find(ctx, c.Args[0])
+	u, err := find(ctx, c, c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -345,6 +371,25 @@ func changeUser(ctx context.Context, c *line.Call, f func(context.Context, audit
 	}
 	fmt.Fprintf(c.Out, done, u.Called())
 	return nil
+}
+
+// confirmed marks an address that nobody has confirmed.
+func confirmed(emails []store.Email, norm string) string {
+	if slices.ContainsFunc(emails, func(e store.Email) bool { return e.Norm == norm && e.VerifiedAt.IsZero() }) {
+		return " (not confirmed)"
+	}
+	return ""
+}
+
+// appsOf returns the names of the apps that somebody may use.
+func appsOf(c *line.Call, p store.Person) []string {
+	list := []string{}
+	for _, app := range c.App.Apps.All() {
+		if gate.Decide(app, gate.Person{User: p.User, Groups: p.Groups}) == nil {
+			list = append(list, app.Name)
+		}
+	}
+	return list
 }
 
 type emailJSON struct {
@@ -379,7 +424,7 @@ func describeSessions(rows []store.Session) []sessionJSON {
 }
 
 func userSessions(ctx context.Context, c *line.Call) error {
-	u, err := c.App.Users.Find(ctx, c.Args[0])
+	u, err := find(ctx, c, c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -398,7 +443,7 @@ func userSessions(ctx context.Context, c *line.Call) error {
 }
 
 func userSignOut(ctx context.Context, c *line.Call) error {
-	u, err := c.App.Users.Find(ctx, c.Args[0])
+	u, err := find(ctx, c, c.Args[0])
 	if err != nil {
 		return err
 	}

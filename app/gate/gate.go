@@ -1,0 +1,54 @@
+// Package gate decides whether a person may use an App. Sign-in, the session API, the
+// hand-off to an App, the return from a provider, invitations and commands ask the
+// same function, so that no two of them can disagree.
+package gate
+
+import (
+	"slices"
+
+	"gatelodge/app/account"
+	"gatelodge/app/apps"
+	"gatelodge/app/fault"
+	"gatelodge/store"
+)
+
+// ErrNotAllowed means that the person is known and may not use the App.
+var ErrNotAllowed = fault.New(fault.Denied, "app.denied")
+
+// Person is a user with what a decision depends on.
+type Person struct {
+	User   store.User
+	Groups []string
+}
+
+// PersonOf returns the user as a Person, with the groups they are in now.
+func PersonOf(tx *store.Tx, u store.User) (Person, error) {
+	groups, err := tx.GroupsOf(u.ID)
+	return Person{u, groups}, err
+}
+
+// Decide returns nil when the person may use the App now, else the fault to show.
+// Addresses, ids and groups are separate sets: an id that looks like an address is
+// none. An address counts only when it is the person's own; see account.OwnsAddress.
+func Decide(app *apps.App, p Person) error {
+	if err := account.MayEnter(p.User); err != nil {
+		return err
+	}
+	if !allows(app.Allow, p) {
+		return ErrNotAllowed.With("app", app.Name)
+	}
+	return nil
+}
+
+func allows(a apps.Allow, p Person) bool {
+	switch {
+	case a.Everyone, a.IDs[p.User.ID]:
+		return true
+	case slices.ContainsFunc(a.Groups, func(group string) bool { return slices.Contains(p.Groups, group) }):
+		return true
+	case len(a.Addresses) == 0 || !account.OwnsAddress(p.User):
+		return false
+	}
+	address, err := account.NormalEmail(p.User.Email)
+	return err == nil && a.Addresses[address]
+}
