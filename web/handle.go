@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,9 +156,11 @@ func (s *Server) languageSwitch(h handlerFunc) handlerFunc {
 			return h(w, r)
 		}
 		s.cookies.setLanguage(w, s.Lang.For(tag).Tag())
-		rest := r.URL.Query()
-		rest.Del("lang")
-		http.Redirect(w, r, login.LocalPath((&url.URL{Path: r.URL.Path, RawQuery: rest.Encode()}).String()), http.StatusSeeOther)
+		rest := slices.DeleteFunc(strings.Split(r.URL.RawQuery, "&"), func(pair string) bool {
+			pairs, err := url.ParseQuery(pair)
+			return err == nil && pairs.Has("lang")
+		})
+		http.Redirect(w, r, login.LocalPath((&url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: strings.Join(rest, "&")}).String()), http.StatusSeeOther)
 		return nil
 	}
 }

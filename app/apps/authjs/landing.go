@@ -1,9 +1,11 @@
 package authjs
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -12,11 +14,15 @@ const maxURL = 2000
 
 // Landing returns where a callbackUrl leads: always on the origin, which is
 // given as scheme and host. A path is one on it, an address on it is itself, and
-// everything else, whatever a browser might make of it, is the origin. The names
-// "error" and "code" are taken out of the query, since the clients read from an
-// answer's query whether it was a success.
+// everything else, whatever a browser might make of it, is the origin. What an address
+// may not hold is encoded as browsers do; a landing that is asked for again stays what
+// it is.
+//
+// The clients read from an answer's query whether it was a success: an "error", with
+// the "code" beside it, is left over from an earlier answer and taken out. A "code"
+// alone is the app's.
 func Landing(origin, value string) string {
-	if value == "" || len(value) > maxURL || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if value == "" || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return origin
 	}
 	if strings.HasPrefix(value, "/") {
@@ -26,35 +32,49 @@ func Landing(origin, value string) string {
 	if err != nil || u.Opaque != "" || u.User != nil || !SameOrigin(u.Scheme+"://"+u.Host, origin) {
 		return origin
 	}
-	rest := u.EscapedPath()
-	if u.RawQuery = withoutOutcome(u.RawQuery); u.RawQuery != "" {
-		rest += "?" + u.RawQuery
+	to := origin + u.EscapedPath()
+	if query := encoded(withoutOutcome(u.RawQuery)); query != "" {
+		to += "?" + query
 	}
 	if u.Fragment != "" {
-		rest += "#" + u.EscapedFragment()
+		to += "#" + u.EscapedFragment()
 	}
-	return origin + rest
+	if len(to) > maxURL {
+		return origin
+	}
+	return to
 }
 
-// withoutOutcome takes the names that tell an outcome out of a query and leaves
+// withoutOutcome takes an "error" and the "code" beside it out of a query and leaves
 // the rest as it was written.
 func withoutOutcome(query string) string {
-	var kept []string
-	for pair := range strings.SplitSeq(query, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(name); err == nil && (plain == "error" || plain == "code") {
-			continue
-		}
-		kept = append(kept, strings.Map(printable, pair))
+	pairs := strings.Split(query, "&")
+	if !slices.ContainsFunc(pairs, func(pair string) bool { return named(pair) == "error" }) {
+		return query
 	}
-	return strings.Join(kept, "&")
+	return strings.Join(slices.DeleteFunc(pairs, func(pair string) bool { return named(pair) == "error" || named(pair) == "code" }), "&")
 }
 
-func printable(r rune) rune {
-	if r <= ' ' || r >= 0x7f || r == '"' || r == '<' || r == '>' || r == '\\' {
-		return -1
+// named returns the name of a pair in a query.
+func named(pair string) string {
+	name, _, _ := strings.Cut(pair, "=")
+	if plain, err := url.QueryUnescape(name); err == nil {
+		return plain
 	}
-	return r
+	return name
+}
+
+// encoded encodes what may not stand in a query, and leaves what is encoded already.
+func encoded(query string) string {
+	var b strings.Builder
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>\^`+"`{|}", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // SameOrigin reports whether two origins are one. The names of this machine are
