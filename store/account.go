@@ -197,7 +197,9 @@ func journeyPlace(stateHash []byte) string { return fmt.Sprintf("journeys/baggag
 
 const addJourneyQuery = `
 	INSERT INTO journeys (state_hash, provider, browser_hash, baggage, created_at, expires_at)
-	VALUES ($1, $2, $3, $4, $5, $6)`
+	VALUES ($1, $2, $3, $4, $5, $6)
+	    ON CONFLICT (state_hash) DO UPDATE
+	   SET baggage = excluded.baggage, created_at = excluded.created_at, expires_at = excluded.expires_at`
 
 // JourneyOf returns the journey that EndJourney would take, and leaves it.
 func (tx *Tx) JourneyOf(stateHash []byte, provider string, browserHash []byte, now time.Time) (Journey, error) {

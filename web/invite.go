@@ -16,8 +16,11 @@ import (
 // getInvite shows what an invite is for. It spends nothing, however often and by
 // whomever it is opened: mail scanners open links.
 func (s *Server) getInvite(w http.ResponseWriter, r *http.Request) error {
-	page, _, err := s.invite(w, r)
+	page, v, err := s.invite(w, r)
 	if err != nil {
+		return s.inviteUsed(w, r, v, err)
+	}
+	if _, err := s.begun(w, r); err != nil {
 		return err
 	}
 	return s.render(w, r, http.StatusOK, "invite.html", page)
@@ -76,7 +79,7 @@ func (s *Server) postInvite(w http.ResponseWriter, r *http.Request) error {
 	}
 	page, v, err := s.invite(w, r)
 	if err != nil {
-		return err
+		return s.inviteUsed(w, r, v, err)
 	}
 	switch as := r.PostForm.Get("as"); {
 	case as == "me" && page.Mine:

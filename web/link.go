@@ -22,6 +22,9 @@ func (s *Server) getLink(w http.ResponseWriter, r *http.Request) error {
 	token := param(r, "token")
 	// Looking only reads, so that scanners cost no write.
 	k, err := s.Login.LookAt(r.Context(), &a.Login, token)
+	if errors.Is(err, challenge.ErrUsed) && person(r) {
+		return s.linkUsed(w, r, a, token, k, err)
+	}
 	if err != nil {
 		return s.linkDone(w, r, a, token, login.Outcome{}, err)
 	}
@@ -31,6 +34,9 @@ func (s *Server) getLink(w http.ResponseWriter, r *http.Request) error {
 	if k.SameBrowser && person(r) {
 		out, err := s.Login.Follow(r.Context(), s.from(r), &a.Login, token, false, s.cookies.sessionToken(r))
 		return s.linkDone(w, r, a, token, out, err)
+	}
+	if _, err := s.begun(w, r); err != nil {
+		return err
 	}
 	return s.render(w, r, http.StatusOK, "confirm-link.html", s.confirmLink(r, k))
 }
@@ -88,7 +94,11 @@ func (s *Server) postLink(w http.ResponseWriter, r *http.Request) error {
 		return s.render(w, r, http.StatusOK, "voided.html", VoidedPage{Layout: s.layout(r)})
 	}
 	k, err := s.Login.LookAt(r.Context(), &a.Login, token)
-	if err != nil {
+	used := errors.Is(err, challenge.ErrUsed)
+	if used && r.PostForm.Get("code") == "" {
+		return s.linkUsed(w, r, a, token, k, err)
+	}
+	if err != nil && !used {
 		return s.linkDone(w, r, a, token, login.Outcome{}, err)
 	}
 	if to, ok := s.belongs(&a, k, token); !ok {

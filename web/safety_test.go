@@ -226,7 +226,7 @@ func TestAnErrorPageIsKnownByItsReference(t *testing.T) {
 	b := h.browser()
 	m := b.ask("mara@home.example")
 	b.get(b.path(m)).goesTo(t, "/account")
-	gone := b.get(b.path(m))
+	gone := h.browser().get(b.path(m))
 	gone.is(t, 410, gone.Header.Get("X-Request-Id"))
 	h.app.Audit.Flush()
 	var events []store.Event

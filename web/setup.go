@@ -15,7 +15,13 @@ func (s *Server) getSetUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !open {
+		if ok, err := s.onward(w, r, s.cookies.readLogin(r), nil); ok || err != nil {
+			return err
+		}
 		return account.ErrSetUpDone
+	}
+	if _, err := s.begun(w, r); err != nil {
+		return err
 	}
 	return s.render(w, r, http.StatusOK, "setup.html", SetupPage{Layout: s.layout(r), Code: r.URL.Query().Get("code")})
 }
@@ -31,6 +37,11 @@ func (s *Server) postSetUp(w http.ResponseWriter, r *http.Request) error {
 	}
 	a := s.cookies.readLogin(r)
 	out, err := s.Login.SetUp(r.Context(), s.from(r), &a.Login, form, s.cookies.sessionToken(r))
+	if errors.Is(err, account.ErrSetUpDone) {
+		if ok, err := s.onward(w, r, a, nil); ok || err != nil {
+			return err
+		}
+	}
 	f, ok := errors.AsType[*fault.Fault](err)
 	if !ok || f.Field == "" {
 		out.Return = "/account?welcome"

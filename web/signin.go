@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"gatelodge/app/account"
+	"gatelodge/app/challenge"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
 	"gatelodge/app/session"
@@ -31,7 +32,8 @@ func (s *Server) getSignIn(w http.ResponseWriter, r *http.Request) error {
 	} else if !r.URL.Query().Has("other") {
 		page.Known = known
 	}
-	if page.Notice != "" {
+	if page.Notice != "" || a.Browser == "" {
+		a.Begin() // see begun
 		if err := s.cookies.saveLogin(w, a); err != nil {
 			return err
 		}
@@ -211,6 +213,11 @@ func (s *Server) postCode(w http.ResponseWriter, r *http.Request) error {
 	}
 	a := s.cookies.readLogin(r)
 	out, err := s.Login.EnterCode(r.Context(), s.from(r), &a.Login, r.PostForm.Get("code"), s.cookies.sessionToken(r))
+	if errors.Is(err, login.ErrStateLost) || errors.Is(err, challenge.ErrUsed) {
+		if ok, err := s.onward(w, r, a, nil); ok || err != nil {
+			return err
+		}
+	}
 	f, ok := errors.AsType[*fault.Fault](err)
 	if !ok || f.Field == "" && f.Kind != fault.Gone || errors.Is(f, login.ErrStateLost) {
 		return s.proven(w, r, a, out, err)

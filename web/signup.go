@@ -35,7 +35,11 @@ func (s *Server) getSignUp(w http.ResponseWriter, r *http.Request) error {
 	}
 	// What was typed on the sign-in page need not be typed again (WCAG 2.2, 3.3.7).
 	page := s.signUpPage(r)
-	if a := s.cookies.readLogin(r); strings.Contains(a.Identifier, "@") {
+	a, err := s.begun(w, r)
+	if err != nil {
+		return err
+	}
+	if strings.Contains(a.Identifier, "@") {
 		page.Email = a.Identifier
 	}
 	return s.render(w, r, http.StatusOK, "signup.html", page)

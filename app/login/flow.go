@@ -179,13 +179,34 @@ func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, lan
 	if err != nil {
 		return err
 	}
-	err = f.DB.Update(ctx, func(tx *store.Tx) error { return f.enqueue(tx, from, audit.LinkAsked, issued.Challenge, mail) })
+	id, err := f.enqueueOnce(ctx, from, audit.LinkAsked, issued.Challenge, mail)
 	if err != nil {
 		return err
 	}
-	f.Queue.Wake()
-	l.Email, l.Challenge = address, issued.ID
+	l.Email, l.Challenge = address, id
 	return nil
+}
+
+// enqueueOnce writes challenge and mail, unless this browser's mail to the address has
+// been written since it was looked for: a double click asks twice at once. It returns
+// the id of the challenge that is mailed.
+func (f *Flow) enqueueOnce(ctx context.Context, from audit.From, kind string, c store.Challenge, m queue.Mail) (id string, err error) {
+	err = f.DB.Update(ctx, func(tx *store.Tx) error {
+		last, err := tx.LatestChallenge(c.EmailNorm, c.Purpose, c.BrowserHash, f.Now().Add(-resendSpan))
+		if err == nil && last.EndedBy == "" && f.resendIn(last) > 0 {
+			id = last.ID
+			return nil
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		id = c.ID
+		return f.enqueue(tx, from, kind, c, m)
+	})
+	if err == nil {
+		f.Queue.Wake()
+	}
+	return id, err
 }
 
 // recipient is whom mail to a typed address goes to.
@@ -375,6 +396,7 @@ func (f *Flow) MailLink(ctx context.Context, from audit.From, u store.User, by s
 
 // SetUp makes the first admin and signs this browser in, both or neither.
 func (f *Flow) SetUp(ctx context.Context, from audit.From, l *Login, s account.SetUp, replaces string) (Outcome, error) {
+	use := l.use("set-up", s.Code)
 	var out Outcome
 	err := f.Users.SetUp(ctx, from, s, func(tx *store.Tx, u store.User, claimed bool) (err error) {
 		l.prove(Proof{Means: BySetUp, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
@@ -382,7 +404,10 @@ func (f *Flow) SetUp(ctx context.Context, from audit.From, l *Login, s account.S
 		if claimed {
 			out.Notice, out.Warns = "account.claimed", true
 		}
-		return err
+		return errors.Join(err, f.keep(tx, use, l.result(out, nil)))
 	})
-	return out, err
+	if err != nil {
+		return f.again(ctx, l, use, err)
+	}
+	return out, nil
 }

@@ -295,9 +295,10 @@ type Acceptance struct {
 // browser in. Its token proves the address as a mailed link would; it is spent by
 // a form of ours alone, since mail scanners open links.
 func (f *Flow) AcceptMailed(ctx context.Context, from audit.From, l *Login, token string, form Acceptance, replaces string) (Outcome, error) {
+	use := l.use("invite", token)
 	v, known, err := f.Users.Invited(ctx, token)
 	if err != nil {
-		return Outcome{}, err
+		return f.again(ctx, l, use, err)
 	}
 	if known || v.EmailNorm == "" {
 		return Outcome{}, account.ErrInviteKnown
@@ -330,10 +331,21 @@ func (f *Flow) AcceptMailed(ctx context.Context, from audit.From, l *Login, toke
 		if LocalPath(l.Return) == "/" {
 			l.Return = welcomePath
 		}
-		out, err = f.Finish(tx, from, l, u, replaces)
-		return err
+		if out, err = f.Finish(tx, from, l, u, replaces); err != nil {
+			return err
+		}
+		return f.keep(tx, use, l.result(out, nil))
 	})
-	return out, err
+	if err != nil {
+		return f.again(ctx, l, use, err)
+	}
+	return out, nil
+}
+
+// AcceptedAgain returns the outcome that this browser had by the invite moments ago, or
+// refused when there is none.
+func (f *Flow) AcceptedAgain(ctx context.Context, l *Login, token string, refused error) (Outcome, error) {
+	return f.again(ctx, l, l.use("invite", token), refused)
 }
 
 // MayAccept reports whether an invite may be accepted by somebody who is known:

@@ -101,7 +101,7 @@ func (f *Flow) WithPassword(ctx context.Context, from audit.From, l *Login, iden
 		return Outcome{}, f.mismatch(from, w)
 	}
 	f.Limits.Give(counted...)
-	return f.provenPassword(ctx, from, l, w, renewed, replaces)
+	return f.provenPassword(ctx, from, l, w, l.use("password", w.user.ID, typed), renewed, replaces)
 }
 
 // who finds whom an identifier names. The same is looked up for a name that leads
@@ -185,11 +185,17 @@ func (f *Flow) mismatch(from audit.From, w who) error {
 
 // provenPassword adds the proof of a password that fitted, unless it has been
 // changed since it was read.
-func (f *Flow) provenPassword(ctx context.Context, from audit.From, l *Login, w who, renewed, replaces string) (Outcome, error) {
+func (f *Flow) provenPassword(ctx context.Context, from audit.From, l *Login, w who, use use, renewed, replaces string) (Outcome, error) {
 	var out Outcome
 	var refused error
 	err := f.DB.Update(ctx, func(tx *store.Tx) error {
 		out, refused = Outcome{}, nil
+		if r, ok, err := f.kept(tx, l, use); ok || err != nil {
+			if err == nil {
+				out, err = r.outcome(l)
+			}
+			return err
+		}
 		u, err := tx.UserByID(w.user.ID)
 		if errors.Is(err, store.ErrNotFound) {
 			refused = ErrCredentials.In("password")
@@ -221,8 +227,10 @@ func (f *Flow) provenPassword(ctx context.Context, from audit.From, l *Login, w 
 			out = Outcome{Need: need, User: u}
 			return nil
 		}
-		out, err = f.Finish(tx, from, l, u, replaces)
-		return err
+		if out, err = f.Finish(tx, from, l, u, replaces); err != nil {
+			return err
+		}
+		return f.keep(tx, use, l.result(out, nil))
 	})
 	if err != nil {
 		return Outcome{}, err
@@ -267,10 +275,7 @@ func (f *Flow) SendReset(ctx context.Context, from audit.From, l *Login, typed, 
 	if err != nil {
 		return err
 	}
-	err = f.DB.Update(ctx, func(tx *store.Tx) error { return f.enqueue(tx, from, audit.ResetAsked, issued.Challenge, mail) })
-	if err == nil {
-		f.Queue.Wake()
-	}
+	_, err = f.enqueueOnce(ctx, from, audit.ResetAsked, issued.Challenge, mail)
 	return err
 }
 

@@ -54,7 +54,7 @@ func (f *Flow) LookAt(ctx context.Context, l *Login, token string) (Link, error)
 // confirmed, which only a form on our own page gives: mail scanners open links,
 // and people are sent links they did not ask for.
 func (f *Flow) Follow(ctx context.Context, from audit.From, l *Login, token string, confirmed bool, replaces string) (Outcome, error) {
-	return f.redeem(ctx, from, l, replaces, func(tx *store.Tx) (store.Challenge, error) {
+	return f.redeem(ctx, from, l, l.use("link", token), replaces, func(tx *store.Tx) (store.Challenge, error) {
 		purpose := challenge.For(l.app())
 		c, err := f.Challenges.Look(tx, purpose, token)
 		if err != nil {
@@ -65,6 +65,12 @@ func (f *Flow) Follow(ctx context.Context, from audit.From, l *Login, token stri
 		}
 		return f.Challenges.Redeem(tx, purpose, token)
 	})
+}
+
+// FollowedAgain returns the outcome that this browser had by the link moments ago, or
+// refused when there is none.
+func (f *Flow) FollowedAgain(ctx context.Context, l *Login, token string, refused error) (Outcome, error) {
+	return f.again(ctx, l, l.use("link", token), refused)
 }
 
 // EnterCode tries a typed code at the challenge this browser asked for.
@@ -79,7 +85,7 @@ func (f *Flow) EnterCode(ctx context.Context, from audit.From, l *Login, typed, 
 // browser asked for where the configuration wants more than a button.
 func (f *Flow) ConfirmByCode(ctx context.Context, from audit.From, l *Login, token, typed, replaces string) (Outcome, error) {
 	k, err := f.LookAt(ctx, l, token)
-	if err != nil {
+	if err != nil && !errors.Is(err, challenge.ErrUsed) { // it may be used by this browser, just now
 		return Outcome{}, err
 	}
 	return f.tryCode(ctx, from, l, k.ID, k.BrowserHash, typed, replaces)
@@ -93,7 +99,7 @@ func (f *Flow) tryCode(ctx context.Context, from audit.From, l *Login, id string
 	if err := f.mayTryCode(ctx, from, l, id); err != nil {
 		return Outcome{}, err
 	}
-	return f.redeem(ctx, from, l, replaces, func(tx *store.Tx) (store.Challenge, error) {
+	return f.redeem(ctx, from, l, l.use("code", id, code), replaces, func(tx *store.Tx) (store.Challenge, error) {
 		return f.Challenges.TryCode(tx, id, browserHash, code)
 	})
 }
@@ -134,8 +140,8 @@ func nameOf(c store.Challenge) string {
 
 // redeem spends a challenge and, when that proves enough, starts the session
 // in the same transaction. What was spent or counted stays so when the person
-// is refused: a fault commits.
-func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, replaces string, spend func(*store.Tx) (store.Challenge, error)) (Outcome, error) {
+// is refused: a fault commits. The same use a moment later has the same outcome.
+func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, u use, replaces string, spend func(*store.Tx) (store.Challenge, error)) (Outcome, error) {
 	var out Outcome
 	var refused *fault.Fault
 	var c store.Challenge
@@ -148,6 +154,9 @@ func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, replaces s
 		}
 		if err == nil {
 			out, err = f.proven(tx, from, l, c, replaces)
+			if err == nil || errors.Is(err, account.ErrWaiting) {
+				err = errors.Join(err, f.keep(tx, u, l.result(out, err)))
+			}
 		}
 		if known, ok := errors.AsType[*fault.Fault](err); ok {
 			refused = known
@@ -163,6 +172,9 @@ func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, replaces s
 		return Outcome{}, refused
 	}
 	if refused != nil {
+		if out, err := f.again(ctx, l, u, refused); err == nil || !errors.Is(err, refused) {
+			return out, err
+		}
 		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, c.UserID, refused.Text)
 		// An old link is nothing that may be guessing.
 		if reason := reasonOf(refused); reason != "link" {

@@ -1,0 +1,179 @@
+package login
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"gatelodge/app/account"
+	"gatelodge/app/fault"
+	"gatelodge/app/secret"
+	"gatelodge/store"
+)
+
+// A double click sends a form twice. The browser gives up the first answer, and with
+// it the session's cookie, and shows the second: which would say that the code, the
+// link or the invitation is used. So the same secret, from the same browser, has the
+// same outcome again for repeatFor: the same session, never another one, and none that
+// has ended or got another token since.
+
+// repeatFor is how long an outcome is kept.
+const repeatFor = 30 * time.Second
+
+// repeatedBy is the provider under which outcomes lie among the journeys: no state of a
+// journey opens one.
+const repeatedBy = "+repeat"
+
+// use is one secret that an attempt spends, in its browser. The zero value, of an
+// attempt without a browser token, is never repeated.
+type use struct {
+	hash    []byte // by which the store finds the outcome
+	key     []byte // that opens it; kept nowhere
+	browser []byte
+}
+
+// use returns the use of a secret, which may come in several parts. The browser token
+// is part of both keys: nobody who lacks it finds an outcome or could open it.
+func (l *Login) use(parts ...string) use {
+	browser := l.BrowserHash()
+	if browser == nil {
+		return use{}
+	}
+	parts = append([]string{l.app(), l.Confirms}, parts...)
+	return use{
+		hash:    secret.MAC([]byte("repeat"), append([]string{l.Browser}, parts...)...),
+		key:     secret.MAC([]byte("repeat key"), append([]string{l.Browser}, parts...)...),
+		browser: browser,
+	}
+}
+
+// result is what is kept of an outcome.
+type result struct {
+	Outcome
+	Waits  *Waits  // instead: they wait to be let in
+	Proofs []Proof // for what is still needed
+	Held   string  // instead: whom an upstream vouched for has to prove an account
+}
+
+// result is what to keep of an outcome, or of having to wait.
+func (l *Login) result(out Outcome, waits error) result {
+	if waits != nil {
+		return result{Waits: l.Waits}
+	}
+	return result{Outcome: out, Proofs: l.Proofs}
+}
+
+// keep keeps what came of a use, in the transaction that spent the secret.
+func (f *Flow) keep(tx *store.Tx, u use, r result) error {
+	if u.hash == nil {
+		return nil
+	}
+	r.User = store.User{ID: r.User.ID} // it is read anew
+	text, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("keeping an outcome: %w", err)
+	}
+	box, err := chacha20poly1305.NewX(u.key)
+	if err != nil {
+		return fmt.Errorf("keeping an outcome: %w", err)
+	}
+	nonce := secret.Random(box.NonceSize())
+	now := f.Now()
+	return tx.AddJourney(store.Journey{
+		StateHash: u.hash, Provider: repeatedBy, BrowserHash: u.browser, Baggage: box.Seal(nonce, nonce, text, nil), CreatedAt: now, ExpiresAt: now.Add(repeatFor),
+	})
+}
+
+// kept returns what keep kept, when it still holds. Without ok there is nothing.
+func (f *Flow) kept(tx *store.Tx, l *Login, u use) (r result, ok bool, err error) {
+	if u.hash == nil {
+		return result{}, false, nil
+	}
+	j, err := tx.JourneyOf(u.hash, repeatedBy, u.browser, f.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return result{}, false, nil
+	}
+	if err != nil {
+		return result{}, false, err
+	}
+	box, err := chacha20poly1305.NewX(u.key)
+	if err != nil {
+		return result{}, false, err
+	}
+	if len(j.Baggage) < box.NonceSize() {
+		return result{}, false, errors.New("an outcome that was kept is too short")
+	}
+	text, err := box.Open(nil, j.Baggage[:box.NonceSize()], j.Baggage[box.NonceSize():], nil)
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err != nil {
+		return result{}, false, fmt.Errorf("reading an outcome that was kept: %w", err)
+	}
+	ok, err = f.holds(tx, l, &r)
+	return r, ok, err
+}
+
+// holds reports whether an outcome is still what it was, and brings its user up to date.
+func (f *Flow) holds(tx *store.Tx, l *Login, r *result) (bool, error) {
+	if r.Waits != nil || r.Held != "" {
+		return true, nil
+	}
+	u, err := tx.UserByID(r.User.ID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && account.MayEnter(u) != nil {
+		return false, nil
+	}
+	if err != nil || r.Need != "" {
+		return err == nil, err
+	}
+	r.User = u
+	if hash, ours := secret.SessionHash(r.Token); ours {
+		return tx.IsSignedIn(u.ID, hash, f.Now())
+	}
+	sessions, err := tx.SessionsOf(u.ID, f.Now())
+	id := cmp.Or(r.Session.ID, l.Confirms)
+	return slices.ContainsFunc(sessions, func(s store.Session) bool { return s.ID == id }), err
+}
+
+// again returns the outcome that the same use had moments ago, in place of the refusal
+// that it meets now.
+func (f *Flow) again(ctx context.Context, l *Login, u use, refused error) (Outcome, error) {
+	if _, known := errors.AsType[*fault.Fault](refused); !known || u.hash == nil {
+		return Outcome{}, refused
+	}
+	var r result
+	var ok bool
+	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
+		r, ok, err = f.kept(tx, l, u)
+		return err
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	if !ok {
+		return Outcome{}, refused
+	}
+	return r.outcome(l)
+}
+
+// outcome puts the attempt where it was after the first use.
+func (r result) outcome(l *Login) (Outcome, error) {
+	if r.Waits != nil {
+		l.Waits = r.Waits
+		return Outcome{}, account.ErrWaiting
+	}
+	if r.Held != "" {
+		l.Held = r.Held
+		return Outcome{}, ErrUnconnected
+	}
+	if r.Need != "" {
+		l.Proofs = r.Proofs
+	}
+	return r.Outcome, nil
+}
