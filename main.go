@@ -45,6 +45,7 @@ func main() {
 
 // run is main for tests: everything it touches is passed in.
 func run(ctx context.Context, p command.Process, args []string) int {
+	p = p.Cleaned()
 	if len(args) == 0 {
 		io.WriteString(p.Err, command.Usage())
 		return command.ExitUsage

@@ -54,6 +54,7 @@ func verbs() []*line.Verb {
 
 // Run runs the command line args and returns the exit code.
 func Run(ctx context.Context, p Process, args []string) int {
+	p = p.Cleaned()
 	return finish(p, dispatch(ctx, p, args, nil))
 }
 

@@ -60,6 +60,7 @@ type progress struct {
 }
 
 func newProgress(w io.Writer) *progress {
+	w = line.Raw(w)
 	f, ok := w.(*os.File)
 	if !ok {
 		return &progress{}

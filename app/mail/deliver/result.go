@@ -10,6 +10,7 @@ package deliver
 import (
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Class is what a result means for the message.
@@ -149,7 +150,7 @@ func scrub(text, address string) string {
 		}
 	}
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool {
-		return r <= ' ' || r == 0x7f || r >= 0x80 && r < 0xa0
+		return r == ' ' || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 	}), " ")
 	if len(text) > maxText {
 		text = strings.ToValidUTF8(text[:maxText], "")

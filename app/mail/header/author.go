@@ -171,12 +171,15 @@ func onOneLine(text string) string {
 
 // charset decodes words. One in an unknown charset is read as its bytes: it must
 // not hide the address that stands behind it.
-func charset(label string, r io.Reader) (io.Reader, error) {
+func charset(label string, r io.Reader) (io.Reader, error) { return Charset(label, r), nil }
+
+// Charset reads text in a charset as UTF-8, and in an unknown one as it is.
+func Charset(label string, r io.Reader) io.Reader {
 	e, err := htmlindex.Get(label)
 	if err != nil {
-		return r, nil
+		return r
 	}
-	return e.NewDecoder().Reader(r), nil
+	return e.NewDecoder().Reader(r)
 }
 
 // Addresses writes a list of addresses as RFC 5322 asks, or reports that there

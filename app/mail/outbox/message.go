@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 
+	"gatelodge/app/mail/header"
 	"gatelodge/store"
 )
 
@@ -45,10 +46,7 @@ func (m *Message) read(body []byte) error {
 	if err != nil {
 		return err
 	}
-	subject := parsed.Header.Get("Subject")
-	if m.Subject, err = new(mime.WordDecoder).DecodeHeader(subject); err != nil {
-		m.Subject = subject
-	}
+	m.Subject = header.Decode(parsed.Header.Get("Subject"))
 	return m.part(parsed.Header.Get("Content-Type"), parsed.Header.Get("Content-Transfer-Encoding"), parsed.Body, maxDepth)
 }
 
@@ -97,8 +95,8 @@ func (m *Message) part(kind, encoding string, body io.Reader, depth int) error {
 	case "base64":
 		body = base64.NewDecoder(base64.StdEncoding, body)
 	}
-	b, err := io.ReadAll(body)
-	*to = strings.ToValidUTF8(string(b), "\uFFFD")
+	b, err := io.ReadAll(header.Charset(params["charset"], body))
+	*to = header.UTF8(string(b))
 	return err
 }
 
