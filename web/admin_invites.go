@@ -203,7 +203,7 @@ func (s *Server) getRemoveGroup(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.render(w, r, http.StatusOK, "admin-remove.html", RemovePage{
 			Layout: s.personal(r, cur.User), Name: name, Text: s.printer(r).Say("admin.remove_group", "n", list[i].Members),
-			At: "/admin/groups/" + url.PathEscape(name) + "/remove", Back: "/admin/groups", Group: true,
+			At: "/admin/groups/" + segment(name) + "/remove", Back: "/admin/groups", Group: true,
 		})
 	})
 }

@@ -227,7 +227,7 @@ func (s *Server) personPage(r *http.Request, cur session.Current, id string) (Pe
 	return page, err
 }
 
-func personPath(id string) string { return "/admin/people/" + url.PathEscape(id) }
+func personPath(id string) string { return "/admin/people/" + segment(id) }
 
 // changePerson changes the person that the path names.
 func (s *Server) changePerson(w http.ResponseWriter, r *http.Request, notice string, h func(store.User) error) error {

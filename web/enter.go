@@ -11,7 +11,7 @@ import (
 )
 
 // enterPath is our page that hands a session over to an App.
-func enterPath(app string) string { return "/signin/app/" + url.PathEscape(app) }
+func enterPath(app string) string { return "/signin/app/" + segment(app) }
 
 // getEnter hands the session of whoever is signed in over to the App that asked,
 // and has everybody else sign in first.
@@ -98,6 +98,7 @@ func (s *Server) askIn(path string) (word ask, ok bool) {
 	if err != nil {
 		return ask{}, false
 	}
+	name = fromSegment(name)
 	q, err := url.ParseQuery(query)
 	if err != nil || s.cookies.open(askName, q.Get("ask"), &word) != nil || word.App != name {
 		return ask{App: name}, false

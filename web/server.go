@@ -203,11 +203,6 @@ func (s *Server) router() http.Handler {
 	return router
 }
 
-// param returns a part of the path that the route names.
-func param(r *http.Request, name string) string {
-	return httprouter.ParamsFromContext(r.Context()).ByName(name)
-}
-
 var (
 	errNotFound = fault.New(fault.NotFound, "error.not_found")
 	errMethod   = fault.New(fault.Method, "error.method")

@@ -59,6 +59,7 @@ func words(c *lang.Catalog, p lang.Printer, assets *Assets) template.FuncMap {
 		"languages": c.Languages,
 		"regions":   lang.Regions,
 		"asset":     assets.URL,
+		"segment":   segment,
 		"headed":    headed,
 		"link":      func(text, href string) Link { return Link{Text: text, Href: href} },
 		"field":     newField,

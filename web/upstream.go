@@ -163,7 +163,7 @@ func (s *Server) signInWith(w http.ResponseWriter, r *http.Request, st site, up 
 				more += "&" + name + "=" + url.QueryEscape(value)
 			}
 		}
-		there, err := s.ours(st, a, "/signin/with/"+url.PathEscape(up.ID), more)
+		there, err := s.ours(st, a, "/signin/with/"+segment(up.ID), more)
 		if err != nil {
 			return err
 		}
