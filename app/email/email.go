@@ -238,11 +238,14 @@ func unwrap(typed string) (text string, ok bool) {
 	return text, true
 }
 
-// unquote removes the quotes of a local part (RFC 5321, 4.1.2). "a..b"@home.example and
-// a..b@home.example are one mailbox.
+// unquote removes the quotes of a local part that only its dots need (RFC 5321, 4.1.2).
+// "a..b"@home.example and a..b@home.example are one mailbox.
 func unquote(local string) string {
-	if len(local) > 2 && local[0] == '"' && local[len(local)-1] == '"' {
-		return local[1 : len(local)-1]
+	inner, quoted := strings.CutPrefix(local, `"`)
+	inner, closed := strings.CutSuffix(inner, `"`)
+	dots := strings.HasPrefix(inner, ".") || strings.HasSuffix(inner, ".") || strings.Contains(inner, "..")
+	if quoted && closed && dots {
+		return inner
 	}
 	return local
 }

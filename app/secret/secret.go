@@ -15,6 +15,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 const tokenSize = 32
@@ -112,25 +115,53 @@ func Code(key []byte, token string) string {
 	return fmt.Sprintf("%06d", n%1_000_000)
 }
 
-// CleanCode takes the spaces and dashes out of a code as people type it. ok is
-// false when what is left is not six digits.
+// CleanCode returns the six digits in a text that a person typed or pasted, in the
+// digits of any script: "985 864", "９８５８６４" or the whole sentence "Your code is
+// 985 864!". ok is false when the text does not hold one number of six digits.
 func CleanCode(typed string) (code string, ok bool) {
-	if len(typed) > 64 {
+	if len(typed) > maxTypedCode {
 		return "", false
 	}
-	var b strings.Builder
-	for _, r := range typed {
+	var digits []byte
+	end := func() bool {
+		number := string(digits)
+		digits = digits[:0]
+		if len(number) != 6 {
+			return true
+		}
+		fits := code == "" || code == number
+		code = number
+		return fits
+	}
+	for _, r := range norm.NFKC.String(strings.ToValidUTF8(typed, " ")) {
 		switch {
-		case r >= '0' && r <= '9':
-			b.WriteRune(r)
-		case r >= '０' && r <= '９': // a full-width keyboard
-			b.WriteRune(r - '０' + '0')
-		case r == ' ', r == '-', r == '\t', r == '\u00a0', r == '\u2009', r == '\u202f', r == '\u2010', r == '\u2011', r == '\u2013':
-		default:
-			return "", false
+		case unicode.IsDigit(r):
+			digits = append(digits, digit(r))
+		case !betweenDigits(r) && !end():
+			return "", false // two numbers of six digits
 		}
 	}
-	return b.String(), b.Len() == 6
+	if !end() {
+		return "", false
+	}
+	return code, code != ""
+}
+
+// maxTypedCode bounds the sentence that a code is pasted with.
+const maxTypedCode = 100
+
+// betweenDigits reports whether people and mail programs write the character within a
+// code: spaces, dashes and what cannot be seen.
+func betweenDigits(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.Pd, unicode.Cf) }
+
+// digit returns the ASCII digit of a decimal digit. Unicode puts the ten digits of a
+// script next to one another.
+func digit(r rune) byte {
+	zero := r
+	for r-zero < 9 && unicode.IsDigit(zero-1) {
+		zero--
+	}
+	return byte('0' + r - zero)
 }
 
 // GroupCode writes a code as it is read: "482 913".

@@ -86,6 +86,24 @@ func TestCleanCode(t *testing.T) {
 	}
 }
 
+// A code is pasted as the mail shows it, and typed in the digits of one's own keyboard.
+func TestACodeIsFoundInWhatIsPasted(t *testing.T) {
+	for _, typed := range []string{
+		"Your code is 985 864!", "Your code is 985\u00a0864.", "985\u202f864", "985\u2009864", "985\u2013864", "985\u200b864", "\u202a985864\u202c",
+		"\u0669\u0668\u0665 \u0668\u0666\u0664", "\u06f9\u06f8\u06f5\u06f8\u06f6\u06f4", "\u096f\u096e\u096b\u096e\u096c\u096a", "９８５　８６４",
+		"Use 985 864. It works for 15 minutes.", "985864 is your code: 985 864", "9 8 5 8 6 4", "985864\n",
+	} {
+		if got, ok := secret.CleanCode(typed); !ok || got != "985864" {
+			t.Errorf("%q: got %q, %v", typed, got, ok)
+		}
+	}
+	for _, typed := range []string{"985 864 or 123 456", "985 8640", "Your code is 98 586!", "985a864", "no code"} {
+		if got, ok := secret.CleanCode(typed); ok {
+			t.Errorf("%q is taken for %q", typed, got)
+		}
+	}
+}
+
 func TestCodesAreSpread(t *testing.T) {
 	key := []byte("key")
 	var first [10]int

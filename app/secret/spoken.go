@@ -1,6 +1,10 @@
 package secret
 
-import "strings"
+import (
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+)
 
 // crockford is the alphabet of codes that people read and type: no I, L, O, U.
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -25,9 +29,9 @@ func CleanSpoken(typed string) string {
 		return ""
 	}
 	var letters []byte
-	for _, r := range strings.ToUpper(typed) {
+	for _, r := range strings.ToUpper(norm.NFKC.String(typed)) {
 		switch {
-		case r == '-' || r == ' ':
+		case betweenDigits(r):
 			continue
 		case r == 'O':
 			r = '0'
