@@ -90,3 +90,13 @@ func TestAnAllowListNamesTheAddressThatCanBeSeen(t *testing.T) {
 		t.Error("the App refuses mara")
 	}
 }
+
+// A name over the limit is cut, not lost.
+func TestALongNameFromAnUpstreamIsCut(t *testing.T) {
+	h, up := withUpstream(t, func(u *config.Upstream) { trusted(u); welcome(u) })
+	signsIn(up, "sub", "1", "email", "mara@home.example", "email_verified", true, "name", strings.Repeat("я", 120))
+	h.browser().with("school")
+	if p := h.person("mara@home.example"); p.Name != strings.Repeat("я", 100) {
+		t.Errorf("the name is %q", p.Name)
+	}
+}

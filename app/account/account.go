@@ -12,10 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 
 	"gatelodge/app/audit"
 	"gatelodge/app/email"
@@ -39,9 +35,6 @@ var (
 	ErrAccessClosed = fault.New(fault.Denied, "error.disabled")
 	ErrClosing      = fault.New(fault.Denied, "error.closing")
 )
-
-// maxName is the longest name in characters that a page is asked to show.
-const maxName = 100
 
 // Users is the service.
 type Users struct {
@@ -175,17 +168,6 @@ func (s *Users) newUser(typed, name, language string) (store.User, error) {
 		ID: store.NewID(now), Email: address.Text, EmailNorm: address.Norm,
 		Name: name, Language: language, CreatedAt: now, UpdatedAt: now,
 	}, nil
-}
-
-// CleanName makes a name one line without control characters.
-func CleanName(name string) (string, error) {
-	name = strings.Join(strings.FieldsFunc(norm.NFC.String(strings.ToValidUTF8(name, "")), func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
-	}), " ")
-	if utf8.RuneCountInString(name) > maxName {
-		return "", ErrNameTooLong
-	}
-	return name, nil
 }
 
 // Add adds a user by an operator's word, and puts them into groups.

@@ -163,7 +163,7 @@ func (s *Users) Come(tx *store.Tx, from audit.From, st Stranger) (Arrival, error
 	}
 	if st.Account != nil {
 		// A name from elsewhere that is too long is no reason to keep somebody out.
-		st.Name, _ = CleanName(st.Name)
+		st.Name, _ = ShortName(st.Name)
 	}
 	u, err := s.stranger(st)
 	if err != nil {
@@ -207,7 +207,7 @@ func (s *Users) comeInvited(tx *store.Tx, from audit.From, st Stranger) (Arrival
 		st.Email = v.Email
 	}
 	if st.Account != nil {
-		st.Name, _ = CleanName(st.Name)
+		st.Name, _ = ShortName(st.Name)
 	}
 	u, err := s.stranger(st)
 	if err != nil {

@@ -2,6 +2,7 @@ package move
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -10,8 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
-
+	"gatelodge/app/account"
 	"gatelodge/app/email"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/secret"
@@ -21,7 +21,6 @@ import (
 // Limits of what is taken.
 const (
 	maxID    = 255
-	maxName  = 100
 	maxImage = 2000
 )
 
@@ -134,20 +133,13 @@ func idOK(id string) bool {
 		strings.IndexFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
 
-// name makes a name one line that pages can show.
+// name returns a name that pages can show.
 func (j *judge) name(r *Report, id, name string) string {
-	name = strings.Join(strings.FieldsFunc(norm.NFC.String(strings.ToValidUTF8(name, "")), func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
-	}), " ")
-	if len(name) <= maxName {
-		return name
+	short, cut := account.ShortName(name)
+	if cut {
+		r.lessen("user", fmt.Sprintf("the name is longer than %d characters, and shortened", account.MaxName), id)
 	}
-	r.lessen("user", "the name is longer than "+strconv.Itoa(maxName)+" bytes, and shortened", id)
-	cut := maxName
-	for !utf8.RuneStart(name[cut]) {
-		cut--
-	}
-	return strings.TrimSpace(name[:cut])
+	return short
 }
 
 // image keeps an address of a picture that a page may show. Auth.js also keeps

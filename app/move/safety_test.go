@@ -211,7 +211,7 @@ func TestWhatCannotBeTakenIsCountedWithTheReason(t *testing.T) {
 		INSERT INTO "Session" VALUES ('7a4e596f-74d5-4e06-b419-1af3fc6cb906', 'nobody', %d, 0, 0);
 		INSERT INTO "Authenticator" VALUES ('!!', '6', '!!', 'pQEC', 1, 'singleDevice', 0, NULL);
 		INSERT INTO "Authenticator" VALUES ('AQID', '6', 'AQID', 'AAAA', 1, 'singleDevice', 0, NULL)`,
-		strings.Repeat("é", 60), future, future))
+		strings.Repeat("é", 120), future, future))
 	db := storetest.Open(t)
 	report := take(t, db, dsn, move.Reading{PasswordColumn: "password"})
 	left := map[string]int{
@@ -232,7 +232,7 @@ func TestWhatCannotBeTakenIsCountedWithTheReason(t *testing.T) {
 		t.Errorf("with less: %s", diff)
 	}
 	six := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByID("6") })
-	if six.Name != strings.Repeat("é", 50) || six.Image != "" || !six.EmailVerifiedAt.IsZero() {
+	if six.Name != strings.Repeat("é", 100) || six.Image != "" || !six.EmailVerifiedAt.IsZero() {
 		t.Errorf("it came as %+v", six)
 	}
 	seven := view(t, db, func(tx *store.Tx) (store.User, error) { return tx.UserByID("7") })

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/email"
 	"gatelodge/app/fault"
@@ -263,6 +264,7 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identi
 	if who.Issuer == "" {
 		who.Issuer = p.vouches()
 	}
+	who.Name, _ = account.ShortName(who.Name)
 	if a, err := email.Read(who.Email); err == nil {
 		who.Email, who.Verified = a.Text, who.Verified && a.Exact(who.Email)
 	}
