@@ -195,15 +195,47 @@ func restoreInto(ctx context.Context, dir, path, target string) error {
 	if err := wantKey(dir); err != nil {
 		return err
 	}
-	if err := removeDatabase(target); err != nil {
+	if err := clearRestores(dir); err != nil {
 		return err
 	}
+	tmp, err := os.MkdirTemp(dir, restoreTemporary)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	whole := filepath.Join(tmp, databaseName)
 	pool, err := sql.Open("sqlite", "file:"+escapePath(path)+"?mode=ro")
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	return vacuumInto(ctx, pool, target)
+	if err := vacuumInto(ctx, pool, whole); err != nil {
+		return err
+	}
+	// An empty file of that name, and logs of a database that is gone.
+	if err := removeDatabase(target); err != nil {
+		return err
+	}
+	return publish(whole, target)
+}
+
+// restoreTemporary is the pattern of a directory in which a restored database is not
+// whole yet.
+const restoreTemporary = ".gatelodge-restore-*"
+
+// clearRestores removes what restores that were killed have left. The caller holds the
+// directory's lock.
+func clearRestores(dir string) error {
+	left, err := filepath.Glob(filepath.Join(escapeGlob(dir), restoreTemporary))
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // restorePostgres tries the key before it writes anything.
@@ -228,7 +260,7 @@ func restorePostgres(ctx context.Context, dir, path, dsn string) error {
 }
 
 func removeDatabase(path string) error {
-	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+	for _, name := range []string{path, path + "-wal", path + "-shm", path + "-journal"} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -35,7 +35,7 @@ func (db *DB) Check(ctx context.Context) error {
 // directory: none on PostgreSQL.
 func (db *DB) Size() (int64, error) {
 	var size int64
-	for _, path := range []string{db.path(), db.path() + "-wal"} {
+	for _, path := range []string{db.path(), db.path() + "-wal", db.path() + "-journal"} {
 		info, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -23,6 +23,9 @@ var (
 	ErrFull = errors.New("disk full")
 	// ErrCorrupt means SQLite found the file damaged.
 	ErrCorrupt = errors.New("database damaged")
+	// ErrEmptied means that there is no database where there was one: its key or its
+	// backups are still there.
+	ErrEmptied = errors.New("database is gone")
 	// ErrNetwork means the file lies on a network file system, where SQLite's
 	// locks and shared memory do not hold.
 	ErrNetwork = errors.New("on a network file system")

@@ -67,12 +67,28 @@ func (e *sqliteEngine) notice(err error) {
 
 const restoreHint = "stop the server, move the database away and put back a backup with: gatelodge restore FILE"
 
+// onePage is the size of a database that has a header and no table.
+const onePage = 4096
+
+// fresh also takes a file without tables for none, unless its tables are in a log.
 func (e *sqliteEngine) fresh(context.Context) (bool, error) {
 	info, err := os.Stat(e.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
-	return err == nil && info.Size() == 0, err
+	if err != nil || info.Size() > onePage {
+		return false, err
+	}
+	for _, log := range []string{"-wal", "-journal"} {
+		held, err := os.Stat(e.path() + log)
+		if err == nil && held.Size() > 0 && info.Size() > 0 {
+			return false, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // connect opens the pools. The file is made readable by its owner alone before

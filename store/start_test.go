@@ -305,6 +305,7 @@ func TestAFirstStartThatWasCutShort(t *testing.T) {
 			}
 			dir := t.TempDir()
 			write(t, filepath.Join(dir, "secret.key"), key, 0o600)
+			write(t, filepath.Join(dir, "first-start"), nil, 0o600)
 			leave(t, dir)
 			db, err := store.Open(t.Context(), store.Options{Dir: dir})
 			if err != nil {
@@ -314,6 +315,103 @@ func TestAFirstStartThatWasCutShort(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestALostDatabaseDoesNotBecomeANewOne empties or removes the database beside what
+// shows that there was one.
+func TestALostDatabaseDoesNotBecomeANewOne(t *testing.T) {
+	lose := map[string]func(t *testing.T, dir string){
+		"emptied": func(t *testing.T, dir string) { write(t, filepath.Join(dir, "gatelodge.db"), nil, 0o600) },
+		"removed": func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, "gatelodge.db")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"without tables": func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, "gatelodge.db")); err != nil {
+				t.Fatal(err)
+			}
+			raw(t, filepath.Join(dir, "gatelodge.db"), "PRAGMA journal_mode = WAL")
+		},
+	}
+	for name, leave := range map[string]struct {
+		only string // what is left beside
+		text string
+	}{
+		"the key":   {"secret.key", "secret.key is there"},
+		"backups":   {"backups", "backups is there"},
+		"a journal": {"gatelodge.db-journal", "gatelodge.db-journal is there"},
+		"a log":     {"gatelodge.db-wal", "gatelodge.db-wal is there"},
+	} {
+		for how, spoil := range lose {
+			if strings.HasPrefix(leave.only, "gatelodge.db-") && how == "without tables" {
+				continue // its tables are in the log
+			}
+			t.Run(name+" beside a database that is "+how, func(t *testing.T) {
+				dir := lived(t)
+				spoil(t, dir)
+				if leave.only != "secret.key" {
+					if err := os.Remove(filepath.Join(dir, "secret.key")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				switch leave.only {
+				case "secret.key":
+				case "backups":
+					if err := os.MkdirAll(filepath.Join(dir, "backups"), 0o700); err != nil {
+						t.Fatal(err)
+					}
+					write(t, filepath.Join(dir, "backups", "gatelodge-x-20261130T000000Z.db"), []byte("x"), 0o600)
+				default:
+					write(t, filepath.Join(dir, leave.only), []byte("x"), 0o600)
+				}
+				wantProblem(t, dir, store.ErrEmptied, leave.text)
+				if _, err := os.Stat(filepath.Join(dir, "first-start")); err == nil {
+					t.Error("the next start would make a new one")
+				}
+			})
+		}
+	}
+}
+
+func TestAnInterruptedRestoreLeavesNoDatabase(t *testing.T) {
+	dir := lived(t)
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	db, err := store.Open(t.Context(), store.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Backup(t.Context(), backup), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "gatelodge.db")); err != nil {
+		t.Fatal(err)
+	}
+	// A restore that is stopped in the middle leaves no file of the database's name.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := store.Restore(ctx, store.Options{Dir: dir}, backup); err == nil {
+		t.Error("a restore that was stopped says it is done")
+	}
+	// One that is killed leaves what it was writing, under another name.
+	half := filepath.Join(dir, ".gatelodge-restore-1")
+	if err := os.Mkdir(half, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(half, "gatelodge.db"), []byte("half"), 0o600)
+	wantProblem(t, dir, store.ErrEmptied, "secret.key is there")
+
+	// A journal of the lost database must not be played into the restored one.
+	write(t, filepath.Join(dir, "gatelodge.db-journal"), []byte("x"), 0o600)
+	held, err := store.Restore(t.Context(), store.Options{Dir: dir}, backup)
+	if err != nil || held.Users != 1 {
+		t.Fatalf("restored %+v, %v", held, err)
+	}
+	for _, name := range []string{".gatelodge-restore-1", "gatelodge.db-journal", "first-start"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%s is still there", name)
+		}
 	}
 }
 

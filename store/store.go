@@ -110,16 +110,22 @@ func (db *DB) open(ctx context.Context) error {
 	if err := db.prepare(ctx); err != nil {
 		return err
 	}
-	return db.engine.settle(ctx)
+	if err := db.engine.settle(ctx); err != nil {
+		return err
+	}
+	return db.endFirst()
 }
 
 // loadKey reads the key file, or makes one when there is no database yet.
 func (db *DB) loadKey(fresh bool) (err error) {
-	if err := clearKeyTemporaries(db.dir); err != nil {
+	if err := errors.Join(clearKeyTemporaries(db.dir), clearRestores(db.dir)); err != nil {
 		return err
 	}
 	path := filepath.Join(db.dir, keyName)
 	if fresh {
+		if err := db.beginFirst(); err != nil {
+			return err
+		}
 		if err := newKeyFile(path, db.now()); err != nil && !errors.Is(err, os.ErrExist) {
 			return fmt.Errorf("making the key file: %w", err)
 		}

@@ -168,7 +168,7 @@ func ExitCode(err error) int {
 		return ExitFull
 	case errors.Is(err, store.ErrUnreachable):
 		return ExitDatabase
-	case errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrForeign):
+	case errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrForeign), errors.Is(err, store.ErrEmptied):
 		return ExitDamaged
 	}
 	return ExitFailed
