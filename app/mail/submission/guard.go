@@ -3,15 +3,20 @@ package submission
 import (
 	"crypto/tls"
 	"net"
-	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// How many connections may be open at once.
+// How many connections may be open at once. Those that have not logged in count
+// by themselves, so that strangers never keep an app out.
 const (
-	maxConns   = 100
-	maxPerHost = 20 // but from this machine
+	maxConns    = 100 // that logged in
+	maxNewConns = 50  // that did not
+	maxPerHost  = 20  // of either kind, but from this machine
+	// loginWithin is how long a connection may take to log in.
+	loginWithin = time.Minute
 )
 
 // guard is a listener that takes so many connections and no more, and can end
@@ -19,20 +24,23 @@ const (
 type guard struct {
 	net.Listener
 	mu    sync.Mutex
-	conns map[*guarded]netip.Addr
+	conns map[*guarded]struct{}
 }
 
 func newGuard(l net.Listener) *guard {
-	return &guard{Listener: l, conns: make(map[*guarded]netip.Addr)}
+	return &guard{Listener: l, conns: make(map[*guarded]struct{})}
 }
 
 // guarded is a connection that is counted, and closed behind its next word when
 // it was hung up.
 type guarded struct {
 	net.Conn
-	guard *guard
-	last  atomic.Bool
-	busy  atomic.Bool // a mail is being handed over
+	guard   *guard
+	network string // from which it comes
+	since   time.Time
+	known   atomic.Bool // logged in
+	last    atomic.Bool
+	busy    atomic.Bool // a mail is being handed over
 }
 
 // Accept returns the next connection that there is room for. The others are told
@@ -43,7 +51,11 @@ func (g *guard) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if conn, ok := g.admit(c); ok {
+		conn, evicted := g.admit(c)
+		if evicted != nil {
+			evicted.Close()
+		}
+		if conn != nil {
 			return conn, nil
 		}
 		// A few bytes into an empty buffer do not wait for anybody.
@@ -52,21 +64,60 @@ func (g *guard) Accept() (net.Conn, error) {
 	}
 }
 
-func (g *guard) admit(c net.Conn) (*guarded, bool) {
+// admit counts a connection. Where there are too many that have not logged in,
+// one of them is evicted: the oldest of the network that has the most. It
+// returns nil where only those are left that logged in.
+func (g *guard) admit(c net.Conn) (conn, evicted *guarded) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	ip, same := addrOf(c), 0
-	for _, other := range g.conns {
-		if other == ip {
+	ip := addrOf(c)
+	conn = &guarded{Conn: c, guard: g, network: networkOf(ip), since: time.Now()}
+	fresh := make(map[string][]*guarded) // by network
+	known, strangers, same := 0, 0, 0
+	for other := range g.conns {
+		if other.network == conn.network {
 			same++
 		}
+		if other.known.Load() {
+			known++
+			continue
+		}
+		strangers++
+		fresh[other.network] = append(fresh[other.network], other)
 	}
-	if len(g.conns) >= maxConns || same >= maxPerHost && !ip.IsLoopback() {
-		return nil, false
+	var from []*guarded
+	switch {
+	case known >= maxConns:
+		return nil, nil
+	case same >= maxPerHost && !ip.IsLoopback():
+		if from = fresh[conn.network]; len(from) == 0 {
+			return nil, nil
+		}
+	case strangers >= maxNewConns:
+		for _, list := range fresh {
+			if len(list) > len(from) {
+				from = list
+			}
+		}
 	}
-	conn := &guarded{Conn: c, guard: g}
-	g.conns[conn] = ip
-	return conn, true
+	if len(from) > 0 {
+		evicted = slices.MinFunc(from, func(a, b *guarded) int { return a.since.Compare(b.since) })
+		delete(g.conns, evicted)
+	}
+	g.conns[conn] = struct{}{}
+	return conn, evicted
+}
+
+// loggedIn lets a connection stay as long as it likes.
+func (g *guard) loggedIn(c net.Conn) { under(c).known.Store(true) }
+
+// SetReadDeadline sets a deadline, which is never later than the one for logging
+// in.
+func (c *guarded) SetReadDeadline(t time.Time) error {
+	if last := c.since.Add(loginWithin); !c.known.Load() && (t.IsZero() || t.After(last)) {
+		t = last
+	}
+	return c.Conn.SetReadDeadline(t)
 }
 
 // Close ends the connection and makes room.

@@ -134,6 +134,7 @@ func (s *session) check(name, password string) error {
 		return answer(s.server.service.refusal(err))
 	}
 	s.login = &c
+	s.server.listener.loggedIn(s.conn.Conn())
 	return nil
 }
 

@@ -372,22 +372,33 @@ func (l *login) Next(challenge []byte, more bool) ([]byte, error) {
 	return []byte(l.password), nil
 }
 
-func TestConnectionsAreBounded(t *testing.T) {
+// A hundred connections that say nothing closed the port for every app.
+func TestStrangersKeepNoAppOut(t *testing.T) {
 	h := open(t, nil)
-	var open []net.Conn
-	for range 101 {
+	before := h.login()
+	var strangers []net.Conn
+	for range 150 {
 		c, err := net.Dial("tcp", h.addr)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		open = append(open, c)
+		if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := bufio.NewReader(c).ReadString('\n'); !strings.HasPrefix(line, "220 ") {
+			t.Fatalf("got %q, %v", line, err)
+		}
+		strangers = append(strangers, c)
 	}
-	if err := open[100].SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		t.Fatal(err)
+	for _, c := range []*smtp.Client{before, h.login()} {
+		if err := mail(c, "nas@home.example", []string{"a@x.example"}, plain); err != nil {
+			t.Error(err)
+		}
 	}
-	if line, _ := bufio.NewReader(open[100]).ReadString('\n'); !strings.HasPrefix(line, "421 4.7.0") {
-		t.Errorf("the hundred and first got %q", line)
+	// They are bounded all the same: those who came first had to go.
+	if _, err := strangers[0].Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the first stranger is still there: %v", err)
 	}
 }
 
