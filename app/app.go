@@ -38,6 +38,7 @@ import (
 	"gatelodge/app/mail/submission"
 	"gatelodge/app/owner"
 	"gatelodge/app/porter"
+	"gatelodge/app/proxy"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
@@ -51,6 +52,7 @@ type App struct {
 	Lang      *lang.Catalog
 	Audit     *audit.Log
 	Recent    *audit.Recent
+	Proxies   *proxy.Reader
 	Limits    *limit.Limiter
 	Keys      *keys.Keys
 	Backups   *backup.Backups
@@ -141,6 +143,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		Clock: house, Config: c, DB: db, Lang: catalog, Apps: registered, Roots: roots, Now: o.Now, Log: o.Log,
 		Audit: audit.New(db, o.Now, o.Log), Recent: audit.NewRecent(), Limits: limit.NewShared(o.Now, db, o.Log),
 	}
+	a.Proxies = proxy.New(c.Trusted(), c.Origin().Host, o.Now, o.Log)
 	a.figures = newFigures()
 	a.Audit.Told = a.figures.happened
 	a.Keys = keys.New(db, a.Audit, o.Log)

@@ -11,6 +11,7 @@ import (
 	"gatelodge/app/apps"
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/fault"
+	"gatelodge/app/proxy"
 	"gatelodge/app/secret"
 )
 
@@ -104,23 +105,20 @@ func (s *Server) atSite(h authFunc) handlerFunc {
 // one that stands in the configuration.
 func (s *Server) siteOf(r *http.Request) (site, bool) {
 	if len(s.Apps.All()) > 0 {
-		if host := r.Header.Get("X-Forwarded-Host"); host != "" && isTrusted(peerIP(r), s.trusted) {
-			if place, ok := s.Apps.At(strings.TrimSpace(host)); ok {
+		for _, host := range s.Proxies.Hosts(r) {
+			if place, ok := s.Apps.At(host); ok {
 				return s.appSite(r, place), true
 			}
-		}
-		if place, ok := s.Apps.At(r.Host); ok {
-			return s.appSite(r, place), true
 		}
 	}
 	if !s.rightHost(r) {
 		return site{}, false
 	}
 	st := s.own
-	if r.Host != s.Origin.Host {
-		host, _ := splitHost(r.Host)
-		if want, _ := splitHost(s.Origin.Host); loopbackName(want) && !strings.EqualFold(host, want) {
-			st.origin = s.Origin.Scheme + "://" + r.Host
+	if sent := proxy.NormalHost(r.Host); sent != s.Origin.Host {
+		host, _ := proxy.SplitHost(sent)
+		if want, _ := proxy.SplitHost(s.Origin.Host); loopbackName(want) && host != want {
+			st.origin = s.Origin.Scheme + "://" + authjs.WithoutUsualPort(s.Origin.Scheme, sent)
 		}
 	}
 	return st.learned(r), true

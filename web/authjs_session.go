@@ -100,7 +100,7 @@ func (s *Server) visitor(r *http.Request, st site) (visitor, error) {
 }
 
 func (s *Server) ipOf(r *http.Request) func() string {
-	return func() string { return clientIP(r, s.trusted).String() }
+	return func() string { return s.Proxies.Client(r).String() }
 }
 
 // bearer returns the token a program shows.

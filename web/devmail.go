@@ -7,6 +7,7 @@ import (
 
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/outbox"
+	"gatelodge/app/proxy"
 	"gatelodge/app/secret"
 )
 
@@ -48,9 +49,9 @@ func (s *Server) isInboxKey(given string) bool {
 // loopback address, while that is the address people use, and not through a
 // proxy that can be recognized. This is no proof of anything; see inbox.
 func (s *Server) hasInbox(r *http.Request) bool {
-	host, _ := splitHost(r.Host)
-	originHost, _ := splitHost(s.Origin.Host)
-	if s.InboxKey == "" || !loopbackName(originHost) || !loopbackName(host) || forwarded(r) {
+	host, _ := proxy.SplitHost(proxy.NormalHost(r.Host))
+	originHost, _ := proxy.SplitHost(s.Origin.Host)
+	if s.InboxKey == "" || !loopbackName(originHost) || !loopbackName(host) || proxy.Forwarded(r) {
 		return false
 	}
 	// Fails for a Unix socket, behind which there is always a proxy.

@@ -70,7 +70,7 @@ func (s *Server) handle(pattern string, logged bool, h handlerFunc, fail func(ht
 		}
 		if logged || w.status >= 300 {
 			s.Log.InfoContext(r.Context(), "request", "ref", reference(r), "method", r.Method, "route", pattern,
-				"status", w.status, "ip", clientIP(r, s.trusted).String(), "for", time.Since(start).Round(time.Microsecond))
+				"status", w.status, "ip", s.Proxies.Client(r).String(), "for", time.Since(start).Round(time.Microsecond))
 		}
 	})
 }

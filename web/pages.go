@@ -77,7 +77,7 @@ func (s *Server) current(w http.ResponseWriter, r *http.Request) (session.Curren
 	if token == "" {
 		return session.Current{}, session.ErrNone
 	}
-	cur, err := s.Sessions.Resume(r.Context(), token, func() string { return clientIP(r, s.trusted).String() })
+	cur, err := s.Sessions.Resume(r.Context(), token, func() string { return s.Proxies.Client(r).String() })
 	if err == nil && cur.Renewed {
 		s.cookies.setSession(w, token, cur.Session, s.Now())
 	}

@@ -25,7 +25,7 @@ func (s *Server) postMail(w http.ResponseWriter, r *http.Request) error {
 		return s.refuseMail(w, r, submission.ErrNoLogin)
 	}
 	from := s.from(r)
-	credential, err := s.Relay.Login(r.Context(), from.Network, clientIP(r, s.trusted).IsLoopback(), name, password)
+	credential, err := s.Relay.Login(r.Context(), from.Network, s.Proxies.Local(r), name, password)
 	if err != nil {
 		return s.refuseMail(w, r, err)
 	}

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -34,6 +33,7 @@ import (
 	"gatelodge/app/mail/submission"
 	"gatelodge/app/owner"
 	"gatelodge/app/porter"
+	"gatelodge/app/proxy"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
@@ -54,6 +54,7 @@ type Services struct {
 	Listener  *submission.Listener // nil: there is none
 	Audit     *audit.Log
 	Recent    *audit.Recent
+	Proxies   *proxy.Reader
 	Limits    *limit.Limiter
 	Lang      *lang.Catalog
 	Ready     func(context.Context) error // whether the store takes writes
@@ -63,11 +64,10 @@ type Services struct {
 
 // Options are what an operator can set about the pages.
 type Options struct {
-	Origin      *url.URL // the one origin people see
-	Name        string   // of the instance
-	Contact     string   // who runs it, or ""
-	MailFrom    string   // the address our mail comes from
-	Trusted     []netip.Prefix
+	Origin      *url.URL      // the one origin people see
+	Name        string        // of the instance
+	Contact     string        // who runs it, or ""
+	MailFrom    string        // the address our mail comes from
 	ConfirmCode bool          // a link from another browser asks for the code
 	Passwords   bool          // people may sign in with one
 	KeepFor     time.Duration // how long a session lasts that nobody uses
@@ -84,7 +84,6 @@ type Server struct {
 	cookies   *Cookies
 	templates *Templates
 	assets    *Assets
-	trusted   []netip.Prefix
 	handler   http.Handler
 	readiness readiness
 	own       site
@@ -101,10 +100,10 @@ func New(a *app.App) (*Server, error) {
 	sign, seal := a.CookieKeys()
 	return build(Services{
 		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Upstreams: a.Upstreams, Apps: a.Apps, Owner: a.Owner, Porter: a.Porter,
-		Outbox: a.Outbox, Check: a.Check, Relay: a.Relay, Listener: a.Listener, Audit: a.Audit, Recent: a.Recent,
+		Outbox: a.Outbox, Check: a.Check, Relay: a.Relay, Listener: a.Listener, Audit: a.Audit, Recent: a.Recent, Proxies: a.Proxies,
 		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: a.Now, Log: a.Log,
 	}, Options{
-		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address, Trusted: c.Trusted(),
+		Origin: c.Origin(), Name: c.Name, Contact: c.Contact, MailFrom: a.Composer.From.Address,
 		ConfirmCode: c.Link.Confirm == "code", Passwords: c.Password.Enabled, KeepFor: time.Duration(c.Session.Lifetime),
 		Hue: c.Theme.Hue, InboxKey: a.InboxKey, SignKey: sign, SealKey: seal,
 	})
@@ -120,7 +119,7 @@ func build(services Services, o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		Services: services, Options: o, assets: assets, templates: templates, trusted: o.Trusted,
+		Services: services, Options: o, assets: assets, templates: templates,
 		cookies: NewCookies(o.Origin.Scheme == "https", o.SignKey, o.SealKey),
 	}
 	cross := http.NewCrossOriginProtection()
@@ -217,17 +216,9 @@ var (
 // where neither cookies nor links will work. Ports are not compared: proxies
 // lose them.
 func (s *Server) rightHost(r *http.Request) bool {
-	host, _ := splitHost(r.Host)
-	want, _ := splitHost(s.Origin.Host)
+	host, _ := proxy.SplitHost(proxy.NormalHost(r.Host))
+	want, _ := proxy.SplitHost(s.Origin.Host)
 	return strings.EqualFold(host, want) || loopbackName(host) && loopbackName(want)
-}
-
-func splitHost(hostport string) (host, port string) {
-	host, port, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return strings.Trim(hostport, "[]"), ""
-	}
-	return host, port
 }
 
 func loopbackName(host string) bool {

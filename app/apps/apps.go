@@ -139,9 +139,10 @@ func (a *Apps) Named(name string) *App {
 	return nil
 }
 
-// At returns the App that is opened at a host, as Host headers have it. A host
-// without a port means the only App there is on it: proxies lose ports. The names
-// of this machine are one name, and the origin has the one that was used.
+// At returns the App that is opened at a host in normal form, with or without the port
+// that its scheme has by itself. A host without a port means the only App there is on
+// it: proxies lose ports. The names of this machine are one name, and the origin has the
+// one that was used.
 func (a *Apps) At(host string) (Place, bool) {
 	if place, ok := a.exact[host]; ok {
 		return place, true
@@ -159,7 +160,10 @@ func (a *Apps) At(host string) (Place, bool) {
 			}
 			switch {
 			case authjs.SameHost(u.Scheme, host, u.Host):
-				return Place{app, u.Scheme + "://" + host}, true
+				if authjs.Loopback(u.Hostname()) {
+					return Place{app, u.Scheme + "://" + authjs.WithoutUsualPort(u.Scheme, host)}, true
+				}
+				return Place{app, origin}, true
 			case !strings.Contains(host, ":") && strings.EqualFold(u.Hostname(), host):
 				found = append(found, Place{app, origin})
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gatelodge/app"
@@ -27,7 +28,7 @@ type finding struct {
 }
 
 // examinations are the doctor's lines in their order. Each says how one thing
-// fares, and an error is a failing of that thing.
+// fares, and an error is a failing of that thing. A finding without a state is no line.
 func examinations() []examination {
 	return []examination{
 		{"store", examineStore},
@@ -38,6 +39,7 @@ func examinations() []examination {
 		{"clock", examineClock},
 		{"mail", examineMail},
 		{"relay", examineRelay},
+		{"proxies", examineProxies},
 	}
 }
 
@@ -53,6 +55,9 @@ func doctor(ctx context.Context, c *line.Call) error {
 		f, err := e.examine(ctx, c.App)
 		if err != nil {
 			f = failingOf(err)
+		}
+		if f.State == "" {
+			continue
 		}
 		f.What = e.what
 		if f.State == sick {
@@ -211,4 +216,18 @@ func examineRelay(_ context.Context, a *app.App) (finding, error) {
 		return finding{State: fine, Text: "apps may hand over mail over HTTP; mail.submission.listen opens a port for SMTP"}, nil
 	}
 	return finding{State: fine, Text: "apps hand over mail at " + a.Listener.Address}, a.Listener.Trouble().Err
+}
+
+// proxyTroubleFor is how long the doctor reports a header that could not be read: a proxy
+// that was fixed since is no trouble.
+const proxyTroubleFor = time.Hour
+
+// examineProxies reports what the running server could not read of its proxies' headers.
+func examineProxies(_ context.Context, a *app.App) (finding, error) {
+	for _, t := range slices.Backward(a.Proxies.Troubles()) {
+		if a.Now().Sub(t.At) < proxyTroubleFor {
+			return finding{State: warn, Text: t.Text + ", at " + line.Stamp(t.At), Fix: t.Fix}, nil
+		}
+	}
+	return finding{}, nil
 }

@@ -95,6 +95,15 @@ func SameHost(scheme, a, b string) bool {
 	return portA == portB && nameA != "" && (strings.EqualFold(nameA, nameB) || Loopback(nameA) && Loopback(nameB))
 }
 
+// WithoutUsualPort returns a host as browsers write it: without the port that its
+// scheme has by itself.
+func WithoutUsualPort(scheme, host string) string {
+	if usual := map[string]string{"http": ":80", "https": ":443"}[scheme]; usual != "" {
+		return strings.TrimSuffix(host, usual)
+	}
+	return host
+}
+
 func split(scheme, hostport string) (name, port string) {
 	name, port, err := net.SplitHostPort(hostport)
 	if err != nil {
