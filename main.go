@@ -33,7 +33,11 @@ import (
 var example string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	stops := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		stops = append(stops, surviveSignals()...)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), stops...)
 	defer stop()
 	dir, err := os.Getwd()
 	if err != nil {
@@ -41,6 +45,25 @@ func main() {
 		os.Exit(command.ExitFailed)
 	}
 	os.Exit(run(ctx, command.Process{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Dir: dir, Example: example}, os.Args[1:]))
+}
+
+// surviveSignals ignores what must not end a server: SIGPIPE of a log that nothing
+// reads any more, and SIGHUP, unless a terminal is there to hang up. It returns the
+// signals that stop a server besides. systemd takes an end by either for a clean one
+// and does not start the server again.
+func surviveSignals() []os.Signal {
+	signal.Ignore(syscall.SIGPIPE)
+	if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && !isNull(info) {
+		return []os.Signal{syscall.SIGHUP}
+	}
+	signal.Ignore(syscall.SIGHUP)
+	return nil
+}
+
+// isNull reports whether a file is /dev/null, which is a character device too.
+func isNull(info os.FileInfo) bool {
+	null, err := os.Stat(os.DevNull)
+	return err == nil && os.SameFile(info, null)
 }
 
 // run is main for tests: everything it touches is passed in.
@@ -143,6 +166,10 @@ func serveDev(ctx context.Context, p command.Process, flags *flag.FlagSet) error
 // serveHouse opens the house and serves it until ctx ends. prepare, unless nil,
 // is called before, and what it returns stands below the greeting.
 func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, prepare func(*app.App) (string, error)) error {
+	out, errs := command.NewOutput(p.Out), command.NewOutput(p.Err)
+	defer out.Close()
+	defer errs.Close()
+	p.Out, p.Err = out, errs
 	log := newLog(p.Err, &loaded.Config)
 	for _, w := range loaded.Warnings {
 		log.Warn(w)
