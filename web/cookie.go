@@ -138,6 +138,10 @@ func (c *Cookies) readLogin(r *http.Request) attempt {
 // saveLogin gives the browser the attempt to carry, for login.Lifetime from now.
 func (c *Cookies) saveLogin(w http.ResponseWriter, a attempt) error {
 	value, err := securecookie.EncodeMulti(c.name(loginCookie), a, c.logins.Codecs...)
+	for err != nil && len(a.Sent) > 0 { // longer than browsers keep: older tabs wait in vain
+		a.Sent = a.Sent[1:]
+		value, err = securecookie.EncodeMulti(c.name(loginCookie), a, c.logins.Codecs...)
+	}
 	if err != nil {
 		return fmt.Errorf("sealing the login cookie: %w", err)
 	}

@@ -76,13 +76,13 @@ func TestAWrongCodeIsSomebodys(t *testing.T) {
 	h := open(t, nil)
 	u := h.user("mara@home.example")
 	b := h.browser()
-	b.post("/signin/code", "code", wrong(codeIn(t, b.ask("mara@home.example")))).is(t, http.StatusUnprocessableEntity)
+	b.post("/signin/code", "code", wrong(codeIn(t, b.ask("mara@home.example")))).goesTo(t, "/signin/code")
 	if !strings.Contains(h.logged(), "msg=auth-fail ip=127.0.0.1 user=mara@home.example reason=code") {
 		t.Error("the log does not name who was tried")
 	}
 	nobody := h.browser()
 	nobody.post("/signin", "identifier", "nobody@home.example")
-	nobody.post("/signin/code", "code", "123456").is(t, http.StatusUnprocessableEntity)
+	nobody.post("/signin/code", "code", "123456").goesTo(t, "/signin/code")
 	if !strings.Contains(h.logged(), "msg=auth-fail ip=127.0.0.1 user=- reason=code") || strings.Contains(h.logged(), "user=nobody@") {
 		t.Error("the log names somebody who is not here")
 	}

@@ -134,6 +134,9 @@ func (s *Server) takeAsk(w http.ResponseWriter, r *http.Request) (bool, error) {
 		return false, err
 	}
 	a.Return = enterPath(word.App) + "?ask=" + again
+	if a.Challenge != "" {
+		a.Awaits(a.Email, a.Challenge)
+	}
 	if err := s.cookies.saveLogin(w, a); err != nil {
 		return false, err
 	}

@@ -77,6 +77,9 @@ func (s *Server) postInvite(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
 	}
+	if err := s.keepsCookies(r); err != nil {
+		return err
+	}
 	page, v, err := s.invite(w, r)
 	if err != nil {
 		return s.inviteUsed(w, r, v, err)

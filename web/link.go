@@ -35,10 +35,14 @@ func (s *Server) getLink(w http.ResponseWriter, r *http.Request) error {
 		out, err := s.Login.Follow(r.Context(), s.from(r), &a.Login, token, false, s.cookies.sessionToken(r))
 		return s.linkDone(w, r, a, token, out, err)
 	}
-	if _, err := s.begun(w, r); err != nil {
-		return err
+	page := s.confirmLink(r, k)
+	if page.Problem = s.codeProblem(r, &a); page.Problem != "" || a.Browser == "" {
+		a.Begin() // see begun
+		if err := s.cookies.saveLogin(w, a); err != nil {
+			return err
+		}
 	}
-	return s.render(w, r, http.StatusOK, "confirm-link.html", s.confirmLink(r, k))
+	return s.render(w, r, http.StatusOK, "confirm-link.html", page)
 }
 
 // belongs brings the attempt and the link to one App. A link that was asked for
@@ -85,6 +89,9 @@ func (s *Server) postLink(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
 	}
+	if err := s.keepsCookies(r); err != nil {
+		return err
+	}
 	a := s.cookies.readLogin(r)
 	token := param(r, "token")
 	if r.PostForm.Get("no") != "" {
@@ -120,6 +127,9 @@ func (s *Server) confirmByCode(w http.ResponseWriter, r *http.Request, a attempt
 		return s.linkDone(w, r, a, token, out, err)
 	}
 	s.refused(r, f)
+	if errors.Is(f, challenge.ErrCodeWrong) {
+		return s.wrongCode(w, r, a, f, r.URL.EscapedPath())
+	}
 	setRetry(w, f)
 	page.Problem = s.say(s.printer(r), f, "")
 	return s.render(w, r, f.Kind.Status(), "confirm-link.html", page)

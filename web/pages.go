@@ -15,8 +15,12 @@ import (
 // layout returns what every page needs, for a reader nobody knows.
 func (s *Server) layout(r *http.Request) Layout {
 	l := Layout{Instance: s.Name, Host: s.Origin.Host, Contact: s.Contact, Now: s.Now().In(s.cookies.zone(r)), Theme: s.cookies.theme(r)}
+	l.Begun = l.Now.Unix()
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return l
+	}
+	if len(r.Header["Cookie"]) == 0 {
+		l.Begun = 0 // it was filled wrongly, and the cookie may have been too old
 	}
 	// The answer to a form has an address of its own only for forms: the
 	// language links lead to the page it stands on.

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
+	"time"
 
 	"gatelodge/app/account"
 	"gatelodge/app/challenge"
+	"gatelodge/app/fault"
 	"gatelodge/app/login"
 	"gatelodge/app/session"
 	"gatelodge/store"
@@ -84,4 +87,18 @@ func (s *Server) inviteUsed(w http.ResponseWriter, r *http.Request, v store.Invi
 		}
 	}
 	return used
+}
+
+// errCookies means that the browser keeps none of our cookies.
+var errCookies = fault.New(fault.Invalid, "error.cookies")
+
+// keepsCookies refuses a form that came back without any cookie, though the page it
+// stands on has set one: what it asks for would be sent or spent in vain. A page that
+// was open longer than the cookie lives says nothing.
+func (s *Server) keepsCookies(r *http.Request) error {
+	at, err := strconv.ParseInt(r.PostForm.Get("begun"), 10, 64)
+	if err != nil || len(r.Header["Cookie"]) > 0 || s.Now().Sub(time.Unix(at, 0)).Abs() > login.Lifetime {
+		return nil
+	}
+	return errCookies
 }

@@ -31,6 +31,9 @@ func (s *Server) postSetUp(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
 	}
+	if err := s.keepsCookies(r); err != nil {
+		return err
+	}
 	form := account.SetUp{
 		Code: r.PostForm.Get("setup_code"), Email: r.PostForm.Get("email"), Name: r.PostForm.Get("name"),
 		Language: s.cookies.language(r),

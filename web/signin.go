@@ -72,6 +72,9 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
 	}
+	if err := s.keepsCookies(r); err != nil {
+		return err
+	}
 	a := s.cookies.readLogin(r)
 	a.Entry = nil // typed on our own page: for more than one App
 	a.SignsIn()
@@ -107,6 +110,9 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) postKnown(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
+	}
+	if err := s.keepsCookies(r); err != nil {
+		return err
 	}
 	known, err := s.remembered(r)
 	if err != nil {
@@ -148,7 +154,7 @@ func (s *Server) getCode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if page.Notice != "" {
+	if page.Notice != "" || page.Problem != "" {
 		if err := s.cookies.saveLogin(w, a); err != nil {
 			return err
 		}
@@ -160,6 +166,7 @@ func (s *Server) getCode(w http.ResponseWriter, r *http.Request) error {
 // script asks for it.
 func (s *Server) getDelivery(w http.ResponseWriter, r *http.Request) error {
 	a := s.cookies.readLogin(r)
+	a.Select(r.URL.Query().Get("attempt"))
 	page, err := s.checkEmail(r, &a)
 	if errors.Is(err, login.ErrStateLost) {
 		w.WriteHeader(http.StatusNoContent)
@@ -188,7 +195,7 @@ func (s *Server) checkEmail(r *http.Request, a *attempt) (CheckEmailPage, error)
 	}
 	page := CheckEmailPage{
 		Layout: s.layout(r), MailLastAt: last, Email: pending.Email, From: s.MailFrom, LinkUntil: pending.LinkUntil, CodeUntil: pending.CodeUntil,
-		Notice: s.notice(r, a), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.hasInbox(r),
+		Problem: s.codeProblem(r, a), Notice: s.notice(r, a), Attempt: a.Attempt(), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.hasInbox(r),
 		Sure: pending.Sure, Delivery: pending.Delivery,
 	}
 	if pending.Dead != nil {
@@ -212,6 +219,7 @@ func (s *Server) postCode(w http.ResponseWriter, r *http.Request) error {
 		return badForm(err)
 	}
 	a := s.cookies.readLogin(r)
+	a.Select(r.PostForm.Get("attempt"))
 	out, err := s.Login.EnterCode(r.Context(), s.from(r), &a.Login, r.PostForm.Get("code"), s.cookies.sessionToken(r))
 	if errors.Is(err, login.ErrStateLost) || errors.Is(err, challenge.ErrUsed) {
 		if ok, err := s.onward(w, r, a, nil); ok || err != nil {
@@ -223,7 +231,34 @@ func (s *Server) postCode(w http.ResponseWriter, r *http.Request) error {
 		return s.proven(w, r, a, out, err)
 	}
 	s.refused(r, f)
+	if errors.Is(f, challenge.ErrCodeWrong) {
+		return s.wrongCode(w, r, a, f, "/signin/code")
+	}
 	return s.checkEmailAgain(w, r, &a, f)
+}
+
+// wrongCode shows a page that asks for a code again, and how many tries are left. The
+// answer is a redirect: a page that is loaded again spends no other try.
+func (s *Server) wrongCode(w http.ResponseWriter, r *http.Request, a attempt, f *fault.Fault, page string) error {
+	a.Begin()
+	a.Notice = f.Text
+	for i := 0; i+1 < len(f.Args); i += 2 {
+		if n, ok := f.Args[i+1].(int); ok && f.Args[i] == "n" {
+			a.Count = n
+		}
+	}
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return err
+	}
+	return s.redirect(w, r, page)
+}
+
+// codeProblem takes what wrongCode said out of the attempt. The caller saves it.
+func (s *Server) codeProblem(r *http.Request, a *attempt) string {
+	if a.Notice != challenge.ErrCodeWrong.Text {
+		return ""
+	}
+	return s.notice(r, a)
 }
 
 // checkEmailAgain shows the page that waits for the code with what was wrong.
@@ -244,7 +279,11 @@ func (s *Server) checkEmailAgain(w http.ResponseWriter, r *http.Request, a *atte
 
 // postResend mails again, or says how long to wait.
 func (s *Server) postResend(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badForm(err)
+	}
 	a := s.cookies.readLogin(r)
+	a.Select(r.PostForm.Get("attempt"))
 	err := s.Login.Resend(r.Context(), s.from(r), &a.Login, s.printer(r).Tag())
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Kind == fault.Limited {
 		s.refused(r, f)

@@ -117,7 +117,8 @@ func TestLinkThatAsksForItsCodeElsewhere(t *testing.T) {
 		t.Error("the page shows the code it asks for")
 	}
 	phone.post(desk.path(m)).is(t, 422, "A code has 6 digits")
-	phone.post(desk.path(m), "code", wrong(code)).is(t, 422, "4 tries left")
+	phone.post(desk.path(m), "code", wrong(code)).goesTo(t, desk.path(m))
+	phone.get(desk.path(m)).is(t, 200, "4 tries left", "Error: ", `aria-invalid="true"`)
 	phone.isSignedInAs("")
 	phone.post(desk.path(m), "code", code).goesTo(t, "/account")
 	phone.isSignedInAs("mara@home.example")
@@ -138,8 +139,12 @@ func TestGuessingTheCodeEndsAfterFiveTries(t *testing.T) {
 	m := b.ask("mara@home.example")
 	code := codeIn(t, m)
 	for left := 4; left > 0; left-- {
-		a := b.post("/signin/code", "code", wrong(code))
-		a.is(t, 422, "That code did not match.", "Error: ")
+		b.post("/signin/code", "code", wrong(code)).goesTo(t, "/signin/code")
+		b.get("/signin/code").is(t, 200, "That code did not match.", "Error: ", `aria-invalid="true"`)
+		// Loaded again, the page spends nothing and says nothing of the past.
+		if again := b.get("/signin/code"); strings.Contains(again.body, "did not match") {
+			t.Errorf("the page says it again:\n%s", again.body)
+		}
 	}
 	b.post("/signin/code", "code", wrong(code)).is(t, http.StatusGone, "no tries left")
 	b.post("/signin/code", "code", code).is(t, http.StatusGone)
@@ -165,7 +170,7 @@ func TestGuessingInParallelGetsNoMoreTries(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if status[422] != 4 || status[410] != 16 {
+	if status[303] != 4 || status[410] != 16 {
 		t.Errorf("got %v, want 4 wrong codes and 16 dead ones", status)
 	}
 }
@@ -178,7 +183,7 @@ func TestCodeWorksOnlyInTheBrowserThatAsked(t *testing.T) {
 	code := codeIn(t, desk.ask("mara@home.example"))
 	other.post("/signin/code", "code", code).is(t, http.StatusGone, "started somewhere else")
 	other.ask("mara@home.example")
-	other.post("/signin/code", "code", code).is(t, 422)
+	other.post("/signin/code", "code", code).goesTo(t, "/signin/code")
 	other.isSignedInAs("")
 }
 

@@ -62,6 +62,9 @@ func (s *Server) postSignUp(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return badForm(err)
 	}
+	if err := s.keepsCookies(r); err != nil {
+		return err
+	}
 	a := s.cookies.readLogin(r)
 	a.Entry, a.Joining, a.Confirms = nil, nil, ""
 	form := readSignUp(r)

@@ -15,6 +15,7 @@ import (
 
 // Layout is what every page needs. Page data embeds it.
 type Layout struct {
+	Begun    int64              // when the forms were shown, with a cookie; 0 without one
 	Instance string             // its name
 	Host     string             // the host people see in the address bar
 	Contact  string             // who runs it: an address, "Sam <sam@home.example>", a web page, or words; "" hides it
@@ -259,6 +260,7 @@ type AppSignOutPage struct {
 type CheckEmailPage struct {
 	Layout
 	Email     string
+	Attempt   string // which the forms name: other tabs wait for other mails
 	From      string // the sender's address
 	LinkUntil time.Time
 	CodeUntil time.Time

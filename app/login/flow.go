@@ -116,7 +116,7 @@ func (f *Flow) SendLink(ctx context.Context, from audit.From, l *Login, typed, l
 		return err
 	}
 	if last.ID != "" && last.EndedBy == "" && f.resendIn(last) > 0 {
-		l.Email, l.Challenge = address.Norm, last.ID
+		l.Awaits(address.Norm, last.ID)
 		return nil
 	}
 	return f.send(ctx, from, l, address.Norm, language, last.Sends+1)
@@ -183,7 +183,7 @@ func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, lan
 	if err != nil {
 		return err
 	}
-	l.Email, l.Challenge = address, id
+	l.Awaits(address, id)
 	return nil
 }
 

@@ -45,6 +45,8 @@ type Login struct {
 	Joining *Joining `json:"j,omitempty"`
 	// Waits says of somebody who waits to be let in what they are told.
 	Waits *Waits `json:"q,omitempty"`
+	// Sent are the mails that this browser has asked for, the newest last.
+	Sent []Sent `json:"t,omitempty"`
 	// Brief means that the computer is one that others use too: the session ends
 	// with the browser, which is not told who it was.
 	Brief bool `json:"s,omitempty"`
