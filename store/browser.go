@@ -60,6 +60,21 @@ const rememberBrowserQuery = `
 	    ON CONFLICT (browser_hash, user_id) DO UPDATE
 	   SET seen_at = excluded.seen_at, device = excluded.device`
 
+// OwnBrowser records that a browser the user has signed in with is theirs: they signed in
+// by something else than a mailed link.
+func (tx *Tx) OwnBrowser(userID string, hash []byte) error {
+	return tx.exec("owning a browser", ownBrowserQuery, userID, hash)
+}
+
+const ownBrowserQuery = `UPDATE browsers SET owns = 1 WHERE user_id = $1 AND browser_hash = $2`
+
+// OwnsBrowser reports whether OwnBrowser has recorded that.
+func (tx *Tx) OwnsBrowser(userID string, hash []byte) (bool, error) {
+	return tx.exists("a browser", ownsBrowserQuery, userID, hash)
+}
+
+const ownsBrowserQuery = `SELECT EXISTS (SELECT 1 FROM browsers WHERE user_id = $1 AND browser_hash = $2 AND owns = 1)`
+
 // RenewBrowser puts a new hash in the place of a browser's, for everybody who
 // signed in with it.
 func (tx *Tx) RenewBrowser(old, hash []byte) error {

@@ -142,12 +142,13 @@ const sessionsOfQuery = `
 	 WHERE user_id = $1 AND expires_at > $2
 	 ORDER BY seen_at DESC, id DESC`
 
-// IsSignedIn reports whether the live session with that token hash is the user's.
+// IsSignedIn reports whether the live session with that token hash is the user's, and
+// was begun by something else than a mailed link.
 func (tx *Tx) IsSignedIn(userID string, tokenHash []byte, now time.Time) (is bool, err error) {
 	return tx.exists("a session", isSignedInQuery, userID, tokenHash, ms(now))
 }
 
-const isSignedInQuery = `SELECT EXISTS (SELECT 1 FROM sessions WHERE token_hash = $2 AND user_id = $1 AND expires_at > $3)`
+const isSignedInQuery = `SELECT EXISTS (SELECT 1 FROM sessions WHERE token_hash = $2 AND user_id = $1 AND expires_at > $3 AND amr <> 'email')`
 
 // Touch is a use of a session, to be remembered.
 type Touch struct {

@@ -26,7 +26,7 @@ func statements() map[string]statement {
 		"removeEmail": {removeEmailQuery, true},
 		"passwordOf":  {passwordOfQuery, true}, "setPassword": {setPasswordQuery, false}, "rehashPassword": {rehashPasswordQuery, true},
 		"removePassword": {removePasswordQuery, true}, "passwordsUnlike": {passwordsUnlikeQuery, false},
-		"knowsBrowser": {knowsBrowserQuery, true}, "rememberBrowser": {rememberBrowserQuery, false},
+		"knowsBrowser": {knowsBrowserQuery, true}, "ownBrowser": {ownBrowserQuery, true}, "ownsBrowser": {ownsBrowserQuery, true}, "rememberBrowser": {rememberBrowserQuery, false},
 		"forgetBrowser": {forgetBrowserQuery, true}, "forgetBrowsers": {forgetBrowsersQuery, true},
 		"challengesOf": {challengesOfQuery, true}, "cancelChallenges": {cancelChallengesQuery, true}, "cancelChallengesSince": {cancelChallengesSinceQuery, true},
 		"endSessionsSince": {endSessionsSinceQuery, true}, "isSignedIn": {isSignedInQuery, true}, "browsersOf": {browsersOfQuery, true}, "appSessionsOf": {appSessionsOfQuery, true}, "opened": {openedQuery, true}, "renewBrowser": {renewBrowserQuery, true}, "hasEmail": {hasEmailQuery, true},

@@ -23,13 +23,32 @@ func BrowserOf(session, device string) Browser {
 }
 
 // Of reports whether the browser is one of the user's: they are signed in with it, or
-// have been.
+// have been. A mailed link is not enough: whoever has another address of the account
+// can forward one.
 func (b Browser) Of(tx *store.Tx, userID string, now time.Time) (bool, error) {
-	known, _, err := tx.KnowsBrowser(userID, b.Device)
-	if err != nil || known {
-		return known, err
+	owns, err := tx.OwnsBrowser(userID, b.Device)
+	if err != nil || owns {
+		return owns, err
 	}
 	return tx.IsSignedIn(userID, b.Session, now)
+}
+
+// MailedTo returns the address that something was mailed to, as its user wrote it, or
+// what they are called where it was not mailed. It may not be theirs any more. A page
+// names it rather than the account: who forwards a link to an address of their own must
+// not have it shown as the reader's.
+func MailedTo(tx *store.Tx, userID, norm string) (string, error) {
+	if norm == store.NoEmail(userID) {
+		u, err := tx.UserByID(userID)
+		return u.Called(), err
+	}
+	emails, err := tx.EmailsOf(userID)
+	for _, e := range emails {
+		if e.Norm == norm {
+			return e.Email, err
+		}
+	}
+	return norm, err
 }
 
 // ForgetBrowsers makes every browser a stranger to the user. One that nobody has

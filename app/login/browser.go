@@ -48,6 +48,11 @@ func (f *Flow) meet(tx *store.Tx, from audit.From, l *Login, u store.User, row s
 		if err := tx.RememberBrowser(u.ID, hash, from.Device, f.Now()); err != nil {
 			return "", err
 		}
+		if !l.byMailAlone() {
+			if err := tx.OwnBrowser(u.ID, hash); err != nil {
+				return "", err
+			}
+		}
 	}
 	if known || !any {
 		return token, nil

@@ -9,6 +9,7 @@ package login
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -186,6 +187,11 @@ func (l *Login) amr() string {
 		means[i] = p.Means
 	}
 	return strings.Join(means, " ")
+}
+
+// byMailAlone reports whether nothing was proven but that mail was read.
+func (l *Login) byMailAlone() bool {
+	return !slices.ContainsFunc(l.Proofs, func(p Proof) bool { return p.Means != ByEmail })
 }
 
 // authAt returns when the latest proof was given, for the session; zero when that is

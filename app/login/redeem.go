@@ -22,7 +22,7 @@ type Link struct {
 	store.Challenge
 	SameBrowser bool   // this browser asked for it
 	Code        string // the digits that stand for it
-	Email       string // as the user wrote it
+	Email       string // the address that it was mailed to, as the user wrote it
 	New         bool   // it makes an account
 }
 
@@ -39,8 +39,7 @@ func (f *Flow) LookAt(ctx context.Context, l *Login, token string) (Link, error)
 			k.Email, k.New = read(k.Challenge).Email, challenge.Comes(k.Challenge)
 			return nil
 		}
-		u, err := tx.UserByID(k.UserID)
-		k.Email = u.Email
+		k.Email, err = account.MailedTo(tx, k.UserID, k.EmailNorm)
 		return err
 	})
 	if err != nil {

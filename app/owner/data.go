@@ -180,7 +180,7 @@ func (d *Desk) more(tx *store.Tx, userID string, data *Data) error {
 		return err
 	}
 	for _, c := range waiting {
-		data.Waiting = append(data.Waiting, DataWaiting{c.Detail, c.CreatedAt.UTC(), c.ExpiresAt.UTC()})
+		data.Waiting = append(data.Waiting, DataWaiting{typedIn(c), c.CreatedAt.UTC(), c.ExpiresAt.UTC()})
 	}
 	shares, err := tx.AppSessionsOf(userID, d.Now())
 	if err != nil {

@@ -36,6 +36,14 @@ var (
 	addsPerAddress = []limit.Rule{{Count: 3, Per: time.Hour}, {Count: 6, Per: 24 * time.Hour}}
 )
 
+// firstAddress ends the Detail of a challenge that was made while the account had no
+// address. Such a link opens in browsers of the account alone, whatever addresses it
+// has been given since: the mail names no account that its reader could know.
+const firstAddress = "\nfirst"
+
+// typedIn returns the address of a ConfirmEmail challenge as it was typed.
+func typedIn(c store.Challenge) string { return strings.TrimSuffix(c.Detail, firstAddress) }
+
 // Addresses are a user's, and those that wait to be confirmed.
 type Addresses struct {
 	Emails  []store.Email
@@ -51,7 +59,7 @@ func (d *Desk) Addresses(ctx context.Context, userID string) (a Addresses, err e
 		}
 		waiting, err := tx.ChallengesOf(userID, challenge.ConfirmEmail, d.Now())
 		for _, c := range waiting {
-			a.Waiting = append(a.Waiting, c.Detail)
+			a.Waiting = append(a.Waiting, typedIn(c))
 		}
 		return err
 	})
@@ -86,6 +94,9 @@ func (d *Desk) AddEmail(ctx context.Context, from audit.From, userID, typed stri
 		return ErrAddresses.After(wait).In("email")
 	}
 	ask := challenge.Ask{Purpose: challenge.ConfirmEmail, EmailNorm: address, Detail: read.Text}
+	if !u.HasEmail() {
+		ask.Detail += firstAddress
+	}
 	to := read.Mailbox()
 	return d.update(ctx, func(tx *store.Tx) error {
 		if err := tx.CancelChallenges(u.ID, challenge.ConfirmEmail, address, d.Now()); err != nil {
@@ -112,7 +123,7 @@ func (d *Desk) confirmed(tx *store.Tx, from audit.From, u store.User, c store.Ch
 	if len(emails) >= maxEmails {
 		return ErrEmailMany.With("n", maxEmails)
 	}
-	err = tx.AddEmail(store.Email{Norm: c.EmailNorm, Email: c.Detail, UserID: u.ID, VerifiedAt: now, CreatedAt: now})
+	err = tx.AddEmail(store.Email{Norm: c.EmailNorm, Email: typedIn(c), UserID: u.ID, VerifiedAt: now, CreatedAt: now})
 	if errors.Is(err, store.ErrConflict) {
 		return ErrEmailTaken
 	}
@@ -127,7 +138,7 @@ func (d *Desk) confirmed(tx *store.Tx, from audit.From, u store.User, c store.Ch
 	}
 	undo := challenge.Ask{Purpose: challenge.UndoEmail, For: undoFor, Detail: change{old: u.Email, by: c.EmailNorm, unproven: u.EmailVerifiedAt.IsZero()}.String()}
 	return d.letter(tx, from, u, undo, func(link string, until time.Time) compose.Letter {
-		return compose.EmailAdded{NewEmail: c.Detail, At: now, Device: from.Device, Link: link, Until: until}
+		return compose.EmailAdded{NewEmail: typedIn(c), At: now, Device: from.Device, Link: link, Until: until}
 	})
 }
 

@@ -22,7 +22,7 @@ var purposes = []string{
 // Link is what a link's page shows before it is used.
 type Link struct {
 	store.Challenge
-	Account string // the address or name of the account it belongs to
+	Account string // the address or name of the account it belongs to; of a Reset, the address that was mailed
 	Email   string // the address it is about, as typed
 }
 
@@ -46,12 +46,16 @@ func (d *Desk) LookAt(ctx context.Context, token string, b account.Browser) (Lin
 		if err != nil {
 			return err
 		}
-		if k.Purpose == challenge.ConfirmEmail && !u.HasEmail() {
+		if k.Purpose == challenge.ConfirmEmail && (!u.HasEmail() || strings.HasSuffix(k.Detail, firstAddress)) {
 			if own, err := b.Of(tx, u.ID, d.Now()); err != nil || !own {
 				return cmp.Or[error](err, ErrEmailFirst)
 			}
 		}
-		k.Account = u.Called()
+		if k.Account = u.Called(); k.Purpose == challenge.Reset {
+			if k.Account, err = account.MailedTo(tx, u.ID, k.EmailNorm); err != nil {
+				return err
+			}
+		}
 		k.Email, _, _ = strings.Cut(k.Detail, "\n")
 		return err
 	})

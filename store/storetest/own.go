@@ -182,6 +182,22 @@ func browsers(t *testing.T, db *store.DB) {
 		Update(t, db, func(tx *store.Tx) error { return tx.RememberBrowser(mara.ID, Hash("a"), "Firefox on Linux", Now) })
 	}
 	check(mara, "a", true, true)
+	owns := func(u store.User, want bool) {
+		t.Helper()
+		Update(t, db, func(tx *store.Tx) error {
+			got, err := tx.OwnsBrowser(u.ID, Hash("a"))
+			if got != want {
+				t.Errorf("owns the browser: %v, want %v", got, want)
+			}
+			return err
+		})
+	}
+	owns(mara, false)
+	Update(t, db, func(tx *store.Tx) error { return tx.OwnBrowser(sam.ID, Hash("a")) })
+	owns(sam, false)
+	Update(t, db, func(tx *store.Tx) error { return tx.OwnBrowser(mara.ID, Hash("a")) })
+	Update(t, db, func(tx *store.Tx) error { return tx.RememberBrowser(mara.ID, Hash("a"), "Firefox on Linux", Now) })
+	owns(mara, true)
 	Update(t, db, func(tx *store.Tx) error {
 		list, err := tx.BrowsersOf(mara.ID)
 		if len(list) != 1 || list[0].Device != "Firefox on Linux" || !list[0].SeenAt.Equal(Now) || !list[0].CreatedAt.Equal(Now) {
@@ -231,6 +247,9 @@ func claimed(t *testing.T, db *store.DB) {
 	}
 	s := Session(t, db, mara, "a")
 	opened(true)
+	typed := s
+	typed.ID, typed.TokenHash, typed.AMR = store.NewID(Now), Hash("typed"), "pwd"
+	Update(t, db, func(tx *store.Tx) error { return tx.AddSession(typed) })
 	Update(t, db, func(tx *store.Tx) error {
 		if err := tx.PutAppSession(store.AppSession{TokenHash: Hash("wiki"), App: "Wiki", SessionID: s.ID, CreatedAt: Now}); err != nil {
 			return err
@@ -239,8 +258,11 @@ func claimed(t *testing.T, db *store.DB) {
 		if len(apps) != 1 || apps[0].App != "Wiki" || apps[0].SessionID != s.ID {
 			t.Errorf("got %+v", apps)
 		}
+		if is, err := tx.IsSignedIn(mara.ID, s.TokenHash, Now); is || err != nil {
+			t.Errorf("a mailed link, which may have been forwarded, counts: %v", err)
+		}
 		for who, want := range map[string]bool{mara.ID: true, sam.ID: false} {
-			if is, err := tx.IsSignedIn(who, s.TokenHash, Now); is != want || err != nil {
+			if is, err := tx.IsSignedIn(who, typed.TokenHash, Now); is != want || err != nil {
 				t.Errorf("signed in: %v, want %v, %v", is, want, err)
 			}
 		}
@@ -251,7 +273,7 @@ func claimed(t *testing.T, db *store.DB) {
 		if err := tx.Disown(mara.ID, Now); err != nil {
 			return err
 		}
-		if is, err := tx.IsSignedIn(mara.ID, s.TokenHash, Now); is || err != nil {
+		if is, err := tx.IsSignedIn(mara.ID, typed.TokenHash, Now); is || err != nil {
 			t.Errorf("still signed in, %v", err)
 		}
 		ended, err := tx.ChallengeByID(c.ID)
