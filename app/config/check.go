@@ -118,7 +118,40 @@ func parseOrigin(text string) (*url.URL, error) {
 			u.Host = u.Host[:strings.LastIndexByte(u.Host, ':')]
 		}
 	}
+	if u.Host, err = browserHost(u); err != nil {
+		return nil, fmt.Errorf("is %q, but %w", text, err)
+	}
 	return u, nil
+}
+
+// browserHost returns the host of an origin as browsers write it. A host that no
+// browser can open, or that is another one to browsers than to us, is an error.
+func browserHost(u *url.URL) (string, error) {
+	name := strings.TrimSuffix(u.Hostname(), ".")
+	switch ip, err := netip.ParseAddr(name); {
+	case err == nil && ip.Zone() != "":
+		return "", errors.New("browsers cannot open an address with a zone (%): name the server by a host or another address")
+	case err == nil && ip.IsUnspecified():
+		return "", fmt.Errorf("%s is only for listening: name the host that people open", name)
+	case err == nil && ip.Is6():
+		name = "[" + ip.String() + "]"
+	case err == nil:
+	case !labels(strings.ReplaceAll(name, "_", "x")):
+		return "", fmt.Errorf("%q is no host: between its dots are 1 to 63 letters, digits and dashes", name)
+	case numeric(name[strings.LastIndexByte(name, '.')+1:]):
+		return "", fmt.Errorf("browsers take %q for an IPv4 address, and it is not a whole one", name)
+	}
+	if port := u.Port(); port != "" {
+		name += ":" + port
+	}
+	return name, nil
+}
+
+// numeric reports whether browsers take a host whose last label this is for an IPv4
+// address (WHATWG URL, 3.5).
+func numeric(label string) bool {
+	_, err := strconv.ParseUint(label, 0, 64)
+	return err == nil || !strings.ContainsFunc(label, func(r rune) bool { return r < '0' || r > '9' })
 }
 
 func parsePrefix(text string) (netip.Prefix, error) {

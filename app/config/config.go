@@ -214,7 +214,15 @@ func (c *Config) EHLOName() string {
 	if c.Mail.EHLOName != "" {
 		return c.Mail.EHLOName
 	}
-	return c.Origin().Hostname()
+	name := c.Origin().Hostname()
+	// RFC 5321, 4.1.3: an address stands in brackets.
+	switch ip, err := netip.ParseAddr(name); {
+	case err == nil && ip.Is6():
+		return "[IPv6:" + name + "]"
+	case err == nil:
+		return "[" + name + "]"
+	}
+	return name
 }
 
 // MailFrom returns the sender of our mail. Captured mail needs none.
@@ -224,7 +232,15 @@ func (c *Config) MailFrom() mail.Address {
 			return a
 		}
 	}
-	return mail.Address{Name: c.Name, Address: "login@" + c.Origin().Hostname()}
+	return mail.Address{Name: c.Name, Address: "login@" + mailDomain(c.Origin().Hostname())}
+}
+
+// mailDomain is the domain of a sender at a host. An address has none.
+func mailDomain(host string) string {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return "localhost"
+	}
+	return host
 }
 
 // DKIMDomain returns the domain that signs our mail.

@@ -27,5 +27,5 @@ from = "Gatelodge <login@%s>"
 # [mail.smarthost]
 # url = "smtps://user@mail.example.net:465"
 # password_file = "smarthost-password"
-`, u.String(), email, u.Hostname()), nil
+`, u.String(), email, mailDomain(u.Hostname())), nil
 }

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -93,6 +94,11 @@ func makeCertificate(path, host string, now time.Time) error {
 		SerialNumber: serial, Subject: pkix.Name{CommonName: host}, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(10, 0, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
 		DNSNames: []string{host}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+	}
+	// The name may be an address in the form of RFC 5321, 4.1.3.
+	literal := strings.TrimPrefix(strings.Trim(host, "[]"), "IPv6:")
+	if ip := net.ParseIP(literal); ip != nil {
+		template.DNSNames, template.IPAddresses = nil, append(template.IPAddresses, ip)
 	}
 	if host != "localhost" {
 		template.DNSNames = append(template.DNSNames, "localhost")
