@@ -100,3 +100,11 @@ func TestALongNameFromAnUpstreamIsCut(t *testing.T) {
 		t.Errorf("the name is %q", p.Name)
 	}
 }
+
+// The page of a pending account is for the browser that asked.
+func TestAStrangerIsNotToldThatAnAccountIsPending(t *testing.T) {
+	h := open(t, mode("approve"))
+	h.browser().get("/signup/waiting").goesTo(t, "/signin")
+	h.browser().comes("mara@else.example").goesTo(t, "/signup/waiting")
+	h.browser().get("/signup/waiting").goesTo(t, "/signin")
+}

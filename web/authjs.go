@@ -433,7 +433,9 @@ func (s *Server) readAuthForm(w http.ResponseWriter, r *http.Request, st site) (
 // readJSONForm reads a JSON object as the form it stands for.
 func readJSONForm(r *http.Request) error {
 	var fields map[string]any
-	if err := json.NewDecoder(r.Body).Decode(&fields); err != nil {
+	d := json.NewDecoder(r.Body)
+	d.UseNumber()
+	if err := readJSON(d, &fields); err != nil {
 		return badForm(err)
 	}
 	r.PostForm = make(url.Values)
@@ -441,8 +443,11 @@ func readJSONForm(r *http.Request) error {
 		switch v := value.(type) {
 		case string:
 			r.PostForm.Set(name, v)
-		case bool, float64:
+		case bool, json.Number:
 			r.PostForm.Set(name, fmt.Sprint(v))
+		case nil:
+		default:
+			return badForm(fmt.Errorf("the field %q holds a list or an object", name))
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -262,32 +263,45 @@ func jsDate(t time.Time) string { return t.UTC().Format(jsTime) }
 // updateForm is what update(data) sends. Of the data only what people may change
 // about themselves counts: their name.
 type updateForm struct {
-	CSRFToken string `json:"csrfToken"`
-	Data      struct {
+	CSRFToken string          `json:"csrfToken"`
+	Data      json.RawMessage `json:"data"`
+}
+
+// name returns the new name in the data, or nil where it has none. Data that is no
+// object is the app's own affair. An error means that there is a name that is no text.
+func (f updateForm) name() (*string, error) {
+	if !bytes.HasPrefix(bytes.TrimSpace(f.Data), []byte("{")) {
+		return nil, nil
+	}
+	var data struct {
 		Name *string `json:"name"`
 		User struct {
 			Name *string `json:"name"`
 		} `json:"user"`
-	} `json:"data"`
-}
-
-func (f updateForm) name() *string {
-	if f.Data.Name != nil {
-		return f.Data.Name
 	}
-	return f.Data.User.Name
+	if err := json.Unmarshal(f.Data, &data); err != nil {
+		return nil, err
+	}
+	if data.Name != nil {
+		return data.Name, nil
+	}
+	return data.User.Name, nil
 }
 
 // postSession is update(data): it changes what may be changed and answers with
 // the session as it is then.
 func (s *Server) postSession(w http.ResponseWriter, r *http.Request, st site) error {
 	var form updateForm
-	err := json.NewDecoder(r.Body).Decode(&form)
+	err := readJSON(json.NewDecoder(r.Body), &form)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return errTooLarge.Because(err)
 	}
-	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !ok || !s.ownForm(r, st, form.CSRFToken) {
+	var name *string
+	if err == nil {
+		name, err = form.name()
+	}
+	if err != nil || !s.ownForm(r, st, form.CSRFToken) {
 		s.writeSession(w, st, http.StatusBadRequest, []byte(st.dialect.Unchanged))
 		return nil
 	}
@@ -295,7 +309,7 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request, st site) er
 	if err != nil {
 		return err
 	}
-	if name := form.name(); v.in && name != nil {
+	if v.in && name != nil {
 		err := s.Users.Rename(r.Context(), s.from(r), v.User, *name)
 		if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
 			s.refused(r, f)

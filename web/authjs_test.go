@@ -465,6 +465,31 @@ func TestAppCode(t *testing.T) {
 	}
 }
 
+// A value that does not fit refuses the whole body: the name stays.
+func TestAnUpdateThatDoesNotFitChangesNothing(t *testing.T) {
+	h := wiki(t, "v5", "secret = \""+appSecret+"\"\n")
+	c := h.browser().authjs("v5")
+	c.signInByMail("mara@home.example")
+	token := c.token()
+	c.update(`{"csrfToken":"`+token+`","data":{"name":"Mara"}}`).is(t, 200, `"name":"Mara"`)
+	for _, data := range []string{
+		`{"name":123}`, `{"name":true}`, `{"name":{}}`, `{"name":[]}`, `{"name":["Eve"]}`, `{"user":{"name":1}}`, `{"user":{"name":{}}}`, `{"user":"Eve"}`, `{"user":["Eve"]}`,
+		`{"name":"Eve","user":{"name":false}}`, `{"name":"Eve","name":5}`,
+	} {
+		c.update(`{"csrfToken":"`+token+`","data":`+data+`}`).is(t, 400, "null")
+	}
+	for _, body := range []string{
+		`{"csrfToken":["` + token + `"],"data":{"name":"Eve"}}`, `{"csrfToken":"` + token + `","data":{"name":"Eve"}} {}`,
+		`{"csrfToken":"` + token + `","data":{"name":"Eve"}`, `[]`, `"x"`, ``,
+	} {
+		c.update(body).is(t, 400, "null")
+	}
+	for _, data := range []string{`null`, `5`, `[]`, `{}`, `{"name":null}`, `{"user":null,"theme":{"dark":true}}`} {
+		c.update(`{"csrfToken":"`+token+`","data":`+data+`}`).is(t, 200, `"name":"Mara"`)
+	}
+	c.get("/api/auth/session").is(t, 200, `"name":"Mara"`)
+}
+
 func TestUpdateChangesTheNameAndNothingElse(t *testing.T) {
 	h := wiki(t, "v5", "secret = \""+appSecret+"\"\n")
 	c := h.browser().authjs("v5")

@@ -51,13 +51,8 @@ func (s *Server) postMail(w http.ResponseWriter, r *http.Request) error {
 func readMail(body io.Reader) (m submission.Mail, err error) {
 	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
-	if err = d.Decode(&m); err == nil {
-		if _, err = d.Token(); errors.Is(err, io.EOF) {
-			return m, nil
-		}
-		if err == nil || !errors.As(err, new(*http.MaxBytesError)) {
-			err = errors.New("something follows the mail")
-		}
+	if err = readJSON(d, &m); err == nil {
+		return m, nil
 	}
 	if errors.As(err, new(*http.MaxBytesError)) {
 		return m, submission.ErrTooLarge

@@ -103,24 +103,24 @@ func (s *Server) signUpProblems(r *http.Request, f *fault.Fault) SignUpProblems 
 	return SignUpProblems{Email: said}
 }
 
-// getWaiting tells somebody that they wait for an admin's word, and whoever opens it
-// otherwise what holds for all who wait.
+// getWaiting shows people whose account is pending when an admin was asked. Any other
+// browser is led to the sign-in page: nothing is pending that it asked for.
 func (s *Server) getWaiting(w http.ResponseWriter, r *http.Request) error {
 	p := s.printer(r)
 	waits := s.cookies.readLogin(r).Waits
-	text := p.Say("signup.waiting.text", "operator", s.operator(p))
-	if waits != nil {
-		said := []any{"operator", s.operator(p), "day", p.Date(waits.Told), "upstream", waits.Upstream}
-		text = p.Say("signup.waiting.decides", said...)
-		if !waits.Told.IsZero() {
-			text = p.Say("signup.waiting.told", said...)
-		}
-		next := "signup.waiting.mailed"
-		if waits.Upstream != "" {
-			next = "signup.waiting.come_back"
-		}
-		text += " " + p.Say(next, said...)
+	if waits == nil {
+		return s.redirect(w, r, "/signin")
 	}
+	said := []any{"operator", s.operator(p), "day", p.Date(waits.Told), "upstream", waits.Upstream}
+	text := p.Say("signup.waiting.decides", said...)
+	if !waits.Told.IsZero() {
+		text = p.Say("signup.waiting.told", said...)
+	}
+	next := "signup.waiting.mailed"
+	if waits.Upstream != "" {
+		next = "signup.waiting.come_back"
+	}
+	text += " " + p.Say(next, said...)
 	return s.render(w, r, http.StatusOK, "note.html", NotePage{
 		Layout: s.layout(r), Heading: p.Say("signup.waiting.title"), Text: text, Other: Link{Text: p.Say("signin.title"), Href: "/signin"},
 	})

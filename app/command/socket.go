@@ -58,7 +58,9 @@ func Handler(a *app.App) http.Handler {
 			return
 		}
 		var q request
-		if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&q); err != nil {
+		d := json.NewDecoder(io.LimitReader(r.Body, 1<<20))
+		d.DisallowUnknownFields() // a command of another version is not run by half
+		if err := d.Decode(&q); err != nil || len(q.Args) == 0 || d.More() {
 			http.Error(w, "this is not a command", http.StatusBadRequest)
 			return
 		}
