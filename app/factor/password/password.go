@@ -31,6 +31,10 @@ import (
 var ErrBusy = fault.New(fault.Unavailable, "error.password_busy")
 
 const (
+	// bcryptReads is how many bytes bcrypt reads of a password and the NUL after it.
+	// Whether a longer password is the one that was hashed cannot be known.
+	bcryptReads = 72
+
 	saltSize = 16
 	hashSize = 32
 	// busyFor is when a place in the queue may well be free again.
@@ -104,9 +108,11 @@ func (h *Hasher) Check(ctx context.Context, kept string, p Clear) (fits bool, re
 
 func (h *Hasher) check(kept string, p Clear) (fits bool, renewed string, err error) {
 	var done work
+	whole := true
 	switch {
 	case kept == "":
 	case isBcrypt(kept):
+		whole = len(p.typed) < bcryptReads && len(p.norm) < bcryptReads
 		fits, done.bcrypt, err = h.checkBcrypt(kept, p)
 	default:
 		fits, done.argon, err = h.checkArgon(kept, p)
@@ -118,6 +124,8 @@ func (h *Hasher) check(kept string, p Clear) (fits bool, renewed string, err err
 	case !fits:
 		h.even(done, p)
 		return false, "", nil
+	case !whole:
+		// Only the beginning was checked: the rest may not be the user's.
 	case done.bcrypt > 0 || done.argon.weaker(h.cost):
 		renewed = h.hash(p)
 	}

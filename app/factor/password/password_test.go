@@ -143,3 +143,41 @@ func FuzzKept(f *testing.F) {
 	f.Add("$2a$04$abc")
 	f.Fuzz(func(t *testing.T, kept string) { password.Readable(kept) })
 }
+
+// The attacker, or a slip of the owner's, types more than bcrypt reads. The password
+// fits, as it did where it was made, but nothing is kept of what was not checked: the
+// right password fits ever after.
+func TestNothingIsKeptThatBcryptDidNotCheck(t *testing.T) {
+	h := password.New(cheap, 1, 1)
+	for _, n := range []int{70, 71, 72} {
+		for _, unit := range []string{"x", "\u00e9", "e\u0301"} {
+			right := strings.Repeat("a", n%len(unit)) + strings.Repeat(unit, n/len(unit))
+			made, err := bcrypt.GenerateFromPassword([]byte(right), bcrypt.MinCost)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept := string(made)
+			for _, typed := range []string{right + "EXTRA", right + strings.Repeat("z", 500), right} {
+				fits, renewed, err := h.Check(t.Context(), kept, clear(t, typed))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if typed != right && renewed != "" {
+					t.Errorf("%d bytes of %q: %d bytes are kept that nobody checked", n, unit, len(typed)-len(right))
+				}
+				if typed == right && (!fits || (renewed != "") != (n < 72)) {
+					t.Errorf("%d bytes of %q: the right one fits: %v, renewed: %q", n, unit, fits, renewed)
+				}
+				if renewed != "" {
+					kept = renewed
+				}
+			}
+			if fits, _, err := h.Check(t.Context(), kept, clear(t, right)); !fits || err != nil {
+				t.Errorf("%d bytes of %q: the right one fits no more, %v", n, unit, err)
+			}
+			if fits, _, err := h.Check(t.Context(), kept, clear(t, right+"EXTRA")); n < 72 && (fits || err != nil) {
+				t.Errorf("%d bytes of %q: another fits, %v", n, unit, err)
+			}
+		}
+	}
+}
