@@ -29,14 +29,14 @@ func (a *App) buildWays() {
 	if h := c.Smarthost(); c.Mail.Mode != "capture" && h.Host != "" {
 		a.Smarthost = &deliver.Smarthost{
 			Host: h.Host, Port: h.Port, TLS: deliver.TLSMode(h.TLS), User: h.User, Password: h.Password.Reveal(),
-			EHLO: c.EHLOName(), Roots: a.Roots, Limits: deliver.SignInLimits(), Patience: deliver.RelayLimits(), Now: a.Now,
+			EHLO: c.EHLOName(), Roots: a.Roots, Limits: deliver.SignInLimits(), Retry: deliver.RetryLimits(), Patience: deliver.RelayLimits(), Now: a.Now,
 		}
 	}
 	if c.Mail.Mode == "direct" {
 		a.Direct = &deliver.Direct{
 			Resolver: a.Resolver, STS: mtasts.New(a.DB, a.Resolver, guard, a.Roots, a.Now), Guard: guard,
 			Memory: &deliver.Memory{DB: a.DB, Now: a.Now, Log: a.Log},
-			Port:   c.Mail.MXPort, EHLO: c.EHLOName(), Roots: a.Roots, Limits: deliver.SignInLimits(), Patience: deliver.RelayLimits(), Now: a.Now,
+			Port:   c.Mail.MXPort, EHLO: c.EHLOName(), Roots: a.Roots, Limits: deliver.SignInLimits(), Retry: deliver.RetryLimits(), Patience: deliver.RelayLimits(), Now: a.Now,
 			Source: source, NoDANE: c.Mail.DANE == "off", SignInNeedsTLS: c.Mail.RequireTLSForSignIn,
 		}
 	}

@@ -78,6 +78,64 @@ func upTo(verb string, do func(c *mailtest.Conn)) func(*mailtest.Conn) {
 
 func say(lines ...string) func(*mailtest.Conn) { return func(c *mailtest.Conn) { c.Line(lines...) } }
 
+// after answers as do does, a moment later than the limits of a first try allow.
+func after(do func(*mailtest.Conn)) func(*mailtest.Conn) {
+	return func(c *mailtest.Conn) {
+		time.Sleep(hurried.Command + hurried.Command/2)
+		do(c)
+	}
+}
+
+// A server that is slow gets its time the second time, and until then the way is
+// not down.
+func TestASlowServerGetsItsTimeOnARetry(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]func(*mailtest.Conn){
+		"greeting": func(c *mailtest.Conn) {
+			after(func(*mailtest.Conn) {})(c)
+			mailtest.Accept(c)
+		},
+		"RCPT": upTo("RCPT", after(say("250 2.1.5 ok"))),
+		"DATA": upTo("DATA", after(func(c *mailtest.Conn) {
+			c.Line("354 go")
+			c.Body()
+			c.Line("250 2.0.0 queued")
+		})),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := mailtest.Serve(t, script)
+			s := smarthost(server.Host, server.Port, func(s *deliver.Smarthost) { s.Retry = deliver.RetryLimits() })
+			e := envelope()
+			e.Attempt = 1
+			if r := s.Deliver(t.Context(), e, noDot, nil); r.Class != deliver.Temporary || !r.Impatient || r.TransportDown() {
+				t.Errorf("the first time: got %+v", r)
+			}
+			e.Attempt = 2
+			if r := s.Deliver(t.Context(), e, noDot, nil); r.Class != deliver.Sent {
+				t.Errorf("the second time: got %+v", r)
+			}
+		})
+	}
+}
+
+// A mail whose answer is not awaited arrives twice (RFC 5321, 4.5.3.2.6).
+func TestTheAnswerToTheDotIsAwaitedBeyondTheSession(t *testing.T) {
+	t.Parallel()
+	server := mailtest.Serve(t, upTo("dot", after(say("250 2.0.0 queued"))))
+	s := smarthost(server.Host, server.Port, func(s *deliver.Smarthost) {
+		s.Limits.Session, s.Limits.Dot = hurried.Command, 10*time.Second
+	})
+	if r := s.Deliver(t.Context(), envelope(), noDot, nil); r.Class != deliver.Sent {
+		t.Errorf("got %+v", r)
+	}
+	for name, l := range map[string]deliver.Limits{"first": deliver.SignInLimits(), "retry": deliver.RetryLimits(), "patient": deliver.RelayLimits()} {
+		if l.Dot != 10*time.Minute {
+			t.Errorf("%s: %v for the answer to the dot, want ten minutes", name, l.Dot)
+		}
+	}
+}
+
 // TestFaults holds the rows of the fault table that a single session can show.
 func TestFaults(t *testing.T) {
 	t.Parallel()
@@ -115,6 +173,13 @@ func TestFaults(t *testing.T) {
 		"another 2xx than 250 at MAIL goes on":                         {"MAIL", say("251 2.1.0 ok"), deliver.Sent, 250, deliver.AtDot, false},
 		"another 2xx than 250 at RCPT goes on":                         {"RCPT", say("252 2.1.5 perhaps"), deliver.Sent, 250, deliver.AtDot, false},
 		"another 2xx than 250 after the dot is not sent again":         {"dot", say("251 2.0.0 taken"), deliver.Sent, 251, deliver.AtDot, false},
+		"a reply after the dot that is cut off is an acceptance":       {"dot", func(c *mailtest.Conn) { c.Line("250-2.0.0 queued"); c.Close() }, deliver.Sent, 250, deliver.AtDot, false},
+		"a reply after the dot that never ends is an acceptance":       {"dot", func(c *mailtest.Conn) { c.Line("250-2.0.0 queued"); c.Wait() }, deliver.Sent, 250, deliver.AtDot, false},
+		"a reply after the dot that goes astray is an acceptance":      {"dot", say("250-2.0.0 queued", "as 4711"), deliver.Sent, 250, deliver.AtDot, false},
+		"a line after the dot of 2,500 octets is an acceptance":        {"dot", say("250 " + strings.Repeat("x", 2500)), deliver.Sent, 250, deliver.AtDot, false},
+		"a line after the dot without a space is an acceptance":        {"dot", say("250ok"), deliver.Sent, 250, deliver.AtDot, false},
+		"half a line after the dot is ambiguous":                       {"dot", func(c *mailtest.Conn) { c.Send("250 2.0.0 que"); c.Close() }, deliver.Ambiguous, 0, deliver.AtDot, false},
+		"a reply after the dot that takes itself back is ambiguous":    {"dot", say("250-2.0.0 queued", "550 5.7.1 or not"), deliver.Ambiguous, 0, deliver.AtDot, false},
 		"530 at MAIL pauses the way":                                   {"MAIL", say("530 5.7.0 authentication required"), deliver.Paused, 530, deliver.AtFrom, false},
 		"a server that is gone in the middle is temporary":             {"RCPT", func(c *mailtest.Conn) { c.Close() }, deliver.Temporary, 0, deliver.AtTo, false},
 		"no AUTH that we know pauses the way":                          {"EHLO", say("250-mail.test", "250 AUTH GSSAPI"), deliver.Paused, 0, deliver.AtAuth, false},

@@ -40,6 +40,7 @@ type Direct struct {
 	EHLO     string         // our name
 	Roots    *x509.CertPool // nil for the system's
 	Limits   Limits
+	Retry    Limits // from the second try on; zero is Limits
 	Patience Limits // for mail that nobody waits for; zero is Limits
 	Now      func() time.Time
 	Source   Source
@@ -55,7 +56,8 @@ type Direct struct {
 type errand struct {
 	Envelope
 	limits    Limits
-	domain    string // of the recipient, as DNS knows it
+	until     context.Context // ends a session, also behind the final dot
+	domain    string          // of the recipient, as DNS knows it
 	sts       mtasts.Policy
 	ratchet   bool // the domain has spoken TLS before, so it must now
 	remembers bool // that it has is known from lately
@@ -83,10 +85,7 @@ func (d *Direct) Deliver(ctx context.Context, envelope Envelope, beforeDot func(
 	}
 	e.domain = domain
 	e.To = e.To[:at+1] + e.domain // so that only the part before the @ can need SMTPUTF8
-	e.limits = d.Limits
-	if e.Patient && d.Patience != (Limits{}) {
-		e.limits = d.Patience
-	}
+	e.limits, e.until = envelope.limits(d.Limits, d.Retry, d.Patience), ctx
 	ctx, cancel := context.WithTimeout(ctx, e.limits.Session)
 	defer cancel()
 
@@ -271,7 +270,7 @@ func (d *Direct) session(ctx context.Context, e *errand, host string, ip netip.A
 	}
 	c := &conversation{raw: conn, trace: e.trace, stage: AtGreeting, hidden: e.To}
 	c.use(conn)
-	detach := c.attach(ctx, limits)
+	detach := c.attach(e.until, limits)
 	k := &keptSession{conversation: c, host: host, since: c.start}
 	c.start = e.start
 	refused, err := d.begin(ctx, c, e, host, want)
@@ -305,7 +304,7 @@ func (d *Direct) again(ctx context.Context, e *errand) (Result, bool) {
 			k.gone()
 			continue
 		}
-		r, ok := k.again(ctx, e.Envelope, e.limits, d.Now, e.beforeDot)
+		r, ok := k.again(e.until, e.Envelope, e.limits, d.Now, e.beforeDot)
 		k.gone()
 		if !ok {
 			continue

@@ -418,7 +418,47 @@ func TestABrokenHandshakeIsFollowedByOneSessionInClear(t *testing.T) {
 	}
 }
 
-// oldTLS offers TLS 1.0, and takes mail in clear.
+// An old server's encryption is better than none (RFC 7435).
+func TestAnOldServerIsSpokenToUnderTheTLSThatItKnows(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]*tls.Config{
+		"TLS 1.0":                  {MaxVersion: tls.VersionTLS10},
+		"TLS 1.1":                  {MaxVersion: tls.VersionTLS11},
+		"RSA key exchange":         {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}},
+		"RSA key exchange and CBC": {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_256_CBC_SHA}},
+		"3DES":                     {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.MX("else.example", 10, "mx.else.example")
+			config.MinVersion, config.Certificates = tls.VersionTLS10, []tls.Certificate{w.ca.RSACertificate(t, "mx.else.example", time.Hour)}
+			s := w.server("mx.else.example", "127.0.0.2", func(c *mailtest.Conn) {
+				c.Line("220 mail.test")
+				for {
+					switch word, _, _ := strings.Cut(c.Read(), " "); word {
+					case "EHLO":
+						c.Line("250-mail.test", "250 STARTTLS")
+					case "STARTTLS":
+						c.Line("220 go")
+						c.StartTLSAs(config)
+					case "DATA":
+						c.Line("354 go")
+						c.Body()
+						c.Line("250 2.0.0 queued")
+					default:
+						c.Line("250 ok")
+					}
+				}
+			})
+			if r := w.want(deliver.Sent, deliver.AtDot, "queued"); !strings.HasPrefix(r.TLS, "TLS 1.") || s.Sessions() != 1 {
+				t.Errorf("got %q after %d sessions", r.TLS, s.Sessions())
+			}
+		})
+	}
+}
+
+// oldTLS offers nothing but RC4, and takes mail in clear.
 func oldTLS(cert tls.Certificate) func(*mailtest.Conn) {
 	return func(c *mailtest.Conn) {
 		c.Line("220 mail.test")
@@ -428,7 +468,7 @@ func oldTLS(cert tls.Certificate) func(*mailtest.Conn) {
 				c.Line("250-mail.test", "250 STARTTLS")
 			case "STARTTLS":
 				c.Line("220 go")
-				conn := tls.Server(c.Conn, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10})
+				conn := tls.Server(c.Conn, &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}})
 				if conn.Handshake() == nil {
 					panic("the handshake came about")
 				}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,6 +108,11 @@ func (want demand) config(host string, roots *x509.CertPool) (*tls.Config, func(
 	// could have stripped STARTTLS as well (RFC 7435). Under DANE the records
 	// decide, not the authorities.
 	config.InsecureSkipVerify = true
+	if len(want.dane) == 0 {
+		// And any encryption is better than none (RFC 7435, 3): what old servers speak,
+		// behind all that is better. Go has no DHE, and RC4 is as good as none.
+		config.MinVersion, config.CipherSuites = tls.VersionTLS10, everyCipher
+	}
 	if len(want.dane) > 0 {
 		config.ServerName = want.base // RFC 7672, 8.1
 		config.VerifyConnection = func(s tls.ConnectionState) error { return checkDANE(s, want.dane, want.names) }
@@ -119,6 +125,17 @@ func (want demand) config(host string, roots *x509.CertPool) (*tls.Config, func(
 		return verified
 	}
 }
+
+// everyCipher is all that crypto/tls can speak but RC4: RSA key exchange and 3DES
+// too, which it leaves out by itself. It chooses the best that both know.
+var everyCipher = func() (list []uint16) {
+	for _, c := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		if !strings.Contains(c.Name, "RC4") {
+			list = append(list, c.ID)
+		}
+	}
+	return list
+}()
 
 // checkPKIX verifies a certificate as a handshake would have.
 func checkPKIX(s tls.ConnectionState, host string, roots *x509.CertPool) error {

@@ -40,20 +40,30 @@ var errReply = errors.New("not an SMTP reply")
 
 var enhancedForm = regexp.MustCompile(`^([245]\.\d{1,3}\.\d{1,3})(?: |$)`)
 
+// errUnfinished means that a reply began with complete lines of one code and went
+// on with something else, or broke off.
+var errUnfinished = errors.New("the reply was not finished")
+
 // readReply reads one reply of one or more lines (RFC 5321, 4.2). Every line
-// must bear the same code.
+// must bear the same code. With errUnfinished it returns the lines before.
 func readReply(r *bufio.Reader) (reply, error) {
 	var all reply
 	size := 0
 	for {
 		line, err := readLine(r)
+		if err != nil && len(all.lines) > 0 {
+			return all, fmt.Errorf("%w: %w", errUnfinished, err)
+		}
 		if err != nil {
 			return reply{}, err
 		}
 		if size += len(line); size > maxReply {
-			return reply{}, fmt.Errorf("%w: longer than %d bytes", errReply, maxReply)
+			return all, fmt.Errorf("%w: longer than %d bytes: %w", errReply, maxReply, errUnfinished)
 		}
 		code, text, last, ok := cutReply(line)
+		if !ok && len(all.lines) > 0 {
+			return all, fmt.Errorf("%w: %q", errUnfinished, scrub(line, ""))
+		}
 		if !ok || all.lines != nil && code != all.code {
 			return reply{}, fmt.Errorf("%w: %q", errReply, scrub(line, ""))
 		}
@@ -72,10 +82,16 @@ func readReply(r *bufio.Reader) (reply, error) {
 	return all, nil
 }
 
+// readLine returns the next line, cut where it is longer than any server has
+// reason to write.
 func readLine(r *bufio.Reader) (string, error) {
 	line, err := r.ReadSlice('\n')
-	if errors.Is(err, bufio.ErrBufferFull) {
-		return "", fmt.Errorf("%w: a line longer than %d bytes", errReply, maxLine)
+	kept, size := string(line), len(line)
+	for errors.Is(err, bufio.ErrBufferFull) {
+		if line, err = r.ReadSlice('\n'); size > maxReply {
+			return "", fmt.Errorf("%w: a line longer than %d bytes", errReply, maxReply)
+		}
+		size += len(line)
 	}
 	if err != nil {
 		if errors.Is(err, io.EOF) {
@@ -83,12 +99,13 @@ func readLine(r *bufio.Reader) (string, error) {
 		}
 		return "", err
 	}
-	return strings.TrimRight(string(line), "\r\n"), nil
+	return strings.TrimRight(kept, "\r\n"), nil
 }
 
-// cutReply takes a reply line apart: three digits, a space or a dash, text.
+// cutReply takes a reply line apart: three digits, a space or a dash, text. Some
+// servers leave the space out.
 func cutReply(line string) (code int, text string, last, ok bool) {
-	if len(line) < 3 || len(line) > 3 && line[3] != ' ' && line[3] != '-' {
+	if len(line) < 3 || len(line) > 3 && line[3] >= '0' && line[3] <= '9' {
 		return 0, "", false, false
 	}
 	for i := range 3 {
@@ -102,6 +119,9 @@ func cutReply(line string) (code int, text string, last, ok bool) {
 	}
 	if len(line) == 3 {
 		return code, "", true, true
+	}
+	if line[3] != ' ' && line[3] != '-' {
+		return code, line[3:], true, true
 	}
 	return code, line[4:], line[3] == ' ', true
 }

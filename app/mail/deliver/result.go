@@ -56,10 +56,13 @@ type Result struct {
 	Stage    string
 	TLS      string // "TLS 1.3", with what it lacks or has besides a verified certificate; "" in clear
 	RemoteIP string
-	Err      error  // what broke, when nothing was said
-	Busy     bool   // nothing was tried: too many of ours are there already
-	Rests    bool   // nothing was tried: the server wants less of us for a while
-	Way      string // the transport that the result is of, where there are several
+	Err      error // what broke, when nothing was said
+	Busy     bool  // nothing was tried: too many of ours are there already
+	// Impatient says that a server which may only be slow was left early: RFC 5321
+	// gives it minutes, which a person does not wait at first.
+	Impatient bool
+	Rests     bool   // nothing was tried: the server wants less of us for a while
+	Way       string // the transport that the result is of, where there are several
 }
 
 // How well TLS protects.
@@ -73,7 +76,7 @@ const (
 // TransportDown reports whether the failure lies with the server or the way to
 // it and not with the message, so that others would fail the same way.
 func (r Result) TransportDown() bool {
-	if r.Class != Temporary {
+	if r.Class != Temporary || r.Impatient {
 		return false
 	}
 	switch r.Stage {
@@ -99,21 +102,45 @@ func (r Result) Throttled() bool {
 
 // Limits bound a session.
 type Limits struct {
-	Connect time.Duration // for the connection and the greeting each
-	Command time.Duration // for each command, and each stretch of the body
-	Dot     time.Duration // for the answer to the final dot
-	Session time.Duration // for everything
+	Connect  time.Duration // for the connection, and for the greeting where Greeting is less
+	Greeting time.Duration
+	Command  time.Duration // for each command, and each stretch of the body
+	Dot      time.Duration // for the answer to the final dot
+	Session  time.Duration // for everything up to the final dot
 }
 
-// SignInLimits are for mail that a person waits for.
+// dotWithin is how long the answer to the final dot may take (RFC 5321,
+// 4.5.3.2.6). Whoever waits less sends mail twice.
+const dotWithin = 10 * time.Minute
+
+// SignInLimits are for mail that a person waits for, the first time: another
+// server, or another try, may be faster than a slow one.
 func SignInLimits() Limits {
-	return Limits{Connect: 10 * time.Second, Command: 30 * time.Second, Dot: time.Minute, Session: 2 * time.Minute}
+	return Limits{Connect: 10 * time.Second, Command: 30 * time.Second, Dot: dotWithin, Session: 2 * time.Minute}
+}
+
+// RetryLimits are for mail that a person waits for, when a server was too slow
+// before.
+func RetryLimits() Limits {
+	return Limits{Connect: 30 * time.Second, Greeting: 2 * time.Minute, Command: 2 * time.Minute, Dot: dotWithin, Session: 5 * time.Minute}
 }
 
 // RelayLimits are for mail that nobody waits for: those of RFC 5321, 4.5.3.2,
 // but for a whole session that a server may not draw out for ever.
 func RelayLimits() Limits {
-	return Limits{Connect: 30 * time.Second, Command: 5 * time.Minute, Dot: 10 * time.Minute, Session: 20 * time.Minute}
+	return Limits{Connect: 30 * time.Second, Greeting: 5 * time.Minute, Command: 5 * time.Minute, Dot: dotWithin, Session: 20 * time.Minute}
+}
+
+// limits chooses those for the message: first at first, retry for later tries,
+// and patience for mail that nobody waits for. A zero one is first.
+func (e Envelope) limits(first, retry, patience Limits) Limits {
+	switch {
+	case e.Patient && patience != (Limits{}):
+		return patience
+	case !e.Patient && e.Attempt > 1 && retry != (Limits{}):
+		return retry
+	}
+	return first
 }
 
 // Envelope is a message with where it goes.

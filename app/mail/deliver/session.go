@@ -96,6 +96,13 @@ func (c *conversation) command(line, shown string, within time.Duration) (reply,
 
 func (c *conversation) answer() (reply, error) {
 	r, err := readReply(c.r)
+	if errors.Is(err, errUnfinished) && c.stage == AtDot && r.code/100 == 2 {
+		// The server took the message, whatever else it wanted to say: offered again,
+		// it would arrive twice.
+		c.note(Step{Received: r.String(), Note: err.Error()})
+		c.taken = maxTaken
+		return r, nil
+	}
 	if err != nil {
 		c.note(Step{Note: "no answer: " + err.Error()})
 		return reply{}, err
@@ -106,7 +113,7 @@ func (c *conversation) answer() (reply, error) {
 
 // greet reads the server's first words.
 func (c *conversation) greet() (reply, error) {
-	if err := c.within(c.limits.Connect); err != nil {
+	if err := c.within(max(c.limits.Connect, c.limits.Greeting)); err != nil {
 		return reply{}, err
 	}
 	return c.answer()

@@ -33,6 +33,7 @@ type Smarthost struct {
 	EHLO     string         // our name
 	Roots    *x509.CertPool // nil for the system's
 	Limits   Limits
+	Retry    Limits // from the second try on; zero is Limits
 	Patience Limits // for mail that nobody waits for; zero is Limits
 	Now      func() time.Time
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil for the network's
@@ -47,12 +48,7 @@ func (s *Smarthost) Deliver(ctx context.Context, e Envelope, beforeDot func() er
 	if err := e.check(s.EHLO); err != nil {
 		return Result{Class: Permanent, Stage: AtFrom, Enhanced: "5.6.0", Text: err.Error(), Err: err}
 	}
-	limits := s.Limits
-	if e.Patient && s.Patience != (Limits{}) {
-		limits = s.Patience
-	}
-	ctx, cancel := context.WithTimeout(ctx, limits.Session)
-	defer cancel()
+	limits := e.limits(s.Limits, s.Retry, s.Patience)
 	for trace == nil && !e.Dry {
 		k := s.kept.take("")
 		if k == nil {

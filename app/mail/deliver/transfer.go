@@ -73,6 +73,8 @@ func (c *conversation) transfer(e Envelope, now func() time.Time, beforeDot func
 		return nil, fmt.Errorf("%w: %w", errNoDot, err)
 	}
 	c.stage = AtDot
+	// The message has gone: not to hear the answer is to send it twice.
+	c.expires = time.Now().Add(c.limits.Dot)
 	r, err = c.command(".", "", c.limits.Dot)
 	if err != nil {
 		return nil, err
@@ -126,6 +128,11 @@ func (c *conversation) broken(e Envelope, err error) Result {
 	r := Result{Class: Temporary, Err: err, Text: brokenText(err)}
 	if c.stage == AtDot {
 		r.Class = Ambiguous
+	}
+	var timeout net.Error
+	if e.Attempt == 1 && !e.Patient && c.raw != nil && errors.As(err, &timeout) && timeout.Timeout() {
+		r.Impatient = true
+		r.Text = "the server did not answer in time; the next try gives it longer"
 	}
 	c.hidden = e.To
 	return c.finished(r)

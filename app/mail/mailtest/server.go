@@ -4,9 +4,11 @@ package mailtest
 
 import (
 	"bufio"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -75,8 +77,26 @@ func (a *Authority) Certificate(t testing.TB, host string, valid time.Duration, 
 	} else {
 		template.DNSNames = append([]string{host}, more...)
 	}
-	key := newKey(t)
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+	return a.sign(t, template, newKey(t))
+}
+
+// RSACertificate returns one with an RSA key, as servers have that know no other
+// key exchange.
+func (a *Authority) RSACertificate(t testing.TB, host string, valid time.Duration) tls.Certificate {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.sign(t, &x509.Certificate{
+		SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: host}, NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(valid),
+		DNSNames: []string{host}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}, key)
+}
+
+func (a *Authority) sign(t testing.TB, template *x509.Certificate, key crypto.Signer) tls.Certificate {
+	t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +187,12 @@ func (c *Conn) Body() {
 
 // StartTLS turns the connection into a TLS one.
 func (c *Conn) StartTLS(cert tls.Certificate) {
-	conn := tls.Server(c.Conn, &tls.Config{Certificates: []tls.Certificate{cert}})
+	c.StartTLSAs(&tls.Config{Certificates: []tls.Certificate{cert}})
+}
+
+// StartTLSAs does so in the way that config says.
+func (c *Conn) StartTLSAs(config *tls.Config) {
+	conn := tls.Server(c.Conn, config)
 	if err := conn.Handshake(); err != nil {
 		panic(gone{})
 	}

@@ -155,7 +155,7 @@ func (d *delivery) run(ctx context.Context) deliver.Result {
 }
 
 func (d *delivery) markDot(ctx context.Context) error {
-	err := d.q.db.Update(ctx, func(tx *store.Tx) error { return tx.MarkDot(d.w.ID, d.w.Gen, d.q.now().Add(leaseFor[d.w.Class])) })
+	err := d.q.db.Update(ctx, func(tx *store.Tx) error { return tx.MarkDot(d.w.ID, d.w.Gen, d.q.now().Add(dotLease)) })
 	if errors.Is(err, store.ErrNotFound) {
 		return errors.New("cancelled, or leased to another")
 	}

@@ -65,10 +65,13 @@ const (
 // the servers are to which apps send.
 var atMost = [classes]int{ClassSignIn: workers, ClassNotice: workers - 2, ClassRelayed: workers - 4, ClassReport: workers - 4}
 
-// leaseFor is longer than a session of that class may take, and than it may take
-// from the final dot on, so that a live worker never loses its lease.
+// dotLease is longer than the answer to the final dot may take.
+const dotLease = 12 * time.Minute
+
+// leaseFor is longer than a session of that class may take up to the final dot,
+// so that a live worker never loses its lease.
 var leaseFor = [classes]time.Duration{
-	ClassSignIn: 5 * time.Minute, ClassNotice: 5 * time.Minute, ClassRelayed: 30 * time.Minute, ClassReport: 30 * time.Minute,
+	ClassSignIn: 7 * time.Minute, ClassNotice: 7 * time.Minute, ClassRelayed: 30 * time.Minute, ClassReport: 30 * time.Minute,
 }
 
 // Transport is a way out: how a message is handed on.
