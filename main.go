@@ -176,7 +176,8 @@ func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, p
 	}
 	// The port first: it is what most often cannot be had, and asking for it
 	// touches nothing.
-	listener, err := listen(loaded.Listen)
+	mode, _ := loaded.SocketPerm()
+	listener, err := listen(loaded.Listen, mode)
 	if err != nil {
 		return err
 	}
@@ -295,7 +296,7 @@ func serveAll(ctx context.Context, log *slog.Logger, all []served) error {
 	return err
 }
 
-func listen(setting string) (net.Listener, error) {
+func listen(setting string, mode os.FileMode) (net.Listener, error) {
 	network, address := command.ListenAddress(setting)
 	if network == "unix" {
 		// One that a killed server left is in the way; a living one is not ours to take.
@@ -309,14 +310,16 @@ func listen(setting string) (net.Listener, error) {
 			}
 		}
 	}
+	if network == "unix" {
+		// From its first moment: nothing else runs yet that creates files.
+		defer syscall.Umask(syscall.Umask(0o177))
+	}
 	l, err := net.Listen(network, address)
 	if err != nil {
 		return nil, &noPort{setting, "", err}
 	}
 	if network == "unix" {
-		// The proxy is another user; who may reach the socket is its directory's
-		// business.
-		if err := os.Chmod(address, 0o666); err != nil {
+		if err := os.Chmod(address, mode); err != nil {
 			return nil, errors.Join(&noPort{setting, "", err}, l.Close())
 		}
 	}

@@ -149,6 +149,9 @@ func Restore(ctx context.Context, o Options, path string) (Contents, error) {
 	if err != nil {
 		return c, startProblem(dir, err)
 	}
+	if err := guarded(dir, o.Log); err != nil {
+		return c, errors.Join(err, held.Close())
+	}
 	target := filepath.Join(dir, databaseName)
 	if IsPostgres(o.Database) {
 		err = restorePostgres(ctx, dir, path, o.Database)

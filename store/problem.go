@@ -13,6 +13,8 @@ var (
 	ErrLocked = errors.New("in use by another process")
 	// ErrKey means the key file is missing, unreadable or of another database.
 	ErrKey = errors.New("key does not fit")
+	// ErrExposed means that others may change what is in the data directory.
+	ErrExposed = errors.New("open to others")
 	// ErrNewer means a newer program wrote this database.
 	ErrNewer = errors.New("database is newer than this program")
 	// ErrForeign means the file is not a database of ours.

@@ -71,6 +71,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, err
 	}
+	if err := guarded(dir, o.Log); err != nil {
+		return nil, err
+	}
 	held, err := lock(filepath.Join(dir, lockName))
 	if err != nil {
 		return nil, startProblem(dir, err)
@@ -161,6 +164,27 @@ func makeDir(dir string) error {
 			kind: ErrNetwork, text: "the data directory " + dir + " is on a network file system (" + kind + "), where SQLite loses data",
 			hint: "put data_dir on a disk of this machine",
 		}
+	}
+	return nil
+}
+
+// guarded refuses a directory that everyone on the machine may write to. Whoever may
+// write there can put a database, a key or an admin socket of their own in the place
+// of ours, whatever the modes of the files.
+func guarded(dir string, log *slog.Logger) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return startProblem(dir, err)
+	}
+	mode := info.Mode().Perm()
+	if mode&0o002 != 0 {
+		return &Problem{
+			kind: ErrExposed, text: fmt.Sprintf("every user of this machine may write to the data directory %s (mode %04o)", dir, mode),
+			hint: "chmod 700 " + dir + ", or set data_dir to a directory of Gatelodge's own",
+		}
+	}
+	if mode&0o020 != 0 {
+		log.Warn("the group may write to the data directory and so replace the database; remove that with chmod g-w", "dir", dir, "mode", fmt.Sprintf("%04o", mode))
 	}
 	return nil
 }

@@ -160,7 +160,7 @@ func ExitCode(err error) int {
 		return ExitLocked
 	case errors.Is(err, store.ErrKey):
 		return ExitKey
-	case errors.Is(err, store.ErrReadOnly), errors.Is(err, store.ErrNetwork):
+	case errors.Is(err, store.ErrReadOnly), errors.Is(err, store.ErrExposed), errors.Is(err, store.ErrNetwork):
 		return ExitReadOnly
 	case errors.Is(err, store.ErrNewer):
 		return ExitNewer

@@ -300,3 +300,53 @@ func TestCommandsAtTheSameMomentTakeTurns(t *testing.T) {
 		t.Errorf("got %s", got.out)
 	}
 }
+
+// Whoever may write to the data directory can replace the database, its key and the
+// admin socket.
+func TestADataDirectoryThatEveryoneMayWriteToIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []os.FileMode{0o777, 0o757, 0o702, 0o777 | os.ModeSticky} {
+		dir := t.TempDir()
+		data := filepath.Join(dir, "gatelodge-data")
+		if err := os.Mkdir(data, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(data, mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, verb := range [][]string{{"serve", "-listen", "127.0.0.1:0"}, {"user", "list"}, {"setup-link"}} {
+			refused(t, use(t, dir, verb...), command.ExitReadOnly, "every user of this machine may write to the data directory "+data)
+		}
+	}
+}
+
+// The socket's mode decides who can connect and be believed about addresses.
+func TestASocketIsForItsOwnerAndGroup(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string]os.FileMode{"": 0o660, "socket_mode = \"0600\"\n": 0o600, "socket_mode = \"0666\"\n": 0o666} {
+		dir := t.TempDir()
+		at := filepath.Join(dir, "s.sock")
+		text := "public_url = \"https://auth.example.com\"\nlisten = \"unix:" + at + "\"\n" + setting
+		if err := os.WriteFile(filepath.Join(dir, "config.toml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := &server{t: t, cmd: call(t, dir, "serve")}
+		s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.log
+		if err := s.cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s.wait(address)
+		info, err := os.Stat(at)
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%q: got %v, %v, want %v", setting, info, err, want)
+		}
+		for _, name := range []string{"gatelodge.db", "secret.key"} {
+			if info, err := os.Stat(filepath.Join(dir, "gatelodge-data", name)); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: got %v, %v", name, info, err)
+			}
+		}
+		if said := s.stop(syscall.SIGTERM); said.code != 0 {
+			t.Errorf("got exit %d and %s", said.code, said.err)
+		}
+	}
+}

@@ -3,6 +3,9 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -222,6 +225,13 @@ func (k *checker) appHosts(a *App, taken map[string]string, fail func(key, forma
 		}
 	}
 	a.AuthJS.Origins = nil
+	for _, host := range a.Hosts {
+		// Checked by themselves too: origins may name others.
+		if u, err := parseOrigin("https://" + host); err == nil && k.ours(u) {
+			fail("app.hosts", "holds %q, where Gatelodge itself is: an App needs a host of its own", host)
+			return
+		}
+	}
 	for _, text := range origins {
 		u, err := parseOrigin(text)
 		if err != nil {
@@ -232,16 +242,62 @@ func (k *checker) appHosts(a *App, taken map[string]string, fail func(key, forma
 			fail(key, "%w", err)
 			continue
 		}
-		if other := taken[u.Host]; other != "" {
+		if strings.Contains(u.Host, "*") {
+			fail("app.hosts", `holds %q, but there is no "*": name each host`, u.Host)
+			continue
+		}
+		if k.ours(u) {
+			fail("app.hosts", "holds %q, where Gatelodge itself is: an App needs a host of its own", u.Host)
+			continue
+		}
+		if other := taken[sameHost(u)]; other == a.Name {
+			fail("app.hosts", "holds %q twice", u.Host)
+			continue
+		} else if other != "" {
 			fail("app.hosts", "holds %q, which belongs to the App %q", u.Host, other)
 			continue
 		}
-		taken[u.Host] = a.Name
+		taken[sameHost(u)] = a.Name
+		if own := k.l.Origin(); u.Hostname() == own.Hostname() && !loopback(u.Hostname()) {
+			k.warn("the app %q is on the host of public_url, %s: cookies do not keep ports apart, so the app can read the cookies that people sign in to Gatelodge with; give it a host of its own", a.Name, u.Hostname())
+		}
 		if u.Scheme == "http" && !loopback(u.Hostname()) {
 			k.warn("the app %q is on http: anybody on the way can take over its sessions; use https", a.Name)
 		}
 		a.AuthJS.Origins = append(a.AuthJS.Origins, u.String())
 	}
+}
+
+// sameHost returns host and port of an origin in a form in which two are equal when
+// browsers reach the same place by them.
+func sameHost(u *url.URL) string {
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	if ip, err := netip.ParseAddr(host); err == nil {
+		host = ip.Unmap().String()
+	}
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "http" && loopback(host):
+		port = "80"
+	default:
+		port = "usual" // of either scheme: cookies do not keep them apart
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// ours reports whether an origin is where people reach Gatelodge itself. All names
+// of this machine are one.
+func (k *checker) ours(u *url.URL) bool {
+	own := k.l.Origin()
+	if sameHost(u) == sameHost(own) {
+		return true
+	}
+	plain := func(host string) bool {
+		ip, err := netip.ParseAddr(host)
+		return host == "localhost" || err == nil && ip.IsLoopback()
+	}
+	return plain(u.Hostname()) && plain(own.Hostname()) && u.Port() == own.Port() && u.Port() != "0"
 }
 
 // fewLetters is less than what "openssl rand -base64 32" gives.

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,6 +64,93 @@ func TestAppsAreReadWithTheirSecrets(t *testing.T) {
 	for _, want := range []string{"a secret of 3 letters", `nobody may use the app "Dev"`} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("no warning of %s in %s", want, warnings)
+		}
+	}
+}
+
+// An App at our own address would get our pages' cookies, or our pages its own.
+func TestAnAppIsNotWhereGatelodgeIs(t *testing.T) {
+	const rest = "name = \"Wiki\"\nallow = [\"everyone\"]\n"
+	for name, tt := range map[string]struct{ own, hosts, origins, want string }{
+		"the same":                {"https://auth.example.com", `"auth.example.com"`, "", "where Gatelodge itself is"},
+		"in other case":           {"https://auth.example.com", `"AUTH.Example.com"`, "", "where Gatelodge itself is"},
+		"our case":                {"https://AUTH.example.com", `"auth.example.com"`, "", "where Gatelodge itself is"},
+		"a final dot":             {"https://auth.example.com", `"auth.example.com."`, "", "where Gatelodge itself is"},
+		"our final dot":           {"https://auth.example.com.", `"auth.example.com"`, "", "where Gatelodge itself is"},
+		"the usual port":          {"https://auth.example.com", `"auth.example.com:443"`, "", "where Gatelodge itself is"},
+		"our usual port":          {"https://auth.example.com:443", `"auth.example.com"`, "", "where Gatelodge itself is"},
+		"a dot and the port":      {"https://auth.example.com", `"auth.example.com.:443"`, "", "where Gatelodge itself is"},
+		"the same odd port":       {"https://auth.example.com:8443", `"auth.example.com:8443"`, "", "where Gatelodge itself is"},
+		"one of several":          {"https://auth.example.com", `"wiki.example.com", "auth.example.com"`, "", "where Gatelodge itself is"},
+		"another scheme":          {"https://auth.example.com", `"wiki.example.com"`, `"http://auth.example.com"`, "where Gatelodge itself is"},
+		"hidden behind origins":   {"https://auth.example.com", `"auth.example.com"`, `"https://wiki.example.com"`, "where Gatelodge itself is"},
+		"punycode":                {"https://xn--bcher-kva.example", `"XN--BCHER-KVA.example"`, "", "where Gatelodge itself is"},
+		"not punycode":            {"https://xn--bcher-kva.example", `"bücher.example"`, "", "xn-- for others"},
+		"an address":              {"http://[::1]:8080", `"x.example"`, `"http://[0:0:0:0:0:0:0:1]:8080"`, "where Gatelodge itself is"},
+		"this machine's names":    {"", `"127.0.0.1:8080"`, "", "where Gatelodge itself is"},
+		"this machine":            {"", `"localhost:8080"`, "", "where Gatelodge itself is"},
+		"a wildcard":              {"https://auth.example.com", `"*.example.com"`, "", `there is no "*"`},
+		"a wildcard origin":       {"https://auth.example.com", `"wiki.example.com"`, `"https://*.example.com"`, `there is no "*"`},
+		"twice":                   {"https://auth.example.com", `"wiki.example.com", "WIKI.example.com."`, "", "twice"},
+		"another name":            {"https://auth.example.com", `"wiki.example.com"`, "", ""},
+		"a longer name":           {"https://auth.example.com", `"wiki.auth.example.com"`, "", ""},
+		"another port, local":     {"", `"localhost:3000"`, "", ""},
+		"another port, elsewhere": {"http://nas.lan:8080", `"x.example"`, `"http://nas.lan:3000"`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := "public_url = \"" + tt.own + "\"\n[[app]]\nhosts = [" + tt.hosts + "]\n" + rest + "[app.authjs]\n"
+			if tt.origins != "" {
+				text += "origins = [" + tt.origins + "]\n"
+			}
+			path := filepath.Join(t.TempDir(), "config.toml")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			l, err := config.Load(config.Source{File: path})
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("got %v", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			if name == "another port, elsewhere" && (l == nil || !strings.Contains(strings.Join(l.Warnings, "\n"), "cookies do not keep ports apart")) {
+				t.Errorf("there is no warning")
+			}
+		})
+	}
+}
+
+// Two Apps at one host would read each other's cookies.
+func TestOneHostIsOneApp(t *testing.T) {
+	for _, other := range []string{"wiki.example.com", "WIKI.example.com", "wiki.example.com.", "wiki.example.com:443"} {
+		text := wiki + "[app.authjs]\n" + strings.Replace(strings.Replace(wiki, "Wiki", "Notes", 1), "wiki.example.com", other, 1) + "[app.authjs]\n"
+		path := filepath.Join(t.TempDir(), "config.toml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := config.Load(config.Source{File: path}); err == nil || !strings.Contains(err.Error(), `belongs to the App "Wiki"`) {
+			t.Errorf("%s: got %v", other, err)
+		}
+	}
+}
+
+func TestTheModeOfASocket(t *testing.T) {
+	for mode, want := range map[string]string{
+		"0660": "", "660": "", "0600": "", "0666": "every user of this machine", "0777": "every user of this machine",
+		"": "socket_mode", "0": "socket_mode", "0060": "socket_mode", "rw": "socket_mode", "0o660": "socket_mode", "0680": "socket_mode", "4660": "socket_mode", "-1": "socket_mode",
+	} {
+		text := "public_url = \"https://auth.example.com\"\nlisten = \"unix:/run/g.sock\"\nsocket_mode = \"" + mode + "\"\n"
+		path := filepath.Join(t.TempDir(), "config.toml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l, err := config.Load(config.Source{File: path})
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = strings.Join(l.Warnings, "\n")
+		}
+		if refused := want == "socket_mode"; (err != nil) != refused || !strings.Contains(got, want) {
+			t.Errorf("%q: got %v, want %q", mode, got, want)
 		}
 	}
 }

@@ -67,6 +67,12 @@ func (k *checker) address() {
 	case !socket:
 		k.port()
 	}
+	switch perm, ok := c.SocketPerm(); {
+	case !ok:
+		k.fail("socket_mode", `is %q, but must be a mode as chmod takes it that lets the owner read and write, as in socket_mode = "0660"`, c.SocketMode)
+	case socket && perm&0o002 != 0:
+		k.warn("socket_mode is %s: every user of this machine can connect to the socket and claim any address in X-Forwarded-For; use \"0660\" and add your proxy's user to the group", c.SocketMode)
+	}
 	for _, text := range c.TrustedProxies {
 		if _, err := parsePrefix(text); err != nil {
 			k.fail("trusted_proxies", "holds %q, which is neither an address nor a network such as \"10.0.0.0/24\"", text)
@@ -100,6 +106,13 @@ func (k *checker) port() {
 // parseOrigin reads an origin: scheme and host, nothing behind them.
 func parseOrigin(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.ToLower(strings.TrimSuffix(text, "/")))
+	if err == nil && !strings.HasPrefix(u.Host, "[") {
+		// A final dot is the same name, and browsers send it as typed.
+		name, port, found := strings.Cut(u.Host, ":")
+		if u.Host = strings.TrimSuffix(name, "."); found {
+			u.Host += ":" + port
+		}
+	}
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Opaque != "" {
 		return nil, fmt.Errorf("is %q, but must be an address such as https://auth.example.com", text)
 	}

@@ -13,6 +13,7 @@ import (
 	"net/mail"
 	"net/netip"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -25,6 +26,9 @@ type Config struct {
 	PublicURL string
 	// Listen is where the server listens: host:port, or unix:/path.
 	Listen string
+	// SocketMode is the mode of a unix socket in Listen, in octal. Whoever may write
+	// to it is believed as a proxy on this machine is.
+	SocketMode string
 	// DataDir holds the database, the key and the backups.
 	DataDir string
 	// Database is a PostgreSQL database, "postgres://…", which may hold a
@@ -167,6 +171,7 @@ func Default() Config {
 	return Config{
 		Listen: "127.0.0.1:8080", DataDir: "./gatelodge-data", Name: "Gatelodge",
 		TrustedProxies: []string{"127.0.0.0/8", "::1/128"},
+		SocketMode:     "0660",
 		Session:        Session{Lifetime: 30 * day, Refresh: day, MaxLifetime: 180 * day},
 		Password:       Password{Enabled: true},
 		Signup:         Signup{Mode: "invite", Domains: []string{}},
@@ -176,6 +181,13 @@ func Default() Config {
 		Theme:          Theme{Hue: 205},
 		Log:            Log{Format: "text", Level: slog.LevelInfo},
 	}
+}
+
+// SocketPerm returns SocketMode as a mode, and whether it is one that lets Gatelodge
+// itself answer there.
+func (c *Config) SocketPerm() (os.FileMode, bool) {
+	n, err := strconv.ParseUint(c.SocketMode, 8, 32)
+	return os.FileMode(n), err == nil && n <= 0o777 && n&0o600 == 0o600
 }
 
 // Origin returns the public origin. c has been checked.

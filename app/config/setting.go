@@ -21,6 +21,7 @@ func settings() []setting {
 	return []setting{
 		{key: "public_url", example: `"https://auth.example.com"`, ptr: func(c *Config) any { return &c.PublicURL }},
 		{key: "listen", example: `"127.0.0.1:8080"`, ptr: func(c *Config) any { return &c.Listen }},
+		{key: "socket_mode", example: `"0660"`, ptr: func(c *Config) any { return &c.SocketMode }},
 		{key: "data_dir", example: `"/var/lib/gatelodge"`, ptr: func(c *Config) any { return &c.DataDir }, path: true},
 		{key: "database", example: `"postgres://gatelodge@db.example.com/gatelodge?sslmode=verify-full"`, ptr: func(c *Config) any { return &c.Database }},
 		{key: "database_file", example: `"/etc/gatelodge/database"`, ptr: func(c *Config) any { return &c.DatabaseFile }, path: true},
