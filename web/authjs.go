@@ -303,7 +303,11 @@ func (s *Server) landing(w http.ResponseWriter, r *http.Request, st site) string
 	}
 	to := authjs.Landing(st.origin, asked)
 	if to != was {
-		s.siteCookie(w, st, st.names.CallbackURL, url.QueryEscape(to), 0)
+		value := url.QueryEscape(to)
+		if len(value) > maxSealed {
+			value = url.QueryEscape(st.origin) // browsers would drop it and keep the older one
+		}
+		s.siteCookie(w, st, st.names.CallbackURL, value, 0)
 	}
 	return to
 }

@@ -106,7 +106,7 @@ func (s *Server) saveAttempt(w http.ResponseWriter, st site, a attempt) error {
 	}
 	entry := a.Entry
 	a.Entry = nil // it follows from the site
-	value, err := s.cookies.seal(st.names.State, a)
+	value, err := s.cookies.sealAttempt(st.names.State, a)
 	if err != nil {
 		return err
 	}

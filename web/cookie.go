@@ -1,8 +1,9 @@
 package web
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -45,14 +46,16 @@ func NewCookies(secure bool, signKey, sealKey []byte) *Cookies {
 	store.Options = &sessions.Options{Path: "/", MaxAge: int(login.Lifetime.Seconds()), HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode}
 	for _, codec := range store.Codecs {
 		if c, ok := codec.(*securecookie.SecureCookie); ok {
-			c.SetSerializer(securecookie.JSONEncoder{})
+			c.SetSerializer(plainJSON{})
+			c.MaxLength(maxSealed)
 			c.MaxAge(store.Options.MaxAge)
 		}
 	}
 	hints := securecookie.CodecsFromPairs(signKey, sealKey)
 	for _, codec := range hints {
 		if c, ok := codec.(*securecookie.SecureCookie); ok {
-			c.SetSerializer(securecookie.JSONEncoder{})
+			c.SetSerializer(plainJSON{})
+			c.MaxLength(maxSealed)
 			c.MaxAge(int(login.DeviceLifetime.Seconds()))
 		}
 	}
@@ -137,17 +140,65 @@ func (c *Cookies) readLogin(r *http.Request) attempt {
 
 // saveLogin gives the browser the attempt to carry, for login.Lifetime from now.
 func (c *Cookies) saveLogin(w http.ResponseWriter, a attempt) error {
-	value, err := securecookie.EncodeMulti(c.name(loginCookie), a, c.logins.Codecs...)
-	for err != nil && len(a.Sent) > 0 { // longer than browsers keep: older tabs wait in vain
-		a.Sent = a.Sent[1:]
-		value, err = securecookie.EncodeMulti(c.name(loginCookie), a, c.logins.Codecs...)
-	}
+	value, err := c.sealAttempt(c.name(loginCookie), a)
 	if err != nil {
-		return fmt.Errorf("sealing the login cookie: %w", err)
+		return err
 	}
 	http.SetCookie(w, sessions.NewCookie(c.name(loginCookie), value, c.logins.Options))
 	return nil
 }
+
+// sealAttempt seals an attempt for a cookie. What a visitor wrote can be longer than
+// browsers keep: then the form goes, the place to return to, and what was typed, and
+// the attempt itself stays. Without that a single address of ours with a long query
+// would end every sign-in of a browser until the cookie expires.
+func (c *Cookies) sealAttempt(name string, a attempt) (string, error) {
+	value, err := c.seal(name, a)
+	if err != nil {
+		a.Form, a.At = "", ""
+		value, err = c.seal(name, a)
+	}
+	for err != nil && len(a.Sent) > 1 { // older tabs wait in vain
+		a.Sent = a.Sent[1:]
+		value, err = c.seal(name, a)
+	}
+	for _, lighten := range []func(){
+		func() { a.Return = "" },
+		func() { a.Identifier = "" },
+		func() {
+			if a.Joining != nil {
+				less := *a.Joining
+				less.Name, a.Joining = "", &less
+			}
+		},
+		func() { a.Sent = nil },
+	} {
+		if err == nil {
+			return value, nil
+		}
+		lighten()
+		value, err = c.seal(name, a)
+	}
+	return value, err
+}
+
+// plainJSON writes JSON without escaping what HTML would mind: "&" would take six
+// bytes in a cookie.
+type plainJSON struct{}
+
+func (plainJSON) Serialize(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+func (plainJSON) Deserialize(b []byte, v any) error { return json.Unmarshal(b, v) }
+
+// maxSealed is the longest value of a sealed cookie: browsers drop a cookie whose
+// name and value are longer than 4096 bytes together (RFC 6265bis, 5.5).
+const maxSealed = 4096 - 100
 
 // dropLogin ends the attempt.
 func (c *Cookies) dropLogin(w http.ResponseWriter) {

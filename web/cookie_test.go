@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,32 @@ func TestLoginCookieCannotBeReadByItsBrowser(t *testing.T) {
 		r := &http.Request{Header: http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}}}
 		if got := NewCookies(true, []byte(key[0]), []byte(key[1])).readLogin(r); got.Email != "" {
 			t.Errorf("another key opens it: %+v", got)
+		}
+	}
+}
+
+// A browser that was once led to a long address must be able to sign in all the same.
+func TestWhateverIsInAnAttemptItFitsIntoACookie(t *testing.T) {
+	c := testCookies()
+	for _, text := range []string{strings.Repeat("&", 2000), strings.Repeat("<", 2000), strings.Repeat("\"", 2000), strings.Repeat("\x01", 2000), strings.Repeat("\u2028", 2000), strings.Repeat("ü", 2000), strings.Repeat("a", 20000)} {
+		made := attempt{
+			Login: login.Login{
+				Browser: "b", Return: "/account?" + text, Identifier: text, Email: strings.Repeat("ü", 120) + "@home.example", Challenge: "c",
+				Joining: &login.Joining{Name: text, Invite: "i"}, Device: text,
+			},
+			Notice: "reauth.again", Form: text, At: text,
+		}
+		w := recorder{http.Header{}}
+		if err := c.saveLogin(w, made); err != nil {
+			t.Fatalf("%.10q: %v", text, err)
+		}
+		cookie := (&http.Response{Header: w.h}).Cookies()[0]
+		if n := len(cookie.Name) + len(cookie.Value); n > 4096 {
+			t.Errorf("%.10q: the cookie has %d bytes", text, n)
+		}
+		got := c.readLogin(&http.Request{Header: http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}}})
+		if got.Browser != "b" || got.Email != made.Email || got.Challenge != "c" || got.Notice != made.Notice || got.Joining == nil || got.Joining.Invite != "i" {
+			t.Errorf("%.10q: the attempt is lost: %+v", text, got)
 		}
 	}
 }
