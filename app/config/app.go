@@ -242,10 +242,6 @@ func (k *checker) appHosts(a *App, taken map[string]string, fail func(key, forma
 			fail(key, "%w", err)
 			continue
 		}
-		if strings.Contains(u.Host, "*") {
-			fail("app.hosts", `holds %q, but there is no "*": name each host`, u.Host)
-			continue
-		}
 		if k.ours(u) {
 			fail("app.hosts", "holds %q, where Gatelodge itself is: an App needs a host of its own", u.Host)
 			continue

@@ -106,13 +106,6 @@ func (k *checker) port() {
 // parseOrigin reads an origin: scheme and host, nothing behind them.
 func parseOrigin(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.ToLower(strings.TrimSuffix(text, "/")))
-	if err == nil && !strings.HasPrefix(u.Host, "[") {
-		// A final dot is the same name, and browsers send it as typed.
-		name, port, found := strings.Cut(u.Host, ":")
-		if u.Host = strings.TrimSuffix(name, "."); found {
-			u.Host += ":" + port
-		}
-	}
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Opaque != "" {
 		return nil, fmt.Errorf("is %q, but must be an address such as https://auth.example.com", text)
 	}
