@@ -403,10 +403,21 @@ func (e *notAccepted) Hint() string {
 	}
 	switch e.r.Class {
 	case deliver.Paused:
+		switch {
+		case e.r.Stage == deliver.AtTLS:
+			return "the smarthost offers no STARTTLS on this port: use smtps:// with port 465, or the port that your provider names for STARTTLS"
+		case e.r.Stage == deliver.AtAuth && e.r.Code == 0:
+			return "Gatelodge logs in with PLAIN or LOGIN: enable one of them at the smarthost, or choose a port where it is offered"
+		case e.r.Stage != deliver.AtAuth:
+			return "the smarthost wants a login first: put the user into mail.smarthost.url and name mail.smarthost.password_file"
+		}
 		return "the smarthost refuses our login: check the user in mail.smarthost.url and the password"
 	case deliver.Permanent:
 		return "the smarthost refuses this address or message for good"
 	case deliver.Temporary:
+		if e.r.Stage == deliver.AtTLS && e.r.Code == 0 {
+			return "a smarthost needs TLS 1.2 or newer with a certificate for its name: check the name in mail.smarthost.url, smtps:// for port 465 and smtp:// for 587, and update the server if it is old"
+		}
 		if e.r.Code == 0 {
 			return "check mail.smarthost.url: host, port, and smtps:// for port 465 or smtp:// for 587"
 		}

@@ -119,6 +119,18 @@ func TestASlowServerGetsItsTimeOnARetry(t *testing.T) {
 	}
 }
 
+func TestAServerThatKnowsNoEHLOGetsItsMail(t *testing.T) {
+	t.Parallel()
+	server := mailtest.Serve(t, upTo("EHLO", say("502 5.5.1 command not implemented")))
+	if r := smarthost(server.Host, server.Port, nil).Deliver(t.Context(), envelope(), noDot, nil); r.Class != deliver.Sent {
+		t.Errorf("got %+v", r)
+	}
+	heard := strings.Join(server.Heard(), "\n")
+	if !strings.Contains(heard, "HELO auth.home.example\nMAIL FROM:<login@home.example>\n") {
+		t.Errorf("it heard\n%s", heard)
+	}
+}
+
 // A mail whose answer is not awaited arrives twice (RFC 5321, 4.5.3.2.6).
 func TestTheAnswerToTheDotIsAwaitedBeyondTheSession(t *testing.T) {
 	t.Parallel()
@@ -180,6 +192,7 @@ func TestFaults(t *testing.T) {
 		"a line after the dot without a space is an acceptance":        {"dot", say("250ok"), deliver.Sent, 250, deliver.AtDot, false},
 		"half a line after the dot is ambiguous":                       {"dot", func(c *mailtest.Conn) { c.Send("250 2.0.0 que"); c.Close() }, deliver.Ambiguous, 0, deliver.AtDot, false},
 		"a reply after the dot that takes itself back is ambiguous":    {"dot", say("250-2.0.0 queued", "550 5.7.1 or not"), deliver.Ambiguous, 0, deliver.AtDot, false},
+		"a server that knows no EHLO is greeted by HELO":               {"EHLO", say("502 5.5.1 not implemented"), deliver.Paused, 0, deliver.AtAuth, false},
 		"530 at MAIL pauses the way":                                   {"MAIL", say("530 5.7.0 authentication required"), deliver.Paused, 530, deliver.AtFrom, false},
 		"a server that is gone in the middle is temporary":             {"RCPT", func(c *mailtest.Conn) { c.Close() }, deliver.Temporary, 0, deliver.AtTo, false},
 		"no AUTH that we know pauses the way":                          {"EHLO", say("250-mail.test", "250 AUTH GSSAPI"), deliver.Paused, 0, deliver.AtAuth, false},

@@ -122,10 +122,14 @@ func (c *conversation) greet() (reply, error) {
 // hello names us and learns what the server offers.
 func (c *conversation) hello(name string) (reply, error) {
 	r, err := c.command("EHLO "+name, "", c.limits.Command)
+	c.offers = make(map[string]string)
+	if err == nil && (r.code == 500 || r.code == 502 || r.code == 504) {
+		// It knows no extensions (RFC 5321, 3.2).
+		return c.command("HELO "+name, "", c.limits.Command)
+	}
 	if err != nil || r.code != 250 {
 		return r, err
 	}
-	c.offers = make(map[string]string)
 	for _, line := range r.lines[1:] {
 		// Some old servers write AUTH=LOGIN.
 		word, rest, _ := strings.Cut(strings.Replace(line, "AUTH=", "AUTH ", 1), " ")

@@ -21,8 +21,9 @@ const (
 	writeAfter = time.Minute
 	// stopWithin is how long a stop waits for mail that is being handed over.
 	stopWithin = 5 * time.Second
-	// commandLine is the longest line read; the mail's own limit is lower.
-	commandLine = 2000
+	// longestLine is the longest line read. A longer one ends the connection in the
+	// middle of the mail. What a mail may have is less, and is said once it is read.
+	longestLine = 512 << 10
 )
 
 // Server is the SMTP server. Make it with Listen.
@@ -48,7 +49,7 @@ func Listen(s *Service, address string, certificate *Certificate) (*Server, erro
 	server.smtp.TLSConfig = certificate.config()
 	server.smtp.MaxRecipients = MaxRecipients
 	server.smtp.MaxMessageBytes = MaxBytes
-	server.smtp.MaxLineLength = commandLine
+	server.smtp.MaxLineLength = longestLine
 	server.smtp.ReadTimeout, server.smtp.WriteTimeout = stepWithin, writeAfter
 	server.smtp.EnableSMTPUTF8 = true
 	server.smtp.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)

@@ -36,8 +36,8 @@ const (
 	// leastFree is what has to be free on the disk for more to be taken: the rest
 	// is for those who sign in.
 	leastFree = 200 << 20
-	// MaxRecipients is how many a mail may have.
-	MaxRecipients = 50
+	// MaxRecipients is how many a mail may have (RFC 5321, 4.5.3.1.8).
+	MaxRecipients = 100
 	// MaxBytes is how large a mail may be whatever a credential says.
 	MaxBytes = 10 << 20
 	// maxReceived is how often a mail may have been handed on: it goes in circles.
