@@ -87,6 +87,7 @@ type Server struct {
 	handler   http.Handler
 	readiness readiness
 	own       site
+	returning oneByOne // from upstreams, by the state
 	// ownCookies are the names of those that hold a session of our own.
 	ownCookies []string
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatelodge/app/config"
 	"gatelodge/app/porter"
 )
 
@@ -102,4 +103,38 @@ func TestABrowserWithoutCookiesIsTold(t *testing.T) {
 		t.Error("a form without a cookie says that it has one")
 	}
 	old.post("/signin", "identifier", "mara@home.example", "begun", "1").goesTo(t, "/signin/code")
+}
+
+// Two tabs set out for an upstream before either has a cookie. Each comes back.
+func TestTwoTabsSetOutForAnUpstreamAtOnce(t *testing.T) {
+	t.Parallel()
+	h, up := withUpstream(t, func(u *config.Upstream) { u.TrustEmail = true })
+	h.user("mara@home.example")
+	signsIn(up, "sub", "mara", "email", "mara@home.example", "email_verified", true)
+	b := h.browser()
+	ways := b.twice("/signin/with/school")
+	var back [2]string
+	for i, a := range ways {
+		b.receives(a)
+		back[i] = b.visit(a.wayOn(t))
+	}
+	first := b.client.Jar.Cookies(mustURL(t, h.url))
+	b.get(back[0]).goesTo(t, "/account")
+	b.get(back[1]).goesTo(t, "/account")
+	b.isSignedInAs("mara@home.example")
+
+	// The same answer again, with the cookies of before: the first was given up.
+	var header []string
+	for _, c := range first {
+		header = append(header, c.Name+"="+c.Value)
+	}
+	b.client.Jar = nil
+	again := b.get(back[1], "Cookie", strings.Join(header, "; "))
+	again.goesTo(t, "/account")
+	jar := h.browser()
+	b.client.Jar = jar.client.Jar
+	b.receives(again)
+	b.isSignedInAs("mara@home.example")
+	// Elsewhere it is worth nothing.
+	h.browser().get(back[1]).is(t, http.StatusGone)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
+	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
 )
@@ -35,11 +37,19 @@ func (s *Server) setOut(w http.ResponseWriter, r *http.Request, a attempt, id st
 	if wishes.Known, err = s.knownAs(r, a, e); err != nil {
 		return "", err
 	}
-	to, err := s.Upstreams.Begin(r.Context(), s.from(r), id, a.BrowserHash(), e, wishes)
+	journey := secret.Token()
+	hash, _ := secret.Hash(journey)
+	if a.Joining != nil {
+		e.Joins, e.Invite = a.Joining.SignsUp, a.Joining.Invite
+	}
+	to, err := s.Upstreams.Begin(r.Context(), s.from(r), id, hash, e, wishes)
 	if err != nil {
 		return "", err
 	}
-	return to, s.cookies.saveLogin(w, a)
+	if err := s.cookies.saveLogin(w, a); err != nil {
+		return "", err
+	}
+	return to, s.cookies.setJourney(w, r, to, journey, s.Now())
 }
 
 // knownAs returns the user whose browser this is known to be: who is signed in, or one
@@ -214,9 +224,23 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 			return login.ErrStateLost.Because(err)
 		}
 	}
+	// A browser that asks again gives up its first request, whose state is spent then:
+	// that one is finished all the same, and the second has the same outcome.
+	r = r.WithContext(context.WithoutCancel(r.Context()))
+	defer s.returning.enter(answer.State)()
 	a := s.cookies.readLogin(r)
-	e, who, err := s.Upstreams.Return(r.Context(), up.ID, a.BrowserHash(), answer)
+	a.Begin()
+	journey := s.cookies.journey(r, answer.State)
+	hash, _ := secret.Hash(journey)
+	e, who, err := s.Upstreams.Return(r.Context(), up.ID, hash, answer)
 	if errors.Is(err, upstream.ErrLost) {
+		out, again := s.Login.ReturnedAgain(r.Context(), &a.Login, login.Arrival{Browser: journey, State: answer.State}, err)
+		if !errors.Is(again, upstream.ErrLost) {
+			return s.proven(w, r, a, out, again)
+		}
+		if a.Held != "" {
+			return s.redirect(w, r, "/signin/connect")
+		}
 		// Reloaded, or gone back to: whoever is in goes on.
 		if _, known := s.current(w, r); known == nil {
 			return s.redirect(w, r, home(a.Return))
@@ -239,12 +263,16 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	if e.To == upstream.ToLink {
 		return s.linkBack(w, r, up, e, who)
 	}
-	a.Entry, a.Confirms, a.Return = nil, "", e.Return
+	a.Entry, a.Confirms, a.Return, a.Joining = nil, "", e.Return, nil // other tabs may want something else
+	if e.Joins || e.Invite != "" {
+		a.Joining = &login.Joining{SignsUp: e.Joins, Invite: e.Invite}
+	}
 	if e.To == upstream.ToConfirm {
 		a.Confirms = e.Session
 	}
 	out, err := s.Login.WithUpstream(r.Context(), s.from(r), &a.Login, login.Arrival{
 		Who: who, Errand: e, Language: s.printer(r).Tag(), Replaces: s.cookies.sessionToken(r),
+		Browser: journey, State: answer.State,
 	})
 	if errors.Is(err, login.ErrUnconnected) {
 		if a.Held, err = s.Upstreams.Hold(r.Context(), a.BrowserHash(), who); err != nil {

@@ -58,7 +58,6 @@ type result struct {
 	Outcome
 	Waits  *Waits  // instead: they wait to be let in
 	Proofs []Proof // for what is still needed
-	Held   string  // instead: whom an upstream vouched for has to prove an account
 }
 
 // result is what to keep of an outcome, or of having to wait.
@@ -122,7 +121,7 @@ func (f *Flow) kept(tx *store.Tx, l *Login, u use) (r result, ok bool, err error
 
 // holds reports whether an outcome is still what it was, and brings its user up to date.
 func (f *Flow) holds(tx *store.Tx, l *Login, r *result) (bool, error) {
-	if r.Waits != nil || r.Held != "" {
+	if r.Waits != nil {
 		return true, nil
 	}
 	u, err := tx.UserByID(r.User.ID)
@@ -167,10 +166,6 @@ func (r result) outcome(l *Login) (Outcome, error) {
 	if r.Waits != nil {
 		l.Waits = r.Waits
 		return Outcome{}, account.ErrWaiting
-	}
-	if r.Held != "" {
-		l.Held = r.Held
-		return Outcome{}, ErrUnconnected
 	}
 	if r.Need != "" {
 		l.Proofs = r.Proofs

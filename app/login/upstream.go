@@ -31,6 +31,18 @@ type Arrival struct {
 	Errand   upstream.Errand
 	Language string // of the browser
 	Replaces string // the token of a session that ends
+	// Browser is the token of the browser for this journey alone, and State the state
+	// that it came back with.
+	Browser, State string
+}
+
+// use is that of the state.
+func (a Arrival) use() use { return (&Login{Browser: a.Browser}).use("journey", a.State) }
+
+// ReturnedAgain returns the outcome that this browser had moments ago when it came back
+// from the same journey, or refused when there is none.
+func (f *Flow) ReturnedAgain(ctx context.Context, l *Login, a Arrival, refused error) (Outcome, error) {
+	return f.again(ctx, l, a.use(), refused)
 }
 
 // WithUpstream signs in whom an upstream vouches for: the user who has that
@@ -38,7 +50,7 @@ type Arrival struct {
 // operator takes the upstream's word for it; else the person has to prove an account
 // here first (ErrUnconnected).
 func (f *Flow) WithUpstream(ctx context.Context, from audit.From, l *Login, a Arrival) (Outcome, error) {
-	return f.byUpstream(ctx, from, l, &a, func(tx *store.Tx) (store.User, error) {
+	return f.byUpstream(ctx, from, l, &a, a.use(), func(tx *store.Tx) (store.User, error) {
 		u, err := f.known(tx, a.Who)
 		if !errors.Is(err, store.ErrNotFound) {
 			return u, err
@@ -56,13 +68,17 @@ func (f *Flow) WithUpstream(ctx context.Context, from audit.From, l *Login, a Ar
 // Join makes an account for somebody who was held: they say that they have none.
 func (f *Flow) Join(ctx context.Context, from audit.From, l *Login, language, replaces string) (Outcome, upstream.Identity, error) {
 	a := Arrival{Language: language, Replaces: replaces}
-	out, err := f.byUpstream(ctx, from, l, &a, func(tx *store.Tx) (u store.User, err error) {
+	use := l.use("held", l.Held)
+	out, err := f.byUpstream(ctx, from, l, &a, use, func(tx *store.Tx) (u store.User, err error) {
 		if a.Who, err = f.Upstreams.Release(tx, l.BrowserHash(), l.Held); err != nil {
 			return store.User{}, err
 		}
 		// The address is nothing that they have proven to us.
 		return f.admit(tx, from, l, a, "")
 	})
+	if err != nil && !errors.Is(err, account.ErrWaiting) {
+		out, err = f.again(ctx, l, use, err)
+	}
 	return out, a.Who, err
 }
 
@@ -77,7 +93,7 @@ func (f *Flow) MayJoin(ctx context.Context, l *Login, who upstream.Identity) (ma
 
 // byUpstream adds the proof of whoever find gives, and starts their session in the
 // same transaction. Whoever is refused has changed nothing.
-func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arrival, find func(*store.Tx) (store.User, error)) (Outcome, error) {
+func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arrival, use use, find func(*store.Tx) (store.User, error)) (Outcome, error) {
 	var out Outcome
 	var met store.User
 	var waits error
@@ -87,6 +103,9 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arr
 		u, err := find(tx)
 		if errors.Is(err, account.ErrWaiting) || errors.Is(err, account.ErrRefused) {
 			waits = err // that they asked is to be kept
+			if errors.Is(err, account.ErrWaiting) {
+				return f.keep(tx, use, l.result(Outcome{}, err))
+			}
 			return nil
 		}
 		if err != nil {
@@ -116,8 +135,10 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arr
 			out = Outcome{Need: need, User: u}
 			return nil
 		}
-		out, err = f.Finish(tx, from, l, u, a.Replaces)
-		return err
+		if out, err = f.Finish(tx, from, l, u, a.Replaces); err != nil {
+			return err
+		}
+		return f.keep(tx, use, l.result(out, nil))
 	}
 	err := f.DB.Update(ctx, try)
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, account.ErrTaken) || errors.Is(err, account.ErrElsewhere) {

@@ -51,6 +51,10 @@ type Errand struct {
 	// Only is set for a ToConfirm of somebody who has no other way to confirm: what
 	// the upstream cannot tell is then let pass.
 	Only bool
+	// Joins and Invite say that they want an account, and by which invite: what the tab
+	// that set out was for.
+	Joins  bool   `json:",omitempty"`
+	Invite string `json:",omitempty"`
 	// Consented means that they are asked for consent on this journey.
 	Consented bool
 }
