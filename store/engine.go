@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // engine is what differs between SQLite and PostgreSQL. The rest of this
@@ -35,8 +36,9 @@ type engine interface {
 	update(ctx context.Context, f func(*Tx) error) error
 	// ready reports what stands in the way of the next writes.
 	ready() error
-	// again reports whether a read that failed may be made again, after a pause.
-	again(ctx context.Context, err error, try int) bool
+	// again reports whether a read that was begun then and failed may be made again,
+	// after a pause.
+	again(ctx context.Context, err error, begun time.Time) bool
 	// within bounds one lookup whose caller cannot wait for ever.
 	within(ctx context.Context) (context.Context, context.CancelFunc)
 	// owner names this process as the holder of leases.

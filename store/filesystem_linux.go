@@ -28,6 +28,13 @@ func networkFileSystem(dir string) (string, error) {
 	return "", nil
 }
 
+// noInodes reports whether the file system of dir has no room for another file. Some,
+// such as btrfs, do not count them.
+func noInodes(dir string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(dir, &fs) == nil && fs.Files > 0 && fs.Ffree == 0
+}
+
 // freeSpace returns how many bytes may still be written where dir is.
 func freeSpace(dir string) (uint64, error) {
 	var fs unix.Statfs_t

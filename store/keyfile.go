@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -222,6 +223,12 @@ func (k *Keyring) rewrite(now time.Time, later bool, change func([]sealingKey) (
 		return err
 	}
 	if err := writeKeyFile(path, keys, now, replace); err != nil {
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+			return &Problem{
+				kind: ErrFull, text: "the disk that holds " + path + " is full", cause: err,
+				hint: "free some space and try again; the key file is as it was",
+			}
+		}
 		return &Problem{
 			kind: ErrReadOnly, text: "the key file " + path + " cannot be written", cause: err,
 			hint: "let the user that runs Gatelodge write it, or stop the server and put a new first line into it, made with: head -c 32 /dev/urandom | base64",

@@ -170,12 +170,13 @@ func backOff(try int) time.Duration {
 }
 
 // again lets a read be made again while the server restarts.
-func (e *postgresEngine) again(ctx context.Context, err error, try int) bool {
-	pause := backOff(try + 4)
-	if try >= 16 || ctx.Err() != nil || !errors.Is(classify(err), ErrUnreachable) {
+func (e *postgresEngine) again(ctx context.Context, err error, begun time.Time) bool {
+	waited := time.Since(begun)
+	if waited >= pgRestart || ctx.Err() != nil || !errors.Is(classify(err), ErrUnreachable) {
 		return false
 	}
-	time.Sleep(pause)
+	// The first pauses are short: a connection that was idle too long is replaced at once.
+	time.Sleep(min(max(waited, 10*time.Millisecond), 250*time.Millisecond))
 	return true
 }
 

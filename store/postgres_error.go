@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/lib/pq"
@@ -20,12 +21,17 @@ func postgresKind(err error) error {
 			return ErrConflict
 		case p.Code == "53100":
 			return ErrFull
-		case p.Code == "25006":
-			return ErrReadOnly
+		case p.Code == "25006", p.Code == "0A000", p.Code == "42501":
+			return ErrReadOnly // read-only, or a standby, where SERIALIZABLE is not supported; no privilege
 		case p.Code == "XX001", p.Code == "XX002":
 			return ErrCorrupt
-		case strings.HasPrefix(string(p.Code), "08"), strings.HasPrefix(string(p.Code), "57P"), p.Code == "53300", p.Code == "25P03":
-			return ErrUnreachable // connections, shutdowns, too many clients, idled too long
+		case p.Code == "58030", p.Code == "58P01", p.Code == "58000":
+			return ErrIO
+		case p.Code == "55P03", p.Code == "55006", isConflict(err):
+			return ErrBusy // locked by others, or in their way for too long
+		case slices.ContainsFunc(pgUnreachable, func(class string) bool { return strings.HasPrefix(string(p.Code), class) }),
+			p.Code == "25P03", p.Code == "25P04", p.Code == "3D000":
+			return ErrUnreachable
 		}
 		return nil
 	}
@@ -38,6 +44,12 @@ func postgresKind(err error) error {
 	}
 	return nil
 }
+
+// pgUnreachable are the classes of codes that mean that the server does not serve us
+// now: connections, passwords, resources such as too many clients, and its operator's
+// intervention, which covers shutdowns and statements that were cancelled because they
+// took too long.
+var pgUnreachable = []string{"08", "28", "53", "57"}
 
 // isConflict reports whether a transaction lost against others and may run
 // again.

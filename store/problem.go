@@ -23,6 +23,11 @@ var (
 	ErrReadOnly = errors.New("not writable")
 	// ErrFull means the disk is full. Nothing was half-written.
 	ErrFull = errors.New("disk full")
+	// ErrBusy means another program or transaction holds the database, and waiting for
+	// it did not help.
+	ErrBusy = errors.New("database is locked by another program")
+	// ErrIO means the disk or the operating system failed a read or a write.
+	ErrIO = errors.New("input or output failed")
 	// ErrCorrupt means SQLite found the file damaged.
 	ErrCorrupt = errors.New("database damaged")
 	// ErrEmptied means that there is no database where there was one: its key or its

@@ -52,10 +52,11 @@ func (db *DB) lookUpSession(ctx context.Context, app string, tokenHash []byte, n
 }
 
 func (db *DB) readSession(ctx context.Context, app string, tokenHash []byte, now time.Time) (Session, User, error) {
-	for try := 0; ; try++ {
+	begun := time.Now()
+	for {
 		s, u, err := db.readSessionOnce(ctx, app, tokenHash, now)
-		if err == nil || errors.Is(err, ErrNotFound) || !db.engine.again(ctx, err, try) {
-			return s, u, err
+		if err == nil || errors.Is(err, ErrNotFound) || !db.engine.again(ctx, err, begun) {
+			return s, u, classify(err)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -51,7 +52,7 @@ func (e *sqliteEngine) orphans() string { return "1 = 1" }
 func (e *sqliteEngine) shared() bool { return false }
 
 // again is never, and notices damage that a read met.
-func (e *sqliteEngine) again(_ context.Context, err error, _ int) bool {
+func (e *sqliteEngine) again(_ context.Context, err error, _ time.Time) bool {
 	e.notice(err)
 	return false
 }
@@ -193,28 +194,54 @@ func classify(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	var kind error
-	switch code := e.Code(); code & 0xff {
-	case sqlite3.SQLITE_CONSTRAINT:
-		if code != sqlite3.SQLITE_CONSTRAINT_UNIQUE && code != sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
-			return err
-		}
-		kind = ErrConflict
-	case sqlite3.SQLITE_FULL:
-		kind = ErrFull
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
-		kind = ErrReadOnly
-	case sqlite3.SQLITE_CORRUPT:
-		kind = ErrCorrupt
-	case sqlite3.SQLITE_NOTADB:
-		kind = ErrForeign
-	default:
-		return err
-	}
-	if errors.Is(err, kind) {
+	kind := sqliteKind(e.Code())
+	if kind == nil || errors.Is(err, kind) {
 		return err
 	}
 	return &classified{kind: kind, err: err}
+}
+
+// sqliteKind returns the kind of one of SQLite's result codes, or nil.
+func sqliteKind(code int) error {
+	switch code & 0xff {
+	case sqlite3.SQLITE_CONSTRAINT:
+		if code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
+			return ErrConflict
+		}
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
+		return ErrBusy
+	case sqlite3.SQLITE_FULL:
+		return ErrFull
+	case sqlite3.SQLITE_IOERR:
+		return ioKind(code)
+	case sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_INTERNAL:
+		return ErrIO
+	case sqlite3.SQLITE_INTERRUPT:
+		return context.Canceled
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
+		return ErrReadOnly
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT:
+		return ErrCorrupt
+	case sqlite3.SQLITE_NOTADB:
+		return ErrForeign
+	}
+	return nil
+}
+
+// ioKind returns the kind of one of SQLite's input and output errors. What fails a
+// write is a quota, a limit on a file's size, or a disk that has no room for the
+// index of the log: SQLITE_FULL is ENOSPC of the database itself alone.
+func ioKind(code int) error {
+	switch code {
+	case sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_TRUNCATE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN,
+		sqlite3.SQLITE_IOERR_SHMMAP, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC, sqlite3.SQLITE_IOERR_GETTEMPPATH:
+		return ErrFull
+	case sqlite3.SQLITE_IOERR_CORRUPTFS, sqlite3.SQLITE_IOERR_DATA:
+		return ErrCorrupt
+	case sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK, sqlite3.SQLITE_IOERR_BLOCKED, sqlite3.SQLITE_IOERR_SHMLOCK:
+		return ErrBusy
+	}
+	return ErrIO
 }
 
 type classified struct{ kind, err error }
@@ -234,6 +261,15 @@ func startProblem(dir string, err error) error {
 	err = classify(err)
 	p := &Problem{cause: err}
 	switch {
+	case errors.Is(err, ErrReadOnly) && noInodes(dir):
+		p.kind, p.text = ErrFull, "the disk that holds "+dir+" has no room for another file (no inodes are free)"
+		p.hint = "remove some files and start again; nothing was half-written"
+	case errors.Is(err, ErrBusy):
+		p.kind, p.text = ErrBusy, "another program has locked the database in "+dir
+		p.hint = "end that program, such as a sqlite3 shell or a backup tool, and start again"
+	case errors.Is(err, ErrIO):
+		p.kind, p.text = ErrIO, "the disk that holds "+dir+" cannot be read or written"
+		p.hint = "look at the kernel's messages with dmesg, and check the disk"
 	case errors.Is(err, ErrFull), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		p.kind, p.text = ErrFull, "the disk that holds "+dir+" is full"
 		p.hint = "free some space and start again; nothing was half-written"

@@ -219,9 +219,10 @@ type querier interface {
 // View runs f on a snapshot. It sees everything that was committed before it
 // began. f may run twice, so it must only set its results.
 func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
-	for try := 0; ; try++ {
+	begun := time.Now()
+	for {
 		err := db.viewOnce(ctx, f)
-		if err == nil || !db.engine.again(ctx, err, try) {
+		if err == nil || !db.engine.again(ctx, err, begun) {
 			return classify(err)
 		}
 	}

@@ -55,7 +55,9 @@ func (e *sqliteEngine) write() {
 				break more
 			}
 		}
-		e.commitGroup(group)
+		if e.commitGroup(group) {
+			group = e.alsoBusy(group)
+		}
 		for _, j := range group {
 			close(j.done)
 		}
@@ -66,18 +68,39 @@ func (e *sqliteEngine) write() {
 // transaction itself breaks (SQLite ends it when the disk is full), every job
 // gets a transaction of its own, so that one that cannot be written takes no
 // other with it.
-func (e *sqliteEngine) commitGroup(group []*job) {
+//
+// It reports whether another program holds the database: then none of them is tried
+// again.
+func (e *sqliteEngine) commitGroup(group []*job) (busy bool) {
 	broken := e.inOneTx(group)
 	if broken == nil {
-		return
+		return false
 	}
-	if len(group) == 1 {
-		group[0].err = broken
-		return
+	if busy = errors.Is(broken, ErrBusy); busy || len(group) == 1 {
+		for _, j := range group {
+			j.err = broken
+		}
+		return busy
 	}
 	for _, j := range group {
 		if err := e.inOneTx([]*job{j}); err != nil {
 			j.err = err
+		}
+	}
+	return false
+}
+
+// alsoBusy adds the jobs that queued while the group waited for another program. They
+// have waited too, and fail with the group: each waiting in its turn would take minutes.
+func (e *sqliteEngine) alsoBusy(group []*job) []*job {
+	err := group[0].err
+	for {
+		select {
+		case j := <-e.jobs:
+			j.err = err
+			group = append(group, j)
+		default:
+			return group
 		}
 	}
 }

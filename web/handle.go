@@ -94,7 +94,8 @@ func (s *Server) known(err error) *fault.Fault {
 	switch {
 	case errors.Is(err, store.ErrFull):
 		return fault.New(fault.Unavailable, "error.disk_full").After(time.Minute).Because(err)
-	case errors.Is(err, store.ErrReadOnly), errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrCorrupt):
+	case errors.Is(err, store.ErrReadOnly), errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrCorrupt),
+		errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrIO):
 		return fault.New(fault.Unavailable, "error.unavailable").After(time.Minute).Because(err)
 	case errors.As(err, &tooLarge):
 		return errTooLarge

@@ -156,7 +156,7 @@ func ExitCode(err error) int {
 		return ExitUsage
 	case errors.Is(err, ErrPort):
 		return ExitPort
-	case errors.Is(err, store.ErrLocked):
+	case errors.Is(err, store.ErrLocked), errors.Is(err, store.ErrBusy):
 		return ExitLocked
 	case errors.Is(err, store.ErrKey):
 		return ExitKey
