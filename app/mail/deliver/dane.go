@@ -24,11 +24,25 @@ const (
 func usable(records []resolve.TLSA) []resolve.TLSA {
 	var list []resolve.TLSA
 	for _, r := range records {
-		if (r.Usage == trustAnchor || r.Usage == endEntity) && r.Selector <= 1 && r.Matching <= 2 {
+		if (r.Usage == trustAnchor || r.Usage == endEntity) && r.Selector <= 1 && whole(r) {
 			list = append(list, r)
 		}
 	}
 	return list
+}
+
+// whole reports whether a record holds a certificate, a key or a digest of the
+// right length. No certificate fits any other (RFC 6698, 2.1.3).
+func whole(r resolve.TLSA) bool {
+	switch r.Matching {
+	case 0:
+		return len(r.Data) > 0
+	case 1:
+		return len(r.Data) == sha256.Size
+	case 2:
+		return len(r.Data) == sha512.Size
+	}
+	return false
 }
 
 // checkDANE accepts a chain that one of the records fits.
