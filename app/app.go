@@ -157,7 +157,8 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 func (a *App) build(o Options) {
 	c, keys := a.Config, a.DB.Keyring()
 	a.Users = &account.Users{DB: a.DB, Audit: a.Audit, Limits: a.Limits, Now: a.Now, Door: account.NewDoor(c.Signup.Mode, c.Signup.Domains)}
-	a.Sessions = session.New(a.DB, a.Audit, a.Now, a.Log, session.Lifetime{
+	var starter *session.Starter
+	a.Sessions, starter = session.New(a.DB, a.Audit, a.Now, a.Log, session.Lifetime{
 		Rolling: time.Duration(c.Session.Lifetime), Refresh: time.Duration(c.Session.Refresh), Max: time.Duration(c.Session.MaxLifetime),
 	})
 	a.buildWays()
@@ -200,11 +201,11 @@ func (a *App) build(o Options) {
 	a.Upstreams = upstream.New(c.Upstreams, upstream.Options{
 		DB: a.DB, Limits: a.Limits, Now: a.Now, Log: a.Log, PublicURL: public, Tokens: a.Apps.Tokens(),
 	})
-	a.Login = &login.Flow{
+	a.Login = login.New(starter, &login.Flow{
 		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Apps: a.Apps, Sessions: a.Sessions, Queue: a.Queue, Post: a.Post, Now: a.Now,
 		Upstreams: a.Upstreams, Passwords: a.Passwords, Log: a.Log,
 		Challenges: challenges, PublicURL: public,
-	}
+	})
 	a.Owner = &owner.Desk{
 		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Challenges: challenges, Post: a.Post, Queue: a.Queue, Upstreams: a.Upstreams,
 		Passwords: a.Passwords,

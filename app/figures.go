@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"gatelodge/app/audit"
-	"gatelodge/app/login"
+	"gatelodge/app/factor"
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/metrics"
 	"gatelodge/store"
@@ -52,20 +52,20 @@ func (f *figures) happened(kind, detail string) {
 	case audit.SignedIn:
 		f.signIns.Add(detail, "done")
 	case audit.LinkAsked:
-		f.signIns.Add(login.ByEmail, "asked")
+		f.signIns.Add(string(factor.Email), "asked")
 	case audit.LinkLimited:
-		f.signIns.Add(login.ByEmail, "limited")
+		f.signIns.Add(string(factor.Email), "limited")
 	case audit.PasswordLimited:
-		f.signIns.Add(login.ByPassword, "limited")
+		f.signIns.Add(string(factor.Password), "limited")
 	case audit.SetUpRefused:
-		f.signIns.Add(login.BySetUp, "refused")
+		f.signIns.Add(string(factor.SetUp), "refused")
 	case audit.SignInRefused:
 		about, _, _ := strings.Cut(detail, ".")
-		way, ok := map[string]string{"password": login.ByPassword, "code": login.ByEmail, "link": login.ByEmail}[about]
+		way, ok := map[string]factor.Means{"password": factor.Password, "code": factor.Email, "link": factor.Email}[about]
 		if !ok {
 			way = "other"
 		}
-		f.signIns.Add(way, "refused")
+		f.signIns.Add(string(way), "refused")
 	}
 }
 

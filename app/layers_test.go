@@ -99,7 +99,7 @@ func TestStepsWithinAppPointDown(t *testing.T) {
 		{"mail"},
 		{"login", "move", "owner", "porter"},
 		{"app"},
-		{"command"},
+		{"command", "dev"},
 	}
 	step := func(path string) int {
 		rest, ours := strings.CutPrefix(path, "gatelodge/app")
@@ -185,4 +185,34 @@ func sources(t *testing.T, folders ...string) map[string]string {
 		}
 	}
 	return files
+}
+
+// A session begins where an attempt is complete: nothing but Finish starts or confirms
+// one, and no package but login has what does.
+func TestOnlyFinishBeginsSessions(t *testing.T) {
+	may := map[string]string{
+		"starter.Start(":    "login/app.go login/finish.go", // finishApp is a part of Finish
+		"starter.StartApp(": "login/app.go",
+		"starter.HandOff(":  "login/app.go",
+		"starter.Confirm(":  "login/finish.go",
+		".finishApp(":       "login/finish.go",
+		"session.New(":      "app.go",
+		"session.Starter":   "app.go login/flow.go",
+		"AddSession(":       "session/start.go move/import.go",
+	}
+	seen := make(map[string]bool)
+	for name, text := range sources(t, ".", "../web") {
+		for call, files := range may {
+			if !strings.Contains(text, call) {
+				continue
+			}
+			seen[call] = true
+			if !slices.Contains(strings.Fields(files), name) {
+				t.Errorf("%s has %s, which is for %s", name, call, files)
+			}
+		}
+	}
+	if len(seen) != len(may) {
+		t.Errorf("saw only %v: the test looks at nothing", seen)
+	}
 }

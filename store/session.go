@@ -171,14 +171,14 @@ const touchSessionQuery = `
 	       expires_at = CASE WHEN $3 > expires_at THEN $3 ELSE expires_at END
 	 WHERE token_hash = $1 AND seen_at < $2`
 
-// RenewSession replaces the token of a session, whose AppSessions stay. old is the hash
-// of the token that it has now: of two callers with the same token, one succeeds.
-// The other gets ErrNotFound.
-func (tx *Tx) RenewSession(id string, old, renewed []byte, authAt time.Time) error {
-	return tx.change(ErrNotFound, "renewing a session", renewSessionQuery, id, old, renewed, ms(authAt))
+// RenewSession replaces the token of a session, whose AppSessions stay, and what was
+// proven for it. old is the hash of the token that it has now: of two callers with the
+// same token, one succeeds. The other gets ErrNotFound.
+func (tx *Tx) RenewSession(s Session, old []byte) error {
+	return tx.change(ErrNotFound, "renewing a session", renewSessionQuery, s.ID, old, s.TokenHash, ms(s.AuthAt), s.AMR)
 }
 
-const renewSessionQuery = `UPDATE sessions SET token_hash = $3, auth_at = $4 WHERE id = $1 AND token_hash = $2`
+const renewSessionQuery = `UPDATE sessions SET token_hash = $3, auth_at = $4, amr = $5 WHERE id = $1 AND token_hash = $2`
 
 // EndSession ends the user's session with that id, or returns ErrNotFound:
 // another user's session looks like none.

@@ -12,7 +12,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/device"
-	"gatelodge/app/login"
+	"gatelodge/app/factor"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/app/owner"
 	"gatelodge/app/session"
@@ -155,9 +155,11 @@ func (s *Server) devices(rows []store.Session, current store.Session, from audit
 	for _, row := range rows {
 		d := Device{
 			ID: row.ID, Label: row.Device, Phone: device.Phone(row.Device), IP: row.IP, SameNetwork: sameNetwork(row.IP, from.Network),
-			SignedInAt: row.CreatedAt, SeenAt: row.SeenAt, Current: row.ID == current.ID, Method: row.AMR,
+			SignedInAt: row.CreatedAt, SeenAt: row.SeenAt, Current: row.ID == current.ID,
 		}
-		if id, ok := strings.CutPrefix(row.AMR, login.ByUpstream); ok {
+		first := factor.Read(row.AMR).First()
+		d.Method = string(first)
+		if id, ok := first.Upstream(); ok {
 			d.Upstream = s.Upstreams.NameOf(id)
 		}
 		if d.Current {

@@ -21,7 +21,7 @@ func (s *Server) fresh(w http.ResponseWriter, r *http.Request, back string, h fu
 			return h(cur)
 		}
 		a := s.cookies.readLogin(r)
-		a.Return, a.Confirms = back, cur.Session.ID
+		a.Return, a.Confirms, a.For = back, cur.Session.ID, ""
 		a.keep(r)
 		if err := s.cookies.saveLogin(w, a); err != nil {
 			return err

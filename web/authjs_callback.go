@@ -83,7 +83,7 @@ func (s *Server) getMailedLink(w http.ResponseWriter, r *http.Request, st site) 
 	}
 	if k.SameBrowser && person(r) {
 		out, err := s.Login.Follow(r.Context(), s.from(r), &a.Login, token, false, "")
-		return s.followed(w, r, st, out, err, to)
+		return s.followed(w, r, st, a, out, err, to)
 	}
 	if err := s.saveAttempt(w, st, a); err != nil {
 		return err
@@ -97,7 +97,7 @@ func sameAddress(typed, norm string) bool {
 }
 
 // followed answers a mailed link that was followed at an App's address.
-func (s *Server) followed(w http.ResponseWriter, r *http.Request, st site, out login.Outcome, err error, to string) error {
+func (s *Server) followed(w http.ResponseWriter, r *http.Request, st site, a attempt, out login.Outcome, err error, to string) error {
 	f, ok := errors.AsType[*fault.Fault](err)
 	switch {
 	case ok && f.Kind == fault.Denied: // the App is not for them, or they may not come at all
@@ -109,7 +109,11 @@ func (s *Server) followed(w http.ResponseWriter, r *http.Request, st site, out l
 	case err != nil:
 		return err
 	case out.Need != "":
-		return s.tell(w, r, st, authjs.NeedsMore, "totp_required")
+		to, err := s.needed(w, st, a)
+		if err != nil {
+			return err
+		}
+		return s.lead(w, r, st, http.StatusFound, to)
 	}
 	s.csrfToken(w, r, st)
 	if err := s.signInSite(w, r, st, out); err != nil {
@@ -133,7 +137,7 @@ func (s *Server) toOurs(w http.ResponseWriter, st site, a attempt, path, more st
 // ours is the address of a page of ours with that word.
 func (s *Server) ours(st site, a attempt, path, more string) (string, error) {
 	hash, _ := secret.Hash(a.Browser)
-	word := ask{App: st.app.Name, Origin: st.origin, Browser: hash, Challenge: a.Challenge, Email: a.Email}
+	word := ask{App: st.app.Name, Origin: st.origin, Browser: hash, Challenge: a.Challenge, Email: a.Email, Proofs: a.Proofs}
 	if a.Entry != nil {
 		word.Link = a.Entry.Link
 	}

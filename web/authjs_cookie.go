@@ -132,6 +132,8 @@ type ask struct {
 	Link      string `json:"l,omitempty"`
 	Email     string `json:"e,omitempty"`
 	Challenge string `json:"c,omitempty"`
+	// Proofs are of an attempt that goes on at our address; it needs more.
+	Proofs []login.Proof `json:"p,omitempty"`
 }
 
 const askName = "ask"

@@ -13,7 +13,6 @@ import (
 
 	"gatelodge/app"
 	"gatelodge/app/config"
-	"gatelodge/app/session"
 	"gatelodge/store"
 )
 
@@ -265,9 +264,13 @@ func (c *authClient) enter(email string) {
 	}
 	var token string
 	err = c.h.app.DB.Update(c.t.Context(), func(tx *store.Tx) error {
-		own, row, err := c.h.app.Sessions.Start(tx, fromNowhere, session.Begin{UserID: u.ID, AMR: "email"})
-		if token = own; err == nil && !c.own {
-			token, err = c.h.app.Sessions.StartApp(tx, "Wiki", row.ID)
+		app := "Wiki"
+		if c.own {
+			app = ""
+		}
+		own, share, _, err := c.h.begin(tx, u.ID, app)
+		if token = share; c.own {
+			token = own
 		}
 		return err
 	})

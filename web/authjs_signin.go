@@ -247,10 +247,7 @@ func (s *Server) entered(w http.ResponseWriter, r *http.Request, st site, a atte
 		return err
 	}
 	if out.Need != "" {
-		if err := s.saveAttempt(w, st, a); err != nil {
-			return err
-		}
-		return s.tell(w, r, st, authjs.NeedsMore, "totp_required")
+		return s.needsMore(w, r, st, a)
 	}
 	if err := s.signInSite(w, r, st, out); err != nil {
 		return err

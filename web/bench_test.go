@@ -15,7 +15,6 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/config"
 	"gatelodge/app/mail/mailtest"
-	"gatelodge/app/session"
 	"gatelodge/store"
 )
 
@@ -67,7 +66,7 @@ func seed(b *testing.B, h *house, n int) {
 				if err := tx.AddUser(u); err != nil {
 					return err
 				}
-				if _, _, err := h.app.Sessions.Start(tx, fromNowhere, session.Begin{UserID: id, AMR: "email"}); err != nil {
+				if _, _, _, err := h.begin(tx, id, ""); err != nil {
 					return err
 				}
 			}

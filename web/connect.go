@@ -86,9 +86,6 @@ func (s *Server) postConnect(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	if home(out.Return) == "/account" {
-		out.Return = "/account?welcome"
-	}
 	return s.proven(w, r, a, out, nil)
 }
 

@@ -44,11 +44,20 @@ func (s *Server) getEnter(w http.ResponseWriter, r *http.Request) error {
 			Other: Link{Text: p.Say("enter.other"), Href: "/signout"},
 		})
 	}
-	code, err := s.Login.Enter(r.Context(), s.from(r), cur, app.Name, word.Browser)
+	out, err := s.Login.Enter(r.Context(), s.from(r), cur, app.Name, word.Browser)
 	if err != nil {
 		return err
 	}
-	return s.leave(w, r, word.Origin+authBase+"callback/"+handOffID+"?code="+url.QueryEscape(code), Target{Name: app.Name})
+	if out.Need != "" {
+		a := s.cookies.readLogin(r)
+		a.Entry, a.Confirms, a.For, a.Return = nil, cur.Session.ID, app.Name, r.URL.RequestURI()
+		to, err := s.needed(w, s.own, a)
+		if err != nil {
+			return err
+		}
+		return s.leave(w, r, to, Target{})
+	}
+	return s.leave(w, r, word.Origin+authBase+"callback/"+handOffID+"?code="+url.QueryEscape(out.Code), Target{Name: app.Name})
 }
 
 // enterFirst has somebody sign in and come back here.
@@ -126,7 +135,8 @@ func (s *Server) takeAsk(w http.ResponseWriter, r *http.Request) (bool, error) {
 		return false, nil
 	}
 	a := s.cookies.readLogin(r)
-	a.Entry, a.Challenge, a.Email, a.Proofs, a.Notice = word.entry(), word.Challenge, word.Email, nil, ""
+	a.Entry, a.Challenge, a.Email, a.Proofs, a.Notice = word.entry(), word.Challenge, word.Email, word.Proofs, ""
+	a.Confirms, a.For = "", ""
 	a.SignsIn()
 	// Who rather signs in on our own pages still gets to the App.
 	again, err := s.sealAsk(ask{App: word.App, Origin: word.Origin, Browser: word.Browser})

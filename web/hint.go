@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/gorilla/securecookie"
 
+	"gatelodge/app/factor"
 	"gatelodge/app/login"
 )
 
@@ -17,8 +17,8 @@ import (
 // shown only while the account knows the browser: one that was sent away learns no
 // new name or address.
 type hint struct {
-	UserID string `json:"u"`
-	Means  string `json:"m"`
+	UserID string       `json:"u"`
+	Means  factor.Means `json:"m"`
 }
 
 // maxHints is how many accounts a browser remembers.
@@ -53,8 +53,7 @@ func (c *Cookies) saveHints(w http.ResponseWriter, list []hint) error {
 
 // remember puts an account first among those of this browser.
 func (s *Server) remember(w http.ResponseWriter, r *http.Request, userID, amr string) error {
-	means, _, _ := strings.Cut(amr, " ")
-	list := slices.Insert(without(s.cookies.readHints(r), userID), 0, hint{userID, means})
+	list := slices.Insert(without(s.cookies.readHints(r), userID), 0, hint{userID, factor.Read(amr).First()})
 	return s.cookies.saveHints(w, list[:min(len(list), maxHints)])
 }
 
@@ -67,9 +66,9 @@ func without(list []hint, userID string) []hint {
 type Known struct {
 	Number     int // its place in the browser's list
 	Person     Person
-	Identifier string // what its owner would type
-	Means      string // how it was used last: "email", "pwd" or another
-	Method     string // what people call that, or ""
+	Identifier string       // what its owner would type
+	Means      factor.Means // how it was used last
+	Method     string       // what people call that, or ""
 	// Upstream is the one it was used with last, or nil.
 	Upstream *UpstreamButton
 	Mail     bool // it is an address that a link can be mailed to
@@ -78,7 +77,7 @@ type Known struct {
 
 // ByPassword reports whether the password leads: it was used last, or no mail can be
 // sent.
-func (k Known) ByPassword() bool { return k.Password && (k.Means == login.ByPassword || !k.Mail) }
+func (k Known) ByPassword() bool { return k.Password && (k.Means == factor.Password || !k.Mail) }
 
 func (k Known) number() string { return strconv.Itoa(k.Number) }
 
@@ -107,9 +106,9 @@ func (s *Server) remembered(r *http.Request) ([]Known, error) {
 		switch p := s.printer(r); {
 		case k.Upstream != nil:
 			k.Method = k.Upstream.Name
-		case k.Means == login.ByEmail:
+		case k.Means == factor.Email:
 			k.Method = p.Say("known.by_email")
-		case k.Means == login.ByPassword:
+		case k.Means == factor.Password:
 			k.Method = p.Say("known.by_password")
 		}
 		if k.Mail || k.Password || k.Upstream != nil {

@@ -21,6 +21,7 @@ import (
 	"gatelodge/app/factor/password"
 	"gatelodge/app/lang"
 	"gatelodge/app/mail/outbox"
+	"gatelodge/app/secret"
 	"gatelodge/store"
 	"gatelodge/store/storetest"
 	"gatelodge/web"
@@ -156,6 +157,23 @@ func openAt(t testing.TB, cost password.Cost, change func(*config.Config)) *hous
 		}
 	})
 	return h
+}
+
+// begin adds a session of a user, with one of an App unless that is "", and returns
+// both tokens: for tests of what a session opens.
+func (h *house) begin(tx *store.Tx, userID, app string) (own, share string, row store.Session, err error) {
+	own, share = secret.Token(), secret.Token()
+	ownHash, _ := secret.Hash(own)
+	now := h.Now()
+	row = store.Session{
+		ID: store.NewID(now), TokenHash: ownHash, UserID: userID, AMR: "email", AuthAt: now, CreatedAt: now, SeenAt: now,
+		ExpiresAt: now.Add(30 * 24 * time.Hour), MaxExpiresAt: now.Add(180 * 24 * time.Hour),
+	}
+	if err := tx.AddSession(row); err != nil || app == "" {
+		return own, "", row, err
+	}
+	hash, _ := secret.Hash(share)
+	return own, share, row, tx.PutAppSession(store.AppSession{TokenHash: hash, App: app, SessionID: row.ID, CreatedAt: now})
 }
 
 // user adds a user and returns them.

@@ -45,6 +45,8 @@ func routes() []route {
 		{get, "/signin/link/:token", (*Server).getLink},
 		{post, "/signin/link/:token", (*Server).postLink},
 		{get, "/signin/app/:name", (*Server).getEnter},
+		{get, "/signin/step", (*Server).getStep},
+		{post, "/signin/step", (*Server).postStep},
 		{get, "/signin/with/:id", (*Server).getWith},
 		{post, "/signin/with/:id", (*Server).postWith},
 		{get, "/signin/connect", (*Server).getConnect},

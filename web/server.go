@@ -87,7 +87,8 @@ type Server struct {
 	handler   http.Handler
 	readiness readiness
 	own       site
-	returning oneByOne // from upstreams, by the state
+	returning oneByOne            // from upstreams, by the state
+	steps     map[login.Need]step // the pages of what an attempt can need
 	// ownCookies are the names of those that hold a session of our own.
 	ownCookies []string
 }

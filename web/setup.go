@@ -47,7 +47,6 @@ func (s *Server) postSetUp(w http.ResponseWriter, r *http.Request) error {
 	}
 	f, ok := errors.AsType[*fault.Fault](err)
 	if !ok || f.Field == "" {
-		out.Return = "/account?welcome"
 		return s.proven(w, r, a, out, err)
 	}
 	s.refused(r, f)

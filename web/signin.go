@@ -7,6 +7,7 @@ import (
 
 	"gatelodge/app/account"
 	"gatelodge/app/challenge"
+	"gatelodge/app/factor"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
 	"gatelodge/app/session"
@@ -42,7 +43,7 @@ func (s *Server) getSignIn(w http.ResponseWriter, r *http.Request) error {
 }
 
 // lastMeans is how this browser was signed in last.
-func lastMeans(known []Known) string {
+func lastMeans(known []Known) factor.Means {
 	if len(known) == 0 {
 		return ""
 	}
@@ -51,7 +52,7 @@ func lastMeans(known []Known) string {
 
 // signInPage is the first page for an attempt. last is how this browser was signed
 // in last.
-func (s *Server) signInPage(r *http.Request, a attempt, last string) SignInPage {
+func (s *Server) signInPage(r *http.Request, a attempt, last factor.Means) SignInPage {
 	return SignInPage{
 		Layout: s.layout(r), Target: s.target(a.Return), Passwords: s.Passwords, Upstreams: s.upstreamButtons(last),
 		SignsUp: s.signsUp(), ByInvite: s.Users.Door.Mode == account.ByInvite,
@@ -319,7 +320,11 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 		return err
 	}
 	if out.Need != "" {
-		return s.redirect(w, r, "/signin")
+		to, err := s.needed(w, s.own, a)
+		if err != nil {
+			return err
+		}
+		return s.finish(w, r, to, Target{})
 	}
 	if out.Code != "" {
 		s.cookies.dropLogin(w)
@@ -329,7 +334,7 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 	}
 	if out.Confirmed {
 		s.cookies.setSession(w, out.Token, out.Session, s.Now())
-		a.Confirms, a.Proofs = "", nil // they counted for this once
+		a.Confirms, a.For, a.Proofs, a.Claimed = "", "", nil, false // they counted for this once
 		if a.At != "" {
 			a.Notice = "reauth.again" // what they had sent was not done
 		}

@@ -12,6 +12,7 @@ import (
 
 	"gatelodge/app/account"
 	"gatelodge/app/apps/authjs"
+	"gatelodge/app/factor"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
 	"gatelodge/app/secret"
@@ -21,10 +22,10 @@ import (
 
 // upstreamButtons are the upstreams that a page offers. last is the means by which
 // this browser was signed in before.
-func (s *Server) upstreamButtons(last string) []UpstreamButton {
+func (s *Server) upstreamButtons(last factor.Means) []UpstreamButton {
 	var list []UpstreamButton
 	for _, u := range s.Upstreams.All() {
-		list = append(list, UpstreamButton{ID: u.ID, Kind: u.Kind, Name: u.Name, Last: last == login.ByUpstream+u.ID})
+		list = append(list, UpstreamButton{ID: u.ID, Kind: u.Kind, Name: u.Name, Last: last == factor.Upstream(u.ID)})
 	}
 	return list
 }

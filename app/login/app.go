@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"gatelodge/app/audit"
+	"gatelodge/app/factor"
 	"gatelodge/app/gate"
 	"gatelodge/app/session"
 	"gatelodge/store"
@@ -14,15 +15,15 @@ func (f *Flow) finishApp(tx *store.Tx, from audit.From, l *Login, u store.User) 
 	if err := f.decide(tx, l.Entry.App, u); err != nil {
 		return Outcome{}, err
 	}
-	_, row, err := f.Sessions.Start(tx, from, session.Begin{UserID: u.ID, AMR: l.amr(), AuthAt: l.authAt()})
+	_, row, err := f.starter.Start(tx, from, session.Begin{UserID: u.ID, Means: l.proven(u.ID, f.Now()), AuthAt: l.authAt()})
 	if err != nil {
 		return Outcome{}, err
 	}
 	out := Outcome{Session: row, User: u}
 	if l.Entry.Here {
-		out.AppToken, err = f.Sessions.StartApp(tx, l.Entry.App, row.ID)
+		out.AppToken, err = f.starter.StartApp(tx, l.Entry.App, row.ID)
 	} else {
-		out.Code, err = f.Sessions.HandOff(tx, l.Entry.App, row.ID, l.Entry.Browser)
+		out.Code, err = f.starter.HandOff(tx, l.Entry.App, row.ID, l.Entry.Browser)
 	}
 	if err != nil {
 		return Outcome{}, err
@@ -47,16 +48,21 @@ func (f *Flow) decide(tx *store.Tx, name string, u store.User) error {
 }
 
 // Enter hands a session over to an App, for the browser that asked for it at the
-// App's own address, and returns the code that leads there.
-func (f *Flow) Enter(ctx context.Context, from audit.From, c session.Current, app string, browserHash []byte) (code string, err error) {
+// App's own address. The Code of the outcome leads there. An App may need more than
+// the session has proven: then the outcome says what.
+func (f *Flow) Enter(ctx context.Context, from audit.From, c session.Current, app string, browserHash []byte) (out Outcome, err error) {
 	err = f.DB.Update(ctx, func(tx *store.Tx) error {
+		out = Outcome{User: c.User, Session: c.Session}
 		if err := f.decide(tx, app, c.User); err != nil {
 			return err
 		}
-		if code, err = f.Sessions.HandOff(tx, app, c.Session.ID, browserHash); err != nil {
+		if out.Need, err = f.required(tx, c.User, app, factor.Read(c.Session.AMR)); err != nil || out.Need != "" {
+			return err
+		}
+		if out.Code, err = f.starter.HandOff(tx, app, c.Session.ID, browserHash); err != nil {
 			return err
 		}
 		return f.Audit.Record(tx, from, audit.AppEntered, audit.ByUser, c.User.ID, app)
 	})
-	return code, err
+	return out, err
 }

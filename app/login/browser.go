@@ -2,12 +2,12 @@ package login
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
+	"gatelodge/app/factor"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/secret"
@@ -77,13 +77,15 @@ func (f *Flow) meet(tx *store.Tx, from audit.From, l *Login, u store.User, row s
 
 // means are those of a session, with the name of an upstream in place of its id.
 func (f *Flow) means(amr string) []string {
-	list := strings.Fields(amr)
+	list := factor.Read(amr)
+	text := make([]string, len(list))
 	for i, m := range list {
-		if id, ok := strings.CutPrefix(m, ByUpstream); ok {
-			list[i] = ByUpstream + f.Upstreams.NameOf(id)
+		if id, ok := m.Upstream(); ok {
+			m = factor.Upstream(f.Upstreams.NameOf(id))
 		}
+		text[i] = string(m)
 	}
-	return list
+	return text
 }
 
 // Owner returns a user for the browser that they have signed in with, and whether

@@ -13,6 +13,7 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/email"
+	"gatelodge/app/factor"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
@@ -75,12 +76,22 @@ type Flow struct {
 	Log        *slog.Logger
 	PublicURL  string // without a trailing slash
 
+	// Require says what an attempt needs beside a first proof; nil needs nothing.
+	Require Requirement
+
 	hashing limit.Gate // strangers whose passwords are being hashed, by network
+	starter *session.Starter
+}
+
+// New completes the flow by what begins sessions, which nothing else has.
+func New(starter *session.Starter, f *Flow) *Flow {
+	f.starter = starter
+	return f
 }
 
 // Outcome is what came of a proof.
 type Outcome struct {
-	Need    string // the next proof, or "" when the person is signed in
+	Need    Need   // what is still missing, or "" when the person is signed in
 	Token   string // of the new session, for the cookie
 	Session store.Session
 	User    store.User
@@ -398,15 +409,16 @@ func (f *Flow) MailLink(ctx context.Context, from audit.From, u store.User, by s
 func (f *Flow) SetUp(ctx context.Context, from audit.From, l *Login, s account.SetUp, replaces string) (Outcome, error) {
 	use := l.use("set-up", s.Code)
 	var out Outcome
+	began := *l
 	err := f.Users.SetUp(ctx, from, s, func(tx *store.Tx, u store.User, claimed bool) (err error) {
-		l.prove(Proof{Means: BySetUp, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
+		*l = began
+		l.prove(Proof{Means: factor.SetUp, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
+		l.Return, l.Claimed = welcomePath, claimed
 		out, err = f.Finish(tx, from, l, u, replaces)
-		if claimed {
-			out.Notice, out.Warns = "account.claimed", true
-		}
 		return errors.Join(err, f.keep(tx, use, l.result(out, nil)))
 	})
 	if err != nil {
+		*l = began
 		return f.again(ctx, l, use, err)
 	}
 	return out, nil

@@ -12,6 +12,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/email"
+	"gatelodge/app/factor"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/compose"
@@ -314,7 +315,7 @@ func (f *Flow) AcceptMailed(ctx context.Context, from audit.From, l *Login, toke
 		}
 	}
 	var out Outcome
-	err = f.DB.Update(ctx, func(tx *store.Tx) error {
+	err = f.update(ctx, l, func(tx *store.Tx) error {
 		u, err := f.come(tx, from, l, account.Stranger{Name: name, Language: form.Language, Invite: v.ID})
 		if err != nil {
 			return err
@@ -327,7 +328,7 @@ func (f *Flow) AcceptMailed(ctx context.Context, from audit.From, l *Login, toke
 				return err
 			}
 		}
-		l.prove(Proof{Means: ByEmail, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
+		l.prove(Proof{Means: factor.Email, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
 		if LocalPath(l.Return) == "/" {
 			l.Return = welcomePath
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gatelodge/app/email"
+	"gatelodge/app/factor"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -42,6 +43,11 @@ type Login struct {
 	Held string `json:"h,omitempty"`
 	// Confirms is the id of the session whose owner proves themselves again.
 	Confirms string `json:"k,omitempty"`
+	// For is the App that the session which is confirmed is to enter, or "".
+	For string `json:"x,omitempty"`
+	// Claimed says that the account was claimed by a proof of this attempt; see
+	// account.Users.Claim. The person is told when they are in.
+	Claimed bool `json:"l,omitempty"`
 	// Joining is what somebody told of themselves who wants to come, or nil.
 	Joining *Joining `json:"j,omitempty"`
 	// Waits says of somebody who waits to be let in what they are told.
@@ -73,22 +79,13 @@ type Entry struct {
 
 // Proof is one thing the person has shown.
 type Proof struct {
-	Means  string    `json:"m"` // as in amr: "email"
-	UserID string    `json:"u"`
-	At     time.Time `json:"t"`
+	Means  factor.Means `json:"m"`
+	UserID string       `json:"u"`
+	At     time.Time    `json:"t"`
 	// AuthAt is when the person proved it: now, or what a provider says. Zero where that
 	// is not known.
 	AuthAt time.Time `json:"f,omitzero"`
 }
-
-// The means of signing in.
-const (
-	ByEmail    = "email" // a link or code that was mailed
-	ByPassword = "pwd"
-	BySetUp    = "setup" // the set-up code, off the server's terminal
-	// ByUpstream begins the means of whoever came by an upstream, whose id follows.
-	ByUpstream = "fed:"
-)
 
 // Begin gives the attempt its browser token unless it has one.
 func (l *Login) Begin() {
@@ -161,7 +158,7 @@ func (l *Login) asked(c store.Challenge) bool {
 
 // prove adds a proof. Proofs of another user are dropped: they never add up.
 func (l *Login) prove(p Proof) {
-	kept := l.Proofs[:0]
+	var kept []Proof // a slice of its own: the transaction may run again
 	for _, old := range l.Proofs {
 		if old.UserID == p.UserID && old.Means != p.Means && p.At.Sub(old.At) < Lifetime {
 			kept = append(kept, old)
@@ -170,28 +167,20 @@ func (l *Login) prove(p Proof) {
 	l.Proofs = append(kept, p)
 }
 
-// missing names what the user still has to prove, or "".
-func (l *Login) missing(u store.User, now time.Time) string {
+// proven returns the means by which the user has proven themselves in this attempt.
+func (l *Login) proven(userID string, now time.Time) factor.List {
+	var list factor.List
 	for _, p := range l.Proofs {
-		if p.UserID == u.ID && (p.Means == ByEmail || p.Means == ByPassword || strings.HasPrefix(p.Means, ByUpstream)) && now.Sub(p.At) < Lifetime {
-			return ""
+		if p.UserID == userID && now.Sub(p.At) < Lifetime {
+			list = append(list, p.Means)
 		}
 	}
-	return ByEmail
-}
-
-// amr returns the means that were proven, for the session.
-func (l *Login) amr() string {
-	means := make([]string, len(l.Proofs))
-	for i, p := range l.Proofs {
-		means[i] = p.Means
-	}
-	return strings.Join(means, " ")
+	return list
 }
 
 // byMailAlone reports whether nothing was proven but that mail was read.
 func (l *Login) byMailAlone() bool {
-	return !slices.ContainsFunc(l.Proofs, func(p Proof) bool { return p.Means != ByEmail })
+	return !slices.ContainsFunc(l.Proofs, func(p Proof) bool { return p.Means != factor.Email })
 }
 
 // authAt returns when the latest proof was given, for the session; zero when that is

@@ -10,6 +10,7 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/config"
+	"gatelodge/app/factor"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
@@ -188,7 +189,7 @@ func (f *Flow) mismatch(from audit.From, w who) error {
 func (f *Flow) provenPassword(ctx context.Context, from audit.From, l *Login, w who, use use, renewed, replaces string) (Outcome, error) {
 	var out Outcome
 	var refused error
-	err := f.DB.Update(ctx, func(tx *store.Tx) error {
+	err := f.update(ctx, l, func(tx *store.Tx) error {
 		out, refused = Outcome{}, nil
 		if r, ok, err := f.kept(tx, l, use); ok || err != nil {
 			if err == nil {
@@ -222,11 +223,7 @@ func (f *Flow) provenPassword(ctx context.Context, from audit.From, l *Login, w 
 			}
 		}
 		now := f.Now()
-		l.prove(Proof{Means: ByPassword, UserID: u.ID, At: now, AuthAt: now})
-		if need := l.missing(u, now); need != "" {
-			out = Outcome{Need: need, User: u}
-			return nil
-		}
+		l.prove(Proof{Means: factor.Password, UserID: u.ID, At: now, AuthAt: now})
 		if out, err = f.Finish(tx, from, l, u, replaces); err != nil {
 			return err
 		}

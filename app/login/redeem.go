@@ -8,12 +8,12 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
+	"gatelodge/app/factor"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/secret"
-	"gatelodge/app/session"
 	"gatelodge/store"
 )
 
@@ -144,9 +144,8 @@ func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, u use, rep
 	var out Outcome
 	var refused *fault.Fault
 	var c store.Challenge
-	began := l.Joining
-	err := f.DB.Update(ctx, func(tx *store.Tx) (err error) {
-		out, refused, l.Joining = Outcome{}, nil, began
+	err := f.update(ctx, l, func(tx *store.Tx) (err error) {
+		out, refused = Outcome{}, nil
 		c, err = spend(tx)
 		if err == nil && challenge.AppOf(c) != l.app() {
 			err = ErrElsewhere
@@ -185,8 +184,7 @@ func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, u use, rep
 	return out, nil
 }
 
-// proven adds the proof of a redeemed challenge to the attempt, and starts the
-// session when nothing is missing.
+// proven adds the proof of a redeemed challenge to the attempt.
 func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge, replaces string) (Outcome, error) {
 	now := f.Now()
 	u, err := f.whose(tx, from, l, c)
@@ -213,15 +211,9 @@ func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge
 	if u, err = tx.UserByID(u.ID); err != nil {
 		return Outcome{}, err
 	}
-	l.prove(Proof{Means: ByEmail, UserID: u.ID, At: now, AuthAt: now})
-	if need := l.missing(u, now); need != "" {
-		return Outcome{Need: need, User: u}, nil
-	}
-	out, err := f.Finish(tx, from, l, u, replaces)
-	if claimed && out.Notice == "" {
-		out.Notice, out.Warns = "account.claimed", true
-	}
-	return out, err
+	l.prove(Proof{Means: factor.Email, UserID: u.ID, At: now, AuthAt: now})
+	l.Claimed = l.Claimed || claimed
+	return f.Finish(tx, from, l, u, replaces)
 }
 
 // proves records the address that a challenge was mailed to. Who claims the account
@@ -252,39 +244,6 @@ func (f *Flow) proves(tx *store.Tx, from audit.From, l *Login, u store.User, c s
 	}
 	return true, f.Post.Add(tx, compose.Claimed{At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/account"},
 		post.Terms{To: account.MailAddress(u), Language: u.Language, TimeZone: u.TimeZone, Reference: from.Reference})
-}
-
-// Finish starts the session of an attempt that has proven enough, or confirms the
-// one it was begun for. For an App alone it gives the App its share and keeps our
-// own token to itself. Whoever may not enter is refused here, whatever they have
-// proven.
-func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, replaces string) (Outcome, error) {
-	if err := account.MayEnter(u); err != nil {
-		return Outcome{}, err
-	}
-	notice, warns, err := f.accept(tx, from, l, u)
-	if err != nil {
-		return Outcome{}, err
-	}
-	if l.Entry != nil {
-		return f.finishApp(tx, from, l, u)
-	}
-	out := Outcome{User: u, Return: LocalPath(l.Return), Notice: notice, Warns: warns}
-	if l.Confirms != "" {
-		out.Token, out.Session, err = f.Sessions.Confirm(tx, u.ID, l.Confirms, replaces, l.authAt())
-		if err == nil {
-			out.Confirmed = true
-			return out, f.Audit.Record(tx, from, audit.Confirmed, audit.ByUser, u.ID, l.amr())
-		}
-		if !errors.Is(err, session.ErrNone) {
-			return Outcome{}, err
-		}
-	}
-	if out.Token, out.Session, err = f.Sessions.Start(tx, from, session.Begin{UserID: u.ID, AMR: l.amr(), AuthAt: l.authAt(), Replaces: replaces, Brief: l.Brief}); err != nil {
-		return Outcome{}, err
-	}
-	out.Device, err = f.meet(tx, from, l, u, out.Session)
-	return out, err
 }
 
 // Void ends a link and its code for somebody who did not ask for them.

@@ -56,8 +56,8 @@ func (l *Login) use(parts ...string) use {
 // result is what is kept of an outcome.
 type result struct {
 	Outcome
-	Waits  *Waits  // instead: they wait to be let in
-	Proofs []Proof // for what is still needed
+	Waits   *Waits // instead: they wait to be let in
+	Attempt Login  // for what is still needed
 }
 
 // result is what to keep of an outcome, or of having to wait.
@@ -65,7 +65,7 @@ func (l *Login) result(out Outcome, waits error) result {
 	if waits != nil {
 		return result{Waits: l.Waits}
 	}
-	return result{Outcome: out, Proofs: l.Proofs}
+	return result{Outcome: out, Attempt: *l}
 }
 
 // keep keeps what came of a use, in the transaction that spent the secret.
@@ -133,7 +133,11 @@ func (f *Flow) holds(tx *store.Tx, l *Login, r *result) (bool, error) {
 	}
 	r.User = u
 	if hash, ours := secret.SessionHash(r.Token); ours {
-		return tx.IsSignedIn(u.ID, hash, f.Now())
+		s, _, err := tx.SessionOf(r.Session.ID, f.Now())
+		if errors.Is(err, store.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil && s.UserID == u.ID && secret.Equal(hash, s.TokenHash), err
 	}
 	sessions, err := tx.SessionsOf(u.ID, f.Now())
 	id := cmp.Or(r.Session.ID, l.Confirms)
@@ -168,7 +172,8 @@ func (r result) outcome(l *Login) (Outcome, error) {
 		return Outcome{}, account.ErrWaiting
 	}
 	if r.Need != "" {
-		l.Proofs = r.Proofs
+		r.Attempt.Device, r.Attempt.Entry = l.Device, l.Entry // of this request
+		*l = r.Attempt
 	}
 	return r.Outcome, nil
 }

@@ -7,6 +7,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
+	"gatelodge/app/factor"
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
@@ -73,6 +74,10 @@ func (f *Flow) Join(ctx context.Context, from audit.From, l *Login, language, re
 		if a.Who, err = f.Upstreams.Release(tx, l.BrowserHash(), l.Held); err != nil {
 			return store.User{}, err
 		}
+		l.Held = ""
+		if to := LocalPath(l.Return); to == "/" || to == "/account" {
+			l.Return = welcomePath
+		}
 		// The address is nothing that they have proven to us.
 		return f.admit(tx, from, l, a, "")
 	})
@@ -97,9 +102,8 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arr
 	var out Outcome
 	var met store.User
 	var waits error
-	began := l.Joining
 	try := func(tx *store.Tx) error {
-		out, met, waits, l.Joining = Outcome{}, store.User{}, nil, began
+		out, met, waits = Outcome{}, store.User{}, nil
 		u, err := find(tx)
 		if errors.Is(err, account.ErrWaiting) || errors.Is(err, account.ErrRefused) {
 			waits = err // that they asked is to be kept
@@ -119,7 +123,7 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arr
 			return err
 		}
 		now := f.Now()
-		p := Proof{Means: ByUpstream + a.Who.Upstream, UserID: u.ID, At: now, AuthAt: a.Who.AuthAt}
+		p := Proof{Means: factor.Upstream(a.Who.Upstream), UserID: u.ID, At: now, AuthAt: a.Who.AuthAt}
 		if p.AuthAt.IsZero() {
 			// It may only know that a browser is signed in there.
 			another, err := f.confirmsOtherwise(tx, u, a.Who.Upstream)
@@ -131,19 +135,15 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arr
 			}
 		}
 		l.prove(p)
-		if need := l.missing(u, now); need != "" {
-			out = Outcome{Need: need, User: u}
-			return nil
-		}
 		if out, err = f.Finish(tx, from, l, u, a.Replaces); err != nil {
 			return err
 		}
 		return f.keep(tx, use, l.result(out, nil))
 	}
-	err := f.DB.Update(ctx, try)
+	err := f.update(ctx, l, try)
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, account.ErrTaken) || errors.Is(err, account.ErrElsewhere) {
 		// Somebody was made a user by another request meanwhile.
-		err = f.DB.Update(ctx, try)
+		err = f.update(ctx, l, try)
 	}
 	if refused, ok := errors.AsType[*fault.Fault](err); ok {
 		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, met.ID, refused.Text)

@@ -15,7 +15,11 @@ const handOffFor = time.Minute
 
 // StartApp gives an App its share of a session, within the transaction, and
 // returns the token for the App's cookie. The one it had ends.
-func (s *Sessions) StartApp(tx *store.Tx, app, sessionID string) (string, error) {
+func (st *Starter) StartApp(tx *store.Tx, app, sessionID string) (string, error) {
+	return st.s.startApp(tx, app, sessionID)
+}
+
+func (s *Sessions) startApp(tx *store.Tx, app, sessionID string) (string, error) {
 	token := secret.Token()
 	hash, _ := secret.Hash(token)
 	return token, tx.PutAppSession(store.AppSession{TokenHash: hash, App: app, SessionID: sessionID, CreatedAt: s.now()})
@@ -25,16 +29,6 @@ func (s *Sessions) StartApp(tx *store.Tx, app, sessionID string) (string, error)
 func (s *Sessions) ResumeApp(ctx context.Context, app, token string, ip func() string) (Current, error) {
 	return s.resume(token, ip, func(hash []byte, now time.Time) (store.Session, store.User, error) {
 		return s.db.SessionByAppToken(ctx, app, hash, now)
-	})
-}
-
-// HandOff returns a code that brings a session to an App's own address, once,
-// within a minute, and only into the browser that asked for it there.
-func (s *Sessions) HandOff(tx *store.Tx, app, sessionID string, browserHash []byte) (code string, err error) {
-	code = secret.Token()
-	hash, _ := secret.Hash(code)
-	return code, tx.AddHandoff(store.Handoff{
-		CodeHash: hash, App: app, SessionID: sessionID, BrowserHash: browserHash, ExpiresAt: s.now().Add(handOffFor),
 	})
 }
 
@@ -55,7 +49,7 @@ func (s *Sessions) Arrive(ctx context.Context, app, code, browser string) (token
 		if c.Session, c.User, err = tx.SessionOf(id, s.now()); err != nil {
 			return err
 		}
-		token, err = s.StartApp(tx, app, id)
+		token, err = s.startApp(tx, app, id)
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {

@@ -56,72 +56,11 @@ type Lifetime struct {
 // nobody closes the browser.
 const BriefFor = 12 * time.Hour
 
-// New returns the service. Its Run must run for uses to be remembered.
-func New(db *store.DB, log *audit.Log, now func() time.Time, logger *slog.Logger, l Lifetime) *Sessions {
-	return &Sessions{db: db, audit: log, now: now, log: logger, lifetime: l, touches: make(map[[32]byte]store.Touch)}
-}
-
-// Begin is a session that is to start.
-type Begin struct {
-	UserID string
-	AMR    string // see store.Session
-	// AuthAt is when the person proved themselves; zero where that is not known.
-	AuthAt time.Time
-	// Replaces is the token of a session this browser had before, or "". It ends:
-	// the cookie that held it is overwritten.
-	Replaces string
-	Brief    bool // the computer is one that others use too
-}
-
-// Start begins a session within a transaction and returns the token for the cookie.
-func (s *Sessions) Start(tx *store.Tx, from audit.From, b Begin) (string, store.Session, error) {
-	if old, ok := secret.Hash(b.Replaces); ok {
-		if err := tx.DropSession(old); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return "", store.Session{}, err
-		}
-	}
-	now := s.now()
-	token := secret.Token()
-	hash, _ := secret.Hash(token)
-	most := s.lifetime.Max
-	if b.Brief {
-		most = min(most, BriefFor)
-	}
-	row := store.Session{
-		ID: store.NewID(now), TokenHash: hash, UserID: b.UserID, AMR: b.AMR,
-		AuthAt: b.AuthAt, CreatedAt: now, SeenAt: now,
-		ExpiresAt: now.Add(min(s.lifetime.Rolling, most)), MaxExpiresAt: now.Add(most),
-		IP: from.IP, Device: from.Device, Brief: b.Brief,
-	}
-	if row.AuthAt.IsZero() {
-		row.AuthAt = time.UnixMilli(0)
-	}
-	if err := tx.AddSession(row); err != nil {
-		return "", store.Session{}, err
-	}
-	return token, row, s.audit.Record(tx, from, audit.SignedIn, audit.ByUser, b.UserID, b.AMR)
-}
-
-// Confirm records that the person behind a session has proved themselves again, and
-// returns the session with its new token: a copy of the cookie that was made before is
-// not fresh, and opens nothing. token is the one that the browser shows, authAt when
-// the person gave the proof. ErrNone when the token does not open that session of the
-// user.
-func (s *Sessions) Confirm(tx *store.Tx, userID, id, token string, authAt time.Time) (string, store.Session, error) {
-	row, _, err := tx.SessionOf(id, s.now())
-	if errors.Is(err, store.ErrNotFound) {
-		return "", store.Session{}, ErrNone
-	}
-	if err != nil {
-		return "", store.Session{}, err
-	}
-	if hash, ok := secret.SessionHash(token); !ok || row.UserID != userID || !secret.Equal(hash, row.TokenHash) {
-		return "", store.Session{}, ErrNone
-	}
-	if authAt.After(row.AuthAt) {
-		row.AuthAt = authAt
-	}
-	return s.renewToken(tx, row)
+// New returns the service and what begins its sessions. Its Run must run for uses to be
+// remembered.
+func New(db *store.DB, log *audit.Log, now func() time.Time, logger *slog.Logger, l Lifetime) (*Sessions, *Starter) {
+	s := &Sessions{db: db, audit: log, now: now, log: logger, lifetime: l, touches: make(map[[32]byte]store.Touch)}
+	return s, &Starter{s}
 }
 
 // Renew gives a session a new token before its user changes a way to sign in, so that
@@ -138,7 +77,7 @@ func (s *Sessions) Renew(ctx context.Context, row store.Session) (token string, 
 func (s *Sessions) renewToken(tx *store.Tx, row store.Session) (string, store.Session, error) {
 	token, old := secret.Token(), row.TokenHash
 	row.TokenHash, _ = secret.Hash(token)
-	err := tx.RenewSession(row.ID, old, row.TokenHash, row.AuthAt)
+	err := tx.RenewSession(row, old)
 	if errors.Is(err, store.ErrNotFound) {
 		return "", store.Session{}, ErrNone
 	}

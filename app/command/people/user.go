@@ -16,6 +16,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/command/line"
+	"gatelodge/app/factor"
 	"gatelodge/app/gate"
 	"gatelodge/app/owner"
 	"gatelodge/store"
@@ -410,6 +411,7 @@ type sessionJSON struct {
 	Device     string    `json:"device"`
 	IP         string    `json:"ip"`
 	Means      string    `json:"means"`
+	AMR        []string  `json:"amr"` // the means in the words of RFC 8176
 	SignedInAt time.Time `json:"signedInAt"`
 	LastUsedAt time.Time `json:"lastUsedAt"`
 	ExpiresAt  time.Time `json:"expiresAt"`
@@ -418,7 +420,7 @@ type sessionJSON struct {
 func describeSessions(rows []store.Session) []sessionJSON {
 	list := make([]sessionJSON, len(rows))
 	for i, s := range rows {
-		list[i] = sessionJSON{s.ID, s.Device, s.IP, s.AMR, s.CreatedAt, s.SeenAt, s.ExpiresAt}
+		list[i] = sessionJSON{s.ID, s.Device, s.IP, s.AMR, factor.Read(s.AMR).AMR(), s.CreatedAt, s.SeenAt, s.ExpiresAt}
 	}
 	return list
 }
