@@ -525,7 +525,7 @@ func TestTheContactIsNamedWhereSomebodyIsToldToAsk(t *testing.T) {
 	b := h.browser()
 	b.with("school").goesTo(t, "/signup/waiting")
 	b.get("/signup/waiting").is(t, 200, "It is for Sam Rivera to decide", "Your address is confirmed: you get a mail")
-	h.browser().get("/signup/waiting").is(t, 200, "It is for Sam Rivera to decide", "If you have confirmed an address")
+	h.browser().get("/signup/waiting").goesTo(t, "/signin") // a stranger learns of no account
 	u := h.user("mara@home.example")
 	if err := h.app.Users.Disable(t.Context(), app.Operator(), u); err != nil {
 		t.Fatal(err)

@@ -223,7 +223,7 @@ func TestPeopleTakeAlongWhatWaitsAndWhatIsRemembered(t *testing.T) {
 	t.Parallel()
 	h, up := withUpstream(t, nil)
 	u := h.imported("mara@home.example", "mara")
-	signsIn(up, "sub", "mara")
+	signsIn(up, "sub", "mara", "auth_time", h.Now().Unix())
 	b := h.browser()
 	b.with("school").goesTo(t, "/account")
 	b.post("/account/emails", "email", "mara@new.example").goesTo(t, "/account/emails")

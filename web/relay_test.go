@@ -50,7 +50,7 @@ func TestAnAppSendsMailOverHTTP(t *testing.T) {
 		"no address as sender":                 {"nas", password, strings.Replace(good, "nas@home.example", `nas@home..example`, 1), 422, "5.6.0"},
 		"no address as recipient":              {"nas", password, strings.Replace(good, "jin@x.example", `\"jin\"@x.example`, 1), 422, "5.1.3"},
 		"a quoted sender":                      {"nas", password, strings.Replace(good, "<nas@home.example>", `<\"n s\"@home.example>`, 1), 422, "5.1.7"},
-		"more recipients than a mail may have": {"nas", password, strings.Replace(good, `["mara`, `["`+strings.Repeat(`a@x.example","`, 49)+`mara`, 1), 422, "5.5.3"},
+		"more recipients than a mail may have": {"nas", password, strings.Replace(good, `["mara`, `["`+strings.Repeat(`a@x.example","`, 99)+`mara`, 1), 422, "5.5.3"},
 		"more bytes than may be":               {"nas", password, strings.Replace(good, "Grüße", strings.Repeat("long ", 5<<20), 1), 413, "5.3.4"},
 		"more bytes behind the mail":           {"nas", password, good + strings.Repeat(" ", 21<<20), 413, "5.3.4"},
 		"another sender":                       {"nas", password, strings.Replace(good, "nas@", "sam@", 1), 403, "5.7.1"},
