@@ -11,15 +11,13 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
-
-	"github.com/lib/pq"
 )
 
 const (
 	pgConnections = 10
 	// pgWithin bounds one transaction or lookup: a network that swallows packets
 	// must not hold requests for ever.
-	pgWithin = 15 * time.Second
+	pgWithin = 8 * time.Second
 	// pgConflicts bounds how long a write is tried again because others were in
 	// its way, pgRestart how long because the server is away: a restart takes a
 	// second or two.
@@ -34,10 +32,11 @@ const (
 // lost runs again.
 type postgresEngine struct {
 	*DB
-	dsn      string
-	instance int32 // the advisory lock that shows others that this process lives
-	leave    context.CancelFunc
-	present  sync.WaitGroup
+	dsn       string
+	connector *pgConnector
+	instance  int32 // the advisory lock that shows others that this process lives
+	leave     context.CancelFunc
+	present   sync.WaitGroup
 }
 
 func (e *postgresEngine) name() string { return "postgres" }
@@ -56,10 +55,8 @@ func (e *postgresEngine) open() error {
 	if warning := name.Warning(); warning != "" {
 		e.log.Warn(warning, "hint", "remove them; settings of the server go into options=-c%20NAME=VALUE")
 	}
-	pool, err := name.Open()
-	if err != nil {
-		return err
-	}
+	e.connector = name.connector()
+	pool := sql.OpenDB(e.connector)
 	pool.SetMaxOpenConns(pgConnections)
 	pool.SetMaxIdleConns(pgConnections)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -78,13 +75,13 @@ func OpenPostgres(name string) (*sql.DB, error) {
 	return n.Open()
 }
 
+func (n PostgresName) connector() *pgConnector {
+	return &pgConnector{config: n.config, open: make(map[*pgSocket]struct{})}
+}
+
 // Open opens a pool on the database. Nothing is dialled yet.
 func (n PostgresName) Open() (*sql.DB, error) {
-	connector, err := pq.NewConnectorConfig(n.config)
-	if err != nil {
-		return nil, &badName{err}
-	}
-	return sql.OpenDB(connector), nil
+	return sql.OpenDB(n.connector()), nil
 }
 
 // badName is a database's name that cannot be used. It does not repeat the

@@ -55,7 +55,7 @@ func (e *postgresEngine) stay(ctx context.Context, conn *sql.Conn) {
 			return
 		case <-tick.C:
 		}
-		if conn != nil && conn.PingContext(ctx) == nil {
+		if conn != nil && e.alive(ctx, conn) {
 			continue
 		}
 		if conn != nil {
@@ -66,6 +66,12 @@ func (e *postgresEngine) stay(ctx context.Context, conn *sql.Conn) {
 			e.log.Warn("this process cannot show the others that it lives", "err", classify(err))
 		}
 	}
+}
+
+func (e *postgresEngine) alive(ctx context.Context, conn *sql.Conn) bool {
+	ctx, cancel := e.within(ctx)
+	defer cancel()
+	return conn.PingContext(ctx) == nil
 }
 
 func (e *postgresEngine) disappear(conn *sql.Conn) {
@@ -80,6 +86,7 @@ func (e *postgresEngine) disappear(conn *sql.Conn) {
 func (e *postgresEngine) close() error {
 	e.leave()
 	e.present.Wait()
+	e.connector.hurry()
 	return nil
 }
 

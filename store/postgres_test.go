@@ -31,9 +31,77 @@ func TestPostgreSQL(t *testing.T) {
 		"a copy there and back is the same":                      pgCopy,
 		"a copy is all or nothing":                               pgCopyBroken,
 		"two servers rotate the key without a gap":               pgRotation,
+		"a frozen server holds nobody":                           pgFrozen,
 		"options of other clients are not sent to the server":    pgOptions,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, p) })
+	}
+}
+
+// pgFrozen stops the server's processes: every wait ends, a stop included, and
+// afterwards everything goes on.
+func pgFrozen(t *testing.T, p *storetest.Postgres) {
+	db, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Database: p.Name(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Database: p.Name(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := []byte(strings.Repeat("x", 32))
+	read := func() error { _, _, err := db.SessionByToken(t.Context(), token, time.Now()); return err }
+	if err := read(); !errors.Is(err, store.ErrNotFound) {
+		t.Fatal(err)
+	}
+	thaw := p.Freeze(t)
+	defer thaw()
+	ended := make(chan error)
+	waits := map[string]func() error{
+		"a session check": read,
+		"a write": func() error {
+			return db.Update(t.Context(), func(tx *store.Tx) error { return tx.SetMoment("x", time.Now()) })
+		},
+		"a view": func() error {
+			return db.View(t.Context(), func(tx *store.Tx) error { _, err := tx.Moment("x"); return err })
+		},
+		"readyz": func() error { return db.Ready(t.Context()) },
+	}
+	const each = 5 // more than there are connections, together
+	for name, wait := range waits {
+		for range each {
+			go func() {
+				err := wait()
+				if !errors.Is(err, store.ErrUnreachable) {
+					err = fmt.Errorf("%s ended with %v", name, err)
+				} else {
+					err = nil
+				}
+				ended <- err
+			}()
+		}
+	}
+	go func() {
+		_ = stopped.Close() // it cannot say goodbye
+		ended <- nil
+	}()
+	late := time.After(15 * time.Second) // what a visitor and a stop may wait
+	for range len(waits)*each + 1 {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-late:
+			t.Fatal("something still waits")
+		}
+	}
+	thaw()
+	if err := db.Ready(t.Context()); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

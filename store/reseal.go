@@ -36,7 +36,7 @@ func (k Key) Total() int {
 // those that values ask for though the file does not have them.
 func (db *DB) Keys(ctx context.Context) ([]Key, error) {
 	var keys []Key
-	err := db.View(ctx, func(tx *Tx) (err error) {
+	err := db.LongView(ctx, func(tx *Tx) (err error) {
 		keys, err = tx.keys()
 		return err
 	})
@@ -193,7 +193,7 @@ type resealedRow struct {
 func (db *DB) resealPart(ctx context.Context, c sealedColumn, behind any) (part, error) {
 	var p part
 	var rows []resealedRow
-	err := db.View(ctx, func(tx *Tx) (err error) {
+	err := db.LongView(ctx, func(tx *Tx) (err error) {
 		rows, p, err = tx.oldRows(c, behind)
 		return err
 	})

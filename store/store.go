@@ -218,7 +218,19 @@ type querier interface {
 
 // View runs f on a snapshot. It sees everything that was committed before it
 // began. f may run twice, so it must only set its results.
+//
+// On PostgreSQL it ends after some seconds with ErrUnreachable.
 func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
+	if db.Shared() {
+		bounded, done := db.engine.within(ctx)
+		defer done()
+		ctx = bounded
+	}
+	return db.LongView(ctx, f)
+}
+
+// LongView is View for what reads whole tables, and ends with ctx alone.
+func (db *DB) LongView(ctx context.Context, f func(*Tx) error) error {
 	begun := time.Now()
 	for {
 		err := db.viewOnce(ctx, f)

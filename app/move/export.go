@@ -32,7 +32,7 @@ type citizen struct {
 // each calls f for everybody, in one snapshot.
 func (e *Exporter) each(ctx context.Context, f func(citizen) error) (Handed, error) {
 	var h Handed
-	err := e.DB.View(ctx, func(tx *store.Tx) error {
+	err := e.DB.LongView(ctx, func(tx *store.Tx) error {
 		after := ""
 		for {
 			page, err := tx.Users(after, batchSize)

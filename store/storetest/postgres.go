@@ -159,6 +159,37 @@ func (p *Postgres) Stop(t testing.TB, how string) {
 	p.server = nil
 }
 
+// Freeze stops every process of the server where it stands, and returns what lets them
+// go on. The server still has its connections and answers nothing.
+func (p *Postgres) Freeze(t testing.TB) (thaw func()) {
+	t.Helper()
+	if p.server == nil {
+		t.Skip("the PostgreSQL server is not the test's own")
+	}
+	pid := p.server.Process.Pid
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		t.Skip("the processes of the server cannot be listed")
+	}
+	pids := []int{pid} // first, so that it makes no more
+	for _, word := range strings.Fields(string(text)) {
+		child, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, child)
+	}
+	signal := func(s syscall.Signal) {
+		for _, pid := range pids {
+			if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
+				t.Error(err)
+			}
+		}
+	}
+	signal(syscall.SIGSTOP)
+	return func() { signal(syscall.SIGCONT) }
+}
+
 // Name returns the name of a new, empty database: a schema of its own.
 func (p *Postgres) Name(t testing.TB) string {
 	t.Helper()
