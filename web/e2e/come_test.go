@@ -74,9 +74,13 @@ func TestPeopleComeByInvite(t *testing.T) {
 		mara.fill("Password", "crimson ladder over quiet fjord")
 		mara.press("Create the account")
 		mara.sees("Your account is ready.")
+		// Used, it leads on whoever it made the account for. Others see that it is used.
 		mara.open(p.wait(invitedLink))
-		mara.see("This invite has been used")
-		mara.accessible("a used invite")
+		mara.see("Your account")
+		other := person()
+		other.open(p.wait(invitedLink))
+		other.see("This invite has been used")
+		other.accessible("a used invite")
 
 		// Ana has a link from Sam. She confirms an address of hers first.
 		sam.open(p.url + "/admin/invites")

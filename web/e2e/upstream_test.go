@@ -264,7 +264,7 @@ allow_domains = ["school.example"]
 `, school.URL, upstreamtest.ClientID, upstreamtest.Secret))
 	p.command("user", "add", "mara@school.example")
 	honest := func(s *upstreamtest.Server) {
-		s.Claims = map[string]any{"sub": "1", "email": "mara@school.example", "email_verified": true}
+		s.Claims = map[string]any{"sub": "1", "email": "mara@school.example", "email_verified": true, "auth_time": time.Now().Unix()}
 		s.Down, s.Error, s.TokenError, s.NamedAs, s.Algorithm, s.Now = false, "", "", "", "", time.Now
 	}
 	p.expected = []string{"upstream.down", "upstream.misconfigured", "upstream.clock"}
