@@ -231,17 +231,26 @@ func (c *Cookies) theme(r *http.Request) string {
 
 func (c *Cookies) setTheme(w http.ResponseWriter, theme string) { c.setLasting(w, themeCookie, theme) }
 
-// zone returns the time zone this browser chose, or its own as our script told, or
-// UTC.
+// zone returns the time zone this browser chose, or its own as our script reported it,
+// or lang.NoZone.
 func (c *Cookies) zone(r *http.Request) *time.Location {
+	if zone, ok := lang.ZoneOf(c.zoneName(r)); ok {
+		return zone
+	}
+	return lang.NoZone
+}
+
+// zoneName returns the name of the browser's time zone, "Europe/Berlin", or "". The
+// first form that a browser sends has it: our script sets the cookie before.
+func (c *Cookies) zoneName(r *http.Request) string {
 	for _, name := range []string{zoneCookie, ownZoneCookie} {
 		if cookie, err := r.Cookie(name); err == nil {
-			if zone, ok := lang.ZoneOf(cookie.Value); ok {
-				return zone
+			if _, ok := lang.ZoneOf(cookie.Value); ok {
+				return cookie.Value
 			}
 		}
 	}
-	return time.UTC
+	return ""
 }
 
 // setDevice gives the browser the token by which users know it again.

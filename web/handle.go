@@ -210,11 +210,10 @@ func (s *Server) say(p lang.Printer, f *fault.Fault, suffix string) string {
 
 // args adds to a fault's own arguments what every sentence may use.
 func (s *Server) args(p lang.Printer, f *fault.Fault) []any {
-	now := s.Now()
 	seconds := int((f.Wait + time.Second - 1) / time.Second)
 	args := append([]any{}, f.Args...)
 	if f.Wait > 0 {
-		args = append(args, "n", seconds, "seconds", seconds, "wait", p.Lasts(roundUp(f.Wait)), "until", p.Clock(now.Add(f.Wait), now))
+		args = append(args, "n", seconds, "seconds", seconds, "wait", p.Lasts(roundUp(f.Wait)))
 	}
 	return append(args, "url", s.Origin.String(), "contact", s.Contact, "operator", s.operator(p), "instance", s.Name)
 }

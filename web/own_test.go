@@ -19,6 +19,7 @@ import (
 	"gatelodge/app/config"
 	"gatelodge/app/fault"
 	"gatelodge/app/lang"
+	"gatelodge/store"
 )
 
 func passwordsOff(c *config.Config) { c.Password.Enabled = false }
@@ -306,10 +307,13 @@ func TestTimesAreToldInTheReadersZone(t *testing.T) {
 	b := h.browser()
 	own := func(zone string) []string { return []string{"Cookie", "gatelodge-own-zone=" + zone} }
 	b.ask("mara@home.example")
-	b.get("/signin/code").is(t, 200, "14:00 UTC")
+	if page := b.get("/signin/code"); strings.Contains(page.body, "UTC") {
+		t.Errorf("a page shows UTC to a browser whose zone is not known:\n%s", page.body)
+	}
+	b.get("/signin/code").is(t, 200, "The code expires in 15 minutes, the link in 2 hours.")
 	jar := b.client.Jar.Cookies(mustURL(t, h.url))
 	b.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: "gatelodge-own-zone", Value: "America/New_York", Path: "/"}})
-	b.get("/signin/code").is(t, 200, "09:00 EST")
+	b.get("/signin/code").is(t, 200, "the link in 2 hours (09:00 EST)")
 	if len(jar) == 0 {
 		t.Fatal("there is no login cookie")
 	}
@@ -326,5 +330,45 @@ func TestTimesAreToldInTheReadersZone(t *testing.T) {
 	b.post("/account/profile", "time_zone", "../../etc/passwd").goesTo(t, "/account/profile")
 	for _, zone := range []string{"../../etc/passwd", "Local", "Nowhere/Land", strings.Repeat("A", 4000)} {
 		h.browser().get("/nowhere", own(zone)...).is(t, 404, " UTC")
+	}
+}
+
+// The first form of a browser has its zone, and so has the mail that the form asks
+// for. A zone that the user chose, and one that does not exist, change nothing.
+func TestMailHasTheZoneOfTheFormThatAskedForIt(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ chosen, cookie, want, not string }{
+		"a browser without a zone":  {"", "", "expires in 15 minutes, the link in 2 hours.", "UTC"},
+		"the browser's zone":        {"", "Europe/Berlin", "the link in 2 hours (15:00 CET)", "UTC"},
+		"a zone without letters":    {"", "Asia/Kolkata", "the link in 2 hours (19:30 IST)", "UTC"},
+		"an offset":                 {"", "Asia/Kathmandu", "the link in 2 hours (19:45 UTC+5:45)", "+0545"},
+		"the zone that was chosen":  {"Asia/Tokyo", "Europe/Berlin", "the link in 2 hours (23:00 JST)", "CET"},
+		"a zone that is not there":  {"", "Nowhere/Land", "the link in 2 hours.", "UTC"},
+		"a path instead of a zone":  {"", "../../etc/passwd", "the link in 2 hours.", "UTC"},
+		"the zone of the server":    {"", "Local", "the link in 2 hours.", "UTC"},
+		"a zone with a line in it":  {"", "Europe/Berlin%0d%0aBcc:x", "the link in 2 hours.", "Bcc"},
+		"a zone that goes on a lot": {"", strings.Repeat("A", 3000), "the link in 2 hours.", "AAAA"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, nil)
+			u := h.user("mara@home.example")
+			if tt.chosen != "" {
+				if err := h.app.DB.Update(t.Context(), func(tx *store.Tx) error {
+					return tx.SetProfile(u.ID, store.Profile{TimeZone: tt.chosen}, h.Now())
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b := h.browser()
+			if tt.cookie != "" {
+				b.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: "gatelodge-own-zone", Value: tt.cookie, Path: "/"}})
+			}
+			m := b.ask("mara@home.example")
+			if !strings.Contains(m.Text, tt.want) || strings.Contains(m.Text, tt.not) {
+				t.Errorf("the mail says:\n%s", m.Text)
+			}
+		})
 	}
 }

@@ -51,6 +51,8 @@ func words(c *lang.Catalog, p lang.Printer, assets *Assets) template.FuncMap {
 		// Times are told in the zone of the reader's now, which a layout brings.
 		"clock":     func(t, now time.Time) string { return p.In(now.Location()).Clock(t, now) },
 		"moment":    func(t time.Time, now ...time.Time) string { return p.In(zoneOf(now)).Moment(t) },
+		"until":     func(t, now time.Time) string { return p.In(now.Location()).Until(t, now) },
+		"since":     func(t, now time.Time) string { return p.In(now.Location()).Since(t, now) },
 		"date":      func(t time.Time, now ...time.Time) string { return p.In(zoneOf(now)).Date(t) },
 		"ago":       p.Ago,
 		"lasts":     func(d time.Duration) string { return p.Lasts(roundUp(max(d, time.Second))) },

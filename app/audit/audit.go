@@ -22,7 +22,17 @@ type From struct {
 	Network   string // what limits count by: the address, or its /64
 	Device    string // "Firefox on Linux"
 	Reference string // GL-7F3K-92QD
+	TimeZone  string // of the browser: "Europe/Berlin", or "" where it is not known
 	AdminID   string // of the admin who is signed in and does it, or ""
+}
+
+// ZoneFor returns the time zone for mail to a user about what was done: the one that
+// they chose, and without one that of their browser. An admin's is not theirs.
+func (f From) ZoneFor(chosen string) string {
+	if chosen == "" && f.AdminID == "" {
+		return f.TimeZone
+	}
+	return chosen
 }
 
 // The kinds of events. Their names are part of the JSON that scripts read.

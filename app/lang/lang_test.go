@@ -53,25 +53,38 @@ func TestSentences(t *testing.T) {
 	c := load(t)
 	en, de := c.For("en"), c.For("de")
 	now := time.Date(2026, 11, 23, 14, 12, 8, 0, time.UTC)
+	berlin, tehran, saoPaulo := zone(t, "Europe/Berlin"), zone(t, "Asia/Tehran"), zone(t, "America/Sao_Paulo")
 	tests := map[string]struct{ got, want string }{
-		"one":               {en.Say("code.wrong", "n", 1), "That code did not match. 1 try left."},
-		"many":              {en.Say("code.wrong", "n", 4), "That code did not match. 4 tries left."},
-		"German":            {de.Say("code.wrong", "n", 4), "Dieser Code stimmt nicht. Noch 4 Versuche."},
-		"a key not there":   {en.Say("no.such"), "[no.such]"},
-		"a value not given": {en.Say("signin.contact"), "No account? Ask [contact], who runs this server."},
-		"clock today":       {en.Clock(now, now), "14:12 UTC"},
-		"clock tomorrow":    {en.Clock(now.Add(24*time.Hour), now), "24 Nov 2026, 14:12 UTC"},
-		"moment":            {de.Moment(now), "23. Nov. 2026, 14:12:08 UTC"},
-		"ago":               {en.Ago(now.Add(-61*time.Second), now), "1 minute ago"},
-		"days ago":          {de.Ago(now.Add(-49*time.Hour), now), "vor 2 Tagen"},
-		"just now":          {en.Ago(now, now.Add(59*time.Second)), "just now"},
-		"a clock ahead":     {en.Ago(now.Add(time.Minute), now), "just now"},
-		"minutes":           {en.Lasts(15 * time.Minute), "15 minutes"},
-		"one hour":          {de.Lasts(time.Hour), "1 Stunde"},
-		"seconds":           {en.Lasts(30 * time.Second), "30 seconds"},
-		"a day in hours":    {en.Lasts(24 * time.Hour), "24 hours"},
-		"days":              {de.Lasts(50 * time.Hour), "2 Tage"},
-		"a German date":     {de.Date(now), "23. Nov. 2026"},
+		"one":                {en.Say("code.wrong", "n", 1), "That code did not match. 1 try left."},
+		"many":               {en.Say("code.wrong", "n", 4), "That code did not match. 4 tries left."},
+		"German":             {de.Say("code.wrong", "n", 4), "Dieser Code stimmt nicht. Noch 4 Versuche."},
+		"a key not there":    {en.Say("no.such"), "[no.such]"},
+		"a value not given":  {en.Say("signin.contact"), "No account? Ask [contact], who runs this server."},
+		"clock today":        {en.Clock(now, now), "14:12 UTC"},
+		"clock tomorrow":     {en.Clock(now.Add(24*time.Hour), now), "24 Nov 2026, 14:12 UTC"},
+		"moment":             {de.Moment(now), "23. Nov. 2026, 14:12:08 UTC"},
+		"until, no zone":     {en.Until(now.Add(2*time.Hour), now), "in 2 hours"},
+		"until, UTC chosen":  {en.In(time.UTC).Until(now.Add(2*time.Hour), now), "in 2 hours (16:12 UTC)"},
+		"until, in a zone":   {en.In(berlin).Until(now.Add(2*time.Hour), now), "in 2 hours (17:12 CET)"},
+		"until, an offset":   {en.In(tehran).Until(now.Add(time.Hour), now), "in 1 hour (18:42 UTC+3:30)"},
+		"until, a moment on": {en.Until(now.Add(2*time.Hour-20*time.Second), now), "in 2 hours"},
+		"until, in minutes":  {en.Until(now.Add(89*time.Minute), now), "in 89 minutes"},
+		"until now":          {en.Until(now, now), "in 1 second"},
+		"until a date":       {de.Until(now.Add(7*24*time.Hour), now), "in 7 Tagen (30. Nov. 2026, 14:12 UTC)"},
+		"since, no zone":     {en.Since(now.Add(-2*time.Minute), now), "2 minutes ago"},
+		"since, in a zone":   {en.In(berlin).Since(now.Add(-2*time.Minute), now), "2 minutes ago (15:10 CET)"},
+		"since a date":       {en.Since(now.Add(-50*time.Hour), now), "2 days ago (21 Nov 2026, 12:12 UTC)"},
+		"a moment's offset":  {en.In(saoPaulo).Moment(now), "23 Nov 2026, 11:12:08 UTC-3"},
+		"ago":                {en.Ago(now.Add(-61*time.Second), now), "1 minute ago"},
+		"days ago":           {de.Ago(now.Add(-49*time.Hour), now), "vor 2 Tagen"},
+		"just now":           {en.Ago(now, now.Add(59*time.Second)), "just now"},
+		"a clock ahead":      {en.Ago(now.Add(time.Minute), now), "just now"},
+		"minutes":            {en.Lasts(15 * time.Minute), "15 minutes"},
+		"one hour":           {de.Lasts(time.Hour), "1 Stunde"},
+		"seconds":            {en.Lasts(30 * time.Second), "30 seconds"},
+		"a day in hours":     {en.Lasts(24 * time.Hour), "24 hours"},
+		"days":               {de.Lasts(50 * time.Hour), "2 Tage"},
+		"a German date":      {de.Date(now), "23. Nov. 2026"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -158,4 +171,13 @@ func BenchmarkFor(b *testing.B) {
 	for b.Loop() {
 		c.For("", "de-AT,de;q=0.9,en-GB;q=0.8,en;q=0.7")
 	}
+}
+
+func zone(t *testing.T, name string) *time.Location {
+	t.Helper()
+	z, ok := lang.ZoneOf(name)
+	if !ok {
+		t.Fatalf("there is no zone %s", name)
+	}
+	return z
 }

@@ -7,25 +7,50 @@ import (
 	"time"
 )
 
-// Printer speaks one language, and tells times in one zone: UTC unless it was told
-// otherwise.
+// NoZone stands for the time zone of a reader whose zone is not known. Its times are
+// in UTC and say so.
+var NoZone = time.FixedZone("UTC", 0)
+
+// Printer speaks one language and shows times in one zone. While the zone is not
+// known, times are relative where a sentence allows it, and else in UTC.
 type Printer struct {
 	table *table
 	zone  *time.Location
 }
 
-// In returns the printer for a time zone; nil is UTC.
+// In returns the printer for a time zone; nil is one that is not known.
 func (p Printer) In(zone *time.Location) Printer {
 	p.zone = zone
 	return p
 }
 
+// zoned reports whether the reader's zone is known.
+func (p Printer) zoned() bool { return p.zone != nil && p.zone != NoZone }
+
 // local returns a time as it is in the printer's zone.
 func (p Printer) local(t time.Time) time.Time {
-	if p.zone == nil {
+	if !p.zoned() {
 		return t.UTC()
 	}
 	return t.In(p.zone)
+}
+
+// zoneName returns what the zone of a time is called. Where the database has no
+// letters for it but "+0530", it is the offset: "UTC+5:30".
+func zoneName(t time.Time) string {
+	name, offset := t.Zone()
+	if !strings.HasPrefix(name, "+") && !strings.HasPrefix(name, "-") {
+		return name
+	}
+	sign, minutes := "+", offset/60
+	if minutes < 0 {
+		sign, minutes = "-", -minutes
+	}
+	name = "UTC" + sign + strconv.Itoa(minutes/60)
+	if minutes%60 != 0 {
+		name += fmt.Sprintf(":%02d", minutes%60)
+	}
+	return name
 }
 
 // Tag returns the BCP 47 tag of the language.
@@ -90,7 +115,7 @@ func value(args []any, name string) (any, bool) {
 // Clock returns the time of day, "14:32 UTC", with the date unless it is today.
 func (p Printer) Clock(t, now time.Time) string {
 	t, now = p.local(t), p.local(now)
-	clock := t.Format("15:04 MST")
+	clock := t.Format("15:04 ") + zoneName(t)
 	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
 		return clock
 	}
@@ -99,7 +124,8 @@ func (p Printer) Clock(t, now time.Time) string {
 
 // Moment returns date and time to the second: "23 Nov 2026, 14:12:08 UTC".
 func (p Printer) Moment(t time.Time) string {
-	return p.date(p.local(t)) + ", " + p.local(t).Format("15:04:05 MST")
+	t = p.local(t)
+	return p.date(t) + ", " + t.Format("15:04:05 ") + zoneName(t)
 }
 
 // Date returns the day: "23 Nov 2026".
@@ -122,6 +148,43 @@ func (p Printer) Ago(t, now time.Time) string {
 		return p.Say("time.hours_ago", "n", int(d/time.Hour))
 	}
 	return p.Say("time.days_ago", "n", int(d/(24*time.Hour)))
+}
+
+// Until returns how long after now t is, and the time of day where the reader's zone
+// is known: "in 2 hours (14:07 CET)". From two days on the date is shown to everyone,
+// since a mail may be read days after it was written.
+func (p Printer) Until(t, now time.Time) string {
+	d := t.Sub(now)
+	if d > time.Minute {
+		d = d.Round(time.Minute) // "in 2 hours" also while the page is on its way
+	}
+	return p.dated(p.in(d), d, t, now)
+}
+
+func (p Printer) in(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return p.Say("time.in_seconds", "n", max(1, int(d/time.Second)))
+	case d < 2*time.Hour && d%time.Hour != 0:
+		return p.Say("time.in_minutes", "n", int(d/time.Minute))
+	case d < 48*time.Hour:
+		return p.Say("time.in_hours", "n", int(d/time.Hour))
+	}
+	return p.Say("time.in_days", "n", int(d/(24*time.Hour)))
+}
+
+// Since returns how long before now t was, and the time of day where the reader's zone
+// is known: "2 minutes ago (14:07 CET)".
+func (p Printer) Since(t, now time.Time) string {
+	return p.dated(p.Ago(t, now), now.Sub(t), t, now)
+}
+
+// dated adds the time itself to one that is relative by d.
+func (p Printer) dated(relative string, d time.Duration, t, now time.Time) string {
+	if !p.zoned() && d < 48*time.Hour {
+		return relative
+	}
+	return relative + " (" + p.Clock(t, now) + ")"
 }
 
 // Lasts returns a length of time in its largest whole unit: "15 minutes".

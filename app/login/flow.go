@@ -313,7 +313,7 @@ func (f *Flow) mailAsks(from audit.From, m wanted) []limit.Ask {
 // mail writes the message that carries the challenge.
 func (f *Flow) mail(from audit.From, c challenge.Issued, to recipient, l compose.Letter) (queue.Mail, error) {
 	return f.Post.Write(l, post.Terms{
-		To: to.mail, Language: to.language, TimeZone: to.user.TimeZone, Reference: from.Reference, ChallengeID: c.ID, Awaited: true, NotAfter: c.ExpiresAt,
+		To: to.mail, Language: to.language, TimeZone: from.ZoneFor(to.user.TimeZone), Reference: from.Reference, ChallengeID: c.ID, Awaited: true, NotAfter: c.ExpiresAt,
 		Unaddressed: to.user.ID == "" && !to.comes,
 	})
 }

@@ -243,7 +243,7 @@ func (f *Flow) proves(tx *store.Tx, from audit.From, l *Login, u store.User, c s
 		return false, err
 	}
 	return true, f.Post.Add(tx, compose.Claimed{At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/account"},
-		post.Terms{To: account.MailAddress(u), Language: u.Language, TimeZone: u.TimeZone, Reference: from.Reference})
+		post.Terms{To: account.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference})
 }
 
 // Void ends a link and its code for somebody who did not ask for them.

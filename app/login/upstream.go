@@ -289,5 +289,5 @@ func (f *Flow) tellLinked(tx *store.Tx, from audit.From, u store.User, who upstr
 	}
 	return f.Post.Add(tx, compose.Linked{
 		Upstream: f.Upstreams.NameOf(who.Upstream), Who: who.Called(), At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/mailed/" + issued.Token,
-	}, post.Terms{To: account.MailAddress(u), Language: u.Language, Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
+	}, post.Terms{To: account.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
 }

@@ -168,7 +168,7 @@ func (d *Desk) letterTo(tx *store.Tx, from audit.From, u store.User, to string, 
 		return err
 	}
 	return d.Post.Add(tx, write(d.link(issued.Token), issued.ExpiresAt), post.Terms{
-		To: to, Language: u.Language, TimeZone: u.TimeZone, Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt,
+		To: to, Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt,
 	})
 }
 

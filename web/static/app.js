@@ -1,8 +1,9 @@
 // The one script. Every page works without it.
 
-// Times are told in the browser's own zone, where nobody chose another.
+// Pages and mail show times in the browser's own zone, unless the user chose another.
+// Every page sets it, so that the first form that is sent has it.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (zone && !document.cookie.includes("gatelodge-own-zone=" + zone)) {
+if (zone && !document.cookie.split("; ").includes("gatelodge-own-zone=" + zone)) {
   const secure = location.protocol === "https:" ? "; Secure" : "";
   document.cookie = "gatelodge-own-zone=" + zone + "; Path=/; SameSite=Lax; Max-Age=34560000" + secure;
 }

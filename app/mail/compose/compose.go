@@ -36,7 +36,7 @@ type Composer struct {
 type Head struct {
 	To       string // one bare address
 	Language string // the recipient's; what is not known is said in English
-	TimeZone string // the recipient's; what is not known is UTC
+	TimeZone string // the recipient's, or "": then times are relative where they can be
 	ID       string // local part of the Message-ID
 	Now      time.Time
 }

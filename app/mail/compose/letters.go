@@ -27,14 +27,14 @@ func (l SignIn) words(w *writer) words {
 		Subject: w.say("subject", "code", code), Preview: w.say("preview"), Heading: w.say("heading"),
 		Intro: w.say("intro", "device", l.Device), LinkIntro: w.say("link_intro"), ButtonIntro: w.say("button_intro"),
 		Button: w.say("button"), Link: l.Link, CodeIntro: w.say("code_intro"), Code: code, PlainCode: l.Code, CodeHost: hostOnly(w.c.Host),
-		Outro: w.say("until", "code", w.p.Clock(l.CodeUntil, w.Now), "link", w.p.Clock(l.LinkUntil, w.Now)) + " " + w.say("not_you"),
+		Outro: w.say("until", "code", w.p.Until(l.CodeUntil, w.Now), "link", w.p.Until(l.LinkUntil, w.Now)) + " " + w.say("not_you"),
 		Never: w.say("never"),
 	}
 	switch {
 	case l.New:
 		said.Subject, said.Heading, said.Intro = w.say("new_subject", "code", code), w.say("new_heading"), w.say("new_intro", "device", l.Device)
 		said.Button = w.say("new_button")
-		said.Outro = w.say("until", "code", w.p.Clock(l.CodeUntil, w.Now), "link", w.p.Clock(l.LinkUntil, w.Now)) + " " + w.say("new_not_you")
+		said.Outro = w.say("until", "code", w.p.Until(l.CodeUntil, w.Now), "link", w.p.Until(l.LinkUntil, w.Now)) + " " + w.say("new_not_you")
 	case l.Known:
 		said.Intro = w.say("known_intro", "device", l.Device)
 	}
@@ -53,7 +53,7 @@ type SentLink struct {
 func (SentLink) Name() string { return "sent_link" }
 
 func (l SentLink) words(w *writer) words {
-	until := w.say("until", "until", w.p.Moment(l.Until))
+	until := w.say("until", "until", w.p.Until(l.Until, w.Now))
 	return words{
 		Subject: w.say("subject"), Preview: until, Heading: w.say("heading"), Intro: w.say("intro", "by", l.By), LinkIntro: w.say("link_intro"),
 		Button: w.say("button"), Link: l.Link, CodeIntro: w.say("code_intro"), Code: secret.GroupCode(l.Code), Outro: until + " " + w.say("not_you"),
@@ -72,9 +72,9 @@ func (Reset) Name() string { return "reset" }
 
 func (l Reset) words(w *writer) words {
 	return words{
-		Subject: w.say("subject"), Preview: w.say("until", "until", w.p.Clock(l.Until, w.Now)), Heading: w.say("heading"),
+		Subject: w.say("subject"), Preview: w.say("until", "until", w.p.Until(l.Until, w.Now)), Heading: w.say("heading"),
 		Intro: w.say("intro", "device", l.Device), LinkIntro: w.say("link_intro"), ButtonIntro: w.say("button_intro"),
-		Button: w.say("button"), Link: l.Link, Outro: w.say("until", "until", w.p.Clock(l.Until, w.Now)) + " " + w.say("not_you"),
+		Button: w.say("button"), Link: l.Link, Outro: w.say("until", "until", w.p.Until(l.Until, w.Now)) + " " + w.say("not_you"),
 	}
 }
 
@@ -91,9 +91,9 @@ func (ConfirmEmail) Name() string { return "confirm_email" }
 
 func (l ConfirmEmail) words(w *writer) words {
 	said := words{
-		Subject: w.say("subject"), Preview: w.say("until", "until", w.p.Clock(l.Until, w.Now)), Heading: w.say("heading"),
+		Subject: w.say("subject"), Preview: w.say("until", "until", w.p.Until(l.Until, w.Now)), Heading: w.say("heading"),
 		Intro: w.say("intro", "account", l.Account), LinkIntro: w.say("link_intro"), ButtonIntro: w.say("button_intro"),
-		Button: w.say("button"), Link: l.Link, Outro: w.say("until", "until", w.p.Clock(l.Until, w.Now)) + " " + w.say("not_you"),
+		Button: w.say("button"), Link: l.Link, Outro: w.say("until", "until", w.p.Until(l.Until, w.Now)) + " " + w.say("not_you"),
 	}
 	if l.Account == "" {
 		said.Intro, said.LinkIntro, said.ButtonIntro = w.say("intro_first"), w.say("link_intro_first"), w.say("button_intro_first")
@@ -120,7 +120,7 @@ func (l EmailChanged) words(w *writer) words {
 	return words{
 		Subject: w.say("subject"), Preview: w.say("nothing"), Heading: w.say("heading"), Intro: w.say("intro", "new", l.NewEmail),
 		Facts: w.facts(l.At, l.Device, "", nil), LinkIntro: w.say("link_intro"), ButtonIntro: w.say("nothing"), Button: w.say("button"), Link: l.Link,
-		Outro: w.say("until", "until", w.p.Clock(l.Until, w.Now)),
+		Outro: w.say("until", "until", w.p.Until(l.Until, w.Now)),
 	}
 }
 
@@ -140,7 +140,7 @@ func (l EmailAdded) words(w *writer) words {
 	return words{
 		Subject: w.say("subject"), Preview: w.say("nothing"), Heading: w.say("heading"), Intro: w.say("intro", "new", l.NewEmail),
 		Facts: w.facts(l.At, l.Device, "", nil), LinkIntro: w.say("link_intro"), ButtonIntro: w.say("nothing"), Button: w.say("button"), Link: l.Link,
-		Outro: w.say("until", "until", w.p.Clock(l.Until, w.Now)),
+		Outro: w.say("until", "until", w.p.Until(l.Until, w.Now)),
 	}
 }
 
@@ -282,7 +282,7 @@ func (l Invite) words(w *writer) words {
 	} else if len(l.Apps) > 0 {
 		intro = w.say("intro_apps"+nobody, "by", l.By, "apps", strings.Join(l.Apps, ", "))
 	}
-	until := w.say("until", "until", w.p.Date(l.Until))
+	until := w.say("until", "until", w.p.Until(l.Until, w.Now))
 	return words{
 		Subject: w.say("subject"+nobody, "by", l.By), Preview: until, Heading: w.say("subject"+nobody, "by", l.By), Intro: intro,
 		LinkIntro: w.say("link_intro"), Button: w.say("button"), Link: l.Link, Outro: until + " " + w.say("not_you"+nobody, "by", l.ByEmail),

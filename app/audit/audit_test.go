@@ -1,0 +1,22 @@
+package audit_test
+
+import (
+	"testing"
+
+	"gatelodge/app/audit"
+)
+
+// What an admin does to another user is shown in no zone of the admin's.
+func TestAnAdminsZoneIsNotTheUsers(t *testing.T) {
+	t.Parallel()
+	own := audit.From{TimeZone: "Europe/Berlin"}
+	admin := audit.From{TimeZone: "Europe/Berlin", AdminID: "sam"}
+	for _, tt := range []struct {
+		from         audit.From
+		chosen, want string
+	}{{own, "", "Europe/Berlin"}, {own, "Asia/Tokyo", "Asia/Tokyo"}, {admin, "", ""}, {admin, "Asia/Tokyo", "Asia/Tokyo"}} {
+		if got := tt.from.ZoneFor(tt.chosen); got != tt.want {
+			t.Errorf("mail is in the zone %q, want %q", got, tt.want)
+		}
+	}
+}
