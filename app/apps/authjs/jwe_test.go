@@ -254,6 +254,7 @@ func TestEveryLandingIsOnTheOrigin(t *testing.T) {
 		`/search?q="a"<b>&r='c'`: origin + "/search?q=%22a%22%3Cb%3E&r='c'", `/search?q=a\b`: origin + "/search?q=a%5Cb",
 		"/käse/brot und butter": origin + "/k%C3%A4se/brot%20und%20butter", "/#käse brot": origin + "/#k%C3%A4se%20brot",
 		"/x?q=%6d%C3%BC+1%2B1": origin + "/x?q=%6d%C3%BC+1%2B1", "/x?a=1&&b=2": origin + "/x?a=1&&b=2", "/x?q=100%": origin + "/x?q=100%",
+		"/a%2Fb c": origin + "/a%2Fb%20c", origin + "/a%2Fb/ü?x#y%2Fz ü": origin + "/a%2Fb/%C3%BC?x#y%2Fz%20%C3%BC", "/#a%2Fb#c": origin + "/#a%2Fb%23c",
 		"/?er ror": origin + "/?er%20ror", "/?co\u200bde=1": origin + "/?co%E2%80%8Bde=1", "/x?\xff": origin + "/x?%FF",
 		// A code is the app's, but for one that stands beside an error.
 		"/join?code=ABC123": origin + "/join?code=ABC123", "/join?code=ABC123&errors=1": origin + "/join?code=ABC123&errors=1",

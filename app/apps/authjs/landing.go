@@ -28,7 +28,7 @@ func Landing(origin, value string) string {
 	if strings.HasPrefix(value, "/") {
 		value = origin + value
 	}
-	u, err := url.Parse(value)
+	u, err := url.Parse(parsable(value))
 	if err != nil || u.Opaque != "" || u.User != nil || !SameOrigin(u.Scheme+"://"+u.Host, origin) {
 		return origin
 	}
@@ -62,6 +62,31 @@ func named(pair string) string {
 		return plain
 	}
 	return name
+}
+
+// parsable encodes what may not stand in an address before url.Parse sees it. Otherwise
+// one such character makes it decode the rest: "/a%2Fb c" would become "/a/b c".
+func parsable(value string) string {
+	end := strings.Index(value, "://")
+	if end < 0 {
+		return value
+	}
+	end += len("://")
+	if n := strings.IndexAny(value[end:], "/?#"); n >= 0 {
+		end += n
+	} else {
+		end = len(value)
+	}
+	rest, fragment, marked := strings.Cut(value[end:], "#")
+	path, query, asked := strings.Cut(rest, "?")
+	text := value[:end] + encoded(path)
+	if asked {
+		text += "?" + query
+	}
+	if marked {
+		text += "#" + strings.ReplaceAll(encoded(fragment), "#", "%23")
+	}
+	return text
 }
 
 // encoded encodes what may not stand in a query, and leaves what is encoded already.
