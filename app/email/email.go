@@ -68,10 +68,11 @@ func Read(typed string) (Address, error) {
 		return Address{}, ErrMalformed
 	}
 	local, host, found := cutLast(text, "@")
-	local = unquote(norm.NFC.String(visible(local)))
-	if !found || !localOK(local) {
+	local = unquote(visible(local))
+	if !found || !localOK(local) { // before NFC makes an ASCII K of the Kelvin sign
 		return Address{}, ErrMalformed
 	}
+	local = norm.NFC.String(local)
 	domain, ok := Domain(host)
 	if !ok {
 		return Address{}, ErrMalformed

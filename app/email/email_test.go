@@ -78,7 +78,8 @@ func TestReadRefusesTwoAddresses(t *testing.T) {
 		"a@b.example, c@d.example", "a@b.example c@d.example", "a@b.example <c@d.example>", "A <a@b.example>, C <c@d.example>",
 		"<a@b.example><c@d.example>", "A <<a@b.example>>", "A <>", "Mara <mara>", "mara@home.example>", "..@home.example",
 		"a@-home.example", "a@xn--.example", "a@home..example", "a\u0000@home.example", "a\tb@home.example",
-		"عل\u200cی@home.example", // a joiner that can be seen: not the mailbox without it
+		"عل\u200cی@home.example",                                                // a joiner that can be seen: not the mailbox without it
+		"\u212aim@home.example", "İm@home.example", "o\u1fefbrien@home.example", // they become ASCII: another's mailbox
 		strings.Repeat("a", 260) + "@home.example", "mailto:", "@", "<@>",
 	} {
 		if a, err := email.Read(typed); err == nil {
