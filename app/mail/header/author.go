@@ -198,19 +198,21 @@ func Addresses(value string) (written string, ok bool) {
 }
 
 // Token returns the first word of a value, behind any comments: the authserv-id
-// of Authentication-Results (RFC 8601, 2.2).
+// of Authentication-Results (RFC 8601, 2.2). A backslash stands for the character
+// behind it (RFC 5322, 3.2.1).
 func Token(value string) string {
 	depth := 0
-	for i, c := range value {
-		switch {
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '\\' && depth > 0:
+			i++
 		case c == '(':
 			depth++
 		case c == ')' && depth > 0:
 			depth--
 		case depth > 0 || c == ' ' || c == '\t':
 		case c == '"':
-			word, _, _ := strings.Cut(value[i+1:], `"`)
-			return word
+			return strings.TrimSpace(quoted(value[i+1:]))
 		default:
 			end := strings.IndexAny(value[i:], " \t;(/")
 			if end < 0 {
@@ -220,6 +222,18 @@ func Token(value string) string {
 		}
 	}
 	return ""
+}
+
+// quoted returns the text up to the closing quote.
+func quoted(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text) && text[i] != '"'; i++ {
+		if text[i] == '\\' && i+1 < len(text) {
+			i++
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
 }
 
 // UTF8 takes what is not UTF-8 for the charset that old devices write.

@@ -72,8 +72,10 @@ func TestAnAppCannotForgeOurAuthenticationResults(t *testing.T) {
 	head := sent(t, h, "From: nas@home.example\r\nAuthentication-Results: auth.home.example; dkim=pass one\r\n"+
 		"authentication-results: (x) AUTH.HOME.EXAMPLE.;\r\n spf=pass two\r\nAuthentication-Results: \"mx.home.example\" 1; dkim=pass three\r\n"+
 		"Authentication-Results: home.example/1; dkim=pass four\r\nAuthentication-Results: ; five\r\n"+
+		"Authentication-Results: (a\\)b) home.example; seven\r\nAuthentication-Results: \"home\\.example\"; eight\r\n"+
+		"Authentication-Results: \" home.example\"; nine\r\n"+
 		"Authentication-Results: mx.else.example; dkim=pass six\r\nResent-From: nas@home.example\r\n\r\nx")
-	for _, word := range []string{"one", "two", "three", "four", "five"} {
+	for _, word := range []string{"one", "two", "three", "four", "five", "seven", "eight", "nine"} {
 		if strings.Contains(head, word) {
 			t.Errorf("%s is passed on:\n%s", word, head)
 		}
