@@ -43,6 +43,33 @@ for (const button of document.querySelectorAll("button[data-wait]")) {
   tick();
 }
 
+// pastedCode returns the six digits in a text as the server reads it, in the digits of
+// any script, or "" where the text does not hold one number of six digits.
+function pastedCode(text) {
+  const numbers = text.normalize("NFKC").replace(/(?<=\p{Nd})[\s\p{Pd}\p{Cf}]+(?=\p{Nd})/gu, "").match(/\p{Nd}+/gu) || [];
+  const codes = new Set(numbers.map((n) => n.replace(/\p{Nd}/gu, digit)).filter((n) => n.length === 6));
+  return codes.size === 1 ? [...codes][0] : "";
+}
+// The ten digits of a script stand next to one another in Unicode.
+function digit(c) {
+  const zero = c.codePointAt(0);
+  let value = 0;
+  while (value < 9 && /\p{Nd}/u.test(String.fromCodePoint(zero - value - 1))) value++;
+  return String(value);
+}
+// A code that is pasted or dropped with the words around it fills its field alone. Any
+// other text stays as it is, for the server to say what is wrong.
+for (const input of document.querySelectorAll(".code-in")) {
+  for (const name of ["paste", "drop"]) {
+    input.addEventListener(name, (e) => {
+      const code = pastedCode((e.clipboardData || e.dataTransfer).getData("text"));
+      if (!code) return;
+      e.preventDefault();
+      input.value = code;
+    });
+  }
+}
+
 // A password can be looked at while it is typed, and Caps Lock is told.
 for (const peek of document.querySelectorAll(".peek")) {
   const input = document.getElementById(peek.getAttribute("aria-controls"));
