@@ -219,7 +219,7 @@ func identify(tx *store.Tx, source string, r *Report, p *person) (here bool, err
 		return false, err
 	}
 	if here, err = p.is(tx, user); here || err != nil {
-		return here, err
+		return here, errors.Join(err, p.otherAddress(tx, r, user))
 	}
 	if taken, err := p.addressTaken(tx); taken || err != nil {
 		return false, err // fits leaves them out
@@ -268,6 +268,19 @@ func (p *person) is(tx *store.Tx, user store.User) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// otherAddress notes that the user here lacks the address that the person has in the
+// source: an account or a passkey alone says that they are one.
+func (p *person) otherAddress(tx *store.Tx, r *Report, user store.User) error {
+	if !p.user.HasEmail() {
+		return nil
+	}
+	has, err := tx.HasEmail(user.ID, p.user.EmailNorm)
+	if !has && err == nil {
+		r.lessen("user", "a linked account or a passkey says that they are here already, with another address: the one there is left behind", p.user.ID)
+	}
+	return err
 }
 
 // addressTaken reports whether the person's address leads to a user here.

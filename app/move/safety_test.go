@@ -452,6 +452,21 @@ func TestAnAddressOfAUserHereIsNotGivenToANewID(t *testing.T) {
 	}
 }
 
+// Two GitLab servers both have an account 1. Nobody is dropped without a word.
+func TestAUserWhomOnlyAnAccountMakesTheSameIsNamed(t *testing.T) {
+	db := storetest.Open(t)
+	take(t, db, twoOf(t, "anna", "ben"), move.Reading{})
+	other := database(t,
+		`CREATE TABLE user (id integer, email text, emailVerified integer)`,
+		`CREATE TABLE account (userId integer, type text, provider text, providerAccountId text)`,
+		`INSERT INTO user VALUES (1, 'cleo@work.example', NULL), (2, 'Ben@home.example', NULL)`,
+		`INSERT INTO account VALUES (1, 'oauth', 'github', 'gh-anna'), (2, 'oauth', 'github', 'gh-ben')`)
+	report := take(t, db, other, move.Reading{})
+	if got := reasons(report.Less); report.Here != 2 || got["user: a linked account or a"] != 1 || len(got) != 1 {
+		t.Errorf("%d are here; coming with less: %+v", report.Here, report.Less)
+	}
+}
+
 func TestAccountsOfNextAuthV3AreTaken(t *testing.T) {
 	dsn := database(t,
 		`CREATE TABLE users (id integer, name text, email text, email_verified text, image text, created_at text, updated_at text)`,
