@@ -71,6 +71,9 @@ func (s *Server) getMailedLink(w http.ResponseWriter, r *http.Request, st site) 
 	to := s.landing(w, r, st)
 	a := s.entering(s.readAttempt(r, st), st, to)
 	k, err := s.Login.LookAt(r.Context(), &a.Login, token)
+	if errors.Is(err, challenge.ErrUsed) && person(r) && challenge.AppOf(k.Challenge) == st.app.Name {
+		return s.mailedAgain(w, r, st, a, token, k, err, to)
+	}
 	if f, ok := errors.AsType[*fault.Fault](err); ok {
 		s.refused(r, f)
 		return s.tell(w, r, st, authjs.LinkDead, "")
@@ -89,6 +92,23 @@ func (s *Server) getMailedLink(w http.ResponseWriter, r *http.Request, st site) 
 		return err
 	}
 	return s.toOurs(w, st, a, "/signin/link/"+url.PathEscape(token), "")
+}
+
+// mailedAgain answers a link that was used before: in the browser that has just done so
+// as the first time, since it may have given up that answer, and for whoever it signed in
+// with the way on.
+func (s *Server) mailedAgain(w http.ResponseWriter, r *http.Request, st site, a attempt, token string, k login.Link, used error, to string) error {
+	out, err := s.Login.FollowedAgain(r.Context(), &a.Login, token, used)
+	if errors.Is(err, used) {
+		v, err := s.visitor(r, st)
+		if err != nil {
+			return err
+		}
+		if v.in && (v.User.ID == k.UserID || sameAddress(v.User.Email, k.EmailNorm)) {
+			return s.lead(w, r, st, http.StatusFound, to)
+		}
+	}
+	return s.followed(w, r, st, a, out, err, to)
 }
 
 func sameAddress(typed, norm string) bool {

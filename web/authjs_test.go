@@ -429,6 +429,43 @@ func TestAppLinkInAnotherBrowser(t *testing.T) {
 	desk.get(link).redirects(t, wikiOrigin+"/api/auth/error?error=Verification")
 }
 
+// A link or code that was spent at an App, in an answer that the browser gave up, signs
+// it in the second time, as it does on our own pages; and no other browser.
+func TestWhatIsSpentTwiceAtAnAppSignsIn(t *testing.T) {
+	for name, spend := range map[string]func(c *authClient, link, code string) reply{
+		"link": func(c *authClient, link, _ string) reply { return c.get(link) },
+		"code": func(c *authClient, _, code string) reply {
+			return c.post("/api/auth/signin/email", "code", code, "callbackUrl", wikiOrigin+"/page")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := wiki(t, "v5", "")
+			c := h.browser().authjs("v5")
+			link := c.mailed("mara@home.example")
+			code := codeIn(t, h.mail(1)[0])
+			before := c.client.Jar.Cookies(mustURL(t, wikiOrigin))
+			spend(c, link, code)
+			c.get("/api/auth/session").is(t, 200, "mara@home.example")
+
+			again := h.browser().authjs("v5")
+			again.client.Jar.SetCookies(mustURL(t, wikiOrigin), before)
+			spend(again, link, code)
+			again.get("/api/auth/session").is(t, 200, "mara@home.example")
+			again.get(link).redirects(t, wikiOrigin+"/page")
+			h.pass(time.Minute)
+			again.get(link).redirects(t, wikiOrigin+"/page") // nothing new, and they are in
+
+			for _, cookies := range [][]*http.Cookie{before, nil} {
+				late := h.browser().authjs("v5")
+				late.client.Jar.SetCookies(mustURL(t, wikiOrigin), cookies)
+				late.get(link).redirects(t, wikiOrigin+"/api/auth/error?error=Verification")
+				spend(late, link, code)
+				late.get("/api/auth/session").is(t, 200, "null")
+			}
+		})
+	}
+}
+
 func (b *browser) browserPost(path string) reply {
 	b.t.Helper()
 	return b.do(http.MethodPost, path, nil, "Sec-Fetch-Site", "same-origin")
