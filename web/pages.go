@@ -89,13 +89,20 @@ func (s *Server) current(w http.ResponseWriter, r *http.Request) (session.Curren
 }
 
 // toSignIn sends somebody who is not signed in to the sign-in page, and keeps
-// where they wanted to go. Who thought to be signed in is told.
+// where they wanted to go. Who thought to be signed in is told. A form is not kept: it
+// leads back to its page after sign-in, and the sign-in page says that it was not saved.
 func (s *Server) toSignIn(w http.ResponseWriter, r *http.Request) error {
 	a := s.cookies.readLogin(r)
 	if r.Method == http.MethodGet {
 		a.Return = login.LocalPath(r.URL.RequestURI())
 	}
-	if s.cookies.sessionToken(r) != "" {
+	switch {
+	case r.Method == http.MethodPost:
+		a.Notice = "session.unsaved"
+		if page := formPage(r.Pattern); page != "/" {
+			a.Return = page
+		}
+	case s.cookies.sessionToken(r) != "":
 		// The cookie stays: another tab may have got its new token a moment ago.
 		a.Notice = "session.ended"
 	}

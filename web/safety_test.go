@@ -406,3 +406,31 @@ func TestStrangersCauseNoWrites(t *testing.T) {
 		t.Errorf("%d writes for 140 requests of a stranger", after-before)
 	}
 }
+
+// A form that is sent after another tab signed out is not lost without a reason: the
+// sign-in page says so, and signing in leads back to the form. None of it is saved, by
+// whoever signs in next.
+func TestAFormSentAfterSigningOutIsNotLostWithoutAReason(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/account/profile", "/account/password", "/account/emails", "/account/close"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, nil)
+			h.user("mara@home.example")
+			h.user("sam@home.example")
+			b := h.browser()
+			b.signIn("mara@home.example")
+			b.post("/signout").goesTo(t, "/signout")
+			a := b.post(path, "name", "Edited name", "password", "a secret of mine", "email", "edited@home.example", "confirm", "mara@home.example")
+			a.goesTo(t, "/signin")
+			b.get("/signin?other=1").is(t, 200, "You were signed out. Your changes were not saved.")
+			m := b.ask("sam@home.example")
+			b.get(b.path(m)).goesTo(t, path)
+			for _, page := range []string{"/account/profile", "/account/emails"} {
+				if text := b.get(page).body; strings.Contains(text, "Edited name") || strings.Contains(text, "edited@home.example") {
+					t.Errorf("%s shows another user's form", page)
+				}
+			}
+		})
+	}
+}
