@@ -82,8 +82,8 @@ func (s *Server) saveProfile(w http.ResponseWriter, r *http.Request, cur session
 	switch {
 	case err == nil:
 		s.cookies.setTheme(w, p.Theme)
-		s.cookies.setLasting(w, languageCookie, p.Language)
-		s.cookies.setLasting(w, zoneCookie, p.TimeZone)
+		s.cookies.setLanguage(w, p.Language)
+		s.cookies.setZone(w, p.TimeZone)
 		return s.backTo(w, r, "/account/profile", "profile.saved", 0)
 	case !ok || f.Field == "":
 		return err

@@ -193,13 +193,19 @@ func (st site) configured() *authjs.Dialect {
 	return st.app.Dialect
 }
 
-// private is the name of a cookie of ours at a site. On https no sibling can set
-// one of that name.
+// private is the name of a cookie of ours at a site: no sibling can set one of that
+// name on https, and no app at another port of the host uses it on http.
 func (st site) private(name string) string {
+	_, host, _ := strings.Cut(st.origin, "://")
+	return privateName(st.secure, host, name)
+}
+
+// state is the name of the cookie that holds the attempt. No client looks at it.
+func (st site) state() string {
 	if st.secure {
-		return "__Host-" + name
+		return st.names.State
 	}
-	return name
+	return st.private(st.names.State)
 }
 
 // writers are the dialects whose session cookie is set: both generations' while

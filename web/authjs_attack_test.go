@@ -137,7 +137,7 @@ func TestTossedAttempt(t *testing.T) {
 		}
 	}
 	// Nor does a planted word on what the client is change the answers.
-	if got := victim.get("/api/auth/session", "Cookie", "gatelodge-client=v4").body; got != "null" {
+	if got := victim.get("/api/auth/session", "Cookie", "gatelodge-client=v4; gatelodge-client-3000=v4").body; got != "null" {
 		t.Errorf("got %s", got)
 	}
 	// A planted callback-url leads nowhere else.

@@ -2,16 +2,20 @@ package web
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gorilla/securecookie"
 
+	"gatelodge/app/apps/authjs"
 	"gatelodge/app/login"
 	"gatelodge/app/secret"
+	"gatelodge/app/session"
 	"gatelodge/store"
 )
 
@@ -40,24 +44,87 @@ func (s *Server) setAppSession(w http.ResponseWriter, st site, name, value strin
 	http.SetCookie(w, cookie)
 }
 
-// dropSiteSession removes every cookie of a session at the site.
-func (s *Server) dropSiteSession(w http.ResponseWriter, st site, names []string) {
-	for _, name := range names {
-		s.dropSiteCookie(w, st, name)
+// dropSiteSession removes the cookies of an App's session that are known to be of
+// this App: those that hold the token, if there is one, those that the cookie beside
+// them vouches for, and those that were encrypted for the App and open nothing. All
+// others may belong to another app at the host.
+func (s *Server) dropSiteSession(w http.ResponseWriter, r *http.Request, st site, token string) error {
+	found := false
+	for _, d := range st.configured().All() {
+		carried := authjs.Join(r.Cookies(), d.Names(st.secure).Session)
+		ours := s.holds(r, st, d, carried, token)
+		if !ours {
+			var err error
+			if ours, err = s.dead(r, st, d, carried); err != nil {
+				return err
+			}
+		}
+		if !ours {
+			continue
+		}
+		found = true
+		for _, name := range carried.Names {
+			s.dropSiteCookie(w, st, name)
+		}
 	}
-	if st.app != nil && st.secure && len(names) > 0 {
+	if _, err := r.Cookie(st.private(vouchCookie)); found || err == nil && !st.secure {
 		s.dropSiteCookie(w, st, st.private(vouchCookie))
 	}
+	return nil
 }
 
-// vouchCookie stands beside an App's session cookie on https, where a page of a
-// sibling's can plant a session cookie of its own: the prefix __Secure-, which the
-// clients look for, does not forbid that. The name of this one does, so a session
-// that it does not vouch for came from elsewhere.
+// dead reports whether session cookies hold a token that was encrypted for the App
+// and is of no session at any App: another one may have the same secret.
+func (s *Server) dead(r *http.Request, st site, d *authjs.Dialect, carried authjs.Carried) (bool, error) {
+	dead := false
+	for _, value := range carried.Values {
+		c, _, err := s.openCookie(st, d, value)
+		if err != nil || c.SessionID == "" || c.SessionID == value {
+			continue
+		}
+		for _, app := range s.Apps.All() {
+			_, err := s.Sessions.ResumeApp(r.Context(), app.Name, c.SessionID, s.ipOf(r))
+			if !errors.Is(err, session.ErrNone) {
+				return false, err
+			}
+		}
+		dead = true
+	}
+	return dead, nil
+}
+
+// holds reports whether session cookies hold the token of an App's session, or one
+// that is known to be of this App.
+func (s *Server) holds(r *http.Request, st site, d *authjs.Dialect, carried authjs.Carried, token string) bool {
+	return slices.ContainsFunc(carried.Values, func(value string) bool {
+		held, _, err := s.openCookie(st, d, value)
+		if err != nil || held.SessionID == "" {
+			return false
+		}
+		if held.SessionID == token {
+			return true
+		}
+		cookie, err := r.Cookie(st.private(vouchCookie))
+		return err == nil && secret.Equal([]byte(cookie.Value), []byte(st.voucher(held.SessionID)))
+	})
+}
+
+// vouchCookie stands beside an App's session cookie, whose name the clients choose:
+// others can set one of that name too, but not one of this.
+//
+// On https a page of a sibling's can plant a session cookie of its own: the prefix
+// __Secure- does not forbid that. A session that this cookie does not vouch for came
+// from elsewhere.
+//
+// On http all ports of a host share the session cookie. This cookie holds the token
+// itself, so a sign-in to another app there ends no session at this one.
 const vouchCookie = "gatelodge-own"
 
-// voucher is what vouches for a token, and is no part of it.
-func voucher(token string) string {
+// voucher is what vouches for a token. On https it is no part of it.
+func (st site) voucher(token string) string {
+	if !st.secure {
+		return token
+	}
 	return base64.RawURLEncoding.EncodeToString(secret.MAC([]byte(token), "vouch")[:15])
 }
 
@@ -70,7 +137,7 @@ func (st site) vouched(r *http.Request, token string) bool {
 		return true
 	}
 	if cookie, err := r.Cookie(st.private(vouchCookie)); err == nil {
-		return secret.Equal([]byte(cookie.Value), []byte(voucher(token)))
+		return secret.Equal([]byte(cookie.Value), []byte(st.voucher(token)))
 	}
 	_, ours := secret.Hash(token)
 	return !ours || r.Header.Get("Sec-Fetch-Site") == ""
@@ -91,8 +158,8 @@ func (s *Server) readAttempt(r *http.Request, st site) attempt {
 		return s.cookies.readLogin(r)
 	}
 	var a attempt
-	cookie, err := r.Cookie(st.names.State)
-	if err != nil || s.cookies.open(st.names.State, cookie.Value, &a) != nil {
+	cookie, err := r.Cookie(st.state())
+	if err != nil || s.cookies.open(st.state(), cookie.Value, &a) != nil {
 		a = attempt{}
 	}
 	a.Device = s.siteDevice(r, st)
@@ -106,12 +173,12 @@ func (s *Server) saveAttempt(w http.ResponseWriter, st site, a attempt) error {
 	}
 	entry := a.Entry
 	a.Entry = nil // it follows from the site
-	value, err := s.cookies.sealAttempt(st.names.State, a)
+	value, err := s.cookies.sealAttempt(st.state(), a)
 	if err != nil {
 		return err
 	}
 	a.Entry = entry
-	s.siteCookie(w, st, st.names.State, value, login.Lifetime)
+	s.siteCookie(w, st, st.state(), value, login.Lifetime)
 	return nil
 }
 
@@ -120,7 +187,7 @@ func (s *Server) dropAttempt(w http.ResponseWriter, st site) {
 		s.cookies.dropLogin(w)
 		return
 	}
-	s.dropSiteCookie(w, st, st.names.State)
+	s.dropSiteCookie(w, st, st.state())
 }
 
 // ask is what an App's own address tells our address by way of a browser, sealed:

@@ -78,12 +78,19 @@ func showing(cookie string) func(*authClient) reply {
 
 func alike(name string, ask func(*authClient) reply, w want) row { return row{name, ask, w, w, nil} }
 
+// ownSets is alike, with other cookies at our own address.
+func ownSets(name string, ask func(*authClient) reply, w want, cookies string) row {
+	own := w
+	own.cookies = cookies
+	return row{name, ask, w, w, &own}
+}
+
 // rows are sections 3 and 9 of the contract, but for upstreams.
 func rows() []row {
 	signedIn := want{200, "", `{"user":{"id":"{id}","name":"Mara","email":"mara@home.example","emailVerified":null,"groups":[]},"expires":"{expires}"}`, ""}
 	password := []string{"email", "mara@home.example", "password", goodPassword, "callbackUrl", "{o}/page"}
 	wrong := []string{"email", "mara@home.example", "password", "not the password at all"}
-	inside := want{200, "{o}/page", "", "-state callback device session"}
+	inside := want{200, "{o}/page", "", "-state callback device own session"}
 	insideOwn := want{200, "{o}/page", "", "-state callback device hint session"}
 	mismatch4, mismatch5 := want{401, "error?error=CredentialsSignin&provider=credentials", "", "callback"}, want{200, "signin?error=CredentialsSignin&code=credentials", "", "callback"}
 	foreign4, foreign5 := want{200, "signin?csrf=true", "", "callback csrf"}, want{200, "signin?error=MissingCSRF", "", "callback csrf"}
@@ -92,9 +99,9 @@ func rows() []row {
 	list := []row{
 		{"session, signed out", asking("session"), want{200, "", "{}", ""}, want{200, "", "null", ""}, nil},
 		alike("session, signed in", in(asking("session")), signedIn),
-		{"session, a cookie that opens nothing", showing("{s}=" + strings.Repeat("A", 43)), want{200, "", "{}", "-session"}, want{200, "", "null", "-session"}, nil},
-		{"session, garbage", showing("{s}=%00garbage"), want{200, "", "{}", "-session"}, want{200, "", "null", "-session"}, nil},
-		{"session, garbage in pieces", showing("{s}.0=x; {s}.1=y"), want{200, "", "{}", "-session.0 -session.1"}, want{200, "", "null", "-session.0 -session.1"}, &want{200, "", "{nobody}", ""}},
+		{"session, a cookie that opens nothing", showing("{s}=" + strings.Repeat("A", 43)), want{200, "", "{}", ""}, want{200, "", "null", ""}, &want{200, "", "{nobody}", "-session"}},
+		{"session, garbage", showing("{s}=%00garbage"), want{200, "", "{}", ""}, want{200, "", "null", ""}, &want{200, "", "{nobody}", "-session"}},
+		{"session, garbage in pieces", showing("{s}.0=x; {s}.1=y"), want{200, "", "{}", ""}, want{200, "", "null", ""}, nil},
 		alike("csrf", asking("csrf"), want{200, "", `…{"csrfToken":"`, "csrf"}),
 		alike("providers", asking("providers"), want{200, "", `…{"credentials":{"id":"credentials","name":"Password","type":"credentials","signinUrl":"{o}/api/auth/signin/credentials","callbackUrl":"{o}/api/auth/callback/credentials"},"email":{"id":"email","name":"Email","type":"email",`, ""}),
 		{"sign-in page", asking("signin"), want{302, "*", "", "callback csrf state"}, want{302, "*", "", "callback csrf state"}, nil},
@@ -141,15 +148,15 @@ func rows() []row {
 		{"upstream, nobody awaited", asking("callback/nobody?code=x&state=y"), want{302, "error?error=OAuthCallback", "", ""}, want{302, "error?error=Configuration", "", ""}, nil},
 		{"hand-off of nobody", asking("callback/gatelodge?code=" + strings.Repeat("A", 43)), want{302, "error?error=OAuthCallback", "", ""}, want{302, "error?error=Configuration", "", ""}, nil},
 
-		alike("update", in(func(c *authClient) reply {
+		ownSets("update", in(func(c *authClient) reply {
 			return c.update(`{"csrfToken":"` + c.token() + `","data":{"name":"Mara","email":"boss@home.example","admin":true}}`)
-		}), want{200, "", signedIn.body, "session"}),
-		alike("update of nothing", in(func(c *authClient) reply { return c.update(`{"csrfToken":"` + c.token() + `"}`) }), want{200, "", signedIn.body, "session"}),
+		}), want{200, "", signedIn.body, "own session"}, "session"),
+		ownSets("update of nothing", in(func(c *authClient) reply { return c.update(`{"csrfToken":"` + c.token() + `"}`) }), want{200, "", signedIn.body, "own session"}, "session"),
 		{"update, foreign", in(func(c *authClient) reply { return c.update(`{"csrfToken":"x","data":{"name":"Evil"}}`) }), want{400, "", "{}", ""}, want{400, "", "null", ""}, nil},
 		{"update, no JSON", func(c *authClient) reply { return c.update(`name=x`) }, want{400, "", "{}", ""}, want{400, "", "null", ""}, nil},
 		{"update, signed out", func(c *authClient) reply { return c.update(`{"csrfToken":"` + c.token() + `","data":{"name":"X"}}`) }, want{200, "", "{}", ""}, want{200, "", "null", ""}, nil},
 
-		alike("sign-out", in(posting("signout", "callbackUrl", "{o}/bye")), out("-session callback")),
+		ownSets("sign-out", in(posting("signout", "callbackUrl", "{o}/bye")), out("-own -session callback"), "-session callback"),
 		{"sign-out, already out", posting("signout", "callbackUrl", "{o}/bye"), out("callback"), out("callback"), nil},
 		{"sign-out, foreign target", posting("signout", "callbackUrl", "https://evil.example/"), want{200, "{o}", "", "callback"}, want{200, "{o}", "", "callback"}, nil},
 		{"sign-out, foreign", in(posting("signout", "csrfToken", "x")), want{200, "signout?csrf=true", "", "callback csrf"}, foreign5, nil},
@@ -248,7 +255,7 @@ func (h *house) client(t testing.TB, p place) *authClient {
 func (c *authClient) sessionCookie() string {
 	switch {
 	case c.own:
-		return "gatelodge"
+		return c.h.named("gatelodge")
 	case c.version == "v4":
 		return "next-auth.session-token"
 	}
@@ -283,15 +290,16 @@ func (c *authClient) enter(email string) {
 
 // purpose tells what a cookie is for.
 func (c *authClient) purpose(name string) string {
+	port := "-" + mustURL(c.t, c.origin).Port() // behind the names of ours
 	for prefix, what := range map[string]string{
-		c.sessionCookie(): "session", "gatelodge-login": "state", "gatelodge-device": "device", "gatelodge-hint": "hint", "gatelodge-client": "client",
+		strings.TrimSuffix(c.sessionCookie(), port): "session", "gatelodge-own": "own", "gatelodge-login": "state", "gatelodge-device": "device", "gatelodge-hint": "hint", "gatelodge-client": "client",
 	} {
-		if name == prefix || prefix == c.sessionCookie() && strings.HasPrefix(name, prefix+".") {
-			return what + strings.TrimPrefix(name, prefix)
+		if name == prefix || name == prefix+port || prefix == c.sessionCookie() && strings.HasPrefix(name, prefix+".") {
+			return what + strings.TrimSuffix(strings.TrimPrefix(name, prefix), port)
 		}
 	}
 	prefix := map[string]string{"v4": "next-auth.", "v5": "authjs."}[c.version]
-	switch strings.TrimPrefix(name, prefix) {
+	switch strings.TrimSuffix(strings.TrimPrefix(name, prefix), port) {
 	case "csrf-token":
 		return "csrf"
 	case "callback-url":

@@ -53,7 +53,7 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request, st site) err
 	if err != nil {
 		return err
 	}
-	body, err := s.describe(w, st, v)
+	body, err := s.describe(w, r, st, v)
 	if err != nil {
 		return err
 	}
@@ -71,11 +71,10 @@ func (s *Server) writeSession(w http.ResponseWriter, st site, status int, body [
 // visitor is who a request to the session API comes from, by what it shows.
 type visitor struct {
 	session.Current
-	in      bool
-	bearer  bool   // a program: it keeps no cookies
-	token   string // that the store knows
-	stale   bool   // the cookie should be set anew
-	showing []string
+	in     bool
+	bearer bool   // a program: it keeps no cookies
+	token  string // that the store knows
+	stale  bool   // the cookie should be set anew
 }
 
 // visitor recognises who is signed in at a site; nobody is no error.
@@ -84,9 +83,7 @@ func (s *Server) visitor(r *http.Request, st site) (visitor, error) {
 		return s.appVisitor(r, st)
 	}
 	v := visitor{token: s.cookies.sessionToken(r)}
-	if v.token != "" {
-		v.showing = s.ownCookies
-	} else {
+	if v.token == "" {
 		v.token, v.bearer = bearer(r), true
 	}
 	if v.token == "" {
@@ -119,20 +116,20 @@ func bearer(r *http.Request) string {
 // appVisitor recognises who is signed in at an App. Whatever the cookie says,
 // its session is looked up: who knows the App's secret can write any cookie.
 func (s *Server) appVisitor(r *http.Request, st site) (visitor, error) {
-	var v visitor
 	cookies := r.Cookies()
 	var found visitor
+	shown := 0
 	for _, d := range st.configured().All() {
 		name := d.Names(st.secure).Session
 		carried := authjs.Join(cookies, name)
-		v.showing = append(v.showing, carried.Names...)
+		shown += len(carried.Names)
 		if found.in {
 			continue
 		}
 		for _, value := range carried.Values {
 			got, err := s.appSession(r, st, d, value)
 			if err != nil {
-				return v, err
+				return visitor{}, err
 			}
 			if got.in && st.vouched(r, got.token) {
 				got.stale = got.stale || carried.Leftovers(name) != nil
@@ -141,7 +138,15 @@ func (s *Server) appVisitor(r *http.Request, st site) (visitor, error) {
 			}
 		}
 	}
-	if text := bearer(r); len(v.showing) == 0 && text != "" {
+	if !found.in && !st.secure {
+		// Another app at the host has replaced or removed the session cookie.
+		if cookie, err := r.Cookie(st.private(vouchCookie)); err == nil {
+			if found, err = s.appToken(r, st, cookie.Value); err != nil {
+				return visitor{}, err
+			}
+		}
+	}
+	if text := bearer(r); !found.in && shown == 0 && text != "" {
 		for _, d := range st.configured().All() {
 			got, err := s.appSession(r, st, d, text)
 			if err != nil || got.in {
@@ -150,55 +155,66 @@ func (s *Server) appVisitor(r *http.Request, st site) (visitor, error) {
 			}
 		}
 	}
-	if found.in {
-		found.stale = found.stale || len(v.showing) < len(st.writers())
-		found.showing = v.showing
-		return found, nil
+	found.stale = found.stale || shown < len(st.writers())
+	return found, nil
+}
+
+// openCookie reads a cookie's value. Of an opaque token only the SessionID is known;
+// current says that the value needs no other encryption.
+func (s *Server) openCookie(st site, d *authjs.Dialect, value string) (c authjs.Claims, current bool, err error) {
+	sealer := st.app.Sealer(d, st.secure)
+	switch {
+	case !strings.Contains(value, "."):
+		return authjs.Claims{SessionID: value}, sealer == nil, nil
+	case sealer == nil:
+		return authjs.Claims{}, false, nil
 	}
-	return v, nil
+	return sealer.Open(value, s.Now())
 }
 
 // appSession looks up the session of a cookie's value.
 func (s *Server) appSession(r *http.Request, st site, d *authjs.Dialect, value string) (visitor, error) {
-	v := visitor{token: value}
-	var c authjs.Claims
-	sealer := st.app.Sealer(d, st.secure)
-	sealed := strings.Contains(value, ".")
-	switch {
-	case sealed && sealer == nil:
-		return v, nil
-	case sealed:
-		var err error
-		var current bool
-		if c, current, err = sealer.Open(value, s.Now()); err != nil {
-			return v, nil // not ours: as good as none
-		}
-		v.token, v.stale = c.SessionID, !current
+	c, current, err := s.openCookie(st, d, value)
+	if err != nil || c.SessionID == "" {
+		return visitor{}, nil // not ours: as good as none
 	}
-	cur, err := s.Sessions.ResumeApp(r.Context(), st.app.Name, v.token, s.ipOf(r))
-	if errors.Is(err, session.ErrNone) {
-		return v, nil
+	v, err := s.appToken(r, st, c.SessionID)
+	sealed := c.SessionID != value
+	if !v.in || sealed && c.Subject != v.User.ID {
+		return visitor{}, err
 	}
-	if err != nil {
-		return v, err
-	}
-	if sealed && c.Subject != cur.User.ID || gate.Decide(st.app, gate.Person{User: cur.User, Groups: cur.User.Groups}) != nil {
-		return v, nil
-	}
-	v.Current, v.in = cur, true
-	v.stale = v.stale || cur.Renewed || sealed != (sealer != nil) || sealed && (c.Name != cur.User.Name || c.Email != cur.User.Email)
+	v.stale = v.stale || !current || sealed && (c.Name != v.User.Name || c.Email != v.User.Email)
 	return v, nil
 }
 
+// appToken looks up the session of an App's token.
+func (s *Server) appToken(r *http.Request, st site, token string) (visitor, error) {
+	cur, err := s.Sessions.ResumeApp(r.Context(), st.app.Name, token, s.ipOf(r))
+	if errors.Is(err, session.ErrNone) {
+		return visitor{}, nil
+	}
+	if err != nil || gate.Decide(st.app, gate.Person{User: cur.User, Groups: cur.User.Groups}) != nil {
+		return visitor{}, err
+	}
+	return visitor{Current: cur, in: true, token: token, stale: cur.Renewed}, nil
+}
+
 // describe returns the session as JSON and keeps the cookies right: set anew
-// where what they say has changed, removed where they open nothing.
-func (s *Server) describe(w http.ResponseWriter, st site, v visitor) ([]byte, error) {
+// where what they say has changed, removed where they are of this App and open
+// nothing.
+func (s *Server) describe(w http.ResponseWriter, r *http.Request, st site, v visitor) ([]byte, error) {
 	if !v.in {
-		s.dropSiteSession(w, st, v.showing)
+		if st.app != nil {
+			if err := s.dropSiteSession(w, r, st, ""); err != nil {
+				return nil, err
+			}
+		} else if !st.secure && v.token != "" && !v.bearer {
+			s.cookies.dropSession(w) // the port in its name says that it is ours
+		}
 		return []byte(st.dialect.SignedOut), nil
 	}
 	if v.stale && !v.bearer {
-		if err := s.setSiteSession(w, st, v); err != nil {
+		if err := s.setSiteSession(w, r, st, v, false); err != nil {
 			return nil, err
 		}
 	}
@@ -210,15 +226,22 @@ func (s *Server) describe(w http.ResponseWriter, st site, v visitor) ([]byte, er
 }
 
 // setSiteSession gives the browser the session's cookie at the site, and takes
-// away what is left of others.
-func (s *Server) setSiteSession(w http.ResponseWriter, st site, v visitor) error {
+// away what is left of others. Only a sign-in replaces the cookie of another app at
+// the host.
+func (s *Server) setSiteSession(w http.ResponseWriter, r *http.Request, st site, v visitor, signIn bool) error {
 	if st.app == nil {
 		s.cookies.setSession(w, v.token, v.Session, s.Now())
 		return nil
 	}
-	kept := make(map[string]bool)
+	cookies := r.Cookies()
+	seen := make(map[string]bool)
 	for _, d := range st.writers() {
 		name, value := d.Names(st.secure).Session, v.token
+		seen[name] = true
+		carried := authjs.Join(cookies, name)
+		if !signIn && len(carried.Names) > 0 && !s.holds(r, st, d, carried, v.token) {
+			continue
+		}
 		if sealer := st.app.Sealer(d, st.secure); sealer != nil {
 			var err error
 			value, err = sealer.Seal(authjs.Claims{
@@ -229,17 +252,22 @@ func (s *Server) setSiteSession(w http.ResponseWriter, st site, v visitor) error
 				return err
 			}
 		}
-		kept[name] = true
 		s.setAppSession(w, st, name, value, v.Session)
-	}
-	if st.secure {
-		s.setAppSession(w, st, st.private(vouchCookie), voucher(v.token), v.Session)
-	}
-	for _, name := range v.showing {
-		if !kept[name] {
-			s.dropSiteCookie(w, st, name)
+		for _, left := range carried.Leftovers(name) {
+			s.dropSiteCookie(w, st, left)
 		}
 	}
+	for _, d := range st.configured().All() {
+		name := d.Names(st.secure).Session
+		carried := authjs.Join(cookies, name)
+		if seen[name] || !s.holds(r, st, d, carried, v.token) {
+			continue
+		}
+		for _, old := range carried.Names {
+			s.dropSiteCookie(w, st, old)
+		}
+	}
+	s.setAppSession(w, st, st.private(vouchCookie), st.voucher(v.token), v.Session)
 	return nil
 }
 
@@ -324,7 +352,7 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request, st site) er
 		}
 	}
 	v.stale = true
-	body, err := s.describe(w, st, v)
+	body, err := s.describe(w, r, st, v)
 	if err != nil {
 		return err
 	}

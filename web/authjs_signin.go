@@ -275,13 +275,10 @@ func (s *Server) signInSite(w http.ResponseWriter, r *http.Request, st site, out
 		return s.signInHere(w, r, out)
 	}
 	v := visitor{token: out.AppToken, Current: session.Current{Session: out.Session, User: out.User}}
-	for _, d := range st.configured().All() {
-		v.showing = append(v.showing, authjs.Join(r.Cookies(), d.Names(st.secure).Session).Names...)
-	}
 	if out.Device != "" {
 		s.siteCookie(w, st, st.private(deviceCookie), out.Device, login.DeviceLifetime)
 	}
-	return s.setSiteSession(w, st, v)
+	return s.setSiteSession(w, r, st, v, true)
 }
 
 // postAuthSignOut ends the session: everywhere it reaches, not at this site
@@ -310,6 +307,13 @@ func (s *Server) postAuthSignOut(w http.ResponseWriter, r *http.Request, st site
 			return err
 		}
 	}
-	s.dropSiteSession(w, st, v.showing)
+	switch {
+	case st.app != nil:
+		if err := s.dropSiteSession(w, r, st, v.token); err != nil {
+			return err
+		}
+	case v.in && !v.bearer:
+		s.cookies.dropSession(w)
+	}
 	return s.lead(w, r, st, http.StatusOK, to)
 }

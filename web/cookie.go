@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -12,16 +13,19 @@ import (
 
 	"gatelodge/app/lang"
 	"gatelodge/app/login"
+	"gatelodge/app/proxy"
 	"gatelodge/store"
 )
 
 // Cookies knows every cookie of ours. On https their names begin with __Host-,
-// so that no sibling subdomain can set them (RFC 6265bis, 4.1.3.2).
+// so that no sibling subdomain can set them (RFC 6265bis, 4.1.3.2). On http their
+// names end with the port: browsers send a cookie to every port of a host.
 //
 // The login cookie is sealed: the browser carries an attempt to sign in but can
 // neither read nor change it. It never holds a session.
 type Cookies struct {
 	secure bool
+	host   string // with the port
 	logins *sessions.CookieStore
 	hints  []securecookie.Codec
 }
@@ -32,7 +36,7 @@ const (
 	languageCookie = "gatelodge-lang"
 	themeCookie    = "gatelodge-theme"
 	zoneCookie     = "gatelodge-zone"
-	ownZoneCookie  = "gatelodge-own-zone" // set by our script: the browser's own
+	ownZoneCookie  = "gatelodge-own-zone" // set by our script: the browser's own, the same at every port
 	deviceCookie   = "gatelodge-device"
 	hintCookie     = "gatelodge-hint"
 	inboxCookie    = "gatelodge-inbox"
@@ -41,7 +45,8 @@ const (
 )
 
 // NewCookies returns the cookies for an origin. The keys are 32 bytes each.
-func NewCookies(secure bool, signKey, sealKey []byte) *Cookies {
+func NewCookies(origin *url.URL, signKey, sealKey []byte) *Cookies {
+	secure := origin.Scheme == "https"
 	store := sessions.NewCookieStore(signKey, sealKey)
 	store.Options = &sessions.Options{Path: "/", MaxAge: int(login.Lifetime.Seconds()), HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode}
 	for _, codec := range store.Codecs {
@@ -59,12 +64,31 @@ func NewCookies(secure bool, signKey, sealKey []byte) *Cookies {
 			c.MaxAge(int(login.DeviceLifetime.Seconds()))
 		}
 	}
-	return &Cookies{secure: secure, logins: store, hints: hints}
+	return &Cookies{secure: secure, host: origin.Host, logins: store, hints: hints}
 }
 
-func (c *Cookies) name(base string) string {
+func (c *Cookies) name(base string) string { return privateName(c.secure, c.host, base) }
+
+// plainName is the name of a cookie that needs no protection.
+func (c *Cookies) plainName(base string) string {
 	if c.secure {
+		return base
+	}
+	return portName(c.host, base)
+}
+
+// privateName returns the name of a cookie that only one server at the host sets.
+func privateName(secure bool, host, base string) string {
+	if secure {
 		return "__Host-" + base
+	}
+	return portName(host, base)
+}
+
+// portName returns a cookie name that no server at another port of the host uses.
+func portName(host, base string) string {
+	if _, port := proxy.SplitHost(host); port != "" {
+		return base + "-" + port
 	}
 	return base
 }
@@ -209,7 +233,7 @@ func (c *Cookies) dropLogin(w http.ResponseWriter) {
 
 // language returns the language this browser chose, or "".
 func (c *Cookies) language(r *http.Request) string {
-	cookie, err := r.Cookie(languageCookie)
+	cookie, err := r.Cookie(c.plainName(languageCookie))
 	if errors.Is(err, http.ErrNoCookie) || len(cookie.Value) > 20 {
 		return ""
 	}
@@ -217,19 +241,21 @@ func (c *Cookies) language(r *http.Request) string {
 }
 
 func (c *Cookies) setLanguage(w http.ResponseWriter, tag string) {
-	c.setLasting(w, languageCookie, tag)
+	c.setLasting(w, c.plainName(languageCookie), tag)
 }
 
 // theme returns the theme this browser chose, "light", "dark" or "".
 func (c *Cookies) theme(r *http.Request) string {
-	cookie, err := r.Cookie(themeCookie)
+	cookie, err := r.Cookie(c.plainName(themeCookie))
 	if err != nil || cookie.Value != "light" && cookie.Value != "dark" {
 		return ""
 	}
 	return cookie.Value
 }
 
-func (c *Cookies) setTheme(w http.ResponseWriter, theme string) { c.setLasting(w, themeCookie, theme) }
+func (c *Cookies) setTheme(w http.ResponseWriter, theme string) {
+	c.setLasting(w, c.plainName(themeCookie), theme)
+}
 
 // zone returns the time zone this browser chose, or its own as our script reported it,
 // or lang.NoZone.
@@ -243,7 +269,7 @@ func (c *Cookies) zone(r *http.Request) *time.Location {
 // zoneName returns the name of the browser's time zone, "Europe/Berlin", or "". The
 // first form that a browser sends has it: our script sets the cookie before.
 func (c *Cookies) zoneName(r *http.Request) string {
-	for _, name := range []string{zoneCookie, ownZoneCookie} {
+	for _, name := range []string{c.plainName(zoneCookie), ownZoneCookie} {
 		if cookie, err := r.Cookie(name); err == nil {
 			if _, ok := lang.ZoneOf(cookie.Value); ok {
 				return cookie.Value
@@ -251,6 +277,11 @@ func (c *Cookies) zoneName(r *http.Request) string {
 		}
 	}
 	return ""
+}
+
+// setZone keeps the time zone that was chosen, or forgets it when it is "".
+func (c *Cookies) setZone(w http.ResponseWriter, zone string) {
+	c.setLasting(w, c.plainName(zoneCookie), zone)
 }
 
 // setDevice gives the browser the token by which users know it again.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -9,8 +10,10 @@ import (
 	"gatelodge/app/login"
 )
 
+var testOrigin = &url.URL{Scheme: "https", Host: "auth.home.example"}
+
 func testCookies() *Cookies {
-	return NewCookies(true, []byte("0123456789abcdef0123456789abcdef"), []byte("fedcba9876543210fedcba9876543210"))
+	return NewCookies(testOrigin, []byte("0123456789abcdef0123456789abcdef"), []byte("fedcba9876543210fedcba9876543210"))
 }
 
 // Nobody but us can write a login cookie: whatever a browser sends is either one
@@ -60,7 +63,7 @@ func TestLoginCookieCannotBeReadByItsBrowser(t *testing.T) {
 	}
 	for _, key := range [][2]string{{"0123456789abcdef0123456789abcdeX", "fedcba9876543210fedcba9876543210"}, {"0123456789abcdef0123456789abcdef", "fedcba987654321Xfedcba9876543210"}} {
 		r := &http.Request{Header: http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}}}
-		if got := NewCookies(true, []byte(key[0]), []byte(key[1])).readLogin(r); got.Email != "" {
+		if got := NewCookies(testOrigin, []byte(key[0]), []byte(key[1])).readLogin(r); got.Email != "" {
 			t.Errorf("another key opens it: %+v", got)
 		}
 	}

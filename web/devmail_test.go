@@ -56,7 +56,7 @@ func TestCapturedMailOpensWithItsKeyAlone(t *testing.T) {
 			b := h.browser()
 			b.get("/dev/mail?key="+key).is(t, 404, "This page needs its key")
 			locked(t, b)
-			locked(t, b, "Cookie", "gatelodge-inbox="+key)
+			locked(t, b, "Cookie", h.named("gatelodge-inbox")+"="+key)
 		})
 	}
 	if len(h.mail(1)) == 0 {

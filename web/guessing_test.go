@@ -160,7 +160,7 @@ func TestAPlantedDeviceCookieMakesNobodyKnown(t *testing.T) {
 	}
 	h.lettersTo("new_device", "mara@home.example", 1)
 	h.pass(time.Second)
-	eve.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: "gatelodge-device", Value: planted, Path: "/"}})
+	eve.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: h.named("gatelodge-device"), Value: planted, Path: "/"}})
 	eve.tryPassword("mara@home.example", goodPassword).goesTo(t, "/account")
 	h.lettersTo("new_device", "mara@home.example", 2)
 	// Eve herself is still known where she signed in.
@@ -186,7 +186,7 @@ func TestAStolenHintTellsNoNewAddress(t *testing.T) {
 	thief.signIn("mara@home.example")
 	thief.post("/signout")
 	thief.get("/signin").is(t, 200, "Welcome back", "mara@home.example")
-	copied := h.browser().get("/signin", "Cookie", "gatelodge-hint="+thief.cookie("gatelodge-hint"))
+	copied := h.browser().get("/signin", "Cookie", h.named("gatelodge-hint")+"="+thief.cookie("gatelodge-hint"))
 	if strings.Contains(copied.body, "mara@") {
 		t.Error("a copy of the list shows whose it is")
 	}
@@ -207,14 +207,14 @@ func TestAPlantedSessionCookieIsNotTheOneThatSignsIn(t *testing.T) {
 	eve, mara := h.browser(), h.browser()
 	eve.tryPassword("eve@home.example", goodPassword).goesTo(t, "/account")
 	for name, planted := range map[string]string{"a live session": eve.cookie("gatelodge"), "anything": strings.Repeat("A", 43)} {
-		mara.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: "gatelodge", Value: planted, Path: "/"}})
+		mara.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: h.named("gatelodge"), Value: planted, Path: "/"}})
 		mara.post("/signin", "identifier", "mara@home.example", "method", "password")
 		mara.post("/signin/password", "password", goodPassword)
 		if mara.cookie("gatelodge") == planted {
 			t.Errorf("%s: the planted token was kept", name)
 		}
 		thief := h.browser()
-		thief.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: "gatelodge", Value: planted, Path: "/"}})
+		thief.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: h.named("gatelodge"), Value: planted, Path: "/"}})
 		if who := thief.who(); who == "mara@home.example" {
 			t.Errorf("%s: it opens %s", name, who)
 		}
@@ -245,7 +245,7 @@ func TestANewBrowserAtAnAppIsToldAndItsCookieIsGoodThereAlone(t *testing.T) {
 	// At our own address the App's cookie is nothing.
 	h.pass(11 * time.Minute)
 	app := h.browser()
-	app.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: "gatelodge-device", Value: kept.Value, Path: "/"}})
+	app.client.Jar.SetCookies(mustURL(t, h.url), []*http.Cookie{{Name: h.named("gatelodge-device"), Value: kept.Value, Path: "/"}})
 	app.signIn("mara@home.example")
 	h.lettersTo("new_device", "mara@home.example", 2)
 }

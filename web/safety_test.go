@@ -105,7 +105,7 @@ func TestCookiesCannotBeReadOrPlantedFromElsewhere(t *testing.T) {
 				if !strings.HasPrefix(c.Name, tt.prefix+"gatelodge") {
 					t.Errorf("a cookie is called %s", c.Name)
 				}
-				if c.Name == tt.prefix+"gatelodge" {
+				if c.Name == h.named(tt.prefix+"gatelodge") {
 					session = c
 				}
 			}
@@ -124,7 +124,7 @@ func TestTamperedLoginCookie(t *testing.T) {
 	m := b.ask("mara@home.example")
 	u := mustURL(t, h.url)
 	for _, c := range b.client.Jar.Cookies(u) {
-		if c.Name == "gatelodge-login" {
+		if c.Name == h.named("gatelodge-login") {
 			v := []byte(c.Value)
 			v[len(v)/2] ^= 1
 			c.Value = string(v)
@@ -356,7 +356,7 @@ func TestSessionAPI(t *testing.T) {
 	u2 := mustURL(t, h.url)
 	var token string
 	for _, c := range b.client.Jar.Cookies(u2) {
-		if c.Name == "gatelodge" {
+		if c.Name == h.named("gatelodge") {
 			token = c.Value
 		}
 	}
@@ -365,7 +365,7 @@ func TestSessionAPI(t *testing.T) {
 	b.post("/signout")
 	program.get("/api/auth/session", "Authorization", "Bearer "+token).is(t, 200, "null")
 	stale := h.browser()
-	stale.client.Jar.SetCookies(u2, []*http.Cookie{{Name: "gatelodge", Value: token}})
+	stale.client.Jar.SetCookies(u2, []*http.Cookie{{Name: h.named("gatelodge"), Value: token}})
 	a := stale.get("/api/auth/session")
 	if a.body != "null" || len(a.Cookies()) != 1 || a.Cookies()[0].MaxAge >= 0 {
 		t.Errorf("a dead cookie gets %q and %v", a.body, a.Cookies())
@@ -399,7 +399,7 @@ func TestStrangersCauseNoWrites(t *testing.T) {
 	before := h.app.DB.Generation()
 	for _, path := range []string{asker.path(m), "/signin/link/" + strings.Repeat("A", 43), "/signin", "/setup", "/api/auth/session", "/nowhere", "/account"} {
 		for range 20 {
-			h.browser().get(path, "X-Forwarded-For", "203.0.113.7", "Cookie", "gatelodge="+strings.Repeat("B", 43))
+			h.browser().get(path, "X-Forwarded-For", "203.0.113.7", "Cookie", h.named("gatelodge")+"="+strings.Repeat("B", 43))
 		}
 	}
 	if after := h.app.DB.Generation(); after-before > 5 {

@@ -89,8 +89,6 @@ type Server struct {
 	own       site
 	returning oneByOne            // from upstreams, by the state
 	steps     map[login.Need]step // the pages of what an attempt can need
-	// ownCookies are the names of those that hold a session of our own.
-	ownCookies []string
 }
 
 // maxForm is more than any form of ours holds.
@@ -122,14 +120,14 @@ func build(services Services, o Options) (*Server, error) {
 	}
 	s := &Server{
 		Services: services, Options: o, assets: assets, templates: templates,
-		cookies: NewCookies(o.Origin.Scheme == "https", o.SignKey, o.SealKey),
+		cookies: NewCookies(o.Origin, o.SignKey, o.SealKey),
 	}
 	cross := http.NewCrossOriginProtection()
 	if err := cross.AddTrustedOrigin(o.Origin.Scheme + "://" + o.Origin.Host); err != nil {
 		return nil, err
 	}
 	cross.SetDenyHandler(s.page("", func(http.ResponseWriter, *http.Request) error { return errCross }))
-	s.own, s.ownCookies = s.ownSite(), []string{s.cookies.name(sessionCookie)}
+	s.own = s.ownSite()
 	// The session API tells own pages from foreign ones itself: at an App's address
 	// the host of a request need not be the one that people see.
 	pages, api := cross.Handler(s.router()), s.authAPI()

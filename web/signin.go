@@ -374,8 +374,8 @@ func (s *Server) signInHere(w http.ResponseWriter, r *http.Request, out login.Ou
 	if out.User.Theme != s.cookies.theme(r) {
 		s.cookies.setTheme(w, out.User.Theme)
 	}
-	if _, err := r.Cookie(zoneCookie); err == nil || out.User.TimeZone != "" {
-		s.cookies.setLasting(w, zoneCookie, out.User.TimeZone) // or forget that of who was here before
+	if _, err := r.Cookie(s.cookies.plainName(zoneCookie)); err == nil || out.User.TimeZone != "" {
+		s.cookies.setZone(w, out.User.TimeZone) // or forget that of who was here before
 	}
 	if out.User.Language != "" {
 		s.cookies.setLanguage(w, out.User.Language)

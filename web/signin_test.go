@@ -355,10 +355,10 @@ func TestSessionFixation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: "gatelodge", Value: planted}})
+	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: h.named("gatelodge"), Value: planted}})
 	b.signIn("mara@home.example")
 	for _, c := range b.client.Jar.Cookies(u) {
-		if c.Name == "gatelodge" && c.Value == planted {
+		if c.Name == h.named("gatelodge") && c.Value == planted {
 			t.Error("the planted token became the session's")
 		}
 	}

@@ -162,7 +162,7 @@ func TestLinkingIsBoundToTheSessionThatAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.client.Jar.SetCookies(at, []*http.Cookie{{Name: "gatelodge-login", Value: login, Path: "/"}})
+	b.client.Jar.SetCookies(at, []*http.Cookie{{Name: h.named("gatelodge-login"), Value: login, Path: "/"}})
 	b.get(back).is(t, http.StatusGone, "started somewhere else")
 	if len(h.accounts("mara@home.example")) != 0 {
 		t.Error("Eve's account signs in to Mara's")
