@@ -12,7 +12,7 @@ import (
 func SmallDisk(t testing.TB, size string) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size="+size); err != nil {
 		if os.Getenv("GATELODGE_PEERS") == "require" {
 			t.Fatalf("the peer tmpfs cannot be mounted: %v", err)
 		}
