@@ -264,7 +264,7 @@ func TestAFormThatHadToBeConfirmedIsFilledAgain(t *testing.T) {
 			h.pass(20 * time.Minute)
 			sam.post(tt.path, tt.form...).goesTo(t, "/account/confirm")
 			page := sam.get("/account/confirm")
-			page.is(t, 200, "show that it is still you")
+			page.is(t, 200, "Confirm that it is you to go on")
 			if strings.Contains(page.body, "how your account is opened") {
 				t.Error("the page says what is not so")
 			}

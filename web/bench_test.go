@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"gatelodge/app/apps/authjs"
-	"gatelodge/app/audit"
 	"gatelodge/app/config"
 	"gatelodge/app/mail/mailtest"
 	"gatelodge/store"
@@ -206,5 +205,3 @@ func askForLink(b *testing.B, change func(*config.Config)) {
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
-
-var fromNowhere = audit.From{IP: "127.0.0.1", Network: "127.0.0.1", Device: "Firefox on Linux"}

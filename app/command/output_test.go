@@ -60,7 +60,12 @@ func TestAnEndDoesNotWaitForAReaderForEver(*testing.T) {
 // and the pipe's other end.
 func piped(t *testing.T) (url string, log *os.File, stop func() error, signal func(os.Signal) error) {
 	t.Helper()
-	dir := t.TempDir()
+	// The name of the test makes t.TempDir too long for the admin socket.
+	dir, err := os.MkdirTemp("", "gatelodge-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -105,6 +105,20 @@ func (w frameWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// shortPath is the longest path of a Unix socket that every system takes: with its
+// final zero, sockaddr_un holds 104 bytes on FreeBSD and macOS, and 108 on Linux.
+const shortPath = 103
+
+// longPath means that a path is too long for a Unix socket.
+type longPath struct{ path string }
+
+func (e *longPath) Error() string {
+	return fmt.Sprintf("data_dir: the path of the admin socket is too long for this system (%d bytes): %s", len(e.path), e.path)
+}
+
+// Hint says what to do.
+func (e *longPath) Hint() string { return "choose a data directory with a shorter path" }
+
 // ListenAdmin opens the admin socket for its owner alone, taking the place of
 // one that a killed server left. The caller holds the store's lock.
 func ListenAdmin(dir string) (net.Listener, error) {
@@ -113,6 +127,9 @@ func ListenAdmin(dir string) (net.Listener, error) {
 		return nil, fmt.Errorf("the admin socket: %w", err)
 	}
 	l, err := net.Listen("unix", path)
+	if errors.Is(err, syscall.EINVAL) && len(path) > shortPath {
+		return nil, &longPath{path}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the admin socket: %w", err)
 	}

@@ -350,3 +350,15 @@ func TestASocketIsForItsOwnerAndGroup(t *testing.T) {
 		}
 	}
 }
+
+// A path that is too long for a socket is named, with what to do about it.
+func TestADataDirectoryWithALongPathIsNamed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("x", 100))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	got := use(t, dir, "serve", "-listen", "127.0.0.1:0")
+	if got.code == 0 || !strings.Contains(got.err, "data_dir: the path of the admin socket is too long") || !strings.Contains(got.err, "shorter path") {
+		t.Errorf("got %+v", got)
+	}
+}
