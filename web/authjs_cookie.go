@@ -159,7 +159,7 @@ func (s *Server) readAttempt(r *http.Request, st site) attempt {
 	}
 	var a attempt
 	cookie, err := r.Cookie(st.state())
-	if err != nil || s.cookies.open(st.state(), cookie.Value, &a) != nil {
+	if err != nil || s.cookies.open(st.sealedFor(), cookie.Value, &a) != nil {
 		a = attempt{}
 	}
 	a.Device = s.siteDevice(r, st)
@@ -173,7 +173,7 @@ func (s *Server) saveAttempt(w http.ResponseWriter, st site, a attempt) error {
 	}
 	entry := a.Entry
 	a.Entry = nil // it follows from the site
-	value, err := s.cookies.sealAttempt(st.state(), a)
+	value, err := s.cookies.sealAttempt(st.sealedFor(), a)
 	if err != nil {
 		return err
 	}
@@ -181,6 +181,10 @@ func (s *Server) saveAttempt(w http.ResponseWriter, st site, a attempt) error {
 	s.siteCookie(w, st, st.state(), value, login.Lifetime)
 	return nil
 }
+
+// sealedFor is the name under which an attempt is sealed at an App: no other App opens
+// it, though the cookies of all have one name on https.
+func (st site) sealedFor() string { return st.state() + " " + st.app.Name }
 
 func (s *Server) dropAttempt(w http.ResponseWriter, st site) {
 	if st.app == nil {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -301,19 +302,29 @@ func (f updateForm) name() (*string, error) {
 	if !bytes.HasPrefix(bytes.TrimSpace(f.Data), []byte("{")) {
 		return nil, nil
 	}
-	var data struct {
-		Name *string `json:"name"`
-		User struct {
-			Name *string `json:"name"`
-		} `json:"user"`
-	}
+	// Maps, since a struct would also take "Name", which may be a field of the app's.
+	var data, user map[string]json.RawMessage
 	if err := json.Unmarshal(f.Data, &data); err != nil {
 		return nil, err
 	}
-	if data.Name != nil {
-		return data.Name, nil
+	if raw, ok := data["user"]; ok {
+		if err := json.Unmarshal(raw, &user); err != nil {
+			return nil, err
+		}
 	}
-	return data.User.Name, nil
+	name, err := textOf(data["name"])
+	userName, userErr := textOf(user["name"])
+	return cmp.Or(name, userName), errors.Join(err, userErr)
+}
+
+// textOf returns the text of a JSON value, or nil for null and for no value.
+func textOf(raw json.RawMessage) (*string, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	var text *string
+	err := json.Unmarshal(raw, &text)
+	return text, err
 }
 
 // postSession is update(data): it changes what may be changed and answers with

@@ -532,7 +532,9 @@ func TestAnUpdateThatDoesNotFitChangesNothing(t *testing.T) {
 	} {
 		c.update(body).is(t, 400, "null")
 	}
-	for _, data := range []string{`null`, `5`, `[]`, `{}`, `{"name":null}`, `{"user":null,"theme":{"dark":true}}`} {
+	for _, data := range []string{
+		`null`, `5`, `[]`, `{}`, `{"name":null}`, `{"Name":"Eve"}`, `{"NAME":5}`, `{"USER":{"name":"Eve"}}`, `{"user":null,"theme":{"dark":true}}`,
+	} {
 		c.update(`{"csrfToken":"`+token+`","data":`+data+`}`).is(t, 200, `"name":"Mara"`)
 	}
 	c.get("/api/auth/session").is(t, 200, `"name":"Mara"`)

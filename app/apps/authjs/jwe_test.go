@@ -246,7 +246,7 @@ func TestEveryLandingIsOnTheOrigin(t *testing.T) {
 		"https://evil.example/": origin, "http://wiki.example.com/": origin, "https://wiki.example.com.evil.example/": origin,
 		"https://wiki.example.com@evil.example/": origin, "https://u:p@wiki.example.com/": origin, "https://wiki.example.com:444/": origin,
 		"javascript:alert(1)": origin, "data:text/html,x": origin, "garbage": origin, "\x00": origin, "/x\r\nSet-Cookie: a=b": origin,
-		"https://": origin, "/%zz": origin, " /x": origin, "https:wiki.example.com": origin,
+		"https://": origin, "/%zz": origin + "/%25zz", "/50%off": origin + "/50%25off", "/%": origin + "/%25", "/x#100%": origin + "/x#100%25", "/%2": origin + "/%252", " /x": origin, "https:wiki.example.com": origin,
 		"/x?error=CredentialsSignin&y=1&code=z": origin + "/x?y=1", "/x?%65rror=1": origin + "/x", "/x?errors=1": origin + "/x?errors=1",
 		strings.Repeat("/x", 1001): origin, "/" + strings.Repeat("ü", 700): origin,
 		// Encoded, never deleted.

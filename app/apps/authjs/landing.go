@@ -79,15 +79,33 @@ func parsable(value string) string {
 	}
 	rest, fragment, marked := strings.Cut(value[end:], "#")
 	path, query, asked := strings.Cut(rest, "?")
-	text := value[:end] + encoded(path)
+	text := value[:end] + escaped(path)
 	if asked {
 		text += "?" + query
 	}
 	if marked {
-		text += "#" + strings.ReplaceAll(encoded(fragment), "#", "%23")
+		text += "#" + strings.ReplaceAll(escaped(fragment), "#", "%23")
 	}
 	return text
 }
+
+// escaped encodes what may not stand in a path, and each percent sign that begins no
+// encoded byte: url.Parse refuses those, and browsers keep them.
+func escaped(path string) string {
+	var b strings.Builder
+	for i, part := range strings.Split(encoded(path), "%") {
+		if i > 0 {
+			b.WriteByte('%')
+			if len(part) < 2 || !isHex(part[0]) || !isHex(part[1]) {
+				b.WriteString("25")
+			}
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}
+
+func isHex(c byte) bool { return strings.IndexByte("0123456789abcdefABCDEF", c) >= 0 }
 
 // encoded encodes what may not stand in a query, and leaves what is encoded already.
 func encoded(query string) string {
