@@ -46,6 +46,7 @@ func TestServersOverOneDatabase(t *testing.T) {
 
 	mara := newVisitor(t, first.url)
 	mara.setUp(code, "mara@home.example")
+	mara.carry(second.url)
 	if email := mara.is(second.url); email != "mara@home.example" {
 		t.Fatalf("signed in on one server, on the other one is %q", email)
 	}

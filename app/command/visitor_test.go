@@ -44,6 +44,27 @@ func (v *visitor) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
+// carry takes the cookies along to another server of the same installation. Behind one
+// address their names would be equal; here each server has a port, which ends them.
+func (v *visitor) carry(address string) {
+	v.t.Helper()
+	from, err := url.Parse(v.url)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	to, err := url.Parse(address)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	cookies := v.client.Jar.Cookies(from)
+	for _, c := range cookies {
+		if base, ok := strings.CutSuffix(c.Name, from.Port()); ok {
+			c.Name, c.Path = base+to.Port(), "/"
+		}
+	}
+	v.client.Jar.SetCookies(to, cookies)
+}
+
 // arrives checks where an answer is from, without its query, and returns it.
 func (v *visitor) arrives(path string, res *http.Response, err error) string {
 	v.t.Helper()
