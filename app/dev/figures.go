@@ -24,7 +24,7 @@ type row struct {
 // rows are the figures that benchmarks report. Several rows share one run.
 var rows = []row{
 	{
-		"session check at an App, opaque cookie, 32 connections; *bare* is a net/http handler with the same headers and body",
+		"session check at an App, opaque cookie, 32 connections",
 		"{opaque/s} requests/s, **{opaque/bare}** of bare; **{opaque-cpu/bare}** times its processor time; p99 {opaque-p99/bare} times", sessionAPI,
 	},
 	{
@@ -75,7 +75,7 @@ func figures(ctx context.Context, w io.Writer) error {
 		return err
 	}
 
-	fmt.Fprintf(w, "Measured on %s with %s, %d hardware threads (%s), which also made the load.\nRatios hold within one run.\n\n",
+	fmt.Fprintf(w, "Measured on %s with %s, %d hardware threads (%s), which also made the load.\nRatios hold within one run. *Bare* is a net/http handler that answers 200 with the same\nheaders and body.\n\n",
 		time.Now().Format("2 January 2006"), runtime.Version(), runtime.NumCPU(), processorName())
 	fmt.Fprintf(w, "| what | measured | by |\n| --- | --- | --- |\n")
 	line := func(what, measured, by string) { fmt.Fprintf(w, "| %s | %s | %s |\n", what, measured, by) }

@@ -71,6 +71,7 @@ type process struct {
 func startProgram(ctx context.Context, path, dir string) (*process, error) {
 	cmd := exec.CommandContext(ctx, path, "serve", "-listen", "127.0.0.1:0")
 	cmd.Dir, cmd.Stderr = dir, io.Discard
+	cmd.Env = []string{"HOME=" + dir} // GATELODGE_ variables would be settings
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
