@@ -36,7 +36,7 @@ func (s *Server) changing(w http.ResponseWriter, r *http.Request, back string, h
 	return s.fresh(w, r, back, func(cur session.Current) error { return s.renewed(w, r, cur, h) })
 }
 
-// renewed gives the session of whoever is signed in a new token and then calls h. A
+// renewed gives the current session a new token and then calls h. A
 // copy of the cookie opens nothing from then on, and of two requests with the same
 // token only one changes something. The other is sent to the sign-in page.
 func (s *Server) renewed(w http.ResponseWriter, r *http.Request, cur session.Current, h func(session.Current) error) error {

@@ -95,7 +95,7 @@ func (s *Server) getMailedLink(w http.ResponseWriter, r *http.Request, st site) 
 }
 
 // mailedAgain answers a link that was used before: in the browser that has just done so
-// as the first time, since it may have given up that answer, and for whoever it signed in
+// as the first time, since it may have given up that answer, and for the user it signed in
 // with the way on.
 func (s *Server) mailedAgain(w http.ResponseWriter, r *http.Request, st site, a attempt, token string, k login.Link, used error, to string) error {
 	out, err := s.Login.FollowedAgain(r.Context(), &a.Login, token, used)

@@ -27,9 +27,9 @@ func (s *Server) begun(w http.ResponseWriter, r *http.Request) (attempt, error) 
 	return a, s.cookies.saveLogin(w, a)
 }
 
-// onward leads whoever is signed in on to where they wanted to go, when a form or link
+// onward leads the signed-in user on to where they wanted to go, when a form or link
 // says nothing new: it was sent again after it had done its work. Without ok nothing
-// was written. mine says whether that work was theirs; nil is whoever is signed in.
+// was written. mine says whether that work was theirs; nil accepts any user.
 func (s *Server) onward(w http.ResponseWriter, r *http.Request, a attempt, mine func(session.Current) (bool, error)) (ok bool, err error) {
 	cur, err := s.current(w, r)
 	if errors.Is(err, session.ErrNone) {
@@ -48,7 +48,7 @@ func (s *Server) onward(w http.ResponseWriter, r *http.Request, a attempt, mine 
 }
 
 // linkUsed answers a link that was used before: in the browser that has just done so as
-// the first time, and for whoever it signed in with the way on.
+// the first time, and for the user it signed in with the way on.
 func (s *Server) linkUsed(w http.ResponseWriter, r *http.Request, a attempt, token string, k login.Link, used error) error {
 	if to, ok := s.belongs(&a, k, token); !ok {
 		return s.leave(w, r, to, Target{Name: challenge.AppOf(k.Challenge)})
@@ -66,7 +66,7 @@ func (s *Server) linkUsed(w http.ResponseWriter, r *http.Request, a attempt, tok
 }
 
 // inviteUsed answers an invite that opens no more: in the browser that has just
-// accepted it as the first time, and for whoever it was for with the way on.
+// accepted it as the first time, and for the user it was for with the way on.
 func (s *Server) inviteUsed(w http.ResponseWriter, r *http.Request, v store.Invite, used error) error {
 	a := s.cookies.readLogin(r)
 	a.Entry, a.Confirms = nil, ""

@@ -56,7 +56,7 @@ type PersonPage struct {
 	Layout
 	One  OnePerson
 	Self bool // it is the reader
-	// Unconfirmed says that the address is nobody's yet; see account.OwnsAddress.
+	// Unconfirmed says that the address is not confirmed; see account.OwnsAddress.
 	Unconfirmed bool
 	Own         []OwnWay
 	Emails      []OwnEmail

@@ -58,7 +58,7 @@ func MayEnter(u store.User) error {
 
 // OwnsAddress reports whether the primary address of the user is theirs: they have
 // confirmed it, or an admin added them with it. Any other address, of an account that
-// was imported, may be somebody else's.
+// was imported, may belong to another person.
 func OwnsAddress(u store.User) bool {
 	return u.HasEmail() && (!u.EmailVerifiedAt.IsZero() || u.AddedByAdmin)
 }
@@ -234,7 +234,7 @@ func (s *Users) Find(ctx context.Context, name string) (store.User, error) {
 	return u, nil
 }
 
-// Unconfirmed reports whether name is an address of the user's that nobody has
+// Unconfirmed reports whether name is an address of the user's that has not been
 // confirmed; see UnconfirmedIn.
 func (s *Users) Unconfirmed(ctx context.Context, u store.User, name string) (is bool, err error) {
 	address, bad := NormalEmail(name)
@@ -248,7 +248,7 @@ func (s *Users) Unconfirmed(ctx context.Context, u store.User, name string) (is 
 	return is, err
 }
 
-// UnconfirmedIn reports whether a normal address of the user's is one that nobody has
+// UnconfirmedIn reports whether a normal address of the user's is one that has not been
 // confirmed: the account was imported with it, and may be another person's until the
 // owner of the address opens a mailed link.
 func UnconfirmedIn(tx *store.Tx, u store.User, address string) (bool, error) {

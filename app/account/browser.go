@@ -23,7 +23,7 @@ func BrowserOf(session, device string) Browser {
 }
 
 // Of reports whether the browser is one of the user's: they are signed in with it, or
-// have been. A mailed link is not enough: whoever has another address of the account
+// have been. A mailed link is not enough: anyone who has another address of the account
 // can forward one.
 func (b Browser) Of(tx *store.Tx, userID string, now time.Time) (bool, error) {
 	owns, err := tx.OwnsBrowser(userID, b.Device)

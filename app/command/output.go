@@ -14,8 +14,8 @@ const (
 	outputWithin = time.Second
 )
 
-// Output writes the log and notices of a server without ever waiting for whoever
-// reads them: a reader that stops, or that is gone, must not stop anyone from signing
+// Output writes the log and notices of a server without ever waiting for
+// their reader: a reader that stops, or that is gone, must not stop anyone from signing
 // in. What does not fit is dropped and counted. Each Write is kept or dropped whole.
 type Output struct {
 	to io.Writer

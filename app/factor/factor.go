@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Means is one way to prove who somebody is, in the form in which attempts and
+// Means is one way to prove who a user is, in the form in which attempts and
 // sessions keep it.
 type Means string
 

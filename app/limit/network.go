@@ -10,7 +10,7 @@ type level struct {
 }
 
 // A provider gives a customer one IPv4 address, or an IPv6 network of /64, /56 or
-// /48. Whoever has the larger network must not have as many attempts as there are
+// /48. The owner of a larger network must not have as many attempts as there are
 // hosts in it.
 var (
 	levels4 = []level{{32, 1}, {24, 3}}

@@ -68,7 +68,7 @@ func (f *Flow) update(ctx context.Context, l *Login, do func(*store.Tx) error) e
 // Finish completes an attempt, and nothing else does. An attempt that needs more is
 // kept as it is, and the outcome says what it needs. Else it starts the session, or
 // confirms the one it was begun for. For an App alone it gives the App its share and
-// keeps our own token to itself. Whoever may not enter is refused here, whatever they
+// keeps our own token to itself. A user who may not enter is refused here, whatever they
 // have proven.
 func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, replaces string) (Outcome, error) {
 	if err := account.MayEnter(u); err != nil {
@@ -141,7 +141,7 @@ func (f *Flow) Step(ctx context.Context, from audit.From, l *Login, m factor.Mea
 	if err != nil {
 		return Outcome{}, err
 	}
-	f.Queue.Wake() // for what is told of a new browser
+	f.Queue.Wake() // for mail about a new browser
 	return out, nil
 }
 

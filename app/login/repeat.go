@@ -39,7 +39,7 @@ type use struct {
 }
 
 // use returns the use of a secret, which may come in several parts. The browser token
-// is part of both keys: nobody who lacks it finds an outcome or could open it.
+// is part of both keys: without it an outcome can be neither found nor opened.
 func (l *Login) use(parts ...string) use {
 	browser := l.BrowserHash()
 	if browser == nil {

@@ -91,7 +91,7 @@ type Shape struct {
 }
 
 // Unrecognized is a table that is called like one of Auth.js's and lacks its columns,
-// so that nobody knows how to read it.
+// so that it cannot be read.
 type Unrecognized struct {
 	Table   string   `json:"table"`
 	Model   string   `json:"model"` // "Account"

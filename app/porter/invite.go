@@ -24,7 +24,7 @@ var (
 	ErrDays     = fault.New(fault.Invalid, "invites.days")
 	ErrNoInvite = errors.New("there is no such invite, or it has ended")
 	ErrKnown    = fault.New(fault.Invalid, "invites.known")
-	// ErrKnownUnconfirmed is ErrKnown for an address that nobody has confirmed.
+	// ErrKnownUnconfirmed is ErrKnown for an address that is not confirmed.
 	ErrKnownUnconfirmed = fault.New(fault.Invalid, "invites.known_unconfirmed")
 	ErrGroup            = fault.New(fault.Invalid, "invites.no_group")
 )
@@ -220,7 +220,7 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// mustBeNew refuses an address that leads to somebody already.
+// mustBeNew refuses an address that leads to a user already.
 func mustBeNew(tx *store.Tx, address string) error {
 	u, err := tx.UserByEmail(address)
 	if errors.Is(err, store.ErrNotFound) {

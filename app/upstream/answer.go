@@ -39,17 +39,17 @@ func (t tidy) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	told, ok := readTokenAnswer(res.Header.Get("Content-Type"), body)
+	answer, ok := readTokenAnswer(res.Header.Get("Content-Type"), body)
 	fails := res.StatusCode < 200 || res.StatusCode > 299
 	switch at := r.URL.Host + r.URL.Path; {
 	case !ok && !fails:
 		return nil, &unreadableError{at, "that is neither JSON nor a form"}
 	case !ok:
-		told = map[string]any{}
-	case !fails && told["error"] == nil && told["access_token"] == nil:
+		answer = map[string]any{}
+	case !fails && answer["error"] == nil && answer["access_token"] == nil:
 		return nil, &unreadableError{at, "without an access token"}
 	}
-	text, err := json.Marshal(told)
+	text, err := json.Marshal(answer)
 	if err != nil {
 		return nil, err
 	}
@@ -68,22 +68,22 @@ func readTokenAnswer(contentType string, body []byte) (map[string]any, bool) {
 			return nil, false
 		}
 	}
-	told := make(map[string]any)
+	answer := make(map[string]any)
 	for _, name := range []string{"access_token", "token_type", "refresh_token", "id_token"} {
 		if text := raw.text(name); text != "" {
-			told[name] = text
+			answer[name] = text
 		}
 	}
 	if scope := strings.Join(raw.list("scope"), " "); scope != "" {
-		told["scope"] = scope
+		answer["scope"] = scope
 	}
 	if seconds := lifetime(raw.text("expires_in")); seconds > 0 {
-		told["expires_in"] = seconds
+		answer["expires_in"] = seconds
 	}
 	if code := errorCode(raw["error"]); code != "" {
-		told["error"] = code
+		answer["error"] = code
 	}
-	return told, true
+	return answer, true
 }
 
 // readTokenForm reads an answer in the form of a query, or returns nil.

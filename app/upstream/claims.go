@@ -56,7 +56,7 @@ func (c claims) text(path string) string {
 }
 
 // identifier returns what identifies a person: a text, or the digits of a whole
-// number. A fraction or an exponent has no single spelling and identifies nobody.
+// number. A fraction or an exponent has no single spelling and identifies no user.
 func (c claims) identifier(path string) string {
 	switch v := c.at(path).(type) {
 	case string:

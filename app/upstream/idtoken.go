@@ -164,7 +164,7 @@ var protocol = []string{"iss", "aud", "azp", "exp", "iat", "nbf", "nonce", "auth
 
 // readUserinfo adds the claims of userinfo and returns them. A claim of the ID token stands: it is
 // signed. Userinfo that cannot be read leaves the visit with the ID token alone, and
-// v.lacks says why; userinfo about somebody else is an error.
+// v.lacks says why; userinfo about another subject is an error.
 func (v *visit) readUserinfo(ctx context.Context) (claims, error) {
 	if v.place.userinfo == "" {
 		return nil, nil
@@ -182,7 +182,7 @@ func (v *visit) readUserinfo(ctx context.Context) (claims, error) {
 	}
 	// OpenID Connect Core 1.0, 5.3.2: else it may be somebody else's.
 	if more.identifier("sub") != v.claims.identifier("sub") {
-		return nil, v.up.fault(ErrUntrue, errors.New("userinfo is about somebody else"))
+		return nil, v.up.fault(ErrUntrue, errors.New("userinfo is about another subject"))
 	}
 	for name, value := range more {
 		if _, ok := v.claims[name]; !ok && !slices.Contains(protocol, name) {

@@ -150,7 +150,7 @@ func (u *Upstream) params(p *place, e Errand, w Wishes) map[string]string {
 		maxAge = "0"
 	}
 	if maxAge != "" && u.kind.tells {
-		params["max_age"] = maxAge // OpenID Connect Core 1.0, 3.1.2.1: auth_time must be told then
+		params["max_age"] = maxAge // OpenID Connect Core 1.0, 3.1.2.1: auth_time is then required
 	}
 	if w.LoginHint != "" && u.kind.openID {
 		params["login_hint"] = w.LoginHint

@@ -61,7 +61,7 @@ func readGitHub(ctx context.Context, v *visit) (Identity, error) {
 	return who, nil
 }
 
-// gitHubGroups are somebody's organisations, and teams as "organisation/team". With an
+// gitHubGroups are a user's organisations, and teams as "organisation/team". With an
 // error it returns those that it could read.
 func gitHubGroups(ctx context.Context, v *visit) (list []string, err error) {
 	orgs, err := readList[struct{ Login string }](ctx, v, v.place.userinfo+"/orgs", hundred, byLink)
@@ -82,7 +82,7 @@ func gitHubGroups(ctx context.Context, v *visit) (list []string, err error) {
 	return list, err
 }
 
-// maxPages bounds a list: nobody is in 2,000 organisations, and a provider that always
+// maxPages bounds a list: no user is in 2,000 organisations, and a provider that always
 // has another page must not keep us.
 const maxPages = 20
 

@@ -143,7 +143,7 @@ func status(u store.User) string {
 }
 
 // find returns the user that a command names, and warns when that is by an address
-// which nobody has confirmed.
+// which is not confirmed.
 func find(ctx context.Context, c *line.Call, name string) (store.User, error) {
 	u, err := c.App.Users.Find(ctx, name)
 	if err != nil {
@@ -374,7 +374,7 @@ func changeUser(ctx context.Context, c *line.Call, f func(context.Context, audit
 	return nil
 }
 
-// confirmed marks an address that nobody has confirmed.
+// confirmed marks an address that is not confirmed.
 func confirmed(emails []store.Email, norm string) string {
 	if slices.ContainsFunc(emails, func(e store.Email) bool { return e.Norm == norm && e.VerifiedAt.IsZero() }) {
 		return " (not confirmed)"
@@ -382,7 +382,7 @@ func confirmed(emails []store.Email, norm string) string {
 	return ""
 }
 
-// appsOf returns the names of the apps that somebody may use.
+// appsOf returns the names of the apps that the user may use.
 func appsOf(c *line.Call, p store.Person) []string {
 	list := []string{}
 	for _, app := range c.App.Apps.All() {

@@ -110,7 +110,7 @@ type Limits struct {
 }
 
 // dotWithin is how long the answer to the final dot may take (RFC 5321,
-// 4.5.3.2.6). Whoever waits less sends mail twice.
+// 4.5.3.2.6). A client that waits less sends mail twice.
 const dotWithin = 10 * time.Minute
 
 // SignInLimits are for mail that a person waits for, the first time: another
@@ -125,14 +125,14 @@ func RetryLimits() Limits {
 	return Limits{Connect: 30 * time.Second, Greeting: 2 * time.Minute, Command: 2 * time.Minute, Dot: dotWithin, Session: 5 * time.Minute}
 }
 
-// RelayLimits are for mail that nobody waits for: those of RFC 5321, 4.5.3.2,
+// RelayLimits are for mail that can wait: those of RFC 5321, 4.5.3.2,
 // but for a whole session that a server may not draw out for ever.
 func RelayLimits() Limits {
 	return Limits{Connect: 30 * time.Second, Greeting: 5 * time.Minute, Command: 5 * time.Minute, Dot: dotWithin, Session: 20 * time.Minute}
 }
 
 // limits chooses those for the message: first at first, retry for later tries,
-// and patience for mail that nobody waits for. A zero one is first.
+// and patience for mail that can wait. A zero one is first.
 func (e Envelope) limits(first, retry, patience Limits) Limits {
 	switch {
 	case e.Patient && patience != (Limits{}):
