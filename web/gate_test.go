@@ -58,7 +58,7 @@ func TestAnImportedSessionOpensNoAppThatItsUserMayNotEnter(t *testing.T) {
 
 	boss := h.boss()
 	boss.get("/admin/people/"+victim.ID).is(t, http.StatusOK, "The address is not confirmed")
-	boss.post("/admin/invites", "email", "victim@home.example", "days", "7", "uses", "1").is(t, http.StatusUnprocessableEntity, "nobody has confirmed it")
+	boss.post("/admin/invites", "email", "victim@home.example", "days", "7", "uses", "1").is(t, http.StatusUnprocessableEntity, "it is not confirmed")
 	if a := boss.get("/admin/people/" + h.user("ida@home.example").ID); strings.Contains(a.body, "The address is not confirmed") {
 		t.Error("somebody whom an admin added is called unconfirmed")
 	}

@@ -108,17 +108,19 @@ func (b *browser) call(expression string, v any) {
 	}
 }
 
-// shows waits until an element of the page has a text.
+// shows waits until an element of the page has a text. The page may be on its way to
+// another: between two pages there is nothing to ask, and Chromium answers with an error.
 func (b *browser) shows(id, want string) {
 	b.t.Helper()
-	got := ""
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		b.run(chromedp.Evaluate(fmt.Sprintf(`document.getElementById(%q)?.textContent ?? ""`, id), &got))
-		if got == want {
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	for got := ""; ; time.Sleep(10 * time.Millisecond) {
+		err := chromedp.Run(ctx, chromedp.Evaluate(fmt.Sprintf(`document.getElementById(%q)?.textContent ?? ""`, id), &got))
+		if err == nil && got == want {
 			return
 		}
-		if time.Now().After(deadline) {
-			b.t.Fatalf("#%s is %q, want %q\n%s", id, got, want, b.page())
+		if ctx.Err() != nil {
+			b.t.Fatalf("#%s is %q, want %q; the last answer: %v\n%s", id, got, want, err, b.page())
 		}
 	}
 }
