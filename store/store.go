@@ -168,7 +168,7 @@ func makeDir(dir string) error {
 	return nil
 }
 
-// guarded refuses a directory that everyone on the machine may write to. Whoever may
+// guarded refuses a directory that everyone on the machine may write to. A user who can
 // write there can put a database, a key or an admin socket of their own in the place
 // of ours, whatever the modes of the files.
 func guarded(dir string, log *slog.Logger) error {

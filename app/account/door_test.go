@@ -231,8 +231,8 @@ func TestTwoAdminsCannotDisableOneAnother(t *testing.T) {
 	}
 }
 
-// Whoever shows a mailed invite that was used a moment ago has shown nothing else: no
-// account without address and groups comes of it, and nobody waits for an admin.
+// A mailed invite that was used a moment ago proves nothing more: it makes no account
+// without address and groups, and no request that waits for an admin.
 func TestAMailedInviteShownTwiceMakesOneAccount(t *testing.T) {
 	for _, mode := range []string{account.Open, account.ByApproval, account.ByInvite, account.Closed} {
 		t.Run(mode, func(t *testing.T) {

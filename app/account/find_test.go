@@ -10,7 +10,7 @@ import (
 )
 
 // Imported ids may look like anything. Addresses, ids and usernames are looked for in
-// sets of their own, and what could mean two people finds nobody.
+// sets of their own, and a word that could mean two users finds none.
 func TestNoIDIsTakenForAnAddressOrAUsername(t *testing.T) {
 	s := users(t, account.Open)
 	mara := storetest.User(t, s.DB, "mara@home.example")

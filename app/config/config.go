@@ -26,8 +26,8 @@ type Config struct {
 	PublicURL string
 	// Listen is where the server listens: host:port, or unix:/path.
 	Listen string
-	// SocketMode is the mode of a unix socket in Listen, in octal. Whoever may write
-	// to it is believed as a proxy on this machine is.
+	// SocketMode is the mode of a unix socket in Listen, in octal. A program
+	// that may write to it is trusted like a proxy on this machine.
 	SocketMode string
 	// DataDir holds the database, the key and the backups.
 	DataDir string

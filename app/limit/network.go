@@ -45,21 +45,18 @@ func Networks(kind, network string, rules, most []Rule) []Ask {
 			asks = append(asks, Ask{Key: kind + p.String(), Rules: rules})
 		}
 	}
+	var halves []Rule
+	for _, m := range most {
+		halves = append(halves, half(m))
+	}
 	for _, l := range levels {
 		var more []Rule
 		for _, r := range rules {
 			more = append(more, Rule{Count: r.Count * l.times, Per: r.Per})
 		}
-		for _, m := range most {
-			more = append(more, half(m))
-		}
-		add(l.bits, more)
+		add(l.bits, append(more, halves...))
 	}
 	if most != nil {
-		var halves []Rule
-		for _, m := range most {
-			halves = append(halves, half(m))
-		}
 		add(region, halves)
 	}
 	return asks
