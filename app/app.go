@@ -22,6 +22,7 @@ import (
 	"gatelodge/app/challenge"
 	"gatelodge/app/clock"
 	"gatelodge/app/config"
+	"gatelodge/app/email"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/keys"
 	"gatelodge/app/lang"
@@ -36,8 +37,7 @@ import (
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/mail/resolve"
 	"gatelodge/app/mail/submission"
-	"gatelodge/app/owner"
-	"gatelodge/app/porter"
+	"gatelodge/app/people"
 	"gatelodge/app/proxy"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
@@ -47,39 +47,40 @@ import (
 
 // App is the house with its services.
 type App struct {
-	Config    *config.Config
-	DB        *store.DB
-	Lang      *lang.Catalog
-	Audit     *audit.Log
-	Recent    *audit.Recent
-	Proxies   *proxy.Reader
-	Limits    *limit.Limiter
-	Keys      *keys.Keys
-	Backups   *backup.Backups
-	Users     *account.Users
-	Sessions  *session.Sessions
-	Upstreams *upstream.Upstreams
-	Apps      *apps.Apps
-	Login     *login.Flow
-	Owner     *owner.Desk
-	Porter    *porter.Desk
-	Composer  *compose.Composer
-	Queue     *queue.Queue
-	Post      *post.Office
-	Outbox    *outbox.Outbox
-	Smarthost *deliver.Smarthost // nil where there is none
-	Direct    *deliver.Direct    // nil unless mail goes to the recipients' own servers
-	Resolver  *resolve.Resolver
-	DKIM      *dkim.Ring
-	Check     *check.Checker
-	Roots     *x509.CertPool // nil for the system's
-	Clock     *clock.Clock
-	Now       func() time.Time // Clock's
-	Relay     *submission.Service
-	Listener  *submission.Listener // nil: apps hand over mail over HTTP alone
-	Passwords *password.Hasher     // nil: nobody signs in with one
-	InboxKey  string               // opens /dev/mail until the server ends; "" where there is none
-	Log       *slog.Logger
+	Config     *config.Config
+	DB         *store.DB
+	Lang       *lang.Catalog
+	Audit      *audit.Log
+	Recent     *audit.Recent
+	Proxies    *proxy.Reader
+	Limits     *limit.Limiter
+	Keys       *keys.Keys
+	Backups    *backup.Backups
+	Users      *people.Users
+	Sessions   *session.Sessions
+	Upstreams  *upstream.Upstreams
+	Apps       *apps.Apps
+	Login      *login.Flow
+	Account    *account.Service
+	Invites    *people.Invites
+	Applicants *people.Applicants
+	Composer   *compose.Composer
+	Queue      *queue.Queue
+	Post       *post.Office
+	Outbox     *outbox.Outbox
+	Smarthost  *deliver.Smarthost // nil where there is none
+	Direct     *deliver.Direct    // nil unless mail goes to the recipients' own servers
+	Resolver   *resolve.Resolver
+	DKIM       *dkim.Ring
+	Check      *check.Checker
+	Roots      *x509.CertPool // nil for the system's
+	Clock      *clock.Clock
+	Now        func() time.Time // Clock's
+	Relay      *submission.Service
+	Listener   *submission.Listener // nil: apps hand over mail over HTTP alone
+	Passwords  *password.Hasher     // nil: nobody signs in with one
+	InboxKey   string               // opens /dev/mail until the server ends; "" where there is none
+	Log        *slog.Logger
 
 	standby *deliver.Fallback // of both, or nil
 	figures figures
@@ -156,7 +157,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 
 func (a *App) build(o Options) {
 	c, keys := a.Config, a.DB.Keyring()
-	a.Users = &account.Users{DB: a.DB, Audit: a.Audit, Limits: a.Limits, Now: a.Now, Door: account.NewDoor(c.Signup.Mode, c.Signup.Domains)}
+	a.Users = &people.Users{DB: a.DB, Audit: a.Audit, Limits: a.Limits, Now: a.Now, Door: people.NewDoor(c.Signup.Mode, c.Signup.Domains)}
 	var starter *session.Starter
 	a.Sessions, starter = session.New(a.DB, a.Audit, a.Now, a.Log, session.Lifetime{
 		Rolling: time.Duration(c.Session.Lifetime), Refresh: time.Duration(c.Session.Refresh), Max: time.Duration(c.Session.MaxLifetime),
@@ -201,19 +202,19 @@ func (a *App) build(o Options) {
 	a.Upstreams = upstream.New(c.Upstreams, upstream.Options{
 		DB: a.DB, Limits: a.Limits, Now: a.Now, Log: a.Log, PublicURL: public, Tokens: a.Apps.Tokens(),
 	})
+	a.Invites = &people.Invites{
+		DB: a.DB, Audit: a.Audit, Users: a.Users, Apps: a.Apps, Post: a.Post, Queue: a.Queue, Now: a.Now, PublicURL: public, Contact: replyTo(c.Contact),
+	}
+	a.Applicants = &people.Applicants{DB: a.DB, Audit: a.Audit, Users: a.Users, Post: a.Post, Queue: a.Queue, Now: a.Now, PublicURL: public}
 	a.Login = login.New(starter, &login.Flow{
-		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Apps: a.Apps, Sessions: a.Sessions, Queue: a.Queue, Post: a.Post, Now: a.Now,
+		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Applicants: a.Applicants, Apps: a.Apps, Sessions: a.Sessions, Queue: a.Queue, Post: a.Post, Now: a.Now,
 		Upstreams: a.Upstreams, Passwords: a.Passwords, Log: a.Log,
 		Challenges: challenges, PublicURL: public,
 	})
-	a.Owner = &owner.Desk{
+	a.Account = &account.Service{
 		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Challenges: challenges, Post: a.Post, Queue: a.Queue, Upstreams: a.Upstreams,
 		Passwords: a.Passwords,
 		Now:       a.Now, PublicURL: public, Site: c.Name,
-	}
-	a.Porter = &porter.Desk{
-		DB: a.DB, Audit: a.Audit, Users: a.Users, Apps: a.Apps, Post: a.Post, Queue: a.Queue, Now: a.Now, PublicURL: public, Site: c.Name,
-		Contact: replyTo(c.Contact),
 	}
 }
 
@@ -239,7 +240,7 @@ func replyTo(contact string) string {
 	if err != nil {
 		return ""
 	}
-	if _, err := account.NormalEmail(a.Address); err != nil {
+	if _, err := email.Normal(a.Address); err != nil {
 		return ""
 	}
 	return a.Address

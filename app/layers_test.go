@@ -93,11 +93,12 @@ func TestImportsPointRight(t *testing.T) {
 func TestStepsWithinAppPointDown(t *testing.T) {
 	steps := [][]string{
 		{"clock", "fault", "secret", "lang", "email", "config", "device", "metrics", "proxy", "programtest"},
-		{"audit", "limit", "factor"},
-		{"account", "session", "challenge", "keys", "backup", "apps", "upstream"},
+		{"audit", "limit", "factor", "mail"},
+		{"session", "challenge", "keys", "backup", "apps"},
 		{"gate"},
-		{"mail"},
-		{"login", "move", "owner", "porter"},
+		{"people"},
+		{"upstream"},
+		{"account", "login", "move"},
 		{"app"},
 		{"command", "dev"},
 	}
@@ -145,7 +146,7 @@ func TestLibcIsTheOneSQLitePins(t *testing.T) {
 }
 
 // readers are the files that may read the audit log: they show it.
-var readers = []string{"command/store.go", "command/people/user.go", "owner/data.go", "owner/profile.go"}
+var readers = []string{"command/store.go", "command/people/user.go", "account/data.go", "account/profile.go"}
 
 // The log is shown and never asked: what decides stands in columns, which no sweep
 // empties.

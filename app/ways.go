@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	"gatelodge/app/account"
+	"gatelodge/app/email"
 	"gatelodge/app/mail/check"
 	"gatelodge/app/mail/deliver"
 	"gatelodge/app/mail/dkim"
@@ -59,7 +59,7 @@ func (a *App) Send(ctx context.Context, e deliver.Envelope, beforeDot func() err
 		return deliver.Result{Class: deliver.Temporary, Stage: deliver.AtData, Text: "it could not be signed", Err: err}
 	}
 	if ours := !e.Patient || e.From == ""; ours && a.DKIM.Domain != "" && len(signed) == len(e.Body) {
-		a.Log.Error("mail of ours is sent without a DKIM signature: its From is not of the domain that signs", "domain", a.DKIM.Domain, "to", account.Domain(e.To))
+		a.Log.Error("mail of ours is sent without a DKIM signature: its From is not of the domain that signs", "domain", a.DKIM.Domain, "to", email.DomainOf(e.To))
 	}
 	e.Body = signed
 	switch {

@@ -40,6 +40,13 @@ func NoEmail(id string) string { return "!" + id }
 // HasEmail reports whether the user has an address at all.
 func (u User) HasEmail() bool { return u.Email != "" }
 
+// OwnsEmail reports whether the primary address is the user's: they have confirmed
+// it, or an admin added them with it. Any other address, of an account that was
+// imported, may belong to another person.
+func (u User) OwnsEmail() bool {
+	return u.HasEmail() && (!u.EmailVerifiedAt.IsZero() || u.AddedByAdmin)
+}
+
 // Called returns what names the user to themselves and to others: the address, or
 // for who has none the username, the name, or the id.
 func (u User) Called() string {

@@ -14,7 +14,7 @@ import (
 	"gatelodge/app/device"
 	"gatelodge/app/factor"
 	"gatelodge/app/mail/outbox"
-	"gatelodge/app/owner"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/store"
 )
@@ -67,7 +67,7 @@ func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) error {
 			Layout: s.personal(r, cur.User), Admin: cur.User.Admin, Since: cur.User.CreatedAt, Username: cur.User.Username,
 			Devices: s.devices(rows, cur.Session, s.from(r)), Warns: warns, Notice: s.notice(r, &a), Welcome: r.URL.Query().Has("welcome"),
 		}
-		u, ways, err := s.Owner.UserWays(r.Context(), cur.User.ID)
+		u, ways, err := s.Account.UserWays(r.Context(), cur.User.ID)
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) error {
 
 // ownWays lists how somebody signs in by what is kept here, and a password that
 // could be set.
-func (s *Server) ownWays(ways []owner.Way) []OwnWay {
+func (s *Server) ownWays(ways []account.Way) []OwnWay {
 	var list []OwnWay
 	set := false
 	for _, way := range ways {
@@ -100,25 +100,25 @@ func (s *Server) ownWays(ways []owner.Way) []OwnWay {
 }
 
 // ownWay shows one of somebody's ways to sign in.
-func ownWay(ways []owner.Way, way owner.Way) OwnWay {
+func ownWay(ways []account.Way, way account.Way) OwnWay {
 	return OwnWay{
 		Kind: way.Kind, Name: way.Name, Detail: way.Detail, ID: way.ID, At: way.At, UsedAt: way.UsedAt, Broken: way.Broken, Idle: way.Idle,
-		Last: owner.Last(ways, way.ID),
+		Last: account.Last(ways, way.ID),
 	}
 }
 
 // hasOneWay reports whether a user has one way to sign in and could add another.
-func (s *Server) hasOneWay(u store.User, ways []owner.Way) bool {
-	return owner.Usable(ways) == 1 && (!u.HasEmail() || s.Passwords || len(s.Upstreams.All()) > 0)
+func (s *Server) hasOneWay(u store.User, ways []account.Way) bool {
+	return account.Usable(ways) == 1 && (!u.HasEmail() || s.Passwords || len(s.Upstreams.All()) > 0)
 }
 
 // ownBrowsers lists the browsers that a user is known by.
 func (s *Server) ownBrowsers(r *http.Request, userID string) ([]OwnBrowser, error) {
-	known, err := s.Owner.Browsers(r.Context(), userID)
+	known, err := s.Account.Browsers(r.Context(), userID)
 	if err != nil {
 		return nil, err
 	}
-	this := account.BrowserOf("", s.cookies.readLogin(r).Device)
+	this := people.BrowserOf("", s.cookies.readLogin(r).Device)
 	var list []OwnBrowser
 	for _, b := range known {
 		// One without a name stands for many, or was last used before names were kept.

@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"strconv"
 
+	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/fault"
 	"gatelodge/app/lang"
-	"gatelodge/app/owner"
 	"gatelodge/app/session"
 	"gatelodge/store"
 )
@@ -37,7 +37,7 @@ func (s *Server) taken(w http.ResponseWriter, r *http.Request) (string, error) {
 
 func (s *Server) getProfile(w http.ResponseWriter, r *http.Request) error {
 	return s.signedIn(w, r, func(cur session.Current) error {
-		u, err := s.Owner.User(r.Context(), cur.User.ID)
+		u, err := s.Account.User(r.Context(), cur.User.ID)
 		if err != nil {
 			return err
 		}
@@ -57,14 +57,14 @@ func (s *Server) postProfile(w http.ResponseWriter, r *http.Request) error {
 		return badForm(err)
 	}
 	return s.signedIn(w, r, func(cur session.Current) error {
-		p := owner.Profile{
+		p := account.Profile{
 			Name: r.PostForm.Get("name"), Username: r.PostForm.Get("username"), Theme: r.PostForm.Get("theme"),
 			Language: s.oneOf(r.PostForm.Get("language")), TimeZone: r.PostForm.Get("time_zone"),
 		}
 		if _, ok := lang.ZoneOf(p.TimeZone); !ok {
 			p.TimeZone = ""
 		}
-		was, err := s.Owner.User(r.Context(), cur.User.ID)
+		was, err := s.Account.User(r.Context(), cur.User.ID)
 		if err != nil {
 			return err
 		}
@@ -76,8 +76,8 @@ func (s *Server) postProfile(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-func (s *Server) saveProfile(w http.ResponseWriter, r *http.Request, cur session.Current, p owner.Profile) error {
-	err := s.Owner.SetProfile(r.Context(), s.from(r), cur.User.ID, p)
+func (s *Server) saveProfile(w http.ResponseWriter, r *http.Request, cur session.Current, p account.Profile) error {
+	err := s.Account.SetProfile(r.Context(), s.from(r), cur.User.ID, p)
 	f, ok := errors.AsType[*fault.Fault](err)
 	switch {
 	case err == nil:
@@ -110,11 +110,11 @@ func (s *Server) oneOf(tag string) string {
 }
 
 func (s *Server) emailsPage(r *http.Request, cur session.Current) (EmailsPage, error) {
-	u, err := s.Owner.User(r.Context(), cur.User.ID)
+	u, err := s.Account.User(r.Context(), cur.User.ID)
 	if err != nil {
 		return EmailsPage{}, err
 	}
-	have, err := s.Owner.Addresses(r.Context(), u.ID)
+	have, err := s.Account.Addresses(r.Context(), u.ID)
 	page := EmailsPage{Layout: s.personal(r, cur.User), Waiting: have.Waiting}
 	for _, e := range have.Emails {
 		page.Emails = append(page.Emails, OwnEmail{Norm: e.Norm, Email: e.Email, Primary: e.Norm == u.EmailNorm, Verified: !e.VerifiedAt.IsZero()})
@@ -141,25 +141,25 @@ func (s *Server) getEmails(w http.ResponseWriter, r *http.Request) error {
 // postEmail mails a link to a new address.
 func (s *Server) postEmail(w http.ResponseWriter, r *http.Request) error {
 	return s.changeEmails(w, r, "emails.sent", func(cur session.Current, typed string) error {
-		return s.Owner.AddEmail(r.Context(), s.from(r), cur.User.ID, typed)
+		return s.Account.AddEmail(r.Context(), s.from(r), cur.User.ID, typed)
 	})
 }
 
 func (s *Server) postPrimary(w http.ResponseWriter, r *http.Request) error {
 	return s.changeEmails(w, r, "emails.primary_set", func(cur session.Current, norm string) error {
-		return s.Owner.SetPrimary(r.Context(), s.from(r), cur.User.ID, norm, cur.Session.ID)
+		return s.Account.SetPrimary(r.Context(), s.from(r), cur.User.ID, norm, cur.Session.ID)
 	})
 }
 
 func (s *Server) postRemoveEmail(w http.ResponseWriter, r *http.Request) error {
 	return s.changeEmails(w, r, "emails.removed", func(cur session.Current, norm string) error {
-		return s.Owner.RemoveEmail(r.Context(), s.from(r), cur.User.ID, norm, cur.Session.ID)
+		return s.Account.RemoveEmail(r.Context(), s.from(r), cur.User.ID, norm, cur.Session.ID)
 	})
 }
 
 func (s *Server) postCancelEmail(w http.ResponseWriter, r *http.Request) error {
 	return s.changeEmails(w, r, "emails.cancelled", func(cur session.Current, typed string) error {
-		return s.Owner.CancelEmail(r.Context(), s.from(r), cur.User.ID, typed)
+		return s.Account.CancelEmail(r.Context(), s.from(r), cur.User.ID, typed)
 	})
 }
 
@@ -199,7 +199,7 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 			before = ""
 		}
 		// One more than is shown tells whether there is more.
-		events, err := s.Owner.History(r.Context(), cur.User.ID, before, historyRows+1)
+		events, err := s.Account.History(r.Context(), cur.User.ID, before, historyRows+1)
 		if err != nil {
 			return err
 		}
@@ -244,7 +244,7 @@ func (s *Server) historyLine(p lang.Printer, e store.Event) HistoryLine {
 // so that nobody is led to it by a link.
 func (s *Server) postData(w http.ResponseWriter, r *http.Request) error {
 	return s.fresh(w, r, "/account", func(cur session.Current) error {
-		data, err := s.Owner.Data(r.Context(), s.from(r), cur.User.ID)
+		data, err := s.Account.Data(r.Context(), s.from(r), cur.User.ID)
 		if err != nil {
 			return err
 		}
@@ -264,8 +264,8 @@ func (s *Server) postData(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) closePage(r *http.Request, cur session.Current) (ClosePage, error) {
-	u, err := s.Owner.User(r.Context(), cur.User.ID)
-	return ClosePage{Layout: s.personal(r, cur.User), Name: u.Called(), EraseAt: s.Owner.EraseAt(), Untold: !u.HasEmail()}, err
+	u, err := s.Account.User(r.Context(), cur.User.ID)
+	return ClosePage{Layout: s.personal(r, cur.User), Name: u.Called(), EraseAt: s.Account.EraseAt(), Untold: !u.HasEmail()}, err
 }
 
 func (s *Server) getClose(w http.ResponseWriter, r *http.Request) error {
@@ -286,7 +286,7 @@ func (s *Server) postClose(w http.ResponseWriter, r *http.Request) error {
 		return badForm(err)
 	}
 	return s.fresh(w, r, "/account/close", func(cur session.Current) error {
-		erased, err := s.Owner.Close(r.Context(), s.from(r), cur.User.ID, r.PostForm.Get("confirm"))
+		erased, err := s.Account.Close(r.Context(), s.from(r), cur.User.ID, r.PostForm.Get("confirm"))
 		f, ok := errors.AsType[*fault.Fault](err)
 		if err == nil {
 			s.cookies.dropSession(w)

@@ -7,9 +7,9 @@ import (
 	"net/url"
 	"slices"
 
+	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/fault"
-	"gatelodge/app/owner"
 	"gatelodge/app/session"
 )
 
@@ -17,7 +17,7 @@ import (
 // else to do so first. back is the page to return to.
 func (s *Server) fresh(w http.ResponseWriter, r *http.Request, back string, h func(session.Current) error) error {
 	return s.signedIn(w, r, func(cur session.Current) error {
-		if s.Owner.Fresh(cur.Session) {
+		if s.Account.Fresh(cur.Session) {
 			return h(cur)
 		}
 		a := s.cookies.readLogin(r)
@@ -81,7 +81,7 @@ func (s *Server) kept(r *http.Request, path string) (url.Values, bool) {
 
 // confirmPage is the page on which somebody who is signed in proves themselves.
 func (s *Server) confirmPage(r *http.Request, cur session.Current) (ConfirmPage, error) {
-	u, ways, err := s.Owner.UserWays(r.Context(), cur.User.ID)
+	u, ways, err := s.Account.UserWays(r.Context(), cur.User.ID)
 	page := ConfirmPage{Layout: s.personal(r, cur.User), Identifier: u.Called(), Mail: u.HasEmail()}
 	for _, way := range ways {
 		if way.Kind == "upstream" && !slices.ContainsFunc(page.Upstreams, func(b UpstreamButton) bool { return b.ID == way.Upstream }) {
@@ -210,8 +210,8 @@ func (s *Server) ownPassword(r *http.Request, cur session.Current) (OwnPasswordP
 	if !s.Passwords {
 		return OwnPasswordPage{}, errNotFound
 	}
-	_, ways, err := s.Owner.UserWays(r.Context(), cur.User.ID)
-	page := OwnPasswordPage{Layout: s.personal(r, cur.User), Least: s.Owner.Least(), Last: owner.Last(ways, "password")}
+	_, ways, err := s.Account.UserWays(r.Context(), cur.User.ID)
+	page := OwnPasswordPage{Layout: s.personal(r, cur.User), Least: s.Account.Least(), Last: account.Last(ways, "password")}
 	for _, way := range ways {
 		page.Set = page.Set || way.Kind == "password"
 	}
@@ -223,7 +223,7 @@ func (s *Server) postOwnPassword(w http.ResponseWriter, r *http.Request) error {
 		return badForm(err)
 	}
 	return s.changing(w, r, "/account/password", func(cur session.Current) error {
-		err := s.Owner.SetPassword(r.Context(), s.from(r), audit.ByUser, cur.User.ID, owner.NewPassword{
+		err := s.Account.SetPassword(r.Context(), s.from(r), audit.ByUser, cur.User.ID, account.NewPassword{
 			Typed: r.PostForm.Get("password"), Keep: cur.Session.ID, KeepOthers: r.PostForm.Get("keep") != "",
 		})
 		f, ok := errors.AsType[*fault.Fault](err)
@@ -245,12 +245,12 @@ func (s *Server) postOwnPassword(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) postRemovePassword(w http.ResponseWriter, r *http.Request) error {
 	return s.changing(w, r, "/account/password", func(cur session.Current) error {
-		err := s.Owner.RemovePassword(r.Context(), s.from(r), audit.ByUser, cur.User.ID, cur.Session.ID)
+		err := s.Account.RemovePassword(r.Context(), s.from(r), audit.ByUser, cur.User.ID, cur.Session.ID)
 		f, ok := errors.AsType[*fault.Fault](err)
 		if err == nil {
 			return s.backTo(w, r, "/account", told(cur.User, "password.removed", "password.removed_untold"), 0)
 		}
-		if !ok || !errors.Is(f, owner.ErrLastWay) {
+		if !ok || !errors.Is(f, account.ErrLastWay) {
 			return err
 		}
 		page, err := s.ownPassword(r, cur)

@@ -8,7 +8,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
-	"gatelodge/app/owner"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 )
 
@@ -61,11 +61,11 @@ var refusals = []struct {
 	err error
 	key string
 }{
-	{account.ErrLastAdmin, "admin.last_admin"},
-	{account.ErrNoGroup, "invites.no_group"},
-	{account.ErrTaken, "admin.taken"},
-	{account.ErrAdminsStay, "admin.admins_stay"},
-	{owner.ErrLastWay, "admin.last_way"},
+	{people.ErrLastAdmin, "admin.last_admin"},
+	{people.ErrNoGroup, "invites.no_group"},
+	{people.ErrTaken, "admin.taken"},
+	{people.ErrAdminsStay, "admin.admins_stay"},
+	{account.ErrLastWay, "admin.last_way"},
 	{login.ErrNowhere, "admin.link_nowhere"},
 }
 

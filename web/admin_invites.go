@@ -12,7 +12,7 @@ import (
 
 	"gatelodge/app/email"
 	"gatelodge/app/fault"
-	"gatelodge/app/porter"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/store"
 )
@@ -34,8 +34,8 @@ func (s *Server) getInvites(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) invitesPage(r *http.Request, cur session.Current) (InvitesPage, error) {
-	page := InvitesPage{Layout: s.personal(r, cur.User), Days: 7, Uses: 1, MaxUses: porter.MaxUses}
-	list, err := s.Porter.Invites(r.Context())
+	page := InvitesPage{Layout: s.personal(r, cur.User), Days: 7, Uses: 1, MaxUses: people.MaxUses}
+	list, err := s.Invites.All(r.Context())
 	if err != nil {
 		return InvitesPage{}, err
 	}
@@ -49,7 +49,7 @@ func (s *Server) invitesPage(r *http.Request, cur session.Current) (InvitesPage,
 
 func (s *Server) oneInvite(v store.Sent) OneInvite {
 	return OneInvite{
-		ID: v.ID, Email: v.Email, State: s.Porter.State(v.Invite), UsesLeft: v.UsesLeft, Groups: v.Groups, Until: v.ExpiresAt, By: cmp.Or(s.inviterCalled(v.By), s.Name),
+		ID: v.ID, Email: v.Email, State: s.Invites.State(v.Invite), UsesLeft: v.UsesLeft, Groups: v.Groups, Until: v.ExpiresAt, By: cmp.Or(s.inviterCalled(v.By), s.Name),
 	}
 }
 
@@ -64,7 +64,7 @@ const maxInvited = 100
 // addInvite makes the invites of a form. What could not be sent stays in the form, with
 // what was wrong with the first of it; the others are on their way.
 func (s *Server) addInvite(w http.ResponseWriter, r *http.Request, cur session.Current) error {
-	ask := porter.Invitation{
+	ask := people.Invitation{
 		Groups: r.PostForm["group"], By: cur.User, Language: s.printer(r).Tag(),
 		Uses: number(r.PostForm.Get("uses")), For: time.Duration(number(r.PostForm.Get("days"))) * 24 * time.Hour,
 	}
@@ -81,7 +81,7 @@ func (s *Server) addInvite(w http.ResponseWriter, r *http.Request, cur session.C
 	sent, link := 0, ""
 	for _, to := range emails {
 		ask.Email = to
-		_, made, err := s.Porter.Invite(r.Context(), s.from(r), ask)
+		_, made, err := s.Invites.Add(r.Context(), s.from(r), ask)
 		f, ok := errors.AsType[*fault.Fault](err)
 		switch {
 		case err == nil:
@@ -136,8 +136,8 @@ func number(typed string) int {
 
 func (s *Server) postRevoke(w http.ResponseWriter, r *http.Request) error {
 	return s.change(w, r, "/admin/invites", "admin.revoked", func(session.Current) error {
-		err := s.Porter.Revoke(r.Context(), s.from(r), param(r, "id"))
-		if errors.Is(err, porter.ErrNoInvite) {
+		err := s.Invites.Revoke(r.Context(), s.from(r), param(r, "id"))
+		if errors.Is(err, people.ErrNoInvite) {
 			return nil // it has ended
 		}
 		return err

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"strings"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
+	"gatelodge/app/email"
 	"gatelodge/app/lang"
 	"gatelodge/app/mail/check"
 	"gatelodge/app/mail/outbox"
@@ -183,7 +183,7 @@ func (s *Server) postAdminCancel(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) postAdminUnsuppress(w http.ResponseWriter, r *http.Request) error {
 	return s.change(w, r, adminMail+"/blocked", "admin_mail.unsuppressed", func(cur session.Current) error {
-		norm, err := account.NormalEmail(r.PostForm.Get("email"))
+		norm, err := email.Normal(r.PostForm.Get("email"))
 		if err != nil {
 			return err
 		}

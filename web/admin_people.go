@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
-	"gatelodge/app/porter"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/store"
 )
@@ -75,7 +74,7 @@ func (s *Server) peoplePage(r *http.Request, cur session.Current) (PeoplePage, e
 
 // waiting lists those who asked to be let in.
 func (s *Server) waiting(r *http.Request) ([]Waiting, error) {
-	list, err := s.Porter.Waiting(r.Context())
+	list, err := s.Applicants.All(r.Context())
 	var shown []Waiting
 	for _, a := range list {
 		shown = append(shown, Waiting{
@@ -88,10 +87,10 @@ func (s *Server) waiting(r *http.Request) ([]Waiting, error) {
 
 // invited lists those who were invited by mail and have not come yet.
 func (s *Server) invited(r *http.Request, search string) ([]OneInvite, error) {
-	list, err := s.Porter.Invites(r.Context())
+	list, err := s.Invites.All(r.Context())
 	var open []OneInvite
 	for _, v := range list {
-		state := s.Porter.State(v.Invite)
+		state := s.Invites.State(v.Invite)
 		if v.Email != "" && (state == "open" || state == "returned") && strings.Contains(v.EmailNorm, strings.ToLower(search)) {
 			open = append(open, s.oneInvite(v))
 		}
@@ -146,7 +145,7 @@ func (s *Server) postApprove(w http.ResponseWriter, r *http.Request) error {
 		if g := r.PostForm.Get("group"); g != "" {
 			groups = append(groups, g)
 		}
-		u, err := s.Porter.Approve(r.Context(), s.from(r), r.PostForm.Get("who"), groups...)
+		u, err := s.Applicants.Approve(r.Context(), s.from(r), r.PostForm.Get("who"), groups...)
 		if err := decided(err); err != nil {
 			return s.unchanged(w, r, back, err)
 		}
@@ -160,13 +159,13 @@ func (s *Server) postApprove(w http.ResponseWriter, r *http.Request) error {
 // postRefuse refuses somebody who waits.
 func (s *Server) postRefuse(w http.ResponseWriter, r *http.Request) error {
 	return s.change(w, r, "/admin/people", "admin.refused", func(session.Current) error {
-		return decided(s.Porter.Refuse(r.Context(), s.from(r), r.PostForm.Get("who")))
+		return decided(s.Applicants.Decline(r.Context(), s.from(r), r.PostForm.Get("who")))
 	})
 }
 
 // decided takes it well that another admin was quicker.
 func decided(err error) error {
-	if errors.Is(err, porter.ErrNobodyWaits) {
+	if errors.Is(err, people.ErrNoApplicant) {
 		return nil
 	}
 	return err
@@ -187,13 +186,13 @@ func (s *Server) getPerson(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) personPage(r *http.Request, cur session.Current, id string) (PersonPage, error) {
 	p, emails, err := s.Users.Person(r.Context(), id)
-	if errors.Is(err, account.ErrUnknown) {
+	if errors.Is(err, people.ErrUnknown) {
 		return PersonPage{}, errNotFound
 	}
 	if err != nil {
 		return PersonPage{}, err
 	}
-	page := PersonPage{Layout: s.personal(r, cur.User), One: describePerson(p), Self: p.ID == cur.User.ID, Unconfirmed: p.HasEmail() && !account.OwnsAddress(p.User)}
+	page := PersonPage{Layout: s.personal(r, cur.User), One: describePerson(p), Self: p.ID == cur.User.ID, Unconfirmed: p.HasEmail() && !p.User.OwnsEmail()}
 	for _, e := range emails {
 		page.Emails = append(page.Emails, OwnEmail{Norm: e.Norm, Email: e.Email, Primary: e.Norm == p.EmailNorm, Verified: !e.VerifiedAt.IsZero()})
 	}
@@ -202,7 +201,7 @@ func (s *Server) personPage(r *http.Request, cur session.Current, id string) (Pe
 		return PersonPage{}, err
 	}
 	page.Devices = s.devices(rows, cur.Session, s.from(r))
-	_, ways, err := s.Owner.UserWays(r.Context(), p.ID)
+	_, ways, err := s.Account.UserWays(r.Context(), p.ID)
 	if err != nil {
 		return PersonPage{}, err
 	}
@@ -219,7 +218,7 @@ func (s *Server) personPage(r *http.Request, cur session.Current, id string) (Pe
 			page.Others = append(page.Others, name)
 		}
 	}
-	events, err := s.Owner.History(r.Context(), p.ID, "", 10)
+	events, err := s.Account.History(r.Context(), p.ID, "", 10)
 	pr := s.printer(r)
 	for _, e := range events {
 		page.Events = append(page.Events, s.historyLine(pr, e))
@@ -239,7 +238,7 @@ func (s *Server) changePersonAs(w http.ResponseWriter, r *http.Request, notice s
 	id := param(r, "id")
 	return s.change(w, r, personPath(id), notice, func(cur session.Current) error {
 		u, err := s.Users.ByID(r.Context(), id)
-		if errors.Is(err, account.ErrUnknown) {
+		if errors.Is(err, people.ErrUnknown) {
 			return errNotFound
 		}
 		if err != nil {

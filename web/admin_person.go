@@ -5,8 +5,8 @@ import (
 	"errors"
 	"net/http"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/store"
 )
@@ -28,13 +28,13 @@ func (s *Server) postMailLink(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) postDisconnectPerson(w http.ResponseWriter, r *http.Request) error {
 	return s.changePerson(w, r, "admin.disconnected", func(u store.User) error {
-		return s.Owner.Disconnect(r.Context(), s.from(r), audit.ByAdmin, u.ID, r.PostForm.Get("account"), "")
+		return s.Account.Disconnect(r.Context(), s.from(r), audit.ByAdmin, u.ID, r.PostForm.Get("account"), "")
 	})
 }
 
 func (s *Server) postRemovePasswordOf(w http.ResponseWriter, r *http.Request) error {
 	return s.changePerson(w, r, "admin.password_removed", func(u store.User) error {
-		return s.Owner.RemovePassword(r.Context(), s.from(r), audit.ByAdmin, u.ID, "")
+		return s.Account.RemovePassword(r.Context(), s.from(r), audit.ByAdmin, u.ID, "")
 	})
 }
 
@@ -42,7 +42,7 @@ func (s *Server) postRemovePasswordOf(w http.ResponseWriter, r *http.Request) er
 func (s *Server) getRemovePerson(w http.ResponseWriter, r *http.Request) error {
 	return s.admin(w, r, func(cur session.Current) error {
 		u, err := s.Users.ByID(r.Context(), param(r, "id"))
-		if errors.Is(err, account.ErrUnknown) {
+		if errors.Is(err, people.ErrUnknown) {
 			return errNotFound
 		}
 		if err != nil {
@@ -64,7 +64,7 @@ func (s *Server) postRemovePerson(w http.ResponseWriter, r *http.Request) error 
 			err = s.Users.Remove(r.Context(), s.from(r), u)
 		}
 		switch {
-		case errors.Is(err, account.ErrUnknown): // somebody was quicker
+		case errors.Is(err, people.ErrUnknown): // somebody was quicker
 		case err != nil:
 			return s.unchanged(w, r, at, err)
 		}

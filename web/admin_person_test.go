@@ -9,7 +9,7 @@ import (
 	"gatelodge/app"
 	"gatelodge/app/config"
 	"gatelodge/app/mail/mailtest"
-	"gatelodge/app/porter"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -170,8 +170,8 @@ func TestTheLastWayOfSomebodyStaysByThePagesToo(t *testing.T) {
 func TestPeopleAreListedWhoAreInvitedOrWait(t *testing.T) {
 	h := open(t, mode("approve"))
 	sam := h.admin("sam@home.example")
-	h.invites(porter.Invitation{Email: "ina@else.example"})
-	h.invites(porter.Invitation{})
+	h.invites(people.Invitation{Email: "ina@else.example"})
+	h.invites(people.Invitation{})
 	h.browser().comes("wim@else.example").goesTo(t, "/signup/waiting")
 	for query, want := range map[string][]string{
 		"": {"sam@", "ina@", "wim@"}, "?status=invited": {"ina@"}, "?status=waiting": {"wim@"}, "?status=active": {"sam@"}, "?q=INA": {"ina@", "wim@"},
@@ -231,8 +231,8 @@ func TestAnInviteWhoseMailCameBackSaysSo(t *testing.T) {
 	}
 	sam.get("/admin/people?status=invited").is(t, 200, "Mail came back")
 	for email, want := range map[string]string{"gone@home.example": "returned", "mara@home.example": "open"} {
-		v, err := h.app.Porter.Find(t.Context(), email)
-		if err != nil || h.app.Porter.State(v) != want {
+		v, err := h.app.Invites.Find(t.Context(), email)
+		if err != nil || h.app.Invites.State(v) != want {
 			t.Errorf("%s: got %+v, %v", email, v, err)
 		}
 		sam.post("/admin/invites/"+v.ID+"/revoke").goesTo(t, "/admin/invites")

@@ -134,7 +134,7 @@ func TestAnAdminInvites(t *testing.T) {
 	for _, wrong := range [][]string{{"uses", "0", "days", "7"}, {"uses", "1001", "days", "7"}, {"uses", "1", "days", "91"}, {"uses", "1", "days", "x"}, {"email", "x", "uses", "1", "days", "1"}, {"email", "sam@home.example", "uses", "1", "days", "1"}, {"uses", "1", "days", "1", "group", store.Admins}} {
 		sam.post("/admin/invites", wrong...).is(t, 422)
 	}
-	list, err := h.app.Porter.Invites(t.Context())
+	list, err := h.app.Invites.All(t.Context())
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%d invites, %v", len(list), err)
 	}

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"strings"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/deliver"
 	"gatelodge/app/mail/outbox"
@@ -29,7 +29,7 @@ func (s *Server) postAdminTest(w http.ResponseWriter, r *http.Request) error {
 	return s.adminFresh(w, r, adminMail+"/test", func(cur session.Current) error {
 		page := s.trialPage(r, cur)
 		page.Email = r.PostForm.Get("email")
-		to, err := account.NormalEmail(page.Email)
+		to, err := email.Normal(page.Email)
 		if f, ok := errors.AsType[*fault.Fault](err); ok {
 			s.refused(r, f)
 			page.Problem = s.say(s.printer(r), f, "")

@@ -6,9 +6,9 @@ import (
 	"net/url"
 	"slices"
 
-	"gatelodge/app/account"
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/challenge"
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
 	"gatelodge/app/secret"
@@ -112,7 +112,7 @@ func (s *Server) mailedAgain(w http.ResponseWriter, r *http.Request, st site, a 
 }
 
 func sameAddress(typed, norm string) bool {
-	address, err := account.NormalEmail(typed)
+	address, err := email.Normal(typed)
 	return err == nil && address == norm
 }
 

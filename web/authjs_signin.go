@@ -10,9 +10,9 @@ import (
 	"slices"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/fault"
+	"gatelodge/app/gate"
 	"gatelodge/app/login"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
@@ -234,7 +234,7 @@ func (s *Server) entered(w http.ResponseWriter, r *http.Request, st site, a atte
 		s.refused(r, f)
 		setRetry(w, f)
 		switch {
-		case errors.Is(f, account.ErrAccessClosed), errors.Is(f, account.ErrClosing):
+		case errors.Is(f, gate.ErrSuspended), errors.Is(f, gate.ErrClosing):
 			return s.tell(w, r, st, authjs.Closed, "account_disabled")
 		case f.Kind == fault.Denied: // the App is not for them, or they may not come at all
 			return s.tell(w, r, st, authjs.Denied, "")

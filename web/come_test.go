@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"gatelodge/app"
-	"gatelodge/app/account"
 	"gatelodge/app/config"
 	"gatelodge/app/mail/outbox"
+	"gatelodge/app/people"
 )
 
 // mode sets who may come.
@@ -156,7 +156,7 @@ func TestWhoAsksWaitsForAnAdmin(t *testing.T) {
 	if n := len(h.letters("access_request")); n != 1 {
 		t.Errorf("admins were told %d times", n)
 	}
-	if _, err := h.app.Porter.Approve(t.Context(), app.Operator(), "MARA@else.example"); err != nil {
+	if _, err := h.app.Applicants.Approve(t.Context(), app.Operator(), "MARA@else.example"); err != nil {
 		t.Fatal(err)
 	}
 	if let := h.letters("approved"); len(let) != 1 || let[0].Rcpt != "mara@else.example" {
@@ -171,7 +171,7 @@ func TestWhoWasRefusedIsToldPolitelyAndOnlyWhenTheyAsk(t *testing.T) {
 	h := open(t, mode("approve"))
 	b := h.browser()
 	b.comes("eve@else.example").goesTo(t, "/signup/waiting")
-	if err := h.app.Porter.Refuse(t.Context(), app.Operator(), "eve@else.example"); err != nil {
+	if err := h.app.Applicants.Decline(t.Context(), app.Operator(), "eve@else.example"); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(h.mail(0)); n != 1 {
@@ -179,7 +179,7 @@ func TestWhoWasRefusedIsToldPolitelyAndOnlyWhenTheyAsk(t *testing.T) {
 	}
 	h.pass(10 * time.Minute)
 	b.comes("eve@else.example").is(t, http.StatusForbidden, "You were not let in", "Talk to whoever runs this server")
-	if _, err := h.app.Porter.Approve(t.Context(), app.Operator(), "eve@else.example"); err != nil {
+	if _, err := h.app.Applicants.Approve(t.Context(), app.Operator(), "eve@else.example"); err != nil {
 		t.Fatal(err)
 	}
 	h.pass(10 * time.Minute)
@@ -198,7 +198,7 @@ func TestManyWhoAskAreToldOfTenTimesAnHour(t *testing.T) {
 	if n := len(h.letters("access_request")); n != 10 {
 		t.Errorf("admins were told %d times", n)
 	}
-	list, err := h.app.Porter.Waiting(t.Context())
+	list, err := h.app.Applicants.All(t.Context())
 	if err != nil || len(list) != 13 {
 		t.Errorf("%d wait, %v", len(list), err)
 	}
@@ -212,7 +212,7 @@ func TestAStrangerComesByTheSessionAPI(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := wiki(t, "v5", "")
-			h.app.Users.Door = account.NewDoor(name, nil)
+			h.app.Users.Door = people.NewDoor(name, nil)
 			c := h.browser().authjs("v5")
 			c.post("/api/auth/signin/email", "email", "ana@else.example", "callbackUrl", wikiOrigin+"/page").
 				leads(t, 200, wikiOrigin+"/api/auth/verify-request?provider=email&type=email")

@@ -7,7 +7,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/fault"
-	"gatelodge/app/owner"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
 )
@@ -70,7 +70,7 @@ func (s *Server) postConnect(w http.ResponseWriter, r *http.Request) error {
 	}
 	a.Entry, a.Confirms = nil, ""
 	out, who, err := s.Login.Join(r.Context(), s.from(r), &a.Login, s.printer(r).Tag(), s.cookies.sessionToken(r))
-	if errors.Is(err, account.ErrWaiting) {
+	if errors.Is(err, people.ErrWaiting) {
 		return s.proven(w, r, a, out, err)
 	}
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Server) postConnect(w http.ResponseWriter, r *http.Request) error {
 	if who.Email != "" {
 		// The address is theirs once they have opened the link. That none could be sent
 		// is nothing that keeps them out: they can add it on their account page.
-		if err := s.Owner.AddEmail(r.Context(), s.from(r), out.User.ID, who.Email); err != nil {
+		if err := s.Account.AddEmail(r.Context(), s.from(r), out.User.ID, who.Email); err != nil {
 			if _, ok := errors.AsType[*fault.Fault](err); !ok {
 				return err
 			}
@@ -118,7 +118,7 @@ func (s *Server) postOwnConnect(w http.ResponseWriter, r *http.Request) error {
 	return s.changing(w, r, "/account/connect", func(cur session.Current) error {
 		notice := ""
 		if r.PostForm.Get("yes") != "" {
-			err := s.Owner.ConnectHeld(r.Context(), s.from(r), cur.User.ID, a.BrowserHash(), a.Held)
+			err := s.Account.ConnectHeld(r.Context(), s.from(r), cur.User.ID, a.BrowserHash(), a.Held)
 			if errors.Is(err, upstream.ErrLost) {
 				return s.lostHeld(w, r, a, err)
 			}
@@ -164,8 +164,8 @@ func (s *Server) postUnlinkUpstream(w http.ResponseWriter, r *http.Request) erro
 		return badForm(err)
 	}
 	return s.changing(w, r, "/account", func(cur session.Current) error {
-		err := s.Owner.Disconnect(r.Context(), s.from(r), audit.ByUser, cur.User.ID, r.PostForm.Get("account"), cur.Session.ID)
-		if errors.Is(err, owner.ErrLastWay) {
+		err := s.Account.Disconnect(r.Context(), s.from(r), audit.ByUser, cur.User.ID, r.PostForm.Get("account"), cur.Session.ID)
+		if errors.Is(err, account.ErrLastWay) {
 			s.refused(r, fault.Of(err))
 			return s.warnAtAccount(w, r, "ways.last")
 		}

@@ -12,7 +12,7 @@ import (
 	"gatelodge/app"
 	"gatelodge/app/config"
 	"gatelodge/app/gate"
-	"gatelodge/app/porter"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream/upstreamtest"
 	"gatelodge/store"
@@ -224,7 +224,7 @@ func TestAdminsAreToldThatMailIsCaptured(t *testing.T) {
 func TestAnInviteOfTheCommandLineIsByNobody(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
-	_, path := h.invites(porter.Invitation{Email: "ana@home.example"})
+	_, path := h.invites(people.Invitation{Email: "ana@home.example"})
 	m := h.letter("invite")
 	if m.Subject != "You are invited to Gatelodge" || strings.Contains(m.Text, "do not know") {
 		t.Errorf("got %q\n%s", m.Subject, m.Text)

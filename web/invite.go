@@ -5,9 +5,9 @@ import (
 	"errors"
 	"net/http"
 
-	"gatelodge/app/account"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
 	"gatelodge/store"
@@ -33,7 +33,7 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request) (InvitePage, sto
 		return InvitePage{}, v, err
 	}
 	page := InvitePage{
-		Layout: s.layout(r), By: s.inviter(r, v), Email: v.Email, Known: known, Passwords: s.Passwords, Least: s.Owner.Least(), Until: v.ExpiresAt,
+		Layout: s.layout(r), By: s.inviter(r, v), Email: v.Email, Known: known, Passwords: s.Passwords, Least: s.Account.Least(), Until: v.ExpiresAt,
 		Upstreams: s.upstreamButtons(""),
 	}
 	cur, err := s.current(w, r)
@@ -44,7 +44,7 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request) (InvitePage, sto
 		return InvitePage{}, v, err
 	}
 	page.SignedIn = cur.User.Called()
-	page.Mine, err = s.Login.MayAccept(r.Context(), cur.User.ID, v)
+	page.Mine, err = s.Users.MayAccept(r.Context(), cur.User.ID, v)
 	return page, v, err
 }
 
@@ -52,7 +52,7 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request) (InvitePage, sto
 func (s *Server) inviter(r *http.Request, v store.Invite) string {
 	var by store.User
 	if v.CreatedBy != "" {
-		if u, ok, err := s.Owner.Lookup(r.Context(), v.CreatedBy); err == nil && ok {
+		if u, ok, err := s.Account.Lookup(r.Context(), v.CreatedBy); err == nil && ok {
 			by = u
 		}
 	}
@@ -99,7 +99,7 @@ func (s *Server) postInvite(w http.ResponseWriter, r *http.Request) error {
 	form := readSignUp(r)
 	if form.Name == "" {
 		// Programs that open links press buttons too. None fills in a name.
-		return s.inviteAgain(w, r, page, form, account.ErrNameNeeded.In("name"))
+		return s.inviteAgain(w, r, page, form, people.ErrNameNeeded.In("name"))
 	}
 	if v.Email != "" {
 		return s.acceptMailed(w, r, a, page, form)
@@ -122,7 +122,7 @@ func (s *Server) acceptMailed(w http.ResponseWriter, r *http.Request, a attempt,
 	typed := r.PostForm.Get("password")
 	form.Password = typed != "" && s.Passwords
 	out, err := s.Login.AcceptMailed(r.Context(), s.from(r), &a.Login, param(r, "token"), login.Acceptance{
-		SignUp: form, Typed: typed, Language: s.printer(r).Tag(), Least: s.Owner.Least(), Site: s.Name,
+		SignUp: form, Typed: typed, Language: s.printer(r).Tag(), Least: s.Account.Least(), Site: s.Name,
 	}, s.cookies.sessionToken(r))
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
 		return s.inviteAgain(w, r, page, form, f)

@@ -10,20 +10,19 @@ import (
 	"time"
 
 	"gatelodge/app"
-	"gatelodge/app/account"
 	"gatelodge/app/config"
 	"gatelodge/app/mail/outbox"
-	"gatelodge/app/porter"
+	"gatelodge/app/people"
 	"gatelodge/app/upstream/upstreamtest"
 	"gatelodge/store"
 )
 
 // invites makes an invite and returns it and the path of its link, off the mail or
 // as it is shown.
-func (h *house) invites(i porter.Invitation) (store.Invite, string) {
+func (h *house) invites(i people.Invitation) (store.Invite, string) {
 	h.t.Helper()
 	h.pass(time.Millisecond)
-	v, link, err := h.app.Porter.Invite(h.t.Context(), app.Operator(), i)
+	v, link, err := h.app.Invites.Add(h.t.Context(), app.Operator(), i)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -64,7 +63,7 @@ func (h *house) person(email string) store.Person {
 func TestAMailedInviteLetsInWhereTheDoorIsClosed(t *testing.T) {
 	h := open(t, mode("closed"))
 	h.group("media")
-	_, path := h.invites(porter.Invitation{Email: "Mara@home.example", Groups: []string{"media"}})
+	_, path := h.invites(people.Invitation{Email: "Mara@home.example", Groups: []string{"media"}})
 	b := h.browser()
 	b.get(path).is(t, 200, "Create your account", "Mara@home.example", "Your name")
 	b.post(path, "name", "Mara", "password", "short").is(t, 422, "at least 15")
@@ -80,7 +79,7 @@ func TestAMailedInviteLetsInWhereTheDoorIsClosed(t *testing.T) {
 
 func TestAMailedInviteTakesAPassword(t *testing.T) {
 	h := open(t, mode("invite"))
-	_, path := h.invites(porter.Invitation{Email: "mara@home.example"})
+	_, path := h.invites(people.Invitation{Email: "mara@home.example"})
 	b := h.browser()
 	b.post(path, "name", "Mara", "password", "mara@home.example").is(t, 422, "little more than your name")
 	b.post(path, "name", "Mara", "password", goodPassword).goesTo(t, "/account?welcome")
@@ -90,8 +89,8 @@ func TestAMailedInviteTakesAPassword(t *testing.T) {
 // Scanners open links, press buttons, and fill in nothing.
 func TestAScannerSpendsNoInvite(t *testing.T) {
 	h := open(t, mode("closed"))
-	_, mailed := h.invites(porter.Invitation{Email: "mara@home.example"})
-	_, link := h.invites(porter.Invitation{})
+	_, mailed := h.invites(people.Invitation{Email: "mara@home.example"})
+	_, link := h.invites(people.Invitation{})
 	for _, path := range []string{mailed, link} {
 		for range 5 {
 			scanner := h.browser()
@@ -110,7 +109,7 @@ func TestAScannerSpendsNoInvite(t *testing.T) {
 func TestALinkLetsInAsManyAsItIsForOnceTheyProveAnAddress(t *testing.T) {
 	h := open(t, mode("closed"))
 	h.group("media")
-	v, path := h.invites(porter.Invitation{Uses: 2, Groups: []string{"media"}})
+	v, path := h.invites(people.Invitation{Uses: 2, Groups: []string{"media"}})
 	for _, email := range []string{"a@home.example", "b@home.example"} {
 		b := h.browser()
 		b.get(path).is(t, 200, "Email address")
@@ -123,7 +122,7 @@ func TestALinkLetsInAsManyAsItIsForOnceTheyProveAnAddress(t *testing.T) {
 		}
 	}
 	h.browser().get(path).is(t, http.StatusGone, "This invite has been used")
-	if got, err := h.app.Porter.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 0 {
+	if got, err := h.app.Invites.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -131,7 +130,7 @@ func TestALinkLetsInAsManyAsItIsForOnceTheyProveAnAddress(t *testing.T) {
 // Two who began before the last use went: one comes, the other is told.
 func TestTheLastUseOfALinkGoesOnce(t *testing.T) {
 	h := open(t, mode("closed"))
-	_, path := h.invites(porter.Invitation{})
+	_, path := h.invites(people.Invitation{})
 	first, second := h.browser(), h.browser()
 	a := h.brings(func() { first.post(path, "name", "A", "email", "a@home.example").goesTo(t, "/signin/code") })
 	b := h.brings(func() { second.post(path, "name", "B", "email", "b@home.example").goesTo(t, "/signin/code") })
@@ -144,7 +143,7 @@ func TestTheLastUseOfALinkGoesOnce(t *testing.T) {
 func TestALinksInviteGoesAlongToAnotherBrowser(t *testing.T) {
 	h := open(t, mode("closed"))
 	h.group("media")
-	_, path := h.invites(porter.Invitation{Groups: []string{"media"}})
+	_, path := h.invites(people.Invitation{Groups: []string{"media"}})
 	desk, phone := h.browser(), h.browser()
 	m := h.brings(func() {
 		desk.post(path, "name", "Mara", "email", "mara@home.example", "choose", "1").goesTo(t, "/signin/code")
@@ -159,9 +158,9 @@ func TestALinksInviteGoesAlongToAnotherBrowser(t *testing.T) {
 
 func TestADeadInviteSaysWhatBecameOfIt(t *testing.T) {
 	h := open(t, mode("closed"))
-	_, old := h.invites(porter.Invitation{For: time.Hour})
-	v, revoked := h.invites(porter.Invitation{})
-	if err := h.app.Porter.Revoke(t.Context(), app.Operator(), v.ID); err != nil {
+	_, old := h.invites(people.Invitation{For: time.Hour})
+	v, revoked := h.invites(people.Invitation{})
+	if err := h.app.Invites.Revoke(t.Context(), app.Operator(), v.ID); err != nil {
 		t.Fatal(err)
 	}
 	h.pass(time.Hour)
@@ -180,7 +179,7 @@ func TestAnInviteOpenedWhileSignedInAsSomebodyElse(t *testing.T) {
 	h.user("eve@home.example")
 	b := h.browser()
 	b.signIn("eve@home.example")
-	_, path := h.invites(porter.Invitation{Email: "mara@home.example"})
+	_, path := h.invites(people.Invitation{Email: "mara@home.example"})
 	b.get(path).is(t, 200, "You are signed in here as", "eve@home.example", "makes another account")
 	b.isSignedInAs("eve@home.example")
 	// Not hers: the button for whoever is signed in is not there, and of no use.
@@ -190,12 +189,12 @@ func TestAnInviteOpenedWhileSignedInAsSomebodyElse(t *testing.T) {
 	b.isSignedInAs("mara@home.example")
 
 	// A link is for whoever has it, an account or not.
-	v, link := h.invites(porter.Invitation{Groups: []string{"media"}, Uses: 2})
+	v, link := h.invites(people.Invitation{Groups: []string{"media"}, Uses: 2})
 	b.get(link).is(t, 200, "Accept as mara@home.example")
 	b.post(link, "as", "me").goesTo(t, "/account")
 	b.get("/account").is(t, 200, "You accepted the invite")
 	b.post(link, "as", "me").goesTo(t, "/account")
-	if got, err := h.app.Porter.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 1 {
+	if got, err := h.app.Invites.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 1 {
 		t.Errorf("accepted twice, %d uses are left, %v", got.UsesLeft, err)
 	}
 	if got := h.person("mara@home.example").Groups; strings.Join(got, " ") != "media" {
@@ -207,8 +206,8 @@ func TestWhoHasAnAccountSignsInToAcceptAnInvite(t *testing.T) {
 	h := open(t, mode("closed"))
 	h.group("media")
 	h.group("ops")
-	_, mailed := h.invites(porter.Invitation{Email: "mara@home.example", Groups: []string{"media"}})
-	_, link := h.invites(porter.Invitation{Groups: []string{"ops"}})
+	_, mailed := h.invites(people.Invitation{Email: "mara@home.example", Groups: []string{"media"}})
+	_, link := h.invites(people.Invitation{Groups: []string{"ops"}})
 	h.user("mara@home.example")
 	b := h.browser()
 	b.get(mailed).is(t, 200, "has an account here")
@@ -381,8 +380,8 @@ func TestWhoOnlyTypesAnAddressTakesItFromNobody(t *testing.T) {
 func TestAnInviteIsAcceptedByAnUpstream(t *testing.T) {
 	h, up := withUpstream(t, trusted)
 	h.group("media")
-	_, mailed := h.invites(porter.Invitation{Email: "mara@home.example", Groups: []string{"media"}})
-	v, link := h.invites(porter.Invitation{Groups: []string{"media"}})
+	_, mailed := h.invites(people.Invitation{Email: "mara@home.example", Groups: []string{"media"}})
+	v, link := h.invites(people.Invitation{Groups: []string{"media"}})
 	by := func(path string) reply {
 		b := h.browser()
 		b.get(path).is(t, 200, "Continue with Our school")
@@ -398,7 +397,7 @@ func TestAnInviteIsAcceptedByAnUpstream(t *testing.T) {
 	if p := h.person("ana@else.example"); strings.Join(p.Groups, " ") != "media" {
 		t.Errorf("got %+v", p)
 	}
-	if got, err := h.app.Porter.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 0 {
+	if got, err := h.app.Invites.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	// It is used up, and the door is for the invited.
@@ -412,16 +411,16 @@ func TestAnInviteIsAcceptedByAnUpstream(t *testing.T) {
 // Who comes by an upstream waits like everybody else, and comes with it.
 func TestWhoAsksByAnUpstreamWaitsToo(t *testing.T) {
 	h, up := withUpstream(t, trusted)
-	h.app.Users.Door = account.NewDoor(account.ByApproval, nil)
+	h.app.Users.Door = people.NewDoor(people.ByApproval, nil)
 	signsIn(up, "sub", "1", "email", "mara@else.example", "email_verified", true, "name", "Mara")
 	b := h.browser()
 	b.with("school").goesTo(t, "/signup/waiting")
 	b.with("school").goesTo(t, "/signup/waiting")
-	list, err := h.app.Porter.Waiting(t.Context())
+	list, err := h.app.Applicants.All(t.Context())
 	if err != nil || len(list) != 1 || list[0].Provider != "school" {
 		t.Fatalf("%+v wait, %v", list, err)
 	}
-	if _, err := h.app.Porter.Approve(t.Context(), app.Operator(), "mara@else.example"); err != nil {
+	if _, err := h.app.Applicants.Approve(t.Context(), app.Operator(), "mara@else.example"); err != nil {
 		t.Fatal(err)
 	}
 	b.with("school").goesTo(t, "/account")
@@ -454,7 +453,7 @@ func TestWhoWaitsWithoutAProvenAddressIsToldWhatIsTrue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, up := withUpstream(t, nil)
-			h.app.Users.Door = account.NewDoor(account.ByApproval, nil)
+			h.app.Users.Door = people.NewDoor(people.ByApproval, nil)
 			sam := h.admin("sam@home.example")
 			signsIn(up, tt.claims...)
 			b := h.browser()
@@ -479,7 +478,7 @@ func TestWhoWaitsWithoutAProvenAddressIsToldWhatIsTrue(t *testing.T) {
 			if strings.Contains(admins.body, "Each has confirmed") {
 				t.Error("the page says what is not true")
 			}
-			list, err := h.app.Porter.Waiting(t.Context())
+			list, err := h.app.Applicants.All(t.Context())
 			if err != nil || len(list) != 1 || list[0].Email != "" {
 				t.Fatalf("%+v wait, %v", list, err)
 			}
@@ -521,7 +520,7 @@ func TestTheContactIsNamedWhereSomebodyIsToldToAsk(t *testing.T) {
 	up.Set(func(s *upstreamtest.Server) { s.Now = h.Now })
 	signsIn(up, "sub", "1", "email", "ana@else.example", "email_verified", true)
 	h.browser().with("school").is(t, http.StatusForbidden, "Ask Sam Rivera for one")
-	h.app.Users.Door = account.NewDoor(account.ByApproval, nil)
+	h.app.Users.Door = people.NewDoor(people.ByApproval, nil)
 	b := h.browser()
 	b.with("school").goesTo(t, "/signup/waiting")
 	b.get("/signup/waiting").is(t, 200, "It is for Sam Rivera to decide", "Your address is confirmed: you get a mail")
@@ -541,7 +540,7 @@ func TestTheContactIsNamedWhereSomebodyIsToldToAsk(t *testing.T) {
 func TestWhoComesByAnUpstreamToHaveAnAccountIsOfferedOne(t *testing.T) {
 	h, up := withUpstream(t, nil)
 	h.group("media")
-	v, path := h.invites(porter.Invitation{Groups: []string{"media"}, Uses: 2})
+	v, path := h.invites(people.Invitation{Groups: []string{"media"}, Uses: 2})
 	signsIn(up, "sub", "1", "email", "ana@else.example")
 	b := h.browser()
 	b.get(b.visit(b.post(path, "with", "school").wayOn(t))).goesTo(t, "/signin/connect")
@@ -554,12 +553,12 @@ func TestWhoComesByAnUpstreamToHaveAnAccountIsOfferedOne(t *testing.T) {
 	if u, err := h.app.Users.Find(t.Context(), h.subject("school", "1").UserID); err != nil {
 		t.Error(u, err)
 	}
-	if got, err := h.app.Porter.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 1 {
+	if got, err := h.app.Invites.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
 
 	// Where strangers may come, from the page that asks for an account.
-	h.app.Users.Door = account.NewDoor(account.Open, nil)
+	h.app.Users.Door = people.NewDoor(people.Open, nil)
 	signsIn(up, "sub", "2", "email", "jin@else.example")
 	c := h.browser()
 	c.get("/signup").is(t, 200, `name="new" value="1"`)
@@ -580,10 +579,10 @@ func TestAnInviteThatDiedMeanwhileIsToldToWhoSignsIn(t *testing.T) {
 	h := open(t, mode("closed"))
 	h.group("media")
 	h.user("mara@home.example")
-	v, path := h.invites(porter.Invitation{Groups: []string{"media"}})
+	v, path := h.invites(people.Invitation{Groups: []string{"media"}})
 	b := h.browser()
 	b.post(path, "as", "known").goesTo(t, "/signin?other=1")
-	if err := h.app.Porter.Revoke(t.Context(), app.Operator(), v.ID); err != nil {
+	if err := h.app.Invites.Revoke(t.Context(), app.Operator(), v.ID); err != nil {
 		t.Fatal(err)
 	}
 	b.comes("mara@home.example").goesTo(t, "/account")
@@ -595,7 +594,7 @@ func TestAnInviteThatDiedMeanwhileIsToldToWhoSignsIn(t *testing.T) {
 func TestAMailedInviteIsNotSpentByAnotherAddress(t *testing.T) {
 	for _, door := range []string{"open", "approve"} {
 		h := open(t, mode(door))
-		v, path := h.invites(porter.Invitation{Email: "inv@home.example"})
+		v, path := h.invites(people.Invitation{Email: "inv@home.example"})
 		b := h.browser()
 		b.post(path, "as", "known").goesTo(t, "/signin/code")
 		a := b.comes("other@home.example")
@@ -605,7 +604,7 @@ func TestAMailedInviteIsNotSpentByAnotherAddress(t *testing.T) {
 		} else {
 			b.get(a.Header.Get("Location")).is(t, 200, "waits for approval")
 		}
-		if got, err := h.app.Porter.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 1 {
+		if got, err := h.app.Invites.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 1 {
 			t.Errorf("%s: %d uses are left, %v", door, got.UsesLeft, err)
 		}
 		if _, err := h.app.Users.Find(t.Context(), "inv@home.example"); err == nil {
@@ -618,7 +617,7 @@ func TestAMailedInviteIsNotSpentByAnotherAddress(t *testing.T) {
 func TestADeadInviteKeepsNobodyOutOfAnOpenHouse(t *testing.T) {
 	h := open(t, mode("open"))
 	h.group("media")
-	_, path := h.invites(porter.Invitation{Groups: []string{"media"}})
+	_, path := h.invites(people.Invitation{Groups: []string{"media"}})
 	first, second := h.browser(), h.browser()
 	letter := func(b *browser, name string) outbox.Message {
 		return h.brings(func() {

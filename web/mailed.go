@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"strings"
 
-	"gatelodge/app/account"
 	"gatelodge/app/challenge"
 	"gatelodge/app/fault"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 )
 
@@ -25,8 +25,8 @@ func (s *Server) getMailed(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) mailed(r *http.Request) (MailedPage, error) {
-	k, err := s.Owner.LookAt(r.Context(), param(r, "token"), s.browserOf(r))
-	return MailedPage{Layout: s.layout(r), Tick: s.ConfirmCode, Purpose: strings.ReplaceAll(k.Purpose, "-", "_"), Account: k.Account, Email: k.Email, Least: s.Owner.Least()}, err
+	k, err := s.Account.LookAt(r.Context(), param(r, "token"), s.browserOf(r))
+	return MailedPage{Layout: s.layout(r), Tick: s.ConfirmCode, Purpose: strings.ReplaceAll(k.Purpose, "-", "_"), Account: k.Account, Email: k.Email, Least: s.Account.Least()}, err
 }
 
 // postMailed does what a mailed link is for.
@@ -47,7 +47,7 @@ func (s *Server) postMailed(w http.ResponseWriter, r *http.Request) error {
 		page.Problem = p.Say("mailed.tick")
 		return s.render(w, r, http.StatusUnprocessableEntity, "mailed.html", page)
 	}
-	done, err := s.Owner.Follow(r.Context(), s.from(r), token, s.browserOf(r))
+	done, err := s.Account.Follow(r.Context(), s.from(r), token, s.browserOf(r))
 	if err != nil {
 		return s.mailedDead(w, r, err)
 	}
@@ -63,13 +63,13 @@ func (s *Server) postMailed(w http.ResponseWriter, r *http.Request) error {
 }
 
 // browserOf returns what the browser shows of itself.
-func (s *Server) browserOf(r *http.Request) account.Browser {
-	return account.BrowserOf(s.cookies.sessionToken(r), s.cookies.readLogin(r).Device)
+func (s *Server) browserOf(r *http.Request) people.Browser {
+	return people.BrowserOf(s.cookies.sessionToken(r), s.cookies.readLogin(r).Device)
 }
 
 // reset sets the password that was chosen. It signs nobody in.
 func (s *Server) reset(w http.ResponseWriter, r *http.Request, token string, page MailedPage) error {
-	err := s.Owner.Reset(r.Context(), s.from(r), token, r.PostForm.Get("password"), s.browserOf(r))
+	err := s.Account.Reset(r.Context(), s.from(r), token, r.PostForm.Get("password"), s.browserOf(r))
 	f, ok := errors.AsType[*fault.Fault](err)
 	switch {
 	case err == nil:

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"gatelodge/app/audit"
-	"gatelodge/app/porter"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -148,11 +148,11 @@ func TestARefusedInviteIsNotShownAsASuccess(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	h.user("mara@home.example")
-	v, path := h.invites(porter.Invitation{Uses: 1})
+	v, path := h.invites(people.Invitation{Uses: 1})
 	b := h.browser()
 	b.post(path, "as", "known").goesTo(t, "/signin?other=1")
 	m := b.ask("mara@home.example")
-	if err := h.app.Porter.Revoke(t.Context(), operator(), v.ID); err != nil {
+	if err := h.app.Invites.Revoke(t.Context(), operator(), v.ID); err != nil {
 		t.Fatal(err)
 	}
 	b.get(b.path(m)).goesTo(t, "/account")

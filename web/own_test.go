@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"gatelodge/app"
-	"gatelodge/app/account"
 	"gatelodge/app/command/line"
 	"gatelodge/app/config"
 	"gatelodge/app/fault"
 	"gatelodge/app/lang"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -94,7 +94,7 @@ func TestAStolenMainAddressIsTakenBack(t *testing.T) {
 	if err != nil || u.EmailNorm != "mara@home.example" {
 		t.Errorf("the account has %q, %v", u.EmailNorm, err)
 	}
-	if _, err := h.app.Users.Find(t.Context(), "thief@evil.example"); !errors.Is(err, account.ErrUnknown) {
+	if _, err := h.app.Users.Find(t.Context(), "thief@evil.example"); !errors.Is(err, people.ErrUnknown) {
 		t.Errorf("the thief's address still leads there: %v", err)
 	}
 }
@@ -203,7 +203,7 @@ func TestAClosedAccountIsErasedAfterAWeekUnlessItsOwnerComesBack(t *testing.T) {
 	if n, err := h.app.Users.EraseDue(t.Context(), app.Operator()); n != 1 || err != nil {
 		t.Errorf("%d were erased, %v", n, err)
 	}
-	if _, err := h.app.Users.Find(t.Context(), "mara@home.example"); !errors.Is(err, account.ErrUnknown) {
+	if _, err := h.app.Users.Find(t.Context(), "mara@home.example"); !errors.Is(err, people.ErrUnknown) {
 		t.Errorf("the account is still there: %v", err)
 	}
 }

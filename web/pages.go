@@ -8,7 +8,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
-	"gatelodge/app/owner"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 )
 
@@ -68,8 +68,8 @@ func (s *Server) errorPage(r *http.Request, f *fault.Fault) ErrorPage {
 		// A browser that opened the printed address from a page of another site has
 		// the cookie, and sends it from here on.
 		page.Next = Link{Text: p.Say("devmail.again"), Href: "/dev/mail"}
-	case errors.Is(f, login.ErrStateLost), strings.HasPrefix(f.Text, "upstream."), errors.Is(f, owner.ErrEmailFirst), errors.Is(f, account.ErrNotInvited),
-		errors.Is(f, account.ErrInviteUsed), errors.Is(f, account.ErrInviteKnown):
+	case errors.Is(f, login.ErrStateLost), strings.HasPrefix(f.Text, "upstream."), errors.Is(f, account.ErrEmailFirst), errors.Is(f, people.ErrNotInvited),
+		errors.Is(f, people.ErrInviteUsed), errors.Is(f, people.ErrInviteKnown):
 		page.Next = Link{Text: p.Say("error.back_to_sign_in"), Href: "/signin"}
 	}
 	return page

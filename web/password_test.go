@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"gatelodge/app"
+	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/config"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/mail/outbox"
-	"gatelodge/app/owner"
 	"gatelodge/store"
 )
 
@@ -23,7 +23,7 @@ const goodPassword = "crimson ladder over quiet fjord"
 func (h *house) withPassword(email, password string) store.User {
 	h.t.Helper()
 	u := h.user(email)
-	err := h.app.Owner.SetPassword(h.t.Context(), app.Operator(), audit.ByAdmin, u.ID, owner.NewPassword{Typed: password})
+	err := h.app.Account.SetPassword(h.t.Context(), app.Operator(), audit.ByAdmin, u.ID, account.NewPassword{Typed: password})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/factor/password"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -170,7 +170,7 @@ func TestAnAddressNobodyProvedIsTakenBackWithTheWholeAccount(t *testing.T) {
 					t.Error("the stranger's account elsewhere still opens it")
 				}
 			}
-			if _, err := h.app.Users.Find(t.Context(), "stranger@evil.example"); !errors.Is(err, account.ErrUnknown) {
+			if _, err := h.app.Users.Find(t.Context(), "stranger@evil.example"); !errors.Is(err, people.ErrUnknown) {
 				t.Errorf("the stranger's address still leads there: %v", err)
 			}
 		})

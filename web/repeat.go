@@ -7,10 +7,10 @@ import (
 	"strconv"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/challenge"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/store"
 )
@@ -74,10 +74,10 @@ func (s *Server) inviteUsed(w http.ResponseWriter, r *http.Request, v store.Invi
 	if !errors.Is(err, used) {
 		return s.proven(w, r, a, out, err)
 	}
-	if errors.Is(used, account.ErrInviteUsed) {
+	if errors.Is(used, people.ErrInviteUsed) {
 		accepted := func(cur session.Current) (bool, error) {
 			if v.EmailNorm != "" {
-				return s.Login.MayAccept(r.Context(), cur.User.ID, v)
+				return s.Users.MayAccept(r.Context(), cur.User.ID, v)
 			}
 			lacks := func(group string) bool { return !slices.Contains(cur.User.Groups, group) }
 			return len(v.Groups) > 0 && !slices.ContainsFunc(v.Groups, lacks), nil

@@ -10,7 +10,7 @@ import (
 
 	"gatelodge/app/audit"
 	"gatelodge/app/config"
-	"gatelodge/app/porter"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -76,7 +76,7 @@ func TestADoubleClickSignsIn(t *testing.T) {
 			return b.twice(b.path(m), "code", codeIn(t, m))
 		}},
 		"mailed invitation": {nil, func(h *house, b *browser) [2]reply {
-			_, link := h.invites(porter.Invitation{Email: mara})
+			_, link := h.invites(people.Invitation{Email: mara})
 			b.get(link).is(t, http.StatusOK)
 			return b.twice(link, "name", "Mara", "password", goodPassword)
 		}},

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/config"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -59,7 +59,7 @@ func TestAnImportedIDWithAnyLettersIsManaged(t *testing.T) {
 		}
 		sam.get(at+"/remove").is(t, http.StatusOK, `action="`+html.EscapeString(at)+`/remove"`)
 		sam.post(at+"/remove").goesTo(t, "/admin/people")
-		if _, err := h.app.Users.ByID(t.Context(), id); !errors.Is(err, account.ErrUnknown) {
+		if _, err := h.app.Users.ByID(t.Context(), id); !errors.Is(err, people.ErrUnknown) {
 			t.Errorf("%q was not removed: %v", id, err)
 		}
 	}

@@ -31,8 +31,7 @@ import (
 	"gatelodge/app/mail/check"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/app/mail/submission"
-	"gatelodge/app/owner"
-	"gatelodge/app/porter"
+	"gatelodge/app/people"
 	"gatelodge/app/proxy"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
@@ -41,25 +40,26 @@ import (
 
 // Services are what the pages call.
 type Services struct {
-	Users     *account.Users
-	Sessions  *session.Sessions
-	Login     *login.Flow
-	Upstreams *upstream.Upstreams
-	Apps      *apps.Apps
-	Owner     *owner.Desk
-	Porter    *porter.Desk
-	Outbox    *outbox.Outbox
-	Check     *check.Checker
-	Relay     *submission.Service
-	Listener  *submission.Listener // nil: there is none
-	Audit     *audit.Log
-	Recent    *audit.Recent
-	Proxies   *proxy.Reader
-	Limits    *limit.Limiter
-	Lang      *lang.Catalog
-	Ready     func(context.Context) error // whether the store takes writes
-	Now       func() time.Time
-	Log       *slog.Logger
+	Users      *people.Users
+	Sessions   *session.Sessions
+	Login      *login.Flow
+	Upstreams  *upstream.Upstreams
+	Apps       *apps.Apps
+	Account    *account.Service
+	Invites    *people.Invites
+	Applicants *people.Applicants
+	Outbox     *outbox.Outbox
+	Check      *check.Checker
+	Relay      *submission.Service
+	Listener   *submission.Listener // nil: there is none
+	Audit      *audit.Log
+	Recent     *audit.Recent
+	Proxies    *proxy.Reader
+	Limits     *limit.Limiter
+	Lang       *lang.Catalog
+	Ready      func(context.Context) error // whether the store takes writes
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Options are what an operator can set about the pages.
@@ -99,7 +99,7 @@ func New(a *app.App) (*Server, error) {
 	c := a.Config
 	sign, seal := a.CookieKeys()
 	return build(Services{
-		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Upstreams: a.Upstreams, Apps: a.Apps, Owner: a.Owner, Porter: a.Porter,
+		Users: a.Users, Sessions: a.Sessions, Login: a.Login, Upstreams: a.Upstreams, Apps: a.Apps, Account: a.Account, Invites: a.Invites, Applicants: a.Applicants,
 		Outbox: a.Outbox, Check: a.Check, Relay: a.Relay, Listener: a.Listener, Audit: a.Audit, Recent: a.Recent, Proxies: a.Proxies,
 		Limits: a.Limits, Lang: a.Lang, Ready: a.DB.Ready, Now: a.Now, Log: a.Log,
 	}, Options{

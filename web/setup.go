@@ -4,8 +4,8 @@ import (
 	"errors"
 	"net/http"
 
-	"gatelodge/app/account"
 	"gatelodge/app/fault"
+	"gatelodge/app/people"
 )
 
 // getSetUp shows the page that makes the first admin, while there is none.
@@ -18,7 +18,7 @@ func (s *Server) getSetUp(w http.ResponseWriter, r *http.Request) error {
 		if ok, err := s.onward(w, r, s.cookies.readLogin(r), nil); ok || err != nil {
 			return err
 		}
-		return account.ErrSetUpDone
+		return people.ErrSetUpDone
 	}
 	if _, err := s.begun(w, r); err != nil {
 		return err
@@ -34,13 +34,13 @@ func (s *Server) postSetUp(w http.ResponseWriter, r *http.Request) error {
 	if err := s.keepsCookies(r); err != nil {
 		return err
 	}
-	form := account.SetUp{
+	form := people.SetUp{
 		Code: r.PostForm.Get("setup_code"), Email: r.PostForm.Get("email"), Name: r.PostForm.Get("name"),
 		Language: s.cookies.language(r),
 	}
 	a := s.cookies.readLogin(r)
 	out, err := s.Login.SetUp(r.Context(), s.from(r), &a.Login, form, s.cookies.sessionToken(r))
-	if errors.Is(err, account.ErrSetUpDone) {
+	if errors.Is(err, people.ErrSetUpDone) {
 		if ok, err := s.onward(w, r, a, nil); ok || err != nil {
 			return err
 		}

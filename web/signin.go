@@ -5,11 +5,11 @@ import (
 	"net/http"
 	"net/url"
 
-	"gatelodge/app/account"
 	"gatelodge/app/challenge"
 	"gatelodge/app/factor"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 )
 
@@ -55,7 +55,7 @@ func lastMeans(known []Known) factor.Means {
 func (s *Server) signInPage(r *http.Request, a attempt, last factor.Means) SignInPage {
 	return SignInPage{
 		Layout: s.layout(r), Target: s.target(a.Return), Passwords: s.Passwords, Upstreams: s.upstreamButtons(last),
-		SignsUp: s.signsUp(), ByInvite: s.Users.Door.Mode == account.ByInvite,
+		SignsUp: s.signsUp(), ByInvite: s.Users.Door.Mode == people.ByInvite,
 	}
 }
 
@@ -309,8 +309,8 @@ func (s *Server) postResend(w http.ResponseWriter, r *http.Request) error {
 // proven answers a proof: the session's cookie and the way on, or the error.
 // The row of the session is on the disk before the browser hears of it.
 func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out login.Outcome, err error) error {
-	if errors.Is(err, account.ErrWaiting) {
-		s.refused(r, account.ErrWaiting)
+	if errors.Is(err, people.ErrWaiting) {
+		s.refused(r, people.ErrWaiting)
 		if err := s.cookies.saveLogin(w, attempt{Login: login.Login{Waits: a.Waits}}); err != nil {
 			return err
 		}

@@ -5,16 +5,16 @@ import (
 	"net/http"
 	"strings"
 
-	"gatelodge/app/account"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
+	"gatelodge/app/people"
 	"gatelodge/app/session"
 )
 
 // signsUp reports whether strangers may come by themselves.
 func (s *Server) signsUp() bool {
 	switch s.Users.Door.Mode {
-	case account.Open, account.ByDomain, account.ByApproval:
+	case people.Open, people.ByDomain, people.ByApproval:
 		return true
 	}
 	return false
@@ -46,11 +46,11 @@ func (s *Server) getSignUp(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) signUpPage(r *http.Request) SignUpPage {
-	page := SignUpPage{Layout: s.layout(r), Passwords: s.Passwords, Waits: s.Users.Door.Mode == account.ByApproval, Upstreams: s.upstreamButtons("")}
+	page := SignUpPage{Layout: s.layout(r), Passwords: s.Passwords, Waits: s.Users.Door.Mode == people.ByApproval, Upstreams: s.upstreamButtons("")}
 	for i := range page.Upstreams {
 		page.Upstreams[i].Comes = true
 	}
-	if s.Users.Door.Mode == account.ByDomain {
+	if s.Users.Door.Mode == people.ByDomain {
 		page.Domains = strings.Join(s.Users.Door.Domains(), ", ")
 	}
 	return page

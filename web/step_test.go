@@ -10,7 +10,7 @@ import (
 
 	"gatelodge/app/config"
 	"gatelodge/app/login"
-	"gatelodge/app/porter"
+	"gatelodge/app/people"
 	"gatelodge/app/upstream/upstreamtest"
 	"gatelodge/store"
 )
@@ -118,7 +118,7 @@ func TestNothingGetsRoundTheSecondStep(t *testing.T) {
 		}, "fed:school otp", "/account"},
 		"a mailed invite": {func(t *testing.T, h *house, b *browser) func() {
 			h.group("media")
-			_, path := h.invites(porter.Invitation{Email: "mara@home.example", Groups: []string{"media"}})
+			_, path := h.invites(people.Invitation{Email: "mara@home.example", Groups: []string{"media"}})
 			b.post(path, "name", "Mara").goesTo(t, "/signin/step")
 			return func() { h.browser().post(path, "name", "Eve").is(t, http.StatusGone) }
 		}, "email otp", "/account?welcome"},

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"gatelodge/app/config"
-	"gatelodge/app/porter"
+	"gatelodge/app/people"
 )
 
 var attemptField = regexp.MustCompile(`name="attempt" value="([^"]+)"`)
@@ -75,7 +75,7 @@ func TestABrowserWithoutCookiesIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, invite := h.invites(porter.Invitation{Email: "new@home.example"})
+	_, invite := h.invites(people.Invitation{Email: "new@home.example"})
 	mails := len(h.mail(2))
 	link := mustURL(t, m.Link).Path
 	for path, form := range map[string][]string{

@@ -12,7 +12,7 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/config"
 	"gatelodge/app/mail/outbox"
-	"gatelodge/app/owner"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -127,7 +127,7 @@ func TestASpareAddressOfAThiefGoesToo(t *testing.T) {
 	owner := h.browser()
 	owner.post(owner.path(h.lettersTo("email_changed", "mara@home.example", 1)[0]))
 	h.isOwnedBy(u, "mara@home.example", "mara@work.example")
-	if _, err := h.app.Users.Find(t.Context(), "spare@evil.example"); !errors.Is(err, account.ErrUnknown) {
+	if _, err := h.app.Users.Find(t.Context(), "spare@evil.example"); !errors.Is(err, people.ErrUnknown) {
 		t.Errorf("the spare address still leads there: %v", err)
 	}
 }
@@ -303,8 +303,8 @@ func TestAPasswordChosenByAnEndedSessionIsNotKept(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	u := h.user("mara@home.example")
-	err := h.app.Owner.SetPassword(t.Context(), app.Operator(), audit.ByUser, u.ID, owner.NewPassword{Typed: goodPassword, Keep: "ended"})
-	if !errors.Is(err, owner.ErrEnded) {
+	err := h.app.Account.SetPassword(t.Context(), app.Operator(), audit.ByUser, u.ID, account.NewPassword{Typed: goodPassword, Keep: "ended"})
+	if !errors.Is(err, account.ErrEnded) {
 		t.Errorf("got %v", err)
 	}
 	h.browser().tryPassword("mara@home.example", goodPassword).is(t, http.StatusUnprocessableEntity, "do not match")
@@ -320,7 +320,7 @@ func TestAResetIsNotCountedWithTheThiefsChanges(t *testing.T) {
 	for range 12 {
 		thief.post("/account/emails/primary", "email", "mara@home.example")
 	}
-	link, _, err := h.app.Owner.ResetLink(t.Context(), app.Operator(), u)
+	link, _, err := h.app.Account.ResetLink(t.Context(), app.Operator(), u)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"gatelodge/app/account"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -72,7 +72,7 @@ func TestNoAddressOfAThiefOutlivesTheLetterThatSaysNotMe(t *testing.T) {
 			thief.post(late).is(t, http.StatusGone)
 			h.isOwnedBy(u, "mara@home.example", "mara@work.example")
 			for _, email := range []string{"first@evil.example", "spare@evil.example", "main@evil.example", "late@evil.example"} {
-				if _, err := h.app.Users.Find(t.Context(), email); !errors.Is(err, account.ErrUnknown) {
+				if _, err := h.app.Users.Find(t.Context(), email); !errors.Is(err, people.ErrUnknown) {
 					t.Errorf("%s leads there: %v", email, err)
 				}
 			}
@@ -145,7 +145,7 @@ func TestAWaitingAddressDiesWithAnyChangeOfWhatOpensTheAccount(t *testing.T) {
 			h.browser().get(late).is(t, 200)
 			change(t, h, b)
 			h.browser().post(late).is(t, http.StatusGone, "taken back")
-			if _, err := h.app.Users.Find(t.Context(), "late@evil.example"); !errors.Is(err, account.ErrUnknown) {
+			if _, err := h.app.Users.Find(t.Context(), "late@evil.example"); !errors.Is(err, people.ErrUnknown) {
 				t.Errorf("it leads there: %v", err)
 			}
 		})

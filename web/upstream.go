@@ -10,11 +10,12 @@ import (
 	"strconv"
 	"strings"
 
-	"gatelodge/app/account"
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/factor"
 	"gatelodge/app/fault"
+	"gatelodge/app/gate"
 	"gatelodge/app/login"
+	"gatelodge/app/people"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
@@ -284,7 +285,7 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 		}
 		return s.redirect(w, r, "/signin/connect")
 	}
-	if f, ok := errors.AsType[*fault.Fault](err); ok && !(errors.Is(f, account.ErrWaiting) && s.target(e.Return).Name == "") {
+	if f, ok := errors.AsType[*fault.Fault](err); ok && !(errors.Is(f, people.ErrWaiting) && s.target(e.Return).Name == "") {
 		return s.lostUpstream(w, r, up, e, f.With(append(f.Args, "upstream", up.Name)...))
 	}
 	return s.proven(w, r, a, out, err)
@@ -306,8 +307,8 @@ func (s *Server) lostUpstream(w http.ResponseWriter, r *http.Request, up *upstre
 		outcome = authjs.UpstreamRefuses
 	case errors.Is(f, upstream.ErrDown), errors.Is(f, upstream.ErrMisconfigured), errors.Is(f, upstream.ErrClock):
 		outcome = authjs.UpstreamFails
-	case errors.Is(f, upstream.ErrNotListed), errors.Is(f, upstream.ErrNoEmail), errors.Is(f, account.ErrNotInvited), errors.Is(f, account.ErrAccessClosed),
-		errors.Is(f, account.ErrClosing), errors.Is(f, account.ErrClosed), errors.Is(f, account.ErrWaiting), errors.Is(f, account.ErrRefused), errors.Is(f, login.ErrLeft):
+	case errors.Is(f, upstream.ErrNotListed), errors.Is(f, upstream.ErrNoEmail), errors.Is(f, people.ErrNotInvited), errors.Is(f, gate.ErrSuspended),
+		errors.Is(f, gate.ErrClosing), errors.Is(f, people.ErrClosed), errors.Is(f, people.ErrWaiting), errors.Is(f, people.ErrRefused), errors.Is(f, login.ErrLeft):
 		outcome = authjs.Denied
 	}
 	answer := app.Dialect.Answers[outcome]
@@ -325,7 +326,7 @@ func (s *Server) linkBack(w http.ResponseWriter, r *http.Request, up *upstream.U
 		return err
 	}
 	return s.renewed(w, r, cur, func(cur session.Current) error {
-		if err := s.Owner.Connect(r.Context(), s.from(r), cur.User.ID, who); err != nil {
+		if err := s.Account.Connect(r.Context(), s.from(r), cur.User.ID, who); err != nil {
 			return err
 		}
 		return s.backTo(w, r, "/account", told(cur.User, "upstream.connected", "upstream.connected_untold"), 0)

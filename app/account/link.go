@@ -1,86 +1,204 @@
 package account
 
 import (
+	"cmp"
+	"context"
 	"errors"
-	"net/url"
-	"slices"
+	"strings"
+	"time"
 
 	"gatelodge/app/audit"
+	"gatelodge/app/challenge"
 	"gatelodge/app/fault"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
-// ErrElsewhere means that an identity elsewhere is another user's way in.
-var ErrElsewhere = fault.New(fault.Conflict, "upstream.elsewhere")
-
-// picture returns an address of a picture that pages may show, or "".
-func picture(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || len(address) > 1000 {
-		return ""
-	}
-	return u.String()
+// purposes are those of the links that are opened at /mailed/.
+var purposes = []string{
+	challenge.Reset, challenge.ConfirmEmail, challenge.UndoEmail, challenge.NotMe, challenge.NotMePassword, challenge.Keep, challenge.Unlink,
 }
 
-// Link makes an identity elsewhere a way in to its user's account.
-func (s *Users) Link(tx *store.Tx, from audit.From, a store.Account) error {
-	err := tx.AddAccount(a)
-	if errors.Is(err, store.ErrConflict) {
-		return ErrElsewhere
-	}
+// Link is what a link's page shows before it is used.
+type Link struct {
+	store.Challenge
+	Account string // the address or name of the account it belongs to; of a Reset, the address that was mailed
+	Email   string // the address it is about, as typed
+}
+
+// LookAt returns what is behind a link without spending it, or a fault of package
+// challenge that says why it no longer opens. Of an account without an address only
+// its own browsers take one: whoever made it could have anybody's address put to it,
+// by which its owner would then sign in to the account of another. b is the browser
+// that shows the link.
+func (s *Service) LookAt(ctx context.Context, token string, b people.Browser) (Link, error) {
+	var k Link
+	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
+		for _, purpose := range purposes {
+			if k.Challenge, err = s.Challenges.Look(tx, purpose, token); !errors.Is(err, challenge.ErrUnknown) {
+				break
+			}
+		}
+		if err != nil {
+			return err
+		}
+		u, err := tx.UserByID(k.UserID)
+		if err != nil {
+			return err
+		}
+		if k.Purpose == challenge.ConfirmEmail && (!u.HasEmail() || strings.HasSuffix(k.Detail, firstAddress)) {
+			if own, err := b.Of(tx, u.ID, s.Now()); err != nil || !own {
+				return cmp.Or[error](err, ErrEmailFirst)
+			}
+		}
+		if k.Account = u.Called(); k.Purpose == challenge.Reset {
+			if k.Account, err = people.MailedTo(tx, u.ID, k.EmailNorm); err != nil {
+				return err
+			}
+		}
+		k.Email, _, _ = strings.Cut(k.Detail, "\n")
+		return err
+	})
+	return k, err
+}
+
+// Done is what came of a link.
+type Done struct {
+	Notice string // the key of a sentence
+	Next   string // a path
+	UserID string // whose account it changed
+}
+
+// Follow does what a link is for, but for a reset, which needs a password; see
+// Reset.
+func (s *Service) Follow(ctx context.Context, from audit.From, token string, b people.Browser) (Done, error) {
+	k, err := s.LookAt(ctx, token, b)
 	if err != nil {
-		return err
+		return Done{}, err
 	}
-	return s.Audit.Record(tx, from, audit.Linked, audit.ByUser, a.UserID, a.Provider)
+	var done Done
+	var refused *fault.Fault
+	err = s.update(ctx, func(tx *store.Tx) error {
+		done, refused = Done{Next: "/signin"}, nil
+		c, err := s.Challenges.Redeem(tx, k.Purpose, token)
+		if err != nil {
+			return err
+		}
+		u, err := tx.UserByID(c.UserID)
+		if err != nil {
+			return err
+		}
+		switch c.Purpose {
+		case challenge.ConfirmEmail:
+			done, err = Done{Notice: "emails.confirmed", Next: "/account/emails"}, s.confirmed(tx, from, u, c)
+		case challenge.UndoEmail:
+			done, err = s.secure(tx, from, u, c)
+		case challenge.NotMe:
+			// Who came in once may have come in again since.
+			if err = tx.EndSession(u.ID, c.Detail); errors.Is(err, store.ErrNotFound) {
+				err = nil // it has ended
+			}
+			if err == nil {
+				err = tx.EndSessionsSince(u.ID, c.CreatedAt)
+			}
+			if err == nil {
+				done, err = s.secure(tx, from, u, c)
+			}
+		case challenge.NotMePassword:
+			if _, err = tx.EndSessionsOf(u.ID, ""); err == nil {
+				done, err = s.secure(tx, from, u, c)
+			}
+		case challenge.Unlink:
+			if err = s.unlinked(tx, from, audit.ByUser, u, withID(c.Detail)); err == nil {
+				_, err = tx.EndSessionsOf(u.ID, "")
+			}
+			if err == nil {
+				done, err = s.secure(tx, from, u, c)
+			}
+		case challenge.Keep:
+			done.Notice, err = "closing.kept", s.reopen(tx, from, u)
+		default:
+			err = challenge.ErrUnknown
+		}
+		// What was spent stays so when the person is refused.
+		if f, ok := errors.AsType[*fault.Fault](err); ok {
+			refused = f
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return Done{}, err
+	}
+	if refused != nil {
+		return Done{}, refused
+	}
+	done.UserID = k.UserID
+	return done, nil
 }
 
-// Claim gives an account to the owner of one of its addresses, who has just proved
-// to be that for the first time. Whoever made the account or opened it before need
-// not have been them: what opened it is removed, and everybody is signed out. The
-// address is the primary one from now on, since the others go too.
-func (s *Users) Claim(tx *store.Tx, from audit.From, u store.User, norm string) error {
-	now := s.Now()
-	if err := tx.VerifyEmail(u.ID, norm, now); err != nil {
-		return err
+// secure is what follows when an owner says that something was not them. The
+// password opens nothing from now on, whether or not they go on to choose another:
+// the mail that brought them here is a way in. What was connected since is
+// disconnected, addresses that came since are taken away and the primary one is what
+// it was, no browser is known any more, and an account that was closed meanwhile is
+// open again.
+func (s *Service) secure(tx *store.Tx, from audit.From, u store.User, c store.Challenge) (Done, error) {
+	since, _, err := s.told(tx, c)
+	if err != nil {
+		return Done{}, err
 	}
-	if err := tx.SetPrimary(u.ID, norm, now); err != nil {
-		return err
-	}
-	if err := tx.Disown(u.ID, now); err != nil {
-		return err
-	}
-	return s.Audit.Record(tx, from, audit.Claimed, audit.ByUser, u.ID, "")
-}
-
-// Prepared reports whether somebody else may have made ways in to the account while
-// nobody had proved the address: it came from another system with them. What is in
-// an account that an operator added came by that operator's word alone.
-func Prepared(tx *store.Tx, u store.User, norm string) (bool, error) {
-	emails, err := tx.EmailsOf(u.ID)
-	if err != nil || !slices.ContainsFunc(emails, func(e store.Email) bool { return e.Norm == norm && e.VerifiedAt.IsZero() }) {
-		return false, err
-	}
-	if u.AddedByAdmin {
-		return false, nil
-	}
-	return tx.Opened(u.ID)
-}
-
-// Prove records that whoever reads mail at one of the user's addresses has shown it.
-// The first who does so is the owner, and claims an account that somebody else may
-// have prepared; unless they show it in a browser of their own, from which the
-// account has been opened by its other ways: then those are theirs too.
-func (s *Users) Prove(tx *store.Tx, from audit.From, u store.User, norm string, own bool) (claimed bool, err error) {
-	if !u.HasEmail() {
-		return false, nil
-	}
-	if !own {
-		if claimed, err = Prepared(tx, u, norm); err != nil {
-			return false, err
+	if c.Purpose == challenge.UndoEmail {
+		if err := s.undoEmail(tx, from, u, c); err != nil {
+			return Done{}, err
+		}
+	} else {
+		err := s.takeBack(tx, from, u, store.Email{Norm: c.EmailNorm, Email: c.EmailNorm}, c, false)
+		if errors.Is(err, ErrEmailTaken) {
+			// The address has gone over to another account. That keeps nobody in.
+			err = s.dropSince(tx, from, u.ID, u.EmailNorm, c)
+		}
+		if err != nil {
+			return Done{}, err
 		}
 	}
-	if claimed {
-		return true, s.Claim(tx, from, u, norm)
+	// What is told of was made a moment before the letter.
+	before := since.Add(-time.Second)
+	if err := s.unlinked(tx, from, audit.ByUser, u, func(a store.Account) bool { return !a.CreatedAt.Before(before) }); err != nil {
+		return Done{}, err
 	}
-	return false, tx.VerifyEmail(u.ID, norm, s.Now())
+	err = tx.RemovePassword(u.ID)
+	if err == nil {
+		err = s.Audit.Record(tx, from, audit.PasswordRemoved, audit.ByUser, u.ID, c.Purpose)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return Done{}, err
+	}
+	if err := tx.CancelChallenges(u.ID, challenge.Reset, "", s.Now()); err != nil {
+		return Done{}, err
+	}
+	if !u.RemovalAt.IsZero() {
+		if err := s.reopen(tx, from, u); err != nil {
+			return Done{}, err
+		}
+	}
+	if err := people.ForgetBrowsers(tx, u.ID, s.Now()); err != nil {
+		return Done{}, err
+	}
+	if err := s.Audit.Record(tx, from, audit.NotMe, audit.ByUser, u.ID, c.Purpose); err != nil {
+		return Done{}, err
+	}
+	if s.Passwords == nil {
+		return Done{Notice: "notme.done", Next: "/signin"}, nil
+	}
+	issued := s.Challenges.Issue(challenge.Ask{
+		From: from, Purpose: challenge.Reset, EmailNorm: c.EmailNorm, UserID: u.ID, BrowserHash: c.BrowserHash, Sends: 1, For: resetFor,
+	})
+	if err := tx.AddChallenge(issued.Challenge); err != nil {
+		return Done{}, err
+	}
+	return Done{Notice: "notme.done_reset", Next: strings.TrimPrefix(s.link(issued.Token), s.PublicURL)}, nil
 }
+
+// eraseAfter is how long a closed account can be opened again.
+const eraseAfter = 7 * 24 * time.Hour

@@ -10,9 +10,9 @@ import (
 	"net/url"
 	"strings"
 
-	"gatelodge/app/account"
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/config"
+	"gatelodge/app/email"
 )
 
 // App is something people reach through us.
@@ -42,7 +42,7 @@ func newAllow(text []string) Allow {
 	a := Allow{Text: text, Addresses: make(map[string]bool), IDs: make(map[string]bool)}
 	for _, who := range text {
 		kind, what, _ := strings.Cut(who, ":")
-		address, err := account.NormalEmail(what)
+		address, err := email.Normal(what)
 		switch {
 		case who == "everyone":
 			a.Everyone = true

@@ -54,6 +54,28 @@ func DomainOf(norm string) string {
 	return domain
 }
 
+// Normal returns the form of an address by which it is compared. Mail goes to the
+// address as its owner wrote it, never to what a visitor typed.
+func Normal(typed string) (string, error) {
+	a, err := Read(typed)
+	return a.Norm, err
+}
+
+// MailboxKey returns a key for the mailbox that a normal address leads to at most
+// providers, for counting: the address without what follows a plus sign, and at Gmail
+// without dots. Mail is never sent to it.
+func MailboxKey(norm string) string {
+	domain := DomainOf(norm)
+	local := strings.TrimSuffix(norm, "@"+domain)
+	if at := strings.IndexByte(local, '+'); at > 0 {
+		local = local[:at]
+	}
+	if domain == "gmail.com" || domain == "googlemail.com" {
+		local, domain = strings.ReplaceAll(local, ".", ""), "gmail.com"
+	}
+	return local + "@" + domain
+}
+
 // Read returns the address in a text. Addresses that look alike but are not equal
 // stay different addresses.
 func Read(typed string) (Address, error) {

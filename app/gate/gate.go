@@ -1,4 +1,5 @@
-// Package gate decides whether a person may use an App. Sign-in, the session API, the
+// Package gate decides whether a user may sign in, and whether a person may use an
+// App. Sign-in, the session API, the
 // hand-off to an App, the return from a provider, invitations and commands ask the
 // same function, so that no two of them can disagree.
 package gate
@@ -6,14 +7,33 @@ package gate
 import (
 	"slices"
 
-	"gatelodge/app/account"
 	"gatelodge/app/apps"
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/store"
 )
 
-// ErrNotAllowed means that the person is known and may not use the App.
-var ErrNotAllowed = fault.New(fault.Denied, "app.denied")
+// The refusals.
+var (
+	// ErrNotAllowed means that the person is known and may not use the App.
+	ErrNotAllowed = fault.New(fault.Denied, "app.denied")
+	ErrSuspended  = fault.New(fault.Denied, "error.disabled")
+	// ErrClosing means that the user has closed the account and can still change
+	// their mind.
+	ErrClosing = fault.New(fault.Denied, "error.closing")
+)
+
+// MayEnter returns nil when a user who has signed in may have a session, else why
+// not.
+func MayEnter(u store.User) error {
+	switch {
+	case u.Disabled():
+		return ErrSuspended
+	case !u.RemovalAt.IsZero():
+		return ErrClosing
+	}
+	return nil
+}
 
 // Person is a user with what a decision depends on.
 type Person struct {
@@ -29,9 +49,9 @@ func PersonOf(tx *store.Tx, u store.User) (Person, error) {
 
 // Decide returns nil when the person may use the App now, else the fault to show.
 // Addresses, ids and groups are separate sets: an id that looks like an address is
-// none. An address counts only when it is the person's own; see account.OwnsAddress.
+// none. An address counts only when it is the person's own; see store.User.OwnsEmail.
 func Decide(app *apps.App, p Person) error {
-	if err := account.MayEnter(p.User); err != nil {
+	if err := MayEnter(p.User); err != nil {
 		return err
 	}
 	if !allows(app.Allow, p) {
@@ -46,9 +66,9 @@ func allows(a apps.Allow, p Person) bool {
 		return true
 	case slices.ContainsFunc(a.Groups, func(group string) bool { return slices.Contains(p.Groups, group) }):
 		return true
-	case len(a.Addresses) == 0 || !account.OwnsAddress(p.User):
+	case len(a.Addresses) == 0 || !p.User.OwnsEmail():
 		return false
 	}
-	address, err := account.NormalEmail(p.User.Email)
+	address, err := email.Normal(p.User.Email)
 	return err == nil && a.Addresses[address]
 }

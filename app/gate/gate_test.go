@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/apps"
 	"gatelodge/app/config"
 	"gatelodge/app/gate"
@@ -50,8 +49,8 @@ func TestWhoMayUseAnApp(t *testing.T) {
 		"a name that is an allowed address":     {[]string{"user:mara@home.example"}, renamed, nil, gate.ErrNotAllowed},
 		"a username instead of an id":           {[]string{"user:mara"}, mara, nil, gate.ErrNotAllowed},
 		"a group that is an allowed user":       {[]string{"user:ops"}, mara, []string{"ops"}, gate.ErrNotAllowed},
-		"a suspended account":                   {[]string{"everyone"}, closed, nil, account.ErrAccessClosed},
-		"an account that its owner closed":      {[]string{"everyone"}, leaving, nil, account.ErrClosing},
+		"a suspended account":                   {[]string{"everyone"}, closed, nil, gate.ErrSuspended},
+		"an account that its owner closed":      {[]string{"everyone"}, leaving, nil, gate.ErrClosing},
 		"no address and an empty address entry": {[]string{"user:@"}, like("u3"), nil, gate.ErrNotAllowed},
 	}
 	for name, tt := range tests {

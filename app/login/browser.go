@@ -4,12 +4,12 @@ import (
 	"context"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/factor"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
+	"gatelodge/app/people"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -72,7 +72,7 @@ func (f *Flow) meet(tx *store.Tx, from audit.From, l *Login, u store.User, row s
 	}
 	return token, f.Post.Add(tx, compose.NewDevice{
 		At: row.CreatedAt, Device: from.Device, IP: from.IP, Means: f.means(row.AMR), Link: f.PublicURL + "/mailed/" + issued.Token,
-	}, post.Terms{To: account.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
+	}, post.Terms{To: people.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
 }
 
 // means are those of a session, with the name of an upstream in place of its id.
@@ -130,6 +130,6 @@ func (f *Flow) ForgetBrowserOf(ctx context.Context, from audit.From, actor, user
 		if err != nil || any {
 			return err
 		}
-		return account.ForgetBrowsers(tx, userID, f.Now())
+		return people.ForgetBrowsers(tx, userID, f.Now())
 	})
 }

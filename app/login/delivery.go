@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"gatelodge/app/account"
+	"gatelodge/app/email"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -52,7 +52,7 @@ func (f *Flow) deliveryOf(tx *store.Tx, l *Login, c store.Challenge) (became Del
 		}
 		told = told || known && c.UserID != ""
 	}
-	d, err := tx.MailDomain(account.Domain(c.EmailNorm))
+	d, err := tx.MailDomain(email.DomainOf(c.EmailNorm))
 	if err != nil {
 		return Delivery{}, false, err
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/factor"
 	"gatelodge/app/gate"
@@ -71,7 +70,7 @@ func (f *Flow) update(ctx context.Context, l *Login, do func(*store.Tx) error) e
 // keeps our own token to itself. A user who may not enter is refused here, whatever they
 // have proven.
 func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, replaces string) (Outcome, error) {
-	if err := account.MayEnter(u); err != nil {
+	if err := gate.MayEnter(u); err != nil {
 		return Outcome{}, err
 	}
 	need, err := f.lacks(tx, l, u)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/apps"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
@@ -16,10 +15,12 @@ import (
 	"gatelodge/app/factor"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
+	"gatelodge/app/gate"
 	"gatelodge/app/limit"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
+	"gatelodge/app/people"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
@@ -63,7 +64,8 @@ const (
 type Flow struct {
 	DB         *store.DB
 	Audit      *audit.Log
-	Users      *account.Users
+	Users      *people.Users
+	Applicants *people.Applicants
 	Limits     *limit.Limiter
 	Apps       *apps.Apps
 	Challenges *challenge.Maker
@@ -114,7 +116,7 @@ type Outcome struct {
 // the writes and the time tell nothing. Asking again too soon sends nothing new.
 func (f *Flow) SendLink(ctx context.Context, from audit.From, l *Login, typed, language string) error {
 	address, err := email.Read(typed)
-	if _, bad := account.NormalUsername(typed); err != nil && bad == nil && f.Passwords != nil {
+	if _, bad := people.NormalUsername(typed); err != nil && bad == nil && f.Passwords != nil {
 		return ErrEmailNeeded.In("identifier")
 	}
 	if err != nil {
@@ -263,7 +265,7 @@ func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, m wante
 		}
 		for _, e := range emails {
 			if e.Norm == address {
-				to.mail = account.MailAddressOf(e)
+				to.mail = people.MailAddressOf(e)
 			}
 		}
 		own, _, err = tx.KnowsBrowser(to.user.ID, device)
@@ -275,14 +277,14 @@ func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, m wante
 	if to.comes {
 		// Some servers mind the case of what stands before the @.
 		to.typed = l.typed(address)
-		to.mail = account.MailAddressOf(store.Email{Email: to.typed, Norm: address})
+		to.mail = people.MailAddressOf(store.Email{Email: to.typed, Norm: address})
 	}
 	if to.user.Language != "" {
 		to.language = to.user.Language
 	}
 	asks := f.mailAsks(from, m)
 	if own {
-		asks = []limit.Ask{{Key: "address:" + account.Mailbox(address) + " " + l.Device, Rules: perAddress}}
+		asks = []limit.Ask{{Key: "address:" + email.MailboxKey(address) + " " + l.Device, Rules: perAddress}}
 	}
 	wait, at := f.Limits.Take(asks...)
 	if wait == 0 {
@@ -299,11 +301,11 @@ func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, m wante
 // mailAsks returns what a stranger's request for mail counts against. It is the
 // same for known and unknown addresses.
 func (f *Flow) mailAsks(from audit.From, m wanted) []limit.Ask {
-	asks := []limit.Ask{{Key: "address:" + account.Mailbox(m.address), Rules: perAddress}}
+	asks := []limit.Ask{{Key: "address:" + email.MailboxKey(m.address), Rules: perAddress}}
 	asks = append(asks, limit.Networks("network:", from.Network, perNetwork, perHouse)...)
 	asks = append(asks, limit.Ask{Key: "house", Rules: perHouse})
-	if !m.knownOnly && f.Users.Door.Answer("") != account.Refused {
-		domain := "domain:" + account.Domain(m.address)
+	if !m.knownOnly && f.Users.Door.Answer("") != people.Refused {
+		domain := "domain:" + email.DomainOf(m.address)
 		asks = append(asks, limit.Networks(domain+" ", from.Network, perDomain, perDomainOfHouse)...)
 		asks = append(asks, limit.Ask{Key: domain, Rules: perDomainOfHouse})
 	}
@@ -359,7 +361,7 @@ var ErrNowhere = errors.New("the user has no address to mail to")
 // LinkFor makes a link for a user by an operator's word, without mail. No
 // browser asked for it, so whoever opens it is asked first.
 func (f *Flow) LinkFor(ctx context.Context, from audit.From, u store.User) (link string, until time.Time, err error) {
-	if err := account.MayEnter(u); err != nil {
+	if err := gate.MayEnter(u); err != nil {
 		return "", time.Time{}, err
 	}
 	nobody, _ := secret.Hash(secret.Token())
@@ -377,7 +379,7 @@ func (f *Flow) LinkFor(ctx context.Context, from audit.From, u store.User) (link
 // admin is called. Nobody else sees it. No browser asked for it, so whoever opens it is
 // asked first.
 func (f *Flow) MailLink(ctx context.Context, from audit.From, u store.User, by string) error {
-	if err := account.MayEnter(u); err != nil {
+	if err := gate.MayEnter(u); err != nil {
 		return err
 	}
 	if !u.HasEmail() {
@@ -393,7 +395,7 @@ func (f *Flow) MailLink(ctx context.Context, from audit.From, u store.User, by s
 		}
 		letter := compose.SentLink{By: by, Link: f.linkURL(issued.Token), Code: issued.Code, Until: issued.ExpiresAt}
 		if err := f.Post.Add(tx, letter, post.Terms{
-			To: account.MailAddress(u), Language: u.Language, TimeZone: u.TimeZone, Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt,
+			To: people.MailAddress(u), Language: u.Language, TimeZone: u.TimeZone, Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt,
 		}); err != nil {
 			return err
 		}
@@ -406,7 +408,7 @@ func (f *Flow) MailLink(ctx context.Context, from audit.From, u store.User, by s
 }
 
 // SetUp makes the first admin and signs this browser in, both or neither.
-func (f *Flow) SetUp(ctx context.Context, from audit.From, l *Login, s account.SetUp, replaces string) (Outcome, error) {
+func (f *Flow) SetUp(ctx context.Context, from audit.From, l *Login, s people.SetUp, replaces string) (Outcome, error) {
 	use := l.use("set-up", s.Code)
 	var out Outcome
 	began := *l

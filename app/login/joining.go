@@ -1,7 +1,6 @@
 package login
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,14 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/email"
 	"gatelodge/app/factor"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
-	"gatelodge/app/mail/compose"
-	"gatelodge/app/mail/post"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -141,7 +138,7 @@ func (f *Flow) whose(tx *store.Tx, from audit.From, l *Login, c store.Challenge)
 	if !errors.Is(err, store.ErrNotFound) {
 		return u, err
 	}
-	if proven, err := account.NormalEmail(d.Email); err != nil || proven != c.EmailNorm {
+	if proven, err := email.Normal(d.Email); err != nil || proven != c.EmailNorm {
 		d.Email = c.EmailNorm // nothing but the address that the mail went to was proven
 	}
 	switch {
@@ -150,14 +147,14 @@ func (f *Flow) whose(tx *store.Tx, from audit.From, l *Login, c store.Challenge)
 	case LocalPath(l.Return) == "/":
 		l.Return = welcomePath
 	}
-	return f.come(tx, from, l, account.Stranger{Email: d.Email, Name: d.Name, Language: d.Language, Invite: d.Invite})
+	return f.come(tx, from, l, people.Stranger{Email: d.Email, Name: d.Name, Language: d.Language, Invite: d.Invite})
 }
 
 // left returns ErrLeft when the stranger's address was taken off an account lately.
 // Whoever took an account over does so, and its owner would get a new account here,
 // with which the old one could not be taken back any more. A live invite for it stands.
-func (f *Flow) left(tx *store.Tx, st account.Stranger) error {
-	address, bad := account.NormalEmail(st.Email)
+func (f *Flow) left(tx *store.Tx, st people.Stranger) error {
+	address, bad := email.Normal(st.Email)
 	if bad != nil {
 		return nil
 	}
@@ -174,7 +171,7 @@ func (f *Flow) left(tx *store.Tx, st account.Stranger) error {
 
 // come lets a stranger in within a transaction, or refuses them by a fault. Admins
 // are told of who waits.
-func (f *Flow) come(tx *store.Tx, from audit.From, l *Login, st account.Stranger) (store.User, error) {
+func (f *Flow) come(tx *store.Tx, from audit.From, l *Login, st people.Stranger) (store.User, error) {
 	if err := f.left(tx, st); err != nil {
 		return store.User{}, err
 	}
@@ -184,56 +181,21 @@ func (f *Flow) come(tx *store.Tx, from audit.From, l *Login, st account.Stranger
 	}
 	waits := arrived.Waits
 	if arrived.Asked {
-		told, err := f.tellAdmins(tx, from, waits)
-		if err == nil && told {
-			waits.ToldAt = f.Now()
-			err = tx.TellOf(waits.ID, waits.ToldAt)
-		}
+		sent, err := f.Applicants.Notify(tx, from, waits, f.Upstreams.NameOf(waits.Provider))
 		if err != nil {
 			return store.User{}, err
 		}
+		if sent {
+			waits.ToldAt = f.Now()
+		}
 	}
-	if errors.Is(err, account.ErrWaiting) {
+	if errors.Is(err, people.ErrWaiting) {
 		l.Waits = &Waits{Told: waits.ToldAt}
 		if waits.Email == "" {
 			l.Waits.Upstream = f.Upstreams.NameOf(waits.Provider)
 		}
 	}
 	return arrived.User, err
-}
-
-// Of those who ask to be let in within the hour, this many are told to this many
-// admins by mail. The others wait where the mail leads.
-const (
-	asksTold   = 10
-	adminsTold = 20
-)
-
-// tellAdmins mails the admins about somebody who waits, and reports whether there
-// was one to mail.
-func (f *Flow) tellAdmins(tx *store.Tx, from audit.From, a store.Applicant) (told bool, err error) {
-	asked, err := tx.ApplicantsSince(f.Now().Add(-time.Hour))
-	if err != nil || asked > asksTold {
-		return false, err
-	}
-	admins, err := tx.OpenAdmins(adminsTold)
-	if err != nil {
-		return false, err
-	}
-	letter := compose.AccessRequest{Person: cmp.Or(a.Name, a.Email, a.Claimed, a.Subject), Email: a.Email, Link: f.PublicURL + "/admin/people"}
-	if a.Email == "" {
-		letter.Upstream, letter.Claimed = f.Upstreams.NameOf(a.Provider), a.Claimed
-	}
-	for _, u := range admins {
-		if !u.HasEmail() {
-			continue
-		}
-		if err := f.Post.Add(tx, letter, post.Terms{To: account.MailAddress(u), Language: u.Language, Reference: from.Reference}); err != nil {
-			return false, err
-		}
-		told = true
-	}
-	return told, nil
 }
 
 // accept gives somebody who is in what the invite gives that their attempt
@@ -260,18 +222,18 @@ type SignUp struct {
 // one here. Where somebody has the address already the mail says so, and nothing
 // else tells: the answer, the writes and the work are the same.
 func (f *Flow) SignUp(ctx context.Context, from audit.From, l *Login, form SignUp, language string) error {
-	address, err := account.NormalEmail(form.Email)
+	address, err := email.Normal(form.Email)
 	if err != nil {
 		return fault.Of(err).In("email")
 	}
-	name, err := account.CleanName(form.Name)
+	name, err := people.CleanName(form.Name)
 	if err != nil {
 		return fault.Of(err).In("name")
 	}
-	if l.invite() == "" && f.Users.Door.Answer(address) == account.Refused {
+	if l.invite() == "" && f.Users.Door.Answer(address) == people.Refused {
 		// Told by the domain alone, whoever has the address.
-		if f.Users.Door.Mode == account.ByDomain {
-			return account.ErrOtherPlace.With("domains", strings.Join(f.Users.Door.Domains(), ", ")).In("email")
+		if f.Users.Door.Mode == people.ByDomain {
+			return people.ErrOtherPlace.With("domains", strings.Join(f.Users.Door.Domains(), ", ")).In("email")
 		}
 		return f.Users.Door.Refusal()
 	}
@@ -302,9 +264,9 @@ func (f *Flow) AcceptMailed(ctx context.Context, from audit.From, l *Login, toke
 		return f.again(ctx, l, use, err)
 	}
 	if known || v.EmailNorm == "" {
-		return Outcome{}, account.ErrInviteKnown
+		return Outcome{}, people.ErrInviteKnown
 	}
-	name, err := account.CleanName(form.Name)
+	name, err := people.CleanName(form.Name)
 	if err != nil {
 		return Outcome{}, fault.Of(err).In("name")
 	}
@@ -316,7 +278,7 @@ func (f *Flow) AcceptMailed(ctx context.Context, from audit.From, l *Login, toke
 	}
 	var out Outcome
 	err = f.update(ctx, l, func(tx *store.Tx) error {
-		u, err := f.come(tx, from, l, account.Stranger{Name: name, Language: form.Language, Invite: v.ID})
+		u, err := f.come(tx, from, l, people.Stranger{Name: name, Language: form.Language, Invite: v.ID})
 		if err != nil {
 			return err
 		}
@@ -347,23 +309,6 @@ func (f *Flow) AcceptMailed(ctx context.Context, from audit.From, l *Login, toke
 // refused when there is none.
 func (f *Flow) AcceptedAgain(ctx context.Context, l *Login, token string, refused error) (Outcome, error) {
 	return f.again(ctx, l, l.use("invite", token), refused)
-}
-
-// MayAccept reports whether an invite may be accepted by somebody who is known:
-// one that was mailed is for whoever has that address.
-func (f *Flow) MayAccept(ctx context.Context, userID string, v store.Invite) (may bool, err error) {
-	if v.EmailNorm == "" {
-		return true, nil
-	}
-	err = f.DB.View(ctx, func(tx *store.Tx) error {
-		owner, err := tx.UserByEmail(v.EmailNorm)
-		may = err == nil && owner.ID == userID
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		return err
-	})
-	return may, err
 }
 
 // chosen judges a password and returns what to keep of it.

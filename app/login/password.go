@@ -6,15 +6,17 @@ import (
 	"strings"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/config"
+	"gatelodge/app/email"
 	"gatelodge/app/factor"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
+	"gatelodge/app/gate"
 	"gatelodge/app/limit"
 	"gatelodge/app/mail/compose"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -108,8 +110,8 @@ func (f *Flow) WithPassword(ctx context.Context, from audit.From, l *Login, iden
 // who finds whom an identifier names. The same is looked up for a name that leads
 // nowhere.
 func (f *Flow) who(ctx context.Context, l *Login, identifier string) (who, error) {
-	address, notEmail := account.NormalEmail(identifier)
-	username, notName := account.NormalUsername(identifier)
+	address, notEmail := email.Normal(identifier)
+	username, notName := people.NormalUsername(identifier)
 	device, _ := l.deviceHash()
 	w := who{key: strings.ToLower(strings.TrimSpace(identifier))}
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
@@ -213,9 +215,9 @@ func (f *Flow) provenPassword(ctx context.Context, from audit.From, l *Login, w 
 		case !p.ChangedAt.Equal(w.kept.ChangedAt):
 			refused = ErrCredentials.In("password")
 			return nil
-		case account.MayEnter(u) != nil:
+		case gate.MayEnter(u) != nil:
 			// Told only to who has the password.
-			refused = account.MayEnter(u)
+			refused = gate.MayEnter(u)
 			return nil
 		case renewed != "":
 			if err := tx.RehashPassword(u.ID, w.kept.Hash, renewed); err != nil {
@@ -247,8 +249,8 @@ func (f *Flow) SendReset(ctx context.Context, from audit.From, l *Login, typed, 
 	if f.Passwords == nil {
 		return ErrNoPasswords
 	}
-	address, err := account.NormalEmail(typed)
-	if _, bad := account.NormalUsername(typed); err != nil && bad == nil {
+	address, err := email.Normal(typed)
+	if _, bad := people.NormalUsername(typed); err != nil && bad == nil {
 		return ErrEmailNeeded.In("identifier")
 	}
 	if err != nil {
@@ -279,7 +281,7 @@ func (f *Flow) SendReset(ctx context.Context, from audit.From, l *Login, typed, 
 // reasonOf is the word for a refusal in the log.
 func reasonOf(f *fault.Fault) string {
 	switch {
-	case errors.Is(f, account.ErrAccessClosed), errors.Is(f, account.ErrClosing):
+	case errors.Is(f, gate.ErrSuspended), errors.Is(f, gate.ErrClosing):
 		return "disabled"
 	case errors.Is(f, ErrCredentials):
 		return "password"

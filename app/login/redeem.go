@@ -5,14 +5,15 @@ import (
 	"errors"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/factor"
 	"gatelodge/app/fault"
+	"gatelodge/app/gate"
 	"gatelodge/app/limit"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
+	"gatelodge/app/people"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -39,7 +40,7 @@ func (f *Flow) LookAt(ctx context.Context, l *Login, token string) (Link, error)
 			k.Email, k.New = read(k.Challenge).Email, challenge.Comes(k.Challenge)
 			return nil
 		}
-		k.Email, err = account.MailedTo(tx, k.UserID, k.EmailNorm)
+		k.Email, err = people.MailedTo(tx, k.UserID, k.EmailNorm)
 		return err
 	})
 	if err != nil {
@@ -152,7 +153,7 @@ func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, u use, rep
 		}
 		if err == nil {
 			out, err = f.proven(tx, from, l, c, replaces)
-			if err == nil || errors.Is(err, account.ErrWaiting) {
+			if err == nil || errors.Is(err, people.ErrWaiting) {
 				err = errors.Join(err, f.keep(tx, u, l.result(out, err)))
 			}
 		}
@@ -165,7 +166,7 @@ func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, u use, rep
 	if err != nil {
 		return Outcome{}, err
 	}
-	if refused != nil && errors.Is(refused, account.ErrWaiting) {
+	if refused != nil && errors.Is(refused, people.ErrWaiting) {
 		f.Queue.Wake() // for what admins are told
 		return Outcome{}, refused
 	}
@@ -193,7 +194,7 @@ func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge
 	}
 	// Told only now: before the mail was proven it would tell a stranger that
 	// there is such an account.
-	if err := account.MayEnter(u); err != nil {
+	if err := gate.MayEnter(u); err != nil {
 		return Outcome{}, err
 	}
 	// A link may wait in a mailbox that is not theirs any more.
@@ -225,11 +226,11 @@ func (f *Flow) proves(tx *store.Tx, from audit.From, l *Login, u store.User, c s
 	if c.IP == OperatorIP {
 		// It was not mailed. As long as that says nothing of who else has ways in, the
 		// operator's word is enough.
-		if prepared, err := account.Prepared(tx, u, c.EmailNorm); err != nil || prepared {
+		if prepared, err := people.Prepared(tx, u, c.EmailNorm); err != nil || prepared {
 			return false, err
 		}
 	}
-	b := account.BrowserOf(replaces, "")
+	b := people.BrowserOf(replaces, "")
 	b.Device, _ = l.deviceHash()
 	own, err := b.Of(tx, u.ID, f.Now())
 	if err != nil {
@@ -243,7 +244,7 @@ func (f *Flow) proves(tx *store.Tx, from audit.From, l *Login, u store.User, c s
 		return false, err
 	}
 	return true, f.Post.Add(tx, compose.Claimed{At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/account"},
-		post.Terms{To: account.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference})
+		post.Terms{To: people.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference})
 }
 
 // Void ends a link and its code for somebody who did not ask for them.

@@ -11,8 +11,9 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 
-	"gatelodge/app/account"
 	"gatelodge/app/fault"
+	"gatelodge/app/gate"
+	"gatelodge/app/people"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -125,7 +126,7 @@ func (f *Flow) holds(tx *store.Tx, l *Login, r *result) (bool, error) {
 		return true, nil
 	}
 	u, err := tx.UserByID(r.User.ID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && account.MayEnter(u) != nil {
+	if errors.Is(err, store.ErrNotFound) || err == nil && gate.MayEnter(u) != nil {
 		return false, nil
 	}
 	if err != nil || r.Need != "" {
@@ -169,7 +170,7 @@ func (f *Flow) again(ctx context.Context, l *Login, u use, refused error) (Outco
 func (r result) outcome(l *Login) (Outcome, error) {
 	if r.Waits != nil {
 		l.Waits = r.Waits
-		return Outcome{}, account.ErrWaiting
+		return Outcome{}, people.ErrWaiting
 	}
 	if r.Need != "" {
 		r.Attempt.Device, r.Attempt.Entry = l.Device, l.Entry // of this request

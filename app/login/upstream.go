@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
+	"gatelodge/app/email"
 	"gatelodge/app/factor"
 	"gatelodge/app/fault"
+	"gatelodge/app/gate"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
+	"gatelodge/app/people"
 	"gatelodge/app/secret"
 	"gatelodge/app/upstream"
 	"gatelodge/store"
@@ -81,7 +83,7 @@ func (f *Flow) Join(ctx context.Context, from audit.From, l *Login, language, re
 		// The address is nothing that they have proven to us.
 		return f.admit(tx, from, l, a, "")
 	})
-	if err != nil && !errors.Is(err, account.ErrWaiting) {
+	if err != nil && !errors.Is(err, people.ErrWaiting) {
 		out, err = f.again(ctx, l, use, err)
 	}
 	return out, a.Who, err
@@ -105,9 +107,9 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arr
 	try := func(tx *store.Tx) error {
 		out, met, waits = Outcome{}, store.User{}, nil
 		u, err := find(tx)
-		if errors.Is(err, account.ErrWaiting) || errors.Is(err, account.ErrRefused) {
+		if errors.Is(err, people.ErrWaiting) || errors.Is(err, people.ErrRefused) {
 			waits = err // that they asked is to be kept
-			if errors.Is(err, account.ErrWaiting) {
+			if errors.Is(err, people.ErrWaiting) {
 				return f.keep(tx, use, l.result(Outcome{}, err))
 			}
 			return nil
@@ -119,7 +121,7 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arr
 		if a.Errand.To == upstream.ToConfirm && a.Errand.User != u.ID {
 			return ErrAnother
 		}
-		if err := account.MayEnter(u); err != nil {
+		if err := gate.MayEnter(u); err != nil {
 			return err
 		}
 		now := f.Now()
@@ -141,13 +143,13 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arr
 		return f.keep(tx, use, l.result(out, nil))
 	}
 	err := f.update(ctx, l, try)
-	if errors.Is(err, store.ErrConflict) || errors.Is(err, account.ErrTaken) || errors.Is(err, account.ErrElsewhere) {
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, people.ErrTaken) || errors.Is(err, people.ErrElsewhere) {
 		// Somebody was made a user by another request meanwhile.
 		err = f.update(ctx, l, try)
 	}
 	if refused, ok := errors.AsType[*fault.Fault](err); ok {
 		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, met.ID, refused.Text)
-		if errors.Is(refused, account.ErrAccessClosed) || errors.Is(refused, account.ErrClosing) {
+		if errors.Is(refused, gate.ErrSuspended) || errors.Is(refused, gate.ErrClosing) {
 			f.Audit.AuthFail(from, met.Called(), "disabled")
 		}
 	}
@@ -212,7 +214,7 @@ func (f *Flow) named(e *fault.Fault, who upstream.Identity) error {
 // byAddress connects the identity to the user with its address, which the upstream
 // has verified and whose word is taken, or makes one.
 func (f *Flow) byAddress(tx *store.Tx, from audit.From, l *Login, a Arrival) (store.User, error) {
-	address, err := account.NormalEmail(a.Who.Email)
+	address, err := email.Normal(a.Who.Email)
 	if err != nil {
 		return store.User{}, ErrUnconnected
 	}
@@ -223,7 +225,7 @@ func (f *Flow) byAddress(tx *store.Tx, from audit.From, l *Login, a Arrival) (st
 	if err != nil {
 		return store.User{}, err
 	}
-	if err := account.MayEnter(u); err != nil {
+	if err := gate.MayEnter(u); err != nil {
 		return store.User{}, err
 	}
 	emails, err := tx.EmailsOf(u.ID)
@@ -255,9 +257,9 @@ func (f *Flow) byAddress(tx *store.Tx, from audit.From, l *Login, a Arrival) (st
 
 // stranger is what the people's service is told of somebody. proven is an address
 // that was proven to be theirs.
-func (f *Flow) stranger(l *Login, a Arrival, proven string) account.Stranger {
+func (f *Flow) stranger(l *Login, a Arrival, proven string) people.Stranger {
 	up := f.Upstreams.Named(a.Who.Upstream)
-	return account.Stranger{
+	return people.Stranger{
 		Email: proven, Name: a.Who.Name, Picture: a.Who.Picture, Language: a.Language, Invite: l.invite(), Welcome: up != nil && up.SignsUp(),
 	}
 }
@@ -289,5 +291,5 @@ func (f *Flow) tellLinked(tx *store.Tx, from audit.From, u store.User, who upstr
 	}
 	return f.Post.Add(tx, compose.Linked{
 		Upstream: f.Upstreams.NameOf(who.Upstream), Who: who.Called(), At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/mailed/" + issued.Token,
-	}, post.Terms{To: account.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
+	}, post.Terms{To: people.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
 }

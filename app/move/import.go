@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
+	"gatelodge/app/email"
 	"gatelodge/store"
 )
 
@@ -98,7 +98,7 @@ func (s *Source) addresses(ctx context.Context) (map[string]int, error) {
 			return counts, err
 		}
 		for _, u := range users {
-			if address, err := account.NormalEmail(textOf(u["email"])); err == nil {
+			if address, err := email.Normal(textOf(u["email"])); err == nil {
 				counts[address]++
 			}
 		}

@@ -11,9 +11,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"gatelodge/app/account"
 	"gatelodge/app/email"
 	"gatelodge/app/factor/password"
+	"gatelodge/app/people"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -135,9 +135,9 @@ func idOK(id string) bool {
 
 // name returns a name that pages can show.
 func (j *judge) name(r *Report, id, name string) string {
-	short, cut := account.ShortName(name)
+	short, cut := people.ShortName(name)
 	if cut {
-		r.lessen("user", fmt.Sprintf("the name is longer than %d characters, and shortened", account.MaxName), id)
+		r.lessen("user", fmt.Sprintf("the name is longer than %d characters, and shortened", people.MaxName), id)
 	}
 	return short
 }

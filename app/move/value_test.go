@@ -5,7 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"gatelodge/app/account"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -84,7 +84,7 @@ func FuzzRow(f *testing.F) {
 		j.passkey(&r, &p, record{"credentialid": credential, "credentialpublickey": key, "counter": when, "transports": name})
 		j.session(&r, &p, record{"sessiontoken": token, "expires": when})
 		u := p.user
-		if u.ID != id || utf8.RuneCountInString(u.Name) > account.MaxName || !utf8.ValidString(u.Name+u.Email+u.EmailNorm+u.Image) || len(u.Image) > maxImage*3 {
+		if u.ID != id || utf8.RuneCountInString(u.Name) > people.MaxName || !utf8.ValidString(u.Name+u.Email+u.EmailNorm+u.Image) || len(u.Image) > maxImage*3 {
 			t.Errorf("the user is %+v", u)
 		}
 		if u.CreatedAt.After(now) || u.EmailVerifiedAt.After(now) {

@@ -12,11 +12,11 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
+	"gatelodge/app/people"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -268,7 +268,7 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identi
 	if who.Issuer == "" {
 		who.Issuer = p.vouches()
 	}
-	who.Name, _ = account.ShortName(who.Name)
+	who.Name, _ = people.ShortName(who.Name)
 	if a, err := email.Read(who.Email); err == nil {
 		who.Email, who.Verified = a.Text, who.Verified && a.Exact(who.Email)
 	}

@@ -23,8 +23,8 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"gatelodge/app/account"
 	"gatelodge/app/config"
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
 	"gatelodge/store"
@@ -287,17 +287,17 @@ func (u *Upstream) permits(i Identity) error {
 }
 
 // listed reports whether an address is on the lists, however either is written.
-func listed(c config.Upstream, email string) bool {
-	address, err := account.NormalEmail(email)
+func listed(c config.Upstream, address string) bool {
+	address, err := email.Normal(address)
 	if err != nil {
 		return false
 	}
-	domain := account.Domain(address)
+	domain := email.DomainOf(address)
 	return slices.ContainsFunc(c.AllowEmails, func(typed string) bool {
-		allowed, err := account.NormalEmail(typed)
+		allowed, err := email.Normal(typed)
 		return err == nil && allowed == address
 	}) || slices.ContainsFunc(c.AllowDomains, func(typed string) bool {
-		allowed, ok := account.NormalDomain(typed)
+		allowed, ok := email.Domain(typed)
 		return ok && allowed == domain
 	})
 }

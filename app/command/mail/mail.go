@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/command/line"
 	"gatelodge/app/email"
 	"gatelodge/app/mail/compose"
@@ -237,7 +236,7 @@ func mailHold(ctx context.Context, c *line.Call) error {
 func mailSuppressed(ctx context.Context, c *line.Call) error {
 	address := ""
 	if len(c.Args) == 1 {
-		norm, err := account.NormalEmail(c.Args[0])
+		norm, err := email.Normal(c.Args[0])
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 	"gatelodge/app/command/line"
 	"gatelodge/app/config"
 	"gatelodge/app/email"
-	"gatelodge/app/porter"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -52,7 +52,7 @@ type inviteJSON struct {
 
 func describeInvite(c *line.Call, v store.Invite) inviteJSON {
 	j := inviteJSON{
-		ID: v.ID, State: c.App.Porter.State(v), Email: v.Email, UsesLeft: v.UsesLeft, Groups: v.Groups, By: v.CreatedBy,
+		ID: v.ID, State: c.App.Invites.State(v), Email: v.Email, UsesLeft: v.UsesLeft, Groups: v.Groups, By: v.CreatedBy,
 		CreatedAt: v.CreatedAt, ExpiresAt: v.ExpiresAt,
 	}
 	if j.Groups == nil {
@@ -69,7 +69,7 @@ func inviteAdd(ctx context.Context, c *line.Call) error {
 	if len(c.Args) > 0 && c.Int("uses") != 1 {
 		return c.UsageError("a mailed invite is for one person: -uses is for links")
 	}
-	ask := porter.Invitation{
+	ask := people.Invitation{
 		Uses: c.Int("uses"), For: time.Duration(lasts), Groups: names(c.String("group")), Language: c.App.Lang.For(c.String("language")).Tag(),
 	}
 	if c.Int("uses") < 1 {
@@ -82,7 +82,7 @@ func inviteAdd(ctx context.Context, c *line.Call) error {
 	list := []inviteJSON{}
 	for _, whom := range to {
 		ask.Email = whom
-		v, link, err := c.App.Porter.Invite(ctx, app.Operator(), ask)
+		v, link, err := c.App.Invites.Add(ctx, app.Operator(), ask)
 		if err != nil {
 			return sayWhose(whom, err)
 		}
@@ -126,7 +126,7 @@ func (e *whose) Hint() string {
 }
 
 func inviteList(ctx context.Context, c *line.Call) error {
-	invites, err := c.App.Porter.Invites(ctx)
+	invites, err := c.App.Invites.All(ctx)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func inviteList(ctx context.Context, c *line.Call) error {
 	}
 	w := c.Table("ID\tFOR\tSTATE\tUSES LEFT\tGROUPS\tUNTIL")
 	for _, v := range invites {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.ID, whom(v.Invite), c.App.Porter.State(v.Invite), v.UsesLeft, line.Dash(strings.Join(v.Groups, ",")), line.Stamp(v.ExpiresAt))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", v.ID, whom(v.Invite), c.App.Invites.State(v.Invite), v.UsesLeft, line.Dash(strings.Join(v.Groups, ",")), line.Stamp(v.ExpiresAt))
 	}
 	return w.Flush()
 }
@@ -156,7 +156,7 @@ func whom(v store.Invite) string {
 }
 
 func inviteShow(ctx context.Context, c *line.Call) error {
-	v, err := c.App.Porter.Find(ctx, c.Args[0])
+	v, err := c.App.Invites.Find(ctx, c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -172,18 +172,18 @@ func inviteShow(ctx context.Context, c *line.Call) error {
 	}
 	w := c.Table("id\t" + v.ID)
 	fmt.Fprintf(w, "for\t%s\nstate\t%s\nuses left\t%d\ngroups\t%s\nby\t%s\nmade\t%s\nuntil\t%s\n",
-		whom(v), c.App.Porter.State(v), v.UsesLeft, line.Dash(strings.Join(v.Groups, ", ")), by, line.Stamp(v.CreatedAt), line.Stamp(v.ExpiresAt))
+		whom(v), c.App.Invites.State(v), v.UsesLeft, line.Dash(strings.Join(v.Groups, ", ")), by, line.Stamp(v.CreatedAt), line.Stamp(v.ExpiresAt))
 	return w.Flush()
 }
 
 // inviteRevoke takes back the invite with an id, or all that are open for an address.
 func inviteRevoke(ctx context.Context, c *line.Call) error {
 	for done := false; ; done = true {
-		v, err := c.App.Porter.Find(ctx, c.Args[0])
+		v, err := c.App.Invites.Find(ctx, c.Args[0])
 		if err == nil {
-			err = c.App.Porter.Revoke(ctx, app.Operator(), v.ID)
+			err = c.App.Invites.Revoke(ctx, app.Operator(), v.ID)
 		}
-		if done && errors.Is(err, porter.ErrNoInvite) {
+		if done && errors.Is(err, people.ErrNoInvite) {
 			return nil
 		}
 		if err != nil {

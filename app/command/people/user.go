@@ -18,7 +18,7 @@ import (
 	"gatelodge/app/command/line"
 	"gatelodge/app/factor"
 	"gatelodge/app/gate"
-	"gatelodge/app/owner"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -165,7 +165,7 @@ func warnUnconfirmed(ctx context.Context, c *line.Call, u store.User, name strin
 func userAdd(ctx context.Context, c *line.Call) error {
 	from := app.Operator()
 	u, err := c.App.Users.Add(ctx, from, c.Args[0], c.String("name"), c.Bool("admin"), names(c.String("group"))...)
-	if errors.Is(err, account.ErrTaken) {
+	if errors.Is(err, people.ErrTaken) {
 		_, failed := find(ctx, c, c.Args[0]) // say whether the address is confirmed
 		return errors.Join(err, failed)
 	}
@@ -192,7 +192,7 @@ func userPassword(ctx context.Context, c *line.Call) error {
 		return c.UsageError("-remove and -stdin are two different things")
 	}
 	if c.Bool("remove") {
-		if err := c.App.Owner.RemovePassword(ctx, app.Operator(), audit.ByAdmin, u.ID, ""); err != nil {
+		if err := c.App.Account.RemovePassword(ctx, app.Operator(), audit.ByAdmin, u.ID, ""); err != nil {
 			return err
 		}
 		return passwordDone(ctx, c, u, "%s has no password now\n")
@@ -202,12 +202,12 @@ func userPassword(ctx context.Context, c *line.Call) error {
 		if err != nil {
 			return err
 		}
-		if err := c.App.Owner.SetPassword(ctx, app.Operator(), audit.ByAdmin, u.ID, owner.NewPassword{Typed: typed}); err != nil {
+		if err := c.App.Account.SetPassword(ctx, app.Operator(), audit.ByAdmin, u.ID, account.NewPassword{Typed: typed}); err != nil {
 			return err
 		}
 		return passwordDone(ctx, c, u, "%s has a new password, and is signed out everywhere\n")
 	}
-	link, until, err := c.App.Owner.ResetLink(ctx, app.Operator(), u)
+	link, until, err := c.App.Account.ResetLink(ctx, app.Operator(), u)
 	if err != nil {
 		return err
 	}
@@ -226,9 +226,9 @@ func passwordDone(ctx context.Context, c *line.Call, u store.User, done string) 
 func giveLink(ctx context.Context, c *line.Call, from audit.From, u store.User) error {
 	link, until, err := c.App.Login.LinkFor(ctx, from, u)
 	switch {
-	case errors.Is(err, account.ErrAccessClosed):
+	case errors.Is(err, gate.ErrSuspended):
 		return fmt.Errorf("the account is suspended: \"gatelodge user enable %s\" opens it again", handle(u))
-	case errors.Is(err, account.ErrClosing):
+	case errors.Is(err, gate.ErrClosing):
 		return fmt.Errorf("the account is closed: \"gatelodge user enable %s\" opens it again", handle(u))
 	}
 	if err != nil {

@@ -60,7 +60,7 @@ func byOf(a store.Applicant) string {
 }
 
 func userWaiting(ctx context.Context, c *line.Call) error {
-	list, err := c.App.Porter.Waiting(ctx)
+	list, err := c.App.Applicants.All(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func userWaiting(ctx context.Context, c *line.Call) error {
 }
 
 func userApprove(ctx context.Context, c *line.Call) error {
-	u, err := c.App.Porter.Approve(ctx, app.Operator(), c.Args[0], names(c.String("group"))...)
+	u, err := c.App.Applicants.Approve(ctx, app.Operator(), c.Args[0], names(c.String("group"))...)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func userApprove(ctx context.Context, c *line.Call) error {
 }
 
 func userRefuse(ctx context.Context, c *line.Call) error {
-	if err := c.App.Porter.Refuse(ctx, app.Operator(), c.Args[0]); err != nil {
+	if err := c.App.Applicants.Decline(ctx, app.Operator(), c.Args[0]); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.Out, "refused %s\n", c.Args[0])

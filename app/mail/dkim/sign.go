@@ -11,7 +11,7 @@ import (
 
 	"github.com/emersion/go-msgauth/dkim"
 
-	"gatelodge/app/account"
+	"gatelodge/app/email"
 	"gatelodge/app/mail/header"
 )
 
@@ -84,7 +84,7 @@ func (r *Ring) ours(fields []header.Field) bool {
 		}
 		from = author.Norm
 	}
-	return from != "" && strings.EqualFold(account.Domain(from), r.Domain)
+	return from != "" && strings.EqualFold(email.DomainOf(from), r.Domain)
 }
 
 // signers returns the keys that sign, RSA first: where a reader looks at the top

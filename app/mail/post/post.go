@@ -5,7 +5,7 @@ package post
 import (
 	"time"
 
-	"gatelodge/app/account"
+	"gatelodge/app/email"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/secret"
@@ -25,7 +25,7 @@ type Office struct {
 
 // Terms are to whom a letter goes, and how.
 type Terms struct {
-	To          string // as its owner wrote it; see account.MailAddress
+	To          string // as its owner wrote it; see app/people, MailAddress
 	Language    string // the recipient's
 	TimeZone    string // the recipient's, or ""
 	Reference   string // of the request it comes from
@@ -49,7 +49,7 @@ func (o *Office) Write(l compose.Letter, t Terms) (queue.Mail, error) {
 	if err != nil {
 		return queue.Mail{}, err
 	}
-	norm, err := account.NormalEmail(t.To)
+	norm, err := email.Normal(t.To)
 	if err != nil {
 		return queue.Mail{}, err
 	}

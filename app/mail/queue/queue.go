@@ -17,7 +17,7 @@ import (
 	"sync"
 	"time"
 
-	"gatelodge/app/account"
+	"gatelodge/app/email"
 	"gatelodge/app/mail/deliver"
 	"gatelodge/store"
 )
@@ -169,8 +169,8 @@ func (q *Queue) Add(tx *store.Tx, m Mail) error {
 	}
 	return tx.AddMessage(store.Message{
 		ID: m.ID, Class: m.Class, Purpose: m.Purpose, ChallengeID: m.ChallengeID, Addressed: m.Addressed,
-		Domain: account.Domain(m.To), RcptHash: m.RcptHash, Rcpt: m.To, EnvFrom: from,
-		DueAt: now, NotAfter: m.NotAfter, MessageID: m.ID + "@" + account.Domain(q.from), Reference: m.Reference, CreatedAt: now,
+		Domain: email.DomainOf(m.To), RcptHash: m.RcptHash, Rcpt: m.To, EnvFrom: from,
+		DueAt: now, NotAfter: m.NotAfter, MessageID: m.ID + "@" + email.DomainOf(q.from), Reference: m.Reference, CreatedAt: now,
 		SubmissionID: m.SubmissionID,
 	}, m.Body)
 }

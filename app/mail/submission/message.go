@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"gatelodge/app/account"
+	"gatelodge/app/email"
 	"gatelodge/app/mail/header"
 )
 
@@ -99,7 +99,7 @@ func prepare(raw []byte, s stamp) (out []byte, from []string, err error) {
 		fmt.Fprintf(&b, "Date: %s\r\n", s.now.UTC().Format(time.RFC1123Z))
 	}
 	if seen["message-id"] == 0 {
-		fmt.Fprintf(&b, "Message-ID: <%s@%s>\r\n", s.id, account.Domain(s.from))
+		fmt.Fprintf(&b, "Message-ID: <%s@%s>\r\n", s.id, email.DomainOf(s.from))
 	}
 	b.WriteString("\r\n")
 	b.Write(body)
@@ -119,7 +119,7 @@ func (s stamp) author(f header.Field) (header.Author, error) {
 	}
 	if author.Address == "" {
 		author.Address = s.from
-		author.Norm, err = account.NormalEmail(s.from)
+		author.Norm, err = email.Normal(s.from)
 	}
 	return author, err
 }
@@ -129,7 +129,7 @@ func (s stamp) author(f header.Field) (header.Author, error) {
 // reads it would believe the app.
 func (s stamp) ours(value string) bool {
 	id := strings.TrimSuffix(strings.ToLower(header.Token(value)), ".")
-	for _, name := range []string{s.host, account.Domain(s.from)} {
+	for _, name := range []string{s.host, email.DomainOf(s.from)} {
 		if name != "" && (id == name || strings.HasSuffix(id, "."+name)) {
 			return true
 		}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"gatelodge/app/account"
+	"gatelodge/app/email"
 	"gatelodge/app/lang"
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/secret"
@@ -44,7 +44,7 @@ func (s *Service) Told(tx *store.Tx, w store.Work, r store.Report) error {
 	if w.EnvFrom == "" {
 		return nil
 	}
-	norm, err := account.NormalEmail(w.EnvFrom)
+	norm, err := email.Normal(w.EnvFrom)
 	if err != nil {
 		return nil // the rules have changed since it was taken: nobody to tell
 	}
@@ -113,7 +113,7 @@ func (s *Service) report(w store.Work, r store.Report, late bool, id string, now
 	var b bytes.Buffer
 	for _, line := range []string{
 		"From: " + s.From.String(), "To: " + w.EnvFrom, "Subject: " + mime.QEncoding.Encode("utf-8", subject),
-		"Date: " + now.UTC().Format(time.RFC1123Z), "Message-ID: <" + id + "@" + account.Domain(s.From.Address) + ">",
+		"Date: " + now.UTC().Format(time.RFC1123Z), "Message-ID: <" + id + "@" + email.DomainOf(s.From.Address) + ">",
 		"MIME-Version: 1.0", "Auto-Submitted: auto-replied",
 		`Content-Type: multipart/report; report-type=delivery-status; boundary="` + boundary + `"`,
 		"", "--" + boundary, "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: quoted-printable", "",

@@ -18,7 +18,7 @@ import (
 	"strings"
 	"time"
 
-	"gatelodge/app/account"
+	"gatelodge/app/email"
 	"gatelodge/app/lang"
 	"gatelodge/app/limit"
 	"gatelodge/app/mail/queue"
@@ -184,12 +184,12 @@ func cleanPatterns(text string, also ...string) (string, error) {
 			if whole {
 				address = "x@" + domain
 			}
-			norm, err := account.NormalEmail(address)
+			norm, err := email.Normal(address)
 			if err != nil {
 				return "", fmt.Errorf("%q %w", pattern, ErrPattern)
 			}
 			if clean = norm; whole {
-				clean = "*@" + account.Domain(norm)
+				clean = "*@" + email.DomainOf(norm)
 			}
 		}
 		list = append(list, clean)
@@ -200,7 +200,7 @@ func cleanPatterns(text string, also ...string) (string, error) {
 // matches reports whether a normal address is among the patterns.
 func matches(patterns, address string) bool {
 	for p := range strings.FieldsSeq(patterns) {
-		if p == anybody || p == address || p == "*@"+account.Domain(address) {
+		if p == anybody || p == address || p == "*@"+email.DomainOf(address) {
 			return true
 		}
 	}

@@ -1,4 +1,4 @@
-package account
+package people
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gatelodge/app/audit"
+	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/store"
 )
@@ -41,7 +42,7 @@ type Door struct {
 func NewDoor(mode string, domains []string) Door {
 	d := Door{Mode: mode}
 	for _, typed := range domains {
-		if domain, ok := NormalDomain(typed); ok {
+		if domain, ok := email.Domain(typed); ok {
 			d.domains = append(d.domains, domain)
 		}
 	}
@@ -79,7 +80,7 @@ func (d Door) Answer(address string) Answer {
 	case ByApproval:
 		return Waits
 	case ByDomain:
-		if strings.Contains(address, "@") && slices.Contains(d.domains, Domain(address)) {
+		if strings.Contains(address, "@") && slices.Contains(d.domains, email.DomainOf(address)) {
 			return Welcome
 		}
 	}
@@ -114,7 +115,7 @@ type Arrival struct {
 // MayCome reports whether a stranger would be let in or wait. It decides as Come
 // does.
 func (s *Users) MayCome(tx *store.Tx, st Stranger) (bool, error) {
-	address, err := NormalEmail(st.Email)
+	address, err := email.Normal(st.Email)
 	if err != nil {
 		address = ""
 	}

@@ -1,10 +1,10 @@
-package account_test
+package people_test
 
 import (
 	"errors"
 	"testing"
 
-	"gatelodge/app/account"
+	"gatelodge/app/people"
 	"gatelodge/store"
 	"gatelodge/store/storetest"
 )
@@ -12,7 +12,7 @@ import (
 // Imported ids may look like anything. Addresses, ids and usernames are looked for in
 // sets of their own, and a word that could mean two users finds none.
 func TestNoIDIsTakenForAnAddressOrAUsername(t *testing.T) {
-	s := users(t, account.Open)
+	s := users(t, people.Open)
 	mara := storetest.User(t, s.DB, "mara@home.example")
 	storetest.Update(t, s.DB, func(tx *store.Tx) error {
 		for _, id := range []string{"mara@home.example", "boss@home.example", "mara", "sam"} {
@@ -27,10 +27,10 @@ func TestNoIDIsTakenForAnAddressOrAUsername(t *testing.T) {
 		err error
 	}{
 		"Mara@home.example": {id: mara.ID},
-		"boss@home.example": {err: account.ErrUnknown},
-		"mara":              {err: account.ErrAmbiguous},
+		"boss@home.example": {err: people.ErrUnknown},
+		"mara":              {err: people.ErrAmbiguous},
 		"sam":               {id: "sam"},
-		"nobody":            {err: account.ErrUnknown},
+		"nobody":            {err: people.ErrUnknown},
 		mara.ID:             {id: mara.ID},
 	} {
 		if u, err := s.Find(t.Context(), name); u.ID != want.id || !errors.Is(err, want.err) {

@@ -1,16 +1,17 @@
-package owner
+package account
 
 import (
 	"context"
 	"errors"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
+	"gatelodge/app/gate"
 	"gatelodge/app/mail/compose"
+	"gatelodge/app/people"
 	"gatelodge/app/secret"
 	"gatelodge/store"
 )
@@ -28,40 +29,40 @@ type NewPassword struct {
 }
 
 // Least is the least number of characters of a password here.
-func (d *Desk) Least() int { return password.MinAlone }
+func (s *Service) Least() int { return password.MinAlone }
 
 // SetPassword gives the user a password, or another one.
-func (d *Desk) SetPassword(ctx context.Context, from audit.From, actor, userID string, n NewPassword) error {
-	u, hash, err := d.hash(ctx, userID, n.Typed, "changes")
+func (s *Service) SetPassword(ctx context.Context, from audit.From, actor, userID string, n NewPassword) error {
+	u, hash, err := s.hash(ctx, userID, n.Typed, "changes")
 	if err != nil {
 		return err
 	}
-	return d.update(ctx, func(tx *store.Tx) error {
+	return s.update(ctx, func(tx *store.Tx) error {
 		if n.Keep != "" {
 			// The hash took its time, in which somebody may have ended the session.
-			if _, _, err := tx.SessionOf(n.Keep, d.Now()); errors.Is(err, store.ErrNotFound) {
+			if _, _, err := tx.SessionOf(n.Keep, s.Now()); errors.Is(err, store.ErrNotFound) {
 				return ErrEnded
 			} else if err != nil {
 				return err
 			}
 		}
-		return d.keep(tx, from, actor, u, hash, n)
+		return s.keep(tx, from, actor, u, hash, n)
 	})
 }
 
 // hash judges a chosen password and returns what to keep of it. counted is what it is
 // limited with: nobody who changes things keeps the owner from a reset.
-func (d *Desk) hash(ctx context.Context, userID, typed, counted string) (store.User, string, error) {
-	if d.Passwords == nil {
+func (s *Service) hash(ctx context.Context, userID, typed, counted string) (store.User, string, error) {
+	if s.Passwords == nil {
 		return store.User{}, "", ErrNoWay
 	}
-	u, err := d.user(ctx, userID)
+	u, err := s.user(ctx, userID)
 	if err != nil {
 		return store.User{}, "", err
 	}
 	clear, err := password.Read(typed)
 	if err == nil {
-		err = clear.Acceptable(d.Least(), u.Email, u.Name, u.Username, d.Site)
+		err = clear.Acceptable(s.Least(), u.Email, u.Name, u.Username, s.Site)
 	}
 	if f, ok := errors.AsType[*fault.Fault](err); ok {
 		return store.User{}, "", f.In("password")
@@ -69,16 +70,16 @@ func (d *Desk) hash(ctx context.Context, userID, typed, counted string) (store.U
 	if err != nil {
 		return store.User{}, "", err
 	}
-	if err := d.mayOften(counted, u.ID); err != nil {
+	if err := s.mayOften(counted, u.ID); err != nil {
 		return store.User{}, "", err
 	}
-	hash, err := d.Passwords.Hash(ctx, clear)
+	hash, err := s.Passwords.Hash(ctx, clear)
 	return u, hash, err
 }
 
 // keep stores a new password with what follows from it.
-func (d *Desk) keep(tx *store.Tx, from audit.From, actor string, u store.User, hash string, n NewPassword) error {
-	if err := tx.SetPassword(store.Password{UserID: u.ID, Hash: hash, ChangedAt: d.Now()}); err != nil {
+func (s *Service) keep(tx *store.Tx, from audit.From, actor string, u store.User, hash string, n NewPassword) error {
+	if err := tx.SetPassword(store.Password{UserID: u.ID, Hash: hash, ChangedAt: s.Now()}); err != nil {
 		return err
 	}
 	if !n.KeepOthers {
@@ -87,26 +88,26 @@ func (d *Desk) keep(tx *store.Tx, from audit.From, actor string, u store.User, h
 		}
 	}
 	// Whoever has an older link would undo what was just done.
-	if err := tx.CancelChallenges(u.ID, challenge.Reset, "", d.Now()); err != nil {
+	if err := tx.CancelChallenges(u.ID, challenge.Reset, "", s.Now()); err != nil {
 		return err
 	}
-	if err := d.dropPending(tx, u.ID); err != nil {
+	if err := s.dropPending(tx, u.ID); err != nil {
 		return err
 	}
-	if err := d.Audit.Record(tx, from, audit.PasswordSet, actor, u.ID, ""); err != nil {
+	if err := s.Audit.Record(tx, from, audit.PasswordSet, actor, u.ID, ""); err != nil {
 		return err
 	}
-	return d.passwordLetter(tx, from, u, false)
+	return s.passwordLetter(tx, from, u, false)
 }
 
 // RemovePassword takes the password away, unless it is the last way in.
-func (d *Desk) RemovePassword(ctx context.Context, from audit.From, actor, userID string, keep string) error {
-	return d.update(ctx, func(tx *store.Tx) error {
+func (s *Service) RemovePassword(ctx context.Context, from audit.From, actor, userID string, keep string) error {
+	return s.update(ctx, func(tx *store.Tx) error {
 		u, err := tx.UserByID(userID)
 		if err != nil {
 			return err
 		}
-		if err := d.keepAWay(tx, u, "password"); err != nil {
+		if err := s.keepAWay(tx, u, "password"); err != nil {
 			return err
 		}
 		err = tx.RemovePassword(u.ID)
@@ -119,19 +120,19 @@ func (d *Desk) RemovePassword(ctx context.Context, from audit.From, actor, userI
 		if _, err := tx.EndSessionsOf(u.ID, keep); err != nil {
 			return err
 		}
-		if err := d.dropPending(tx, u.ID); err != nil {
+		if err := s.dropPending(tx, u.ID); err != nil {
 			return err
 		}
-		if err := d.Audit.Record(tx, from, audit.PasswordRemoved, actor, u.ID, ""); err != nil {
+		if err := s.Audit.Record(tx, from, audit.PasswordRemoved, actor, u.ID, ""); err != nil {
 			return err
 		}
-		return d.passwordLetter(tx, from, u, true)
+		return s.passwordLetter(tx, from, u, true)
 	})
 }
 
 // keepAWay refuses to remove the last way in. id is the one that is to go.
-func (d *Desk) keepAWay(tx *store.Tx, u store.User, id string) error {
-	ways, err := d.Ways(tx, u)
+func (s *Service) keepAWay(tx *store.Tx, u store.User, id string) error {
+	ways, err := s.Ways(tx, u)
 	if err != nil {
 		return err
 	}
@@ -141,31 +142,31 @@ func (d *Desk) keepAWay(tx *store.Tx, u store.User, id string) error {
 	return nil
 }
 
-func (d *Desk) passwordLetter(tx *store.Tx, from audit.From, u store.User, removed bool) error {
+func (s *Service) passwordLetter(tx *store.Tx, from audit.From, u store.User, removed bool) error {
 	ask := challenge.Ask{Purpose: challenge.NotMePassword, For: undoFor}
-	return d.letter(tx, from, u, ask, func(link string, _ time.Time) compose.Letter {
-		return compose.PasswordChanged{Removed: removed, At: d.Now(), Device: from.Device, IP: from.IP, Link: link}
+	return s.letter(tx, from, u, ask, func(link string, _ time.Time) compose.Letter {
+		return compose.PasswordChanged{Removed: removed, At: s.Now(), Device: from.Device, IP: from.IP, Link: link}
 	})
 }
 
 // Reset spends a reset link and sets the password that was chosen. Nobody stays
 // signed in, and nobody is signed in by it: a second step is still asked for. b is the
 // browser that shows the link.
-func (d *Desk) Reset(ctx context.Context, from audit.From, token, typed string, b account.Browser) error {
+func (s *Service) Reset(ctx context.Context, from audit.From, token, typed string, b people.Browser) error {
 	var c store.Challenge
-	err := d.DB.View(ctx, func(tx *store.Tx) (err error) {
-		c, err = d.Challenges.Look(tx, challenge.Reset, token)
+	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
+		c, err = s.Challenges.Look(tx, challenge.Reset, token)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	u, hash, err := d.hash(ctx, c.UserID, typed, "resets")
+	u, hash, err := s.hash(ctx, c.UserID, typed, "resets")
 	if err != nil {
 		return err
 	}
-	return d.update(ctx, func(tx *store.Tx) error {
-		if _, err := d.Challenges.Redeem(tx, challenge.Reset, token); err != nil {
+	return s.update(ctx, func(tx *store.Tx) error {
+		if _, err := s.Challenges.Redeem(tx, challenge.Reset, token); err != nil {
 			return err
 		}
 		// The hash took its time.
@@ -173,39 +174,39 @@ func (d *Desk) Reset(ctx context.Context, from audit.From, token, typed string, 
 			return err
 		}
 		if u.Disabled() {
-			return account.ErrAccessClosed
+			return gate.ErrSuspended
 		}
-		own, err := b.Of(tx, u.ID, d.Now())
+		own, err := b.Of(tx, u.ID, s.Now())
 		if err != nil {
 			return err
 		}
-		if _, err := d.Users.Prove(tx, from, u, c.EmailNorm, own); err != nil {
+		if _, err := s.Users.Prove(tx, from, u, c.EmailNorm, own); err != nil {
 			return err
 		}
 		if u, err = tx.UserByID(u.ID); err != nil {
 			return err
 		}
-		return d.keep(tx, from, audit.ByUser, u, hash, NewPassword{})
+		return s.keep(tx, from, audit.ByUser, u, hash, NewPassword{})
 	})
 }
 
 // ResetLink makes a link for a user to choose a password with, by an operator's
 // word and without mail.
-func (d *Desk) ResetLink(ctx context.Context, from audit.From, u store.User) (link string, until time.Time, err error) {
-	if d.Passwords == nil {
+func (s *Service) ResetLink(ctx context.Context, from audit.From, u store.User) (link string, until time.Time, err error) {
+	if s.Passwords == nil {
 		return "", time.Time{}, ErrPasswordsOff
 	}
-	if err := account.MayEnter(u); err != nil {
+	if err := gate.MayEnter(u); err != nil {
 		return "", time.Time{}, err
 	}
 	nobody, _ := secret.Hash(secret.Token())
 	// It was not mailed, so using it proves no address.
-	issued := d.Challenges.Issue(challenge.Ask{From: from, Purpose: challenge.Reset, EmailNorm: store.NoEmail(u.ID), UserID: u.ID, BrowserHash: nobody, Sends: 1})
-	err = d.DB.Update(ctx, func(tx *store.Tx) error {
+	issued := s.Challenges.Issue(challenge.Ask{From: from, Purpose: challenge.Reset, EmailNorm: store.NoEmail(u.ID), UserID: u.ID, BrowserHash: nobody, Sends: 1})
+	err = s.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.AddChallenge(issued.Challenge); err != nil {
 			return err
 		}
-		return d.Audit.Record(tx, from, audit.ResetAsked, audit.ByAdmin, u.ID, "")
+		return s.Audit.Record(tx, from, audit.ResetAsked, audit.ByAdmin, u.ID, "")
 	})
-	return d.link(issued.Token), issued.ExpiresAt, err
+	return s.link(issued.Token), issued.ExpiresAt, err
 }

@@ -1,4 +1,4 @@
-package account
+package people
 
 import (
 	"context"
@@ -126,4 +126,21 @@ func (s *Users) Accept(tx *store.Tx, from audit.From, u store.User, id string) e
 		}
 	}
 	return nil
+}
+
+// MayAccept reports whether an invite may be accepted by somebody who is known:
+// one that was mailed is for whoever has that address.
+func (s *Users) MayAccept(ctx context.Context, userID string, v store.Invite) (may bool, err error) {
+	if v.EmailNorm == "" {
+		return true, nil
+	}
+	err = s.DB.View(ctx, func(tx *store.Tx) error {
+		owner, err := tx.UserByEmail(v.EmailNorm)
+		may = err == nil && owner.ID == userID
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return may, err
 }

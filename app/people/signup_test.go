@@ -1,4 +1,4 @@
-package account_test
+package people_test
 
 import (
 	"errors"
@@ -7,9 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
+	"gatelodge/app/email"
 	"gatelodge/app/limit"
+	"gatelodge/app/people"
 	"gatelodge/store"
 	"gatelodge/store/storetest"
 )
@@ -17,41 +18,41 @@ import (
 func now() time.Time { return storetest.Now }
 
 // users returns the service on a new store, with a door.
-func users(t *testing.T, mode string, domains ...string) *account.Users {
+func users(t *testing.T, mode string, domains ...string) *people.Users {
 	t.Helper()
 	db := storetest.Open(t)
-	return &account.Users{DB: db, Audit: audit.New(db, now, nil), Limits: limit.New(now), Now: now, Door: account.NewDoor(mode, domains)}
+	return &people.Users{DB: db, Audit: audit.New(db, now, nil), Limits: limit.New(now), Now: now, Door: people.NewDoor(mode, domains)}
 }
 
 // A domain is compared whole, however it is written.
 func TestADomainLetsInNeitherSubdomainsNorLookAlikes(t *testing.T) {
-	door := account.NewDoor(account.ByDomain, []string{"Home.Example", "bücher.example", "xn--mnchen-3ya.example."})
+	door := people.NewDoor(people.ByDomain, []string{"Home.Example", "bücher.example", "xn--mnchen-3ya.example."})
 	tests := map[string]struct {
 		email string
-		want  account.Answer
+		want  people.Answer
 	}{
-		"the domain":                     {"mara@home.example", account.Welcome},
-		"in capitals":                    {"mara@HOME.EXAMPLE", account.Welcome},
-		"with a final dot":               {"mara@home.example.", account.Welcome},
-		"in its own script":              {"mara@bücher.example", account.Welcome},
-		"in ASCII":                       {"mara@xn--bcher-kva.example", account.Welcome},
-		"named in ASCII, typed in its":   {"mara@münchen.example", account.Welcome},
-		"capital umlauts":                {"mara@BÜCHER.example", account.Welcome},
-		"a fullwidth dot":                {"mara@home．example", account.Welcome},
-		"a subdomain":                    {"mara@evil.home.example", account.Refused},
-		"a domain that ends alike":       {"mara@evilhome.example", account.Refused},
-		"the parent":                     {"mara@example", account.Refused},
-		"the domain as a subdomain":      {"mara@home.example.evil.example", account.Refused},
-		"the domain in the local part":   {"home.example@evil.example", account.Refused},
-		"a look-alike letter":            {"mara@hоme.example", account.Refused}, // a Cyrillic о
-		"without the umlaut":             {"mara@bucher.example", account.Refused},
-		"an at sign that means too much": {"mara@evil.example@home.example", account.Refused},
+		"the domain":                     {"mara@home.example", people.Welcome},
+		"in capitals":                    {"mara@HOME.EXAMPLE", people.Welcome},
+		"with a final dot":               {"mara@home.example.", people.Welcome},
+		"in its own script":              {"mara@bücher.example", people.Welcome},
+		"in ASCII":                       {"mara@xn--bcher-kva.example", people.Welcome},
+		"named in ASCII, typed in its":   {"mara@münchen.example", people.Welcome},
+		"capital umlauts":                {"mara@BÜCHER.example", people.Welcome},
+		"a fullwidth dot":                {"mara@home．example", people.Welcome},
+		"a subdomain":                    {"mara@evil.home.example", people.Refused},
+		"a domain that ends alike":       {"mara@evilhome.example", people.Refused},
+		"the parent":                     {"mara@example", people.Refused},
+		"the domain as a subdomain":      {"mara@home.example.evil.example", people.Refused},
+		"the domain in the local part":   {"home.example@evil.example", people.Refused},
+		"a look-alike letter":            {"mara@hоme.example", people.Refused}, // a Cyrillic о
+		"without the umlaut":             {"mara@bucher.example", people.Refused},
+		"an at sign that means too much": {"mara@evil.example@home.example", people.Refused},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			address, err := account.NormalEmail(tt.email)
+			address, err := email.Normal(tt.email)
 			if err != nil {
-				if tt.want == account.Welcome {
+				if tt.want == people.Welcome {
 					t.Fatal(err)
 				}
 				return // refused before
@@ -62,24 +63,24 @@ func TestADomainLetsInNeitherSubdomainsNorLookAlikes(t *testing.T) {
 		})
 	}
 	for _, none := range []string{"", "home.example", "@"} {
-		if door.Answer(none) != account.Refused {
+		if door.Answer(none) != people.Refused {
 			t.Errorf("%q is let in", none)
 		}
 	}
 }
 
 func TestEachModeAnswersAsItSays(t *testing.T) {
-	for mode, want := range map[string]account.Answer{
-		account.Closed: account.Refused, account.ByInvite: account.Refused, account.ByDomain: account.Refused,
-		account.ByApproval: account.Waits, account.Open: account.Welcome, "": account.Refused, "OPEN": account.Refused,
+	for mode, want := range map[string]people.Answer{
+		people.Closed: people.Refused, people.ByInvite: people.Refused, people.ByDomain: people.Refused,
+		people.ByApproval: people.Waits, people.Open: people.Welcome, "": people.Refused, "OPEN": people.Refused,
 	} {
-		if got := account.NewDoor(mode, nil).Answer("mara@home.example"); got != want {
+		if got := people.NewDoor(mode, nil).Answer("mara@home.example"); got != want {
 			t.Errorf("%q: got %d, want %d", mode, got, want)
 		}
 	}
 }
 
-func addInvite(t *testing.T, s *account.Users, v store.Invite) store.Invite {
+func addInvite(t *testing.T, s *people.Users, v store.Invite) store.Invite {
 	t.Helper()
 	v.ID, v.CreatedAt, v.ExpiresAt = store.NewID(now()), now(), now().Add(time.Hour)
 	v.TokenHash = storetest.Hash(v.ID)
@@ -87,9 +88,9 @@ func addInvite(t *testing.T, s *account.Users, v store.Invite) store.Invite {
 	return v
 }
 
-func come(t *testing.T, s *account.Users, st account.Stranger) (store.User, error) {
+func come(t *testing.T, s *people.Users, st people.Stranger) (store.User, error) {
 	t.Helper()
-	var arrived account.Arrival
+	var arrived people.Arrival
 	err := s.DB.Update(t.Context(), func(tx *store.Tx) (err error) {
 		arrived, err = s.Come(tx, audit.From{IP: "192.0.2.1"}, st)
 		return err
@@ -99,7 +100,7 @@ func come(t *testing.T, s *account.Users, st account.Stranger) (store.User, erro
 
 // Of a crowd with one link, as many come as it is for.
 func TestAnInviteForThreeLetsInThree(t *testing.T) {
-	s := users(t, account.Closed)
+	s := users(t, people.Closed)
 	if _, err := s.AddGroup(t.Context(), audit.From{}, "media"); err != nil {
 		t.Fatal(err)
 	}
@@ -108,11 +109,11 @@ func TestAnInviteForThreeLetsInThree(t *testing.T) {
 	var crowd sync.WaitGroup
 	for i := range 12 {
 		crowd.Go(func() {
-			_, err := come(t, s, account.Stranger{Email: string(rune('a'+i)) + "@home.example", Invite: v.ID})
+			_, err := come(t, s, people.Stranger{Email: string(rune('a'+i)) + "@home.example", Invite: v.ID})
 			switch {
 			case err == nil:
 				in.Add(1)
-			case !errors.Is(err, account.ErrInviteUsed):
+			case !errors.Is(err, people.ErrInviteUsed):
 				t.Error(err)
 			}
 		})
@@ -130,9 +131,9 @@ func TestAnInviteForThreeLetsInThree(t *testing.T) {
 // Whoever shows a mailed invite has the address it went to, whatever an upstream
 // calls them.
 func TestAMailedInviteIsForItsAddressAlone(t *testing.T) {
-	s := users(t, account.Closed)
+	s := users(t, people.Closed)
 	v := addInvite(t, s, store.Invite{Email: "Mara@home.example", EmailNorm: "mara@home.example", UsesLeft: 1})
-	u, err := come(t, s, account.Stranger{
+	u, err := come(t, s, people.Stranger{
 		Email: "eve@else.example", Invite: v.ID,
 		Account: &store.Account{ID: store.NewID(now()), Provider: "github", Subject: "1", Type: "oauth", CreatedAt: now()},
 	})
@@ -151,9 +152,9 @@ func TestAMailedInviteIsForItsAddressAlone(t *testing.T) {
 }
 
 func TestAnInviteThatEndedSaysHow(t *testing.T) {
-	s := users(t, account.Closed)
+	s := users(t, people.Closed)
 	used := addInvite(t, s, store.Invite{UsesLeft: 1})
-	if _, err := come(t, s, account.Stranger{Email: "a@home.example", Invite: used.ID}); err != nil {
+	if _, err := come(t, s, people.Stranger{Email: "a@home.example", Invite: used.ID}); err != nil {
 		t.Fatal(err)
 	}
 	revoked := addInvite(t, s, store.Invite{UsesLeft: 1})
@@ -161,15 +162,15 @@ func TestAnInviteThatEndedSaysHow(t *testing.T) {
 	expired := addInvite(t, s, store.Invite{UsesLeft: 1})
 	s.Now = func() time.Time { return now().Add(time.Hour) }
 	for id, want := range map[string]error{
-		used.ID: account.ErrInviteUsed, revoked.ID: account.ErrInviteRevoked, expired.ID: account.ErrInviteExpired, "none": account.ErrInviteUnknown,
+		used.ID: people.ErrInviteUsed, revoked.ID: people.ErrInviteRevoked, expired.ID: people.ErrInviteExpired, "none": people.ErrInviteUnknown,
 	} {
-		if _, err := come(t, s, account.Stranger{Email: "b@home.example", Invite: id}); !errors.Is(err, want) {
+		if _, err := come(t, s, people.Stranger{Email: "b@home.example", Invite: id}); !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
 		}
 	}
 }
 
-func admin(t *testing.T, s *account.Users, email string) store.User {
+func admin(t *testing.T, s *people.Users, email string) store.User {
 	t.Helper()
 	u, err := s.Add(t.Context(), audit.From{}, email, "", true)
 	if err != nil {
@@ -179,7 +180,7 @@ func admin(t *testing.T, s *account.Users, email string) store.User {
 }
 
 func TestTheLastAdminIsNeitherDisabledNorRemovedNorUngrouped(t *testing.T) {
-	s := users(t, account.Closed)
+	s := users(t, people.Closed)
 	sam := admin(t, s, "sam@home.example")
 	closed := admin(t, s, "closed@home.example")
 	storetest.Update(t, s.DB, func(tx *store.Tx) error { return tx.SetRemoval(closed.ID, now().Add(time.Hour), now()) })
@@ -196,7 +197,7 @@ func TestTheLastAdminIsNeitherDisabledNorRemovedNorUngrouped(t *testing.T) {
 		"ungrouped":            func() error { _, err := s.Leave(t.Context(), audit.From{}, store.Admins, sam); return err },
 		"ungrouped with other": func() error { _, err := s.Leave(t.Context(), audit.From{}, store.Admins, out, sam); return err },
 	} {
-		if err := try(); !errors.Is(err, account.ErrLastAdmin) {
+		if err := try(); !errors.Is(err, people.ErrLastAdmin) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -204,14 +205,14 @@ func TestTheLastAdminIsNeitherDisabledNorRemovedNorUngrouped(t *testing.T) {
 	if _, err := s.Leave(t.Context(), audit.From{}, store.Admins, sam); err != nil {
 		t.Error(err)
 	}
-	if err := s.Remove(t.Context(), audit.From{}, jin); !errors.Is(err, account.ErrLastAdmin) {
+	if err := s.Remove(t.Context(), audit.From{}, jin); !errors.Is(err, people.ErrLastAdmin) {
 		t.Errorf("the next last one: %v", err)
 	}
 }
 
 // Two admins who close one another out: one succeeds.
 func TestTwoAdminsCannotDisableOneAnother(t *testing.T) {
-	s := users(t, account.Closed)
+	s := users(t, people.Closed)
 	a, b := admin(t, s, "a@home.example"), admin(t, s, "b@home.example")
 	var done atomic.Int32
 	var both sync.WaitGroup
@@ -220,7 +221,7 @@ func TestTwoAdminsCannotDisableOneAnother(t *testing.T) {
 			switch err := s.Disable(t.Context(), audit.From{}, u); {
 			case err == nil:
 				done.Add(1)
-			case !errors.Is(err, account.ErrLastAdmin):
+			case !errors.Is(err, people.ErrLastAdmin):
 				t.Error(err)
 			}
 		})
@@ -234,17 +235,17 @@ func TestTwoAdminsCannotDisableOneAnother(t *testing.T) {
 // A mailed invite that was used a moment ago proves nothing more: it makes no account
 // without address and groups, and no request that waits for an admin.
 func TestAMailedInviteShownTwiceMakesOneAccount(t *testing.T) {
-	for _, mode := range []string{account.Open, account.ByApproval, account.ByInvite, account.Closed} {
+	for _, mode := range []string{people.Open, people.ByApproval, people.ByInvite, people.Closed} {
 		t.Run(mode, func(t *testing.T) {
 			s := users(t, mode)
 			v := store.Invite{
 				ID: "v", TokenHash: storetest.Hash("v"), UsesLeft: 1, Email: "mara@home.example", EmailNorm: "mara@home.example",
 				CreatedAt: storetest.Now, ExpiresAt: storetest.Now.Add(time.Hour),
 			}
-			come := func() (arrived account.Arrival, err error) {
+			come := func() (arrived people.Arrival, err error) {
 				err = s.DB.Update(t.Context(), func(tx *store.Tx) error {
-					arrived, err = s.Come(tx, audit.From{}, account.Stranger{Name: "Mara", Invite: v.ID})
-					if errors.Is(err, account.ErrWaiting) {
+					arrived, err = s.Come(tx, audit.From{}, people.Stranger{Name: "Mara", Invite: v.ID})
+					if errors.Is(err, people.ErrWaiting) {
 						return nil // they are kept
 					}
 					return err
@@ -255,7 +256,7 @@ func TestAMailedInviteShownTwiceMakesOneAccount(t *testing.T) {
 			if arrived, err := come(); err != nil || arrived.User.EmailNorm != v.EmailNorm {
 				t.Fatalf("the first: %+v, %v", arrived, err)
 			}
-			if arrived, err := come(); !errors.Is(err, account.ErrInviteUsed) {
+			if arrived, err := come(); !errors.Is(err, people.ErrInviteUsed) {
 				t.Errorf("the second: %+v, %v", arrived, err)
 			}
 			storetest.Update(t, s.DB, func(tx *store.Tx) error {

@@ -1,4 +1,4 @@
-package owner
+package account
 
 import (
 	"context"
@@ -6,12 +6,12 @@ import (
 	"strings"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/compose"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -23,9 +23,9 @@ var (
 
 // Close closes the user's account at once, ends every session, and books the day
 // on which it is erased. typed has to be their address, or their name here.
-func (d *Desk) Close(ctx context.Context, from audit.From, userID, typed string) (erasedAt time.Time, err error) {
-	erasedAt = d.Now().Add(eraseAfter)
-	err = d.update(ctx, func(tx *store.Tx) error {
+func (s *Service) Close(ctx context.Context, from audit.From, userID, typed string) (erasedAt time.Time, err error) {
+	erasedAt = s.Now().Add(eraseAfter)
+	err = s.update(ctx, func(tx *store.Tx) error {
 		u, err := tx.UserByID(userID)
 		if err != nil {
 			return err
@@ -33,23 +33,23 @@ func (d *Desk) Close(ctx context.Context, from audit.From, userID, typed string)
 		if a, err := email.Read(typed); !strings.EqualFold(email.Visible(typed), u.Called()) && (err != nil || a.Norm != u.EmailNorm) {
 			return ErrNotTyped.With("name", u.Called()).In("confirm")
 		}
-		err = account.KeepAnAdmin(tx, u)
-		if errors.Is(err, account.ErrLastAdmin) {
+		err = people.KeepAnAdmin(tx, u)
+		if errors.Is(err, people.ErrLastAdmin) {
 			return ErrLastAdmin.In("confirm")
 		}
 		if err != nil {
 			return err
 		}
-		if err := tx.SetRemoval(u.ID, erasedAt, d.Now()); err != nil {
+		if err := tx.SetRemoval(u.ID, erasedAt, s.Now()); err != nil {
 			return err
 		}
 		if _, err := tx.EndSessionsOf(u.ID, ""); err != nil {
 			return err
 		}
-		if err := d.Audit.Record(tx, from, audit.Closed, audit.ByUser, u.ID, ""); err != nil {
+		if err := s.Audit.Record(tx, from, audit.Closed, audit.ByUser, u.ID, ""); err != nil {
 			return err
 		}
-		return d.letter(tx, from, u, challenge.Ask{Purpose: challenge.Keep, For: eraseAfter}, func(link string, _ time.Time) compose.Letter {
+		return s.letter(tx, from, u, challenge.Ask{Purpose: challenge.Keep, For: eraseAfter}, func(link string, _ time.Time) compose.Letter {
 			return compose.Closing{EraseAt: erasedAt, Link: link}
 		})
 	})
@@ -57,12 +57,12 @@ func (d *Desk) Close(ctx context.Context, from audit.From, userID, typed string)
 }
 
 // reopen calls the removal off.
-func (d *Desk) reopen(tx *store.Tx, from audit.From, u store.User) error {
-	if err := tx.SetRemoval(u.ID, time.Time{}, d.Now()); err != nil {
+func (s *Service) reopen(tx *store.Tx, from audit.From, u store.User) error {
+	if err := tx.SetRemoval(u.ID, time.Time{}, s.Now()); err != nil {
 		return err
 	}
-	return d.Audit.Record(tx, from, audit.Reopened, audit.ByUser, u.ID, "")
+	return s.Audit.Record(tx, from, audit.Reopened, audit.ByUser, u.ID, "")
 }
 
 // EraseAt returns the day on which an account that is closed now is erased.
-func (d *Desk) EraseAt() time.Time { return d.Now().Add(eraseAfter) }
+func (s *Service) EraseAt() time.Time { return s.Now().Add(eraseAfter) }

@@ -1,10 +1,10 @@
-package account_test
+package people_test
 
 import (
 	"strings"
 	"testing"
 
-	"gatelodge/app/account"
+	"gatelodge/app/people"
 )
 
 func TestAUsernameIsWrittenInAnyOneScript(t *testing.T) {
@@ -13,9 +13,9 @@ func TestAUsernameIsWrittenInAnyOneScript(t *testing.T) {
 		"हिन्दी": "हिन्दी", "தமிழ்": "தமிழ்", "ไทย": "ไทย", "မြန်မာ": "မြန်မာ", "ქეთი": "ქეთი", "한국어": "한국어", "韓國어": "韓國어",
 		"田中": "田中", "たなか": "たなか", "タナカ": "タナカ", "ユーザー": "ユーザー", "鈴木さん": "鈴木さん", "佐々木": "佐々木", "ㄅㄆ": "ㄅㄆ",
 	} {
-		got, err := account.NormalUsername(typed)
+		got, err := people.NormalUsername(typed)
 		// A decomposed spelling is the same name.
-		if again, err2 := account.NormalUsername(got); err != nil || err2 != nil || got != again || got != want && !strings.EqualFold(got, want) {
+		if again, err2 := people.NormalUsername(got); err != nil || err2 != nil || got != again || got != want && !strings.EqualFold(got, want) {
 			t.Errorf("%s: got %q, %v, then %q, %v", typed, got, err, again, err2)
 		}
 	}
@@ -40,7 +40,7 @@ func TestAUsernameOfMixedScriptsIsRefused(t *testing.T) {
 		"digits of another script":      "กข๑",
 		"a sign":                        "ma♥ra",
 	} {
-		if got, err := account.NormalUsername(typed); err == nil {
+		if got, err := people.NormalUsername(typed); err == nil {
 			t.Errorf("%s: %q is taken as %q", name, typed, got)
 		}
 	}

@@ -1,4 +1,4 @@
-package porter
+package people
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"gatelodge/app/account"
+	"gatelodge/app/apps"
 	"gatelodge/app/audit"
 	"gatelodge/app/email"
 	"gatelodge/app/fault"
@@ -15,6 +15,7 @@ import (
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
+	"gatelodge/app/secret"
 	"gatelodge/store"
 )
 
@@ -37,6 +38,19 @@ const (
 	listed     = 500
 )
 
+// Invites is the service that makes invites.
+type Invites struct {
+	DB        *store.DB
+	Audit     *audit.Log
+	Users     *Users
+	Apps      *apps.Apps
+	Post      *post.Office
+	Queue     *queue.Queue
+	Now       func() time.Time
+	PublicURL string // without a trailing slash
+	Contact   string // the address of the operator, or ""
+}
+
 // Invitation is what an invite is made from.
 type Invitation struct {
 	Email  string // where it is mailed, and the only address it is for; "" makes a link for whoever has it
@@ -51,24 +65,24 @@ type Invitation struct {
 // Invite makes an invite. One with an address is mailed, and its link stands in
 // the mail alone, so that whoever shows it has proven to read mail there. For one
 // without, the link is returned, this once.
-func (d *Desk) Invite(ctx context.Context, from audit.From, i Invitation) (v store.Invite, link string, err error) {
-	if v, err = d.invite(i); err != nil {
+func (s *Invites) Add(ctx context.Context, from audit.From, i Invitation) (v store.Invite, link string, err error) {
+	if v, err = s.invite(i); err != nil {
 		return store.Invite{}, "", err
 	}
 	text, hash := token()
-	v.TokenHash, link = hash, d.PublicURL+"/invite/"+text
+	v.TokenHash, link = hash, s.PublicURL+"/invite/"+text
 	var mail queue.Mail
 	if v.Email != "" {
-		mail, err = d.Post.Write(d.letter(v, i.By, link), post.Terms{
-			To: account.MailAddressOf(store.Email{Email: v.Email, Norm: v.EmailNorm}), Language: i.Language, Reference: from.Reference,
-			NotAfter: earlier(v.ExpiresAt, v.CreatedAt.Add(lettersFor)),
+		mail, err = s.Post.Write(s.letter(v, i.By, link), post.Terms{
+			To: MailAddressOf(store.Email{Email: v.Email, Norm: v.EmailNorm}), Language: i.Language, Reference: from.Reference,
+			NotAfter: earlier(v.ExpiresAt, v.CreatedAt.Add(mailFor)),
 		})
 		if err != nil {
 			return store.Invite{}, "", err
 		}
 		v.MessageID = mail.ID
 	}
-	err = d.update(ctx, func(tx *store.Tx) error {
+	err = s.DB.Update(ctx, func(tx *store.Tx) error {
 		if v.Email != "" {
 			if err := mustBeNew(tx, v.EmailNorm); err != nil {
 				return err
@@ -85,11 +99,12 @@ func (d *Desk) Invite(ctx context.Context, from audit.From, i Invitation) (v sto
 		if v.Email != "" {
 			detail = v.EmailNorm
 		}
-		if err := d.Audit.Record(tx, from, audit.InviteAdded, audit.ByAdmin, "", detail); err != nil || v.Email == "" {
+		if err := s.Audit.Record(tx, from, audit.InviteAdded, audit.ByAdmin, "", detail); err != nil || v.Email == "" {
 			return err
 		}
-		return d.Queue.Add(tx, mail)
+		return s.Queue.Add(tx, mail)
 	})
+	s.Queue.Wake()
 	if v.Email != "" {
 		link = ""
 	}
@@ -97,7 +112,7 @@ func (d *Desk) Invite(ctx context.Context, from audit.From, i Invitation) (v sto
 }
 
 // invite returns the invite that is asked for, without its token.
-func (d *Desk) invite(i Invitation) (store.Invite, error) {
+func (s *Invites) invite(i Invitation) (store.Invite, error) {
 	if i.For == 0 {
 		i.For = DefaultFor
 	}
@@ -107,7 +122,7 @@ func (d *Desk) invite(i Invitation) (store.Invite, error) {
 	if i.Uses == 0 {
 		i.Uses = 1
 	}
-	now := d.Now()
+	now := s.Now()
 	v := store.Invite{ID: store.NewID(now), UsesLeft: i.Uses, CreatedBy: i.By.ID, CreatedAt: now, ExpiresAt: now.Add(i.For), Groups: unique(i.Groups)}
 	if strings.TrimSpace(i.Email) != "" {
 		address, err := email.Read(i.Email)
@@ -123,10 +138,10 @@ func (d *Desk) invite(i Invitation) (store.Invite, error) {
 }
 
 // letter says who invites and what the invite opens.
-func (d *Desk) letter(v store.Invite, by store.User, link string) compose.Invite {
+func (s *Invites) letter(v store.Invite, by store.User, link string) compose.Invite {
 	l := compose.Invite{Link: link, Until: v.ExpiresAt}
-	if d.Contact != "" {
-		l.By, l.ByEmail = d.Contact, d.Contact
+	if s.Contact != "" {
+		l.By, l.ByEmail = s.Contact, s.Contact
 	}
 	if by.ID != "" {
 		l.By, l.ByEmail = by.Called(), by.Called()
@@ -134,7 +149,7 @@ func (d *Desk) letter(v store.Invite, by store.User, link string) compose.Invite
 			l.By = by.Name
 		}
 	}
-	for _, app := range d.Apps.All() {
+	for _, app := range s.Apps.All() {
 		comes := gate.Person{User: store.User{Email: v.Email, EmailNorm: v.EmailNorm, EmailVerifiedAt: v.CreatedAt}, Groups: v.Groups}
 		if gate.Decide(app, comes) == nil {
 			l.Apps = append(l.Apps, app.Name)
@@ -144,8 +159,8 @@ func (d *Desk) letter(v store.Invite, by store.User, link string) compose.Invite
 }
 
 // Invites returns those there are, the newest first, with who made them.
-func (d *Desk) Invites(ctx context.Context) (list []store.Sent, err error) {
-	err = d.DB.View(ctx, func(tx *store.Tx) (err error) {
+func (s *Invites) All(ctx context.Context) (list []store.Sent, err error) {
+	err = s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		list, err = tx.Invites(listed)
 		return err
 	})
@@ -154,15 +169,15 @@ func (d *Desk) Invites(ctx context.Context) (list []store.Sent, err error) {
 
 // Find returns the invite with that id, or the one that was mailed to that address:
 // the newest that is open, else the newest.
-func (d *Desk) Find(ctx context.Context, idOrEmail string) (store.Invite, error) {
+func (s *Invites) Find(ctx context.Context, idOrEmail string) (store.Invite, error) {
 	var v store.Invite
-	err := d.DB.View(ctx, func(tx *store.Tx) (err error) {
-		address, bad := account.NormalEmail(idOrEmail)
+	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
+		address, bad := email.Normal(idOrEmail)
 		if bad != nil {
 			v, err = tx.InviteByID(idOrEmail)
 			return err
 		}
-		v, err = tx.InviteByEmail(address, d.Now())
+		v, err = tx.InviteByEmail(address, s.Now())
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -172,30 +187,30 @@ func (d *Desk) Find(ctx context.Context, idOrEmail string) (store.Invite, error)
 }
 
 // Revoke ends an invite. Who has come by it stays.
-func (d *Desk) Revoke(ctx context.Context, from audit.From, id string) error {
-	return d.DB.Update(ctx, func(tx *store.Tx) error {
-		err := tx.RevokeInvite(id, d.Now())
+func (s *Invites) Revoke(ctx context.Context, from audit.From, id string) error {
+	return s.DB.Update(ctx, func(tx *store.Tx) error {
+		err := tx.RevokeInvite(id, s.Now())
 		if errors.Is(err, store.ErrNotFound) {
 			return ErrNoInvite
 		}
 		if err != nil {
 			return err
 		}
-		return d.Audit.Record(tx, from, audit.InviteRevoked, audit.ByAdmin, "", "invite "+id)
+		return s.Audit.Record(tx, from, audit.InviteRevoked, audit.ByAdmin, "", "invite "+id)
 	})
 }
 
 // State says in a word how an invite is: "open", "returned" for one that is open and
 // whose mail did not arrive, "used", "expired" or "revoked".
-func (d *Desk) State(v store.Invite) string {
-	switch err := d.Users.InviteState(v); {
+func (s *Invites) State(v store.Invite) string {
+	switch err := s.Users.InviteState(v); {
 	case err == nil && (v.Mail == "failed" || v.Mail == "suppressed" || v.Mail == "expired"):
 		return "returned"
 	case err == nil:
 		return "open"
-	case errors.Is(err, account.ErrInviteUsed):
+	case errors.Is(err, ErrInviteUsed):
 		return "used"
-	case errors.Is(err, account.ErrInviteExpired):
+	case errors.Is(err, ErrInviteExpired):
 		return "expired"
 	}
 	return "revoked"
@@ -229,7 +244,7 @@ func mustBeNew(tx *store.Tx, address string) error {
 	if err != nil {
 		return fmt.Errorf("looking for who has the address: %w", err)
 	}
-	unconfirmed, err := account.UnconfirmedIn(tx, u, address)
+	unconfirmed, err := UnconfirmedIn(tx, u, address)
 	switch {
 	case err != nil:
 		return err
@@ -237,4 +252,11 @@ func mustBeNew(tx *store.Tx, address string) error {
 		return ErrKnownUnconfirmed.In("email")
 	}
 	return ErrKnown.In("email")
+}
+
+// token returns a new token and its hash.
+func token() (text string, hash []byte) {
+	text = secret.Token()
+	hash, _ = secret.Hash(text)
+	return text, hash
 }

@@ -6,14 +6,13 @@
 // session or by a link that was mailed. Its owner is told by mail, to an address
 // that was theirs before, with a link that takes the change back; and every other
 // browser is signed out unless they say otherwise.
-package owner
+package account
 
 import (
 	"context"
 	"errors"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/factor/password"
@@ -22,6 +21,7 @@ import (
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
+	"gatelodge/app/people"
 	"gatelodge/app/secret"
 	"gatelodge/app/upstream"
 	"gatelodge/store"
@@ -49,12 +49,12 @@ const (
 	resetFor = 30 * time.Minute
 )
 
-// Desk is the service.
-type Desk struct {
+// Service is the service.
+type Service struct {
 	DB         *store.DB
 	Audit      *audit.Log
 	Limits     *limit.Limiter
-	Users      *account.Users
+	Users      *people.Users
 	Challenges *challenge.Maker
 	Post       *post.Office
 	Queue      *queue.Queue
@@ -69,17 +69,17 @@ type Desk struct {
 // and a password costs a hash.
 var changes = []limit.Rule{{Count: 10, Per: 10 * time.Minute}, {Count: 40, Per: 24 * time.Hour}}
 
-func (d *Desk) mayChange(userID string) error { return d.mayOften("changes", userID) }
+func (s *Service) mayChange(userID string) error { return s.mayOften("changes", userID) }
 
-func (d *Desk) mayOften(counted, userID string) error {
-	if wait, _ := d.Limits.Take(limit.Ask{Key: counted + ":" + userID, Rules: changes}); wait > 0 {
+func (s *Service) mayOften(counted, userID string) error {
+	if wait, _ := s.Limits.Take(limit.Ask{Key: counted + ":" + userID, Rules: changes}); wait > 0 {
 		return ErrLimited.After(wait)
 	}
 	return nil
 }
 
 // Fresh reports whether a session was begun or confirmed lately enough.
-func (d *Desk) Fresh(s store.Session) bool { return d.Now().Sub(s.AuthAt) < FreshFor }
+func (s *Service) Fresh(ss store.Session) bool { return s.Now().Sub(ss.AuthAt) < FreshFor }
 
 // Way is one way to sign in.
 type Way struct {
@@ -121,12 +121,12 @@ func Last(ways []Way, id string) bool {
 }
 
 // Ways returns how the user can sign in, the last way among them.
-func (d *Desk) Ways(tx *store.Tx, u store.User) ([]Way, error) {
+func (s *Service) Ways(tx *store.Tx, u store.User) ([]Way, error) {
 	var ways []Way
 	if u.HasEmail() {
 		ways = append(ways, Way{Kind: "email", Name: u.Email})
 	}
-	if d.Passwords != nil {
+	if s.Passwords != nil {
 		p, err := tx.PasswordOf(u.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, err
@@ -141,7 +141,7 @@ func (d *Desk) Ways(tx *store.Tx, u store.User) ([]Way, error) {
 	}
 	for _, a := range accounts {
 		// One at an upstream that is no longer in the configuration opens nothing.
-		if up := d.Upstreams.Named(a.Provider); up != nil {
+		if up := s.Upstreams.Named(a.Provider); up != nil {
 			ways = append(ways, wayOf(up, a))
 		}
 	}
@@ -150,42 +150,42 @@ func (d *Desk) Ways(tx *store.Tx, u store.User) ([]Way, error) {
 
 // letter queues a letter to a user's primary address within a transaction, with a
 // link that is made for the purpose. A user without an address gets none.
-func (d *Desk) letter(tx *store.Tx, from audit.From, u store.User, a challenge.Ask, write func(link string, until time.Time) compose.Letter) error {
+func (s *Service) letter(tx *store.Tx, from audit.From, u store.User, a challenge.Ask, write func(link string, until time.Time) compose.Letter) error {
 	if !u.HasEmail() {
 		return nil
 	}
 	a.EmailNorm = u.EmailNorm
-	return d.letterTo(tx, from, u, account.MailAddress(u), a, write)
+	return s.letterTo(tx, from, u, people.MailAddress(u), a, write)
 }
 
-func (d *Desk) letterTo(tx *store.Tx, from audit.From, u store.User, to string, a challenge.Ask, write func(link string, until time.Time) compose.Letter) error {
+func (s *Service) letterTo(tx *store.Tx, from audit.From, u store.User, to string, a challenge.Ask, write func(link string, until time.Time) compose.Letter) error {
 	a.From, a.UserID, a.Sends = from, u.ID, 1
 	if a.BrowserHash == nil {
 		a.BrowserHash, _ = secret.Hash(secret.Token()) // no browser's
 	}
-	issued := d.Challenges.Issue(a)
+	issued := s.Challenges.Issue(a)
 	if err := tx.AddChallenge(issued.Challenge); err != nil {
 		return err
 	}
-	return d.Post.Add(tx, write(d.link(issued.Token), issued.ExpiresAt), post.Terms{
+	return s.Post.Add(tx, write(s.link(issued.Token), issued.ExpiresAt), post.Terms{
 		To: to, Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt,
 	})
 }
 
-func (d *Desk) link(token string) string { return d.PublicURL + "/mailed/" + token }
+func (s *Service) link(token string) string { return s.PublicURL + "/mailed/" + token }
 
 // update runs f in a transaction and wakes the queue for what it wrote.
-func (d *Desk) update(ctx context.Context, f func(*store.Tx) error) error {
-	err := d.DB.Update(ctx, f)
+func (s *Service) update(ctx context.Context, f func(*store.Tx) error) error {
+	err := s.DB.Update(ctx, f)
 	if err == nil {
-		d.Queue.Wake()
+		s.Queue.Wake()
 	}
 	return err
 }
 
 // user returns the user as they are now.
-func (d *Desk) user(ctx context.Context, id string) (u store.User, err error) {
-	err = d.DB.View(ctx, func(tx *store.Tx) (err error) {
+func (s *Service) user(ctx context.Context, id string) (u store.User, err error) {
+	err = s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		u, err = tx.UserByID(id)
 		return err
 	})
@@ -193,12 +193,12 @@ func (d *Desk) user(ctx context.Context, id string) (u store.User, err error) {
 }
 
 // UserWays returns the user as they are now and how they can sign in.
-func (d *Desk) UserWays(ctx context.Context, id string) (u store.User, ways []Way, err error) {
-	err = d.DB.View(ctx, func(tx *store.Tx) (err error) {
+func (s *Service) UserWays(ctx context.Context, id string) (u store.User, ways []Way, err error) {
+	err = s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		if u, err = tx.UserByID(id); err != nil {
 			return err
 		}
-		ways, err = d.Ways(tx, u)
+		ways, err = s.Ways(tx, u)
 		return err
 	})
 	return u, ways, err

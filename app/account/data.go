@@ -1,4 +1,4 @@
-package owner
+package account
 
 import (
 	"context"
@@ -109,10 +109,10 @@ type DataEvent struct {
 const dataEvents = 10_000
 
 // Data returns everything that is held about the user.
-func (d *Desk) Data(ctx context.Context, from audit.From, userID string) (Data, error) {
-	d.Audit.Flush()
+func (s *Service) Data(ctx context.Context, from audit.From, userID string) (Data, error) {
+	s.Audit.Flush()
 	var data Data
-	err := d.DB.View(ctx, func(tx *store.Tx) error {
+	err := s.DB.View(ctx, func(tx *store.Tx) error {
 		u, err := tx.UserByID(userID)
 		if err != nil {
 			return err
@@ -146,14 +146,14 @@ func (d *Desk) Data(ctx context.Context, from audit.From, userID string) (Data, 
 		for _, a := range accounts {
 			data.Accounts = append(data.Accounts, DataAccount{a.Provider, a.Subject, a.Email, a.Name, a.Tokens.Scope, a.CreatedAt.UTC(), moment(a.UsedAt)})
 		}
-		sessions, err := tx.SessionsOf(userID, d.Now())
+		sessions, err := tx.SessionsOf(userID, s.Now())
 		if err != nil {
 			return err
 		}
 		for _, s := range sessions {
 			data.Sessions = append(data.Sessions, DataSession{s.Device, s.IP, s.AMR, s.CreatedAt.UTC(), s.SeenAt.UTC(), s.ExpiresAt.UTC()})
 		}
-		if err := d.more(tx, userID, &data); err != nil {
+		if err := s.more(tx, userID, &data); err != nil {
 			return err
 		}
 		events, err := tx.EventsOf(userID, dataEvents)
@@ -168,21 +168,21 @@ func (d *Desk) Data(ctx context.Context, from audit.From, userID string) (Data, 
 	if err != nil {
 		return Data{}, err
 	}
-	return data, d.DB.Update(ctx, func(tx *store.Tx) error {
-		return d.Audit.Record(tx, from, audit.DataTaken, audit.ByUser, userID, "")
+	return data, s.DB.Update(ctx, func(tx *store.Tx) error {
+		return s.Audit.Record(tx, from, audit.DataTaken, audit.ByUser, userID, "")
 	})
 }
 
 // more adds what waits and what is remembered.
-func (d *Desk) more(tx *store.Tx, userID string, data *Data) error {
-	waiting, err := tx.ChallengesOf(userID, challenge.ConfirmEmail, d.Now())
+func (s *Service) more(tx *store.Tx, userID string, data *Data) error {
+	waiting, err := tx.ChallengesOf(userID, challenge.ConfirmEmail, s.Now())
 	if err != nil {
 		return err
 	}
 	for _, c := range waiting {
 		data.Waiting = append(data.Waiting, DataWaiting{typedIn(c), c.CreatedAt.UTC(), c.ExpiresAt.UTC()})
 	}
-	shares, err := tx.AppSessionsOf(userID, d.Now())
+	shares, err := tx.AppSessionsOf(userID, s.Now())
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package owner
+package account
 
 import (
 	"context"
@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"gatelodge/app/account"
 	"gatelodge/app/audit"
 	"gatelodge/app/fault"
+	"gatelodge/app/people"
 	"gatelodge/store"
 )
 
@@ -21,11 +21,11 @@ type Profile struct {
 }
 
 // User returns the user as they are now.
-func (d *Desk) User(ctx context.Context, id string) (store.User, error) { return d.user(ctx, id) }
+func (s *Service) User(ctx context.Context, id string) (store.User, error) { return s.user(ctx, id) }
 
 // Lookup returns the user, and whether there is one.
-func (d *Desk) Lookup(ctx context.Context, id string) (store.User, bool, error) {
-	u, err := d.user(ctx, id)
+func (s *Service) Lookup(ctx context.Context, id string) (store.User, bool, error) {
+	u, err := s.user(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.User{}, false, nil
 	}
@@ -33,24 +33,24 @@ func (d *Desk) Lookup(ctx context.Context, id string) (store.User, bool, error) 
 }
 
 // SetProfile changes what the user says of themselves.
-func (d *Desk) SetProfile(ctx context.Context, from audit.From, userID string, p Profile) error {
-	name, err := account.CleanName(p.Name)
+func (s *Service) SetProfile(ctx context.Context, from audit.From, userID string, p Profile) error {
+	name, err := people.CleanName(p.Name)
 	if err != nil {
 		return fault.Of(err).In("name")
 	}
 	typed, username := strings.TrimSpace(p.Username), ""
 	if typed != "" {
-		if username, err = account.NormalUsername(typed); err != nil {
+		if username, err = people.NormalUsername(typed); err != nil {
 			return fault.Of(err).In("username")
 		}
 	}
 	if p.Theme != "light" && p.Theme != "dark" {
 		p.Theme = ""
 	}
-	err = d.DB.Update(ctx, func(tx *store.Tx) error {
-		now := d.Now()
+	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+		now := s.Now()
 		if username == "" {
-			if err := d.keepAName(tx, userID); err != nil {
+			if err := s.keepAName(tx, userID); err != nil {
 				return err
 			}
 		}
@@ -61,17 +61,17 @@ func (d *Desk) SetProfile(ctx context.Context, from audit.From, userID string, p
 		if err := tx.SetProfile(userID, said, now); err != nil {
 			return err
 		}
-		return d.Audit.Record(tx, from, audit.ProfileChanged, audit.ByUser, userID, "")
+		return s.Audit.Record(tx, from, audit.ProfileChanged, audit.ByUser, userID, "")
 	})
 	if errors.Is(err, store.ErrConflict) {
-		return account.ErrUsernameTaken.In("username")
+		return people.ErrUsernameTaken.In("username")
 	}
 	return err
 }
 
 // Browsers returns the browsers the user has signed in with, the last used first.
-func (d *Desk) Browsers(ctx context.Context, userID string) (list []store.Browser, err error) {
-	err = d.DB.View(ctx, func(tx *store.Tx) (err error) {
+func (s *Service) Browsers(ctx context.Context, userID string) (list []store.Browser, err error) {
+	err = s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		list, err = tx.BrowsersOf(userID)
 		return err
 	})
@@ -79,13 +79,13 @@ func (d *Desk) Browsers(ctx context.Context, userID string) (list []store.Browse
 }
 
 // keepAName refuses to take away the username without which nothing opens the account.
-func (d *Desk) keepAName(tx *store.Tx, userID string) error {
+func (s *Service) keepAName(tx *store.Tx, userID string) error {
 	u, err := tx.UserByID(userID)
 	if err != nil || u.Username == "" {
 		return err
 	}
 	u.Username = ""
-	ways, err := d.Ways(tx, u)
+	ways, err := s.Ways(tx, u)
 	if err != nil || Usable(ways) > 0 {
 		return err
 	}
@@ -94,10 +94,10 @@ func (d *Desk) keepAName(tx *store.Tx, userID string) error {
 
 // History returns up to n of what happened to the account in the last 90 days,
 // the newest first, from before the event with the id before; "" is the start.
-func (d *Desk) History(ctx context.Context, userID, before string, n int) (list []store.Event, err error) {
-	d.Audit.Flush()
-	err = d.DB.View(ctx, func(tx *store.Tx) (err error) {
-		list, err = tx.EventsBefore(userID, before, d.Now().Add(-historyFor), n)
+func (s *Service) History(ctx context.Context, userID, before string, n int) (list []store.Event, err error) {
+	s.Audit.Flush()
+	err = s.DB.View(ctx, func(tx *store.Tx) (err error) {
+		list, err = tx.EventsBefore(userID, before, s.Now().Add(-historyFor), n)
 		return err
 	})
 	return list, err

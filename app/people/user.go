@@ -1,9 +1,10 @@
-// Package account knows the people: the first admin who sets the server up,
-// those an operator adds, and whether their access is open.
+// Package people keeps users, groups, invitations and requests for an account, and
+// decides who may register: the first admin, users whom an admin adds, and everyone
+// whom the sign-up policy or an invitation admits.
 //
-// It never signs anybody in. Closing somebody's access ends their sessions in
-// the same transaction, so there is no moment in which they are out and still in.
-package account
+// It never signs a user in. Suspending a user ends their sessions in the same
+// transaction, so no session outlives the suspension.
+package people
 
 import (
 	"context"
@@ -16,6 +17,7 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/email"
 	"gatelodge/app/fault"
+	"gatelodge/app/gate"
 	"gatelodge/app/limit"
 	"gatelodge/app/secret"
 	"gatelodge/store"
@@ -23,17 +25,15 @@ import (
 
 // What can be said to the one who asked.
 var (
-	ErrSetUpDone    = fault.New(fault.Gone, "setup.done")
-	ErrSetUpCode    = fault.New(fault.Invalid, "setup.code_wrong")
-	ErrLimited      = fault.New(fault.Limited, "error.limited")
-	ErrNameNeeded   = fault.New(fault.Invalid, "name.needed")
-	ErrNameTooLong  = fault.New(fault.Invalid, "name.too_long")
-	ErrUnknown      = errors.New("no user has that address, username or id")
-	ErrAmbiguous    = errors.New("that is the id of one user and the username of another: name the user by email address")
-	ErrTaken        = errors.New("a user has that address already")
-	ErrLastAdmin    = errors.New("this is the last admin with open access")
-	ErrAccessClosed = fault.New(fault.Denied, "error.disabled")
-	ErrClosing      = fault.New(fault.Denied, "error.closing")
+	ErrSetUpDone   = fault.New(fault.Gone, "setup.done")
+	ErrSetUpCode   = fault.New(fault.Invalid, "setup.code_wrong")
+	ErrLimited     = fault.New(fault.Limited, "error.limited")
+	ErrNameNeeded  = fault.New(fault.Invalid, "name.needed")
+	ErrNameTooLong = fault.New(fault.Invalid, "name.too_long")
+	ErrUnknown     = errors.New("no user has that address, username or id")
+	ErrAmbiguous   = errors.New("that is the id of one user and the username of another: name the user by email address")
+	ErrTaken       = errors.New("a user has that address already")
+	ErrLastAdmin   = errors.New("this is the last admin with open access")
 )
 
 // Users is the service.
@@ -43,24 +43,6 @@ type Users struct {
 	Limits *limit.Limiter
 	Now    func() time.Time
 	Door   Door
-}
-
-// MayEnter says why a user who has proved themselves is not let in, or nil.
-func MayEnter(u store.User) error {
-	switch {
-	case u.Disabled():
-		return ErrAccessClosed
-	case !u.RemovalAt.IsZero():
-		return ErrClosing
-	}
-	return nil
-}
-
-// OwnsAddress reports whether the primary address of the user is theirs: they have
-// confirmed it, or an admin added them with it. Any other address, of an account that
-// was imported, may belong to another person.
-func OwnsAddress(u store.User) bool {
-	return u.HasEmail() && (!u.EmailVerifiedAt.IsZero() || u.AddedByAdmin)
 }
 
 // SetUpCode returns the code that proves its holder reads this server's
@@ -206,7 +188,7 @@ func mustExist(tx *store.Tx, name string) error {
 func (s *Users) Find(ctx context.Context, name string) (store.User, error) {
 	var u store.User
 	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
-		if address, bad := NormalEmail(name); bad == nil {
+		if address, bad := email.Normal(name); bad == nil {
 			u, err = tx.UserByEmail(address)
 			return err
 		}
@@ -237,7 +219,7 @@ func (s *Users) Find(ctx context.Context, name string) (store.User, error) {
 // Unconfirmed reports whether name is an address of the user's that has not been
 // confirmed; see UnconfirmedIn.
 func (s *Users) Unconfirmed(ctx context.Context, u store.User, name string) (is bool, err error) {
-	address, bad := NormalEmail(name)
+	address, bad := email.Normal(name)
 	if bad != nil {
 		return false, nil
 	}
@@ -364,7 +346,7 @@ func KeepAnAdmin(tx *store.Tx, u store.User) error {
 	if err != nil {
 		return err
 	}
-	if !u.Admin || MayEnter(u) != nil {
+	if !u.Admin || gate.MayEnter(u) != nil {
 		return nil
 	}
 	others, err := tx.OtherAdmins(u.ID)

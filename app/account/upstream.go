@@ -1,4 +1,4 @@
-package owner
+package account
 
 import (
 	"context"
@@ -26,24 +26,24 @@ func wayOf(up *upstream.Upstream, a store.Account) Way {
 
 // Connect makes an identity elsewhere a way in to the user's account. They have
 // proved themselves minutes ago. Their address is told, and can take it back.
-func (d *Desk) Connect(ctx context.Context, from audit.From, userID string, who upstream.Identity) error {
-	return d.update(ctx, func(tx *store.Tx) error { return d.connect(tx, from, userID, who) })
+func (s *Service) Connect(ctx context.Context, from audit.From, userID string, who upstream.Identity) error {
+	return s.update(ctx, func(tx *store.Tx) error { return s.connect(tx, from, userID, who) })
 }
 
 // ConnectHeld is Connect for somebody who was held until they had proved the
 // account. The token is spent.
-func (d *Desk) ConnectHeld(ctx context.Context, from audit.From, userID string, browserHash []byte, token string) error {
-	return d.update(ctx, func(tx *store.Tx) error {
-		who, err := d.Upstreams.Release(tx, browserHash, token)
+func (s *Service) ConnectHeld(ctx context.Context, from audit.From, userID string, browserHash []byte, token string) error {
+	return s.update(ctx, func(tx *store.Tx) error {
+		who, err := s.Upstreams.Release(tx, browserHash, token)
 		if err != nil {
 			return err
 		}
-		return d.connect(tx, from, userID, who)
+		return s.connect(tx, from, userID, who)
 	})
 }
 
-func (d *Desk) connect(tx *store.Tx, from audit.From, userID string, who upstream.Identity) error {
-	up := d.Upstreams.Named(who.Upstream)
+func (s *Service) connect(tx *store.Tx, from audit.From, userID string, who upstream.Identity) error {
+	up := s.Upstreams.Named(who.Upstream)
 	if up == nil {
 		return ErrNoWay
 	}
@@ -56,31 +56,31 @@ func (d *Desk) connect(tx *store.Tx, from audit.From, userID string, who upstrea
 	} else if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	a := who.Account(u.ID, d.Now())
-	if err := d.Users.Link(tx, from, a); err != nil {
+	a := who.Account(u.ID, s.Now())
+	if err := s.Users.Link(tx, from, a); err != nil {
 		if f, ok := errors.AsType[*fault.Fault](err); ok {
 			return f.With("upstream", up.Name)
 		}
 		return err
 	}
-	if err := d.dropPending(tx, u.ID); err != nil {
+	if err := s.dropPending(tx, u.ID); err != nil {
 		return err
 	}
-	return d.linkedLetter(tx, from, u, up.Name, who.Called(), a.ID, false)
+	return s.linkedLetter(tx, from, u, up.Name, who.Called(), a.ID, false)
 }
 
 // Disconnect takes one of the user's identities elsewhere away, unless it is the
 // last way in, and signs out every session but the one to keep.
-func (d *Desk) Disconnect(ctx context.Context, from audit.From, actor, userID, accountID, keep string) error {
-	return d.update(ctx, func(tx *store.Tx) error {
+func (s *Service) Disconnect(ctx context.Context, from audit.From, actor, userID, accountID, keep string) error {
+	return s.update(ctx, func(tx *store.Tx) error {
 		u, err := tx.UserByID(userID)
 		if err != nil {
 			return err
 		}
-		if err := d.keepAWay(tx, u, accountID); err != nil {
+		if err := s.keepAWay(tx, u, accountID); err != nil {
 			return err
 		}
-		ways, err := d.Ways(tx, u)
+		ways, err := s.Ways(tx, u)
 		if err != nil {
 			return err
 		}
@@ -88,23 +88,23 @@ func (d *Desk) Disconnect(ctx context.Context, from audit.From, actor, userID, a
 			if way.Kind != "upstream" || way.ID != accountID {
 				continue
 			}
-			if err := d.unlinked(tx, from, actor, u, withID(accountID)); err != nil {
+			if err := s.unlinked(tx, from, actor, u, withID(accountID)); err != nil {
 				return err
 			}
 			if _, err := tx.EndSessionsOf(u.ID, keep); err != nil {
 				return err
 			}
-			if err := d.dropPending(tx, u.ID); err != nil {
+			if err := s.dropPending(tx, u.ID); err != nil {
 				return err
 			}
-			return d.linkedLetter(tx, from, u, way.Name, way.Detail, "", true)
+			return s.linkedLetter(tx, from, u, way.Name, way.Detail, "", true)
 		}
 		return ErrNoWay
 	})
 }
 
 // unlinked removes those accounts of the user's. That there is none is no error.
-func (d *Desk) unlinked(tx *store.Tx, from audit.From, actor string, u store.User, which func(store.Account) bool) error {
+func (s *Service) unlinked(tx *store.Tx, from audit.From, actor string, u store.User, which func(store.Account) bool) error {
 	accounts, err := tx.AccountsOf(u.ID)
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (d *Desk) unlinked(tx *store.Tx, from audit.From, actor string, u store.Use
 		if err := tx.RemoveAccount(u.ID, a.ID); err != nil {
 			return err
 		}
-		if err := d.Audit.Record(tx, from, audit.Unlinked, actor, u.ID, a.Provider); err != nil {
+		if err := s.Audit.Record(tx, from, audit.Unlinked, actor, u.ID, a.Provider); err != nil {
 			return err
 		}
 	}
@@ -128,12 +128,12 @@ func withID(id string) func(store.Account) bool {
 	return func(a store.Account) bool { return a.ID == id }
 }
 
-func (d *Desk) linkedLetter(tx *store.Tx, from audit.From, u store.User, name, who, accountID string, removed bool) error {
+func (s *Service) linkedLetter(tx *store.Tx, from audit.From, u store.User, name, who, accountID string, removed bool) error {
 	ask := challenge.Ask{Purpose: challenge.Unlink, For: undoFor, Detail: accountID}
 	if removed {
 		ask.Purpose, ask.Detail = challenge.NotMePassword, ""
 	}
-	return d.letter(tx, from, u, ask, func(link string, _ time.Time) compose.Letter {
-		return compose.Linked{Removed: removed, Upstream: name, Who: who, At: d.Now(), Device: from.Device, IP: from.IP, Link: link}
+	return s.letter(tx, from, u, ask, func(link string, _ time.Time) compose.Letter {
+		return compose.Linked{Removed: removed, Upstream: name, Who: who, At: s.Now(), Device: from.Device, IP: from.IP, Link: link}
 	})
 }
