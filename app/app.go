@@ -302,6 +302,6 @@ func (a *App) CookieKeys() (sign, seal []byte) {
 }
 
 // Operator is who acts on the command line, for the audit log.
-func Operator() audit.From {
-	return audit.From{IP: login.OperatorIP, Network: login.OperatorIP, Device: login.OperatorDevice, Reference: secret.Reference()}
+func Operator() audit.Origin {
+	return audit.Origin{IP: login.OperatorIP, Network: login.OperatorIP, Device: login.OperatorDevice, Reference: secret.Reference()}
 }

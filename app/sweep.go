@@ -54,7 +54,7 @@ func (a *App) sweepOnce(ctx context.Context) (int, error) {
 		a.Log.Warn("the clock is far ahead of the last run's; nothing is removed for a day", "now", a.Now())
 		return 0, nil
 	}
-	erased, err := a.Users.EraseDue(ctx, audit.From{IP: login.OperatorIP, Network: login.OperatorIP, Device: "schedule", Reference: secret.Reference()})
+	erased, err := a.Users.EraseDue(ctx, audit.Origin{IP: login.OperatorIP, Network: login.OperatorIP, Device: "schedule", Reference: secret.Reference()})
 	if err != nil {
 		return erased, err
 	}

@@ -150,7 +150,7 @@ func (s *Server) postForgetBrowser(w http.ResponseWriter, r *http.Request) error
 }
 
 // devices lists a user's sessions, this one first.
-func (s *Server) devices(rows []store.Session, current store.Session, from audit.From) []Device {
+func (s *Server) devices(rows []store.Session, current store.Session, from audit.Origin) []Device {
 	list := make([]Device, 0, len(rows))
 	for _, row := range rows {
 		d := Device{

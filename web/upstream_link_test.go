@@ -13,7 +13,7 @@ import (
 	"gatelodge/store"
 )
 
-func operator() audit.From { return app.Operator() }
+func operator() audit.Origin { return app.Operator() }
 
 // link connects an upstream to whoever is signed in.
 func (b *browser) link(id string) reply {

@@ -23,7 +23,7 @@ var (
 
 // Close closes the user's account at once, ends every session, and books the day
 // on which it is erased. typed has to be their address, or their name here.
-func (s *Service) Close(ctx context.Context, from audit.From, userID, typed string) (erasedAt time.Time, err error) {
+func (s *Service) Close(ctx context.Context, from audit.Origin, userID, typed string) (erasedAt time.Time, err error) {
 	erasedAt = s.Now().Add(eraseAfter)
 	err = s.update(ctx, func(tx *store.Tx) error {
 		u, err := tx.UserByID(userID)
@@ -57,7 +57,7 @@ func (s *Service) Close(ctx context.Context, from audit.From, userID, typed stri
 }
 
 // reopen calls the removal off.
-func (s *Service) reopen(tx *store.Tx, from audit.From, u store.User) error {
+func (s *Service) reopen(tx *store.Tx, from audit.Origin, u store.User) error {
 	if err := tx.SetRemoval(u.ID, time.Time{}, s.Now()); err != nil {
 		return err
 	}

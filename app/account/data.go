@@ -109,7 +109,7 @@ type DataEvent struct {
 const dataEvents = 10_000
 
 // Data returns everything that is held about the user.
-func (s *Service) Data(ctx context.Context, from audit.From, userID string) (Data, error) {
+func (s *Service) Data(ctx context.Context, from audit.Origin, userID string) (Data, error) {
 	s.Audit.Flush()
 	var data Data
 	err := s.DB.View(ctx, func(tx *store.Tx) error {

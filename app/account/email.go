@@ -68,7 +68,7 @@ func (s *Service) Addresses(ctx context.Context, userID string) (a Addresses, er
 
 // AddEmail mails a link to an address that the user wants to add. That it leads to
 // somebody else is told only to who reads mail there.
-func (s *Service) AddEmail(ctx context.Context, from audit.From, userID, typed string) error {
+func (s *Service) AddEmail(ctx context.Context, from audit.Origin, userID, typed string) error {
 	read, err := email.Read(typed)
 	if err != nil {
 		return fault.Of(err).In("email")
@@ -114,7 +114,7 @@ func (s *Service) AddEmail(ctx context.Context, from audit.From, userID, typed s
 }
 
 // confirmed adds the address of a challenge that was redeemed.
-func (s *Service) confirmed(tx *store.Tx, from audit.From, u store.User, c store.Challenge) error {
+func (s *Service) confirmed(tx *store.Tx, from audit.Origin, u store.User, c store.Challenge) error {
 	now := s.Now()
 	emails, err := tx.EmailsOf(u.ID)
 	if err != nil {
@@ -144,7 +144,7 @@ func (s *Service) confirmed(tx *store.Tx, from audit.From, u store.User, c store
 
 // SetPrimary makes one of the user's addresses the one that mail goes to. The
 // address before is told, and can take it back.
-func (s *Service) SetPrimary(ctx context.Context, from audit.From, userID, address, keep string) error {
+func (s *Service) SetPrimary(ctx context.Context, from audit.Origin, userID, address, keep string) error {
 	if err := s.mayChange(userID); err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (s *Service) SetPrimary(ctx context.Context, from audit.From, userID, addre
 
 // RemoveEmail takes an address that is not the primary one from the user. It is
 // told, and can take it back.
-func (s *Service) RemoveEmail(ctx context.Context, from audit.From, userID, address, keep string) error {
+func (s *Service) RemoveEmail(ctx context.Context, from audit.Origin, userID, address, keep string) error {
 	if err := s.mayChange(userID); err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func (s *Service) RemoveEmail(ctx context.Context, from audit.From, userID, addr
 }
 
 // CancelEmail takes back an address that waits to be confirmed.
-func (s *Service) CancelEmail(ctx context.Context, from audit.From, userID, typed string) error {
+func (s *Service) CancelEmail(ctx context.Context, from audit.Origin, userID, typed string) error {
 	address, err := email.Normal(typed)
 	if err != nil {
 		return ErrNoWay
@@ -252,7 +252,7 @@ func readChange(detail string) change {
 
 // changedLetter tells an address that another is the primary one now. by is the one
 // that came in its place, and goes when this is taken back; "" for one that was there.
-func (s *Service) changedLetter(tx *store.Tx, from audit.From, u store.User, old store.Email, primary, by string) error {
+func (s *Service) changedLetter(tx *store.Tx, from audit.Origin, u store.User, old store.Email, primary, by string) error {
 	undo := challenge.Ask{Purpose: challenge.UndoEmail, For: undoFor, EmailNorm: old.Norm, Detail: change{old.Email, by, old.VerifiedAt.IsZero()}.String()}
 	return s.letterTo(tx, from, u, people.MailAddressOf(old), undo, func(link string, until time.Time) compose.Letter {
 		return compose.EmailChanged{NewEmail: primary, At: s.Now(), Device: from.Device, Link: link, Until: until}
@@ -273,7 +273,7 @@ func (s *Service) leaveMailbox(tx *store.Tx, userID, norm string) error {
 
 // undoEmail takes a change of address back, with all that came since the first change
 // that the address was told of, and signs everybody out.
-func (s *Service) undoEmail(tx *store.Tx, from audit.From, u store.User, c store.Challenge) error {
+func (s *Service) undoEmail(tx *store.Tx, from audit.Origin, u store.User, c store.Challenge) error {
 	was := readChange(c.Detail)
 	if err := s.takeBack(tx, from, u, store.Email{Norm: c.EmailNorm, Email: was.old}, c, was.unproven); err != nil {
 		return err
@@ -290,7 +290,7 @@ func (s *Service) undoEmail(tx *store.Tx, from audit.From, u store.User, c store
 // account over was told of their own changes, with links that would take this one
 // back. The one that was the primary until now and stays is told, and can take this
 // back. If nobody had proved the address before, its owner claims the account by this.
-func (s *Service) takeBack(tx *store.Tx, from audit.From, u store.User, back store.Email, c store.Challenge, unproven bool) error {
+func (s *Service) takeBack(tx *store.Tx, from audit.Origin, u store.User, back store.Email, c store.Challenge, unproven bool) error {
 	now := s.Now()
 	claims := unproven && !u.AddedByAdmin
 	if !claims {
@@ -331,7 +331,7 @@ func (s *Service) takeBack(tx *store.Tx, from audit.From, u store.User, back sto
 // dropSince takes away the addresses that came in the place of a challenge's and
 // those that were added since, but the primary one, and ends what waits to be
 // confirmed and every link made since.
-func (s *Service) dropSince(tx *store.Tx, from audit.From, userID, primary string, c store.Challenge) error {
+func (s *Service) dropSince(tx *store.Tx, from audit.Origin, userID, primary string, c store.Challenge) error {
 	now := s.Now()
 	since, by, err := s.told(tx, c)
 	if err != nil {

@@ -71,7 +71,7 @@ type Done struct {
 
 // Follow does what a link is for, but for a reset, which needs a password; see
 // Reset.
-func (s *Service) Follow(ctx context.Context, from audit.From, token string, b people.Browser) (Done, error) {
+func (s *Service) Follow(ctx context.Context, from audit.Origin, token string, b people.Browser) (Done, error) {
 	k, err := s.LookAt(ctx, token, b)
 	if err != nil {
 		return Done{}, err
@@ -143,7 +143,7 @@ func (s *Service) Follow(ctx context.Context, from audit.From, token string, b p
 // disconnected, addresses that came since are taken away and the primary one is what
 // it was, no browser is known any more, and an account that was closed meanwhile is
 // open again.
-func (s *Service) secure(tx *store.Tx, from audit.From, u store.User, c store.Challenge) (Done, error) {
+func (s *Service) secure(tx *store.Tx, from audit.Origin, u store.User, c store.Challenge) (Done, error) {
 	since, _, err := s.told(tx, c)
 	if err != nil {
 		return Done{}, err

@@ -32,7 +32,7 @@ type NewPassword struct {
 func (s *Service) Least() int { return password.MinAlone }
 
 // SetPassword gives the user a password, or another one.
-func (s *Service) SetPassword(ctx context.Context, from audit.From, actor, userID string, n NewPassword) error {
+func (s *Service) SetPassword(ctx context.Context, from audit.Origin, actor, userID string, n NewPassword) error {
 	u, hash, err := s.hash(ctx, userID, n.Typed, "changes")
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (s *Service) hash(ctx context.Context, userID, typed, counted string) (stor
 }
 
 // keep stores a new password with what follows from it.
-func (s *Service) keep(tx *store.Tx, from audit.From, actor string, u store.User, hash string, n NewPassword) error {
+func (s *Service) keep(tx *store.Tx, from audit.Origin, actor string, u store.User, hash string, n NewPassword) error {
 	if err := tx.SetPassword(store.Password{UserID: u.ID, Hash: hash, ChangedAt: s.Now()}); err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (s *Service) keep(tx *store.Tx, from audit.From, actor string, u store.User
 }
 
 // RemovePassword takes the password away, unless it is the last way in.
-func (s *Service) RemovePassword(ctx context.Context, from audit.From, actor, userID string, keep string) error {
+func (s *Service) RemovePassword(ctx context.Context, from audit.Origin, actor, userID string, keep string) error {
 	return s.update(ctx, func(tx *store.Tx) error {
 		u, err := tx.UserByID(userID)
 		if err != nil {
@@ -142,7 +142,7 @@ func (s *Service) keepAWay(tx *store.Tx, u store.User, id string) error {
 	return nil
 }
 
-func (s *Service) passwordLetter(tx *store.Tx, from audit.From, u store.User, removed bool) error {
+func (s *Service) passwordLetter(tx *store.Tx, from audit.Origin, u store.User, removed bool) error {
 	ask := challenge.Ask{Purpose: challenge.NotMePassword, For: undoFor}
 	return s.letter(tx, from, u, ask, func(link string, _ time.Time) compose.Letter {
 		return compose.PasswordChanged{Removed: removed, At: s.Now(), Device: from.Device, IP: from.IP, Link: link}
@@ -152,7 +152,7 @@ func (s *Service) passwordLetter(tx *store.Tx, from audit.From, u store.User, re
 // Reset spends a reset link and sets the password that was chosen. Nobody stays
 // signed in, and nobody is signed in by it: a second step is still asked for. b is the
 // browser that shows the link.
-func (s *Service) Reset(ctx context.Context, from audit.From, token, typed string, b people.Browser) error {
+func (s *Service) Reset(ctx context.Context, from audit.Origin, token, typed string, b people.Browser) error {
 	var c store.Challenge
 	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		c, err = s.Challenges.Look(tx, challenge.Reset, token)
@@ -192,7 +192,7 @@ func (s *Service) Reset(ctx context.Context, from audit.From, token, typed strin
 
 // ResetLink makes a link for a user to choose a password with, by an operator's
 // word and without mail.
-func (s *Service) ResetLink(ctx context.Context, from audit.From, u store.User) (link string, until time.Time, err error) {
+func (s *Service) ResetLink(ctx context.Context, from audit.Origin, u store.User) (link string, until time.Time, err error) {
 	if s.Passwords == nil {
 		return "", time.Time{}, ErrPasswordsOff
 	}

@@ -33,7 +33,7 @@ func (s *Service) Lookup(ctx context.Context, id string) (store.User, bool, erro
 }
 
 // SetProfile changes what the user says of themselves.
-func (s *Service) SetProfile(ctx context.Context, from audit.From, userID string, p Profile) error {
+func (s *Service) SetProfile(ctx context.Context, from audit.Origin, userID string, p Profile) error {
 	name, err := people.CleanName(p.Name)
 	if err != nil {
 		return fault.Of(err).In("name")

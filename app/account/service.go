@@ -150,7 +150,7 @@ func (s *Service) Ways(tx *store.Tx, u store.User) ([]Way, error) {
 
 // letter queues a letter to a user's primary address within a transaction, with a
 // link that is made for the purpose. A user without an address gets none.
-func (s *Service) letter(tx *store.Tx, from audit.From, u store.User, a challenge.Ask, write func(link string, until time.Time) compose.Letter) error {
+func (s *Service) letter(tx *store.Tx, from audit.Origin, u store.User, a challenge.Ask, write func(link string, until time.Time) compose.Letter) error {
 	if !u.HasEmail() {
 		return nil
 	}
@@ -158,7 +158,7 @@ func (s *Service) letter(tx *store.Tx, from audit.From, u store.User, a challeng
 	return s.letterTo(tx, from, u, people.MailAddress(u), a, write)
 }
 
-func (s *Service) letterTo(tx *store.Tx, from audit.From, u store.User, to string, a challenge.Ask, write func(link string, until time.Time) compose.Letter) error {
+func (s *Service) letterTo(tx *store.Tx, from audit.Origin, u store.User, to string, a challenge.Ask, write func(link string, until time.Time) compose.Letter) error {
 	a.From, a.UserID, a.Sends = from, u.ID, 1
 	if a.BrowserHash == nil {
 		a.BrowserHash, _ = secret.Hash(secret.Token()) // no browser's

@@ -26,13 +26,13 @@ func wayOf(up *upstream.Upstream, a store.Account) Way {
 
 // Connect makes an identity elsewhere a way in to the user's account. They have
 // proved themselves minutes ago. Their address is told, and can take it back.
-func (s *Service) Connect(ctx context.Context, from audit.From, userID string, who upstream.Identity) error {
+func (s *Service) Connect(ctx context.Context, from audit.Origin, userID string, who upstream.Identity) error {
 	return s.update(ctx, func(tx *store.Tx) error { return s.connect(tx, from, userID, who) })
 }
 
 // ConnectHeld is Connect for somebody who was held until they had proved the
 // account. The token is spent.
-func (s *Service) ConnectHeld(ctx context.Context, from audit.From, userID string, browserHash []byte, token string) error {
+func (s *Service) ConnectHeld(ctx context.Context, from audit.Origin, userID string, browserHash []byte, token string) error {
 	return s.update(ctx, func(tx *store.Tx) error {
 		who, err := s.Upstreams.Release(tx, browserHash, token)
 		if err != nil {
@@ -42,7 +42,7 @@ func (s *Service) ConnectHeld(ctx context.Context, from audit.From, userID strin
 	})
 }
 
-func (s *Service) connect(tx *store.Tx, from audit.From, userID string, who upstream.Identity) error {
+func (s *Service) connect(tx *store.Tx, from audit.Origin, userID string, who upstream.Identity) error {
 	up := s.Upstreams.Named(who.Upstream)
 	if up == nil {
 		return ErrNoWay
@@ -71,7 +71,7 @@ func (s *Service) connect(tx *store.Tx, from audit.From, userID string, who upst
 
 // Disconnect takes one of the user's identities elsewhere away, unless it is the
 // last way in, and signs out every session but the one to keep.
-func (s *Service) Disconnect(ctx context.Context, from audit.From, actor, userID, accountID, keep string) error {
+func (s *Service) Disconnect(ctx context.Context, from audit.Origin, actor, userID, accountID, keep string) error {
 	return s.update(ctx, func(tx *store.Tx) error {
 		u, err := tx.UserByID(userID)
 		if err != nil {
@@ -104,7 +104,7 @@ func (s *Service) Disconnect(ctx context.Context, from audit.From, actor, userID
 }
 
 // unlinked removes those accounts of the user's. That there is none is no error.
-func (s *Service) unlinked(tx *store.Tx, from audit.From, actor string, u store.User, which func(store.Account) bool) error {
+func (s *Service) unlinked(tx *store.Tx, from audit.Origin, actor string, u store.User, which func(store.Account) bool) error {
 	accounts, err := tx.AccountsOf(u.ID)
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func withID(id string) func(store.Account) bool {
 	return func(a store.Account) bool { return a.ID == id }
 }
 
-func (s *Service) linkedLetter(tx *store.Tx, from audit.From, u store.User, name, who, accountID string, removed bool) error {
+func (s *Service) linkedLetter(tx *store.Tx, from audit.Origin, u store.User, name, who, accountID string, removed bool) error {
 	ask := challenge.Ask{Purpose: challenge.Unlink, For: undoFor, Detail: accountID}
 	if removed {
 		ask.Purpose, ask.Detail = challenge.NotMePassword, ""

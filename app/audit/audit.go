@@ -16,8 +16,8 @@ import (
 	"gatelodge/store"
 )
 
-// From is who asks: what a request tells about its sender.
-type From struct {
+// Origin is the client that sent a request, as far as the request shows.
+type Origin struct {
 	IP        string // canonical text
 	Network   string // what limits count by: the address, or its /64
 	Device    string // "Firefox on Linux"
@@ -28,9 +28,9 @@ type From struct {
 
 // ZoneFor returns the time zone for mail to a user about what was done: the one that
 // they chose, and without one that of their browser. An admin's is not theirs.
-func (f From) ZoneFor(chosen string) string {
-	if chosen == "" && f.AdminID == "" {
-		return f.TimeZone
+func (o Origin) ZoneFor(chosen string) string {
+	if chosen == "" && o.AdminID == "" {
+		return o.TimeZone
 	}
 	return chosen
 }
@@ -131,13 +131,13 @@ func New(db *store.DB, now func() time.Time, log *slog.Logger) *Log {
 }
 
 // Record adds an event within a transaction.
-func (l *Log) Record(tx *store.Tx, from From, kind, actor, userID, detail string) error {
+func (l *Log) Record(tx *store.Tx, from Origin, kind, actor, userID, detail string) error {
 	return tx.AddEvent(l.event(from, kind, actor, userID, detail))
 }
 
 // Note adds an event soon, without making the caller wait for the disk. Under
 // a flood some are dropped, and the log says how many.
-func (l *Log) Note(from From, kind, actor, userID, detail string) {
+func (l *Log) Note(from Origin, kind, actor, userID, detail string) {
 	select {
 	case l.notes <- l.event(from, kind, actor, userID, detail):
 	default:
@@ -149,14 +149,14 @@ func (l *Log) Note(from From, kind, actor, userID, detail string) {
 // refused, from where, and why. Its form is documented (app/doc/bans.md) and does
 // not change. user is an address or a username that exists, or "-": people type
 // passwords into the wrong field.
-func (l *Log) AuthFail(from From, user, reason string) {
+func (l *Log) AuthFail(from Origin, user, reason string) {
 	if user == "" {
 		user = "-"
 	}
 	l.log.Warn("auth-fail", "ip", from.IP, "user", user, "reason", reason, "ref", from.Reference)
 }
 
-func (l *Log) event(from From, kind, actor, userID, detail string) store.Event {
+func (l *Log) event(from Origin, kind, actor, userID, detail string) store.Event {
 	now := l.now()
 	if l.Told != nil {
 		l.Told(kind, detail)

@@ -9,10 +9,10 @@ import (
 // What an admin does to another user is shown in no zone of the admin's.
 func TestAnAdminsZoneIsNotTheUsers(t *testing.T) {
 	t.Parallel()
-	own := audit.From{TimeZone: "Europe/Berlin"}
-	admin := audit.From{TimeZone: "Europe/Berlin", AdminID: "sam"}
+	own := audit.Origin{TimeZone: "Europe/Berlin"}
+	admin := audit.Origin{TimeZone: "Europe/Berlin", AdminID: "sam"}
 	for _, tt := range []struct {
-		from         audit.From
+		from         audit.Origin
 		chosen, want string
 	}{{own, "", "Europe/Berlin"}, {own, "Asia/Tokyo", "Asia/Tokyo"}, {admin, "", ""}, {admin, "Asia/Tokyo", "Asia/Tokyo"}} {
 		if got := tt.from.ZoneFor(tt.chosen); got != tt.want {

@@ -9,7 +9,7 @@ import (
 // "why".
 type Refusal struct {
 	At     time.Time
-	From   From
+	From   Origin
 	Route  string // method and pattern; never the path
 	Status int
 	What   string // the key of the sentence that was shown

@@ -91,7 +91,7 @@ func (b *Backups) ifDue(ctx context.Context) error {
 		return err
 	}
 	began := b.Now()
-	from := audit.From{IP: "local", Network: "local", Device: "schedule", Reference: secret.Reference()}
+	from := audit.Origin{IP: "local", Network: "local", Device: "schedule", Reference: secret.Reference()}
 	made, err := b.Make(ctx, from, audit.BySystem)
 	if err != nil {
 		return nil // told by Make; the next attempt is booked
@@ -124,7 +124,7 @@ func (b *Backups) claim(ctx context.Context) (due bool, err error) {
 }
 
 // Make makes a backup now, and removes those that are too many.
-func (b *Backups) Make(ctx context.Context, from audit.From, actor string) (Made, error) {
+func (b *Backups) Make(ctx context.Context, from audit.Origin, actor string) (Made, error) {
 	b.making.Lock()
 	defer b.making.Unlock()
 	made, err := b.make(ctx)

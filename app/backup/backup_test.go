@@ -166,7 +166,7 @@ func TestHalfABackupIsClearedAwayWhenNobodyWritesIt(t *testing.T) {
 	if err := errors.Join(os.Chtimes(filepath.Join(old, "backup.db"), past, past), os.Chtimes(old, past, past)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Make(t.Context(), audit.From{}, audit.BySystem); err == nil || !errors.Is(err, store.ErrConflict) {
+	if _, err := b.Make(t.Context(), audit.Origin{}, audit.BySystem); err == nil || !errors.Is(err, store.ErrConflict) {
 		t.Errorf("a second one in the same second: got %v", err)
 	}
 	if _, err := os.Stat(old); !errors.Is(err, os.ErrNotExist) {

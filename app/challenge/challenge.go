@@ -94,7 +94,7 @@ type Maker struct {
 
 // Ask is what a challenge is made from.
 type Ask struct {
-	From        audit.From
+	From        audit.Origin
 	Purpose     string // "" is SignIn
 	EmailNorm   string
 	UserID      string // "" when nobody has the address: it is made all the same, and redeemed only for a stranger who may come

@@ -39,7 +39,7 @@ func New(db *store.DB, events *audit.Log, log *slog.Logger) *Keys {
 
 // Rotate makes a new key, seals with it from now on, and returns its id. Reseal
 // moves the rest over, or else Run does.
-func (k *Keys) Rotate(ctx context.Context, from audit.From) (string, error) {
+func (k *Keys) Rotate(ctx context.Context, from audit.Origin) (string, error) {
 	id, err := k.db.RotateKey()
 	if err != nil {
 		return "", err
@@ -61,7 +61,7 @@ func (k *Keys) Reseal(ctx context.Context, each func(store.Resealed)) (store.Res
 
 // Drop removes the older keys with which nothing is sealed from the key file
 // and returns their ids. Backups that were made before the rotation need them.
-func (k *Keys) Drop(ctx context.Context, from audit.From) ([]string, error) {
+func (k *Keys) Drop(ctx context.Context, from audit.Origin) ([]string, error) {
 	ids, err := k.db.DropKeys(ctx)
 	if err != nil || len(ids) == 0 {
 		return nil, err
@@ -69,7 +69,7 @@ func (k *Keys) Drop(ctx context.Context, from audit.From) ([]string, error) {
 	return ids, k.record(ctx, from, audit.KeyDropped, strings.Join(ids, " "))
 }
 
-func (k *Keys) record(ctx context.Context, from audit.From, kind, detail string) error {
+func (k *Keys) record(ctx context.Context, from audit.Origin, kind, detail string) error {
 	return k.db.Update(ctx, func(tx *store.Tx) error { return k.audit.Record(tx, from, kind, audit.ByAdmin, "", detail) })
 }
 

@@ -19,7 +19,7 @@ func TestAnInterruptedRotationIsFinishedInTheBackground(t *testing.T) {
 		storetest.Message(t, db, id, 0, storetest.Now)
 	}
 	k := New(db, audit.New(db, time.Now, slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
-	id, err := k.Rotate(t.Context(), audit.From{Reference: "GL-TEST-TEST"}) // and no Reseal
+	id, err := k.Rotate(t.Context(), audit.Origin{Reference: "GL-TEST-TEST"}) // and no Reseal
 	if err != nil {
 		t.Fatal(err)
 	}

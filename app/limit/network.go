@@ -23,7 +23,7 @@ const (
 	region6 = 32
 )
 
-// Networks returns the asks of a request that comes from a network, as audit.From
+// Networks returns the asks of a request that comes from a network, as audit.Origin
 // names it: by the rules for the host, and by several times as much for each
 // larger network around it. Keys begin with kind.
 //

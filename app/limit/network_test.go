@@ -10,7 +10,7 @@ import (
 )
 
 // strangers returns addresses of one owner, each in a network of its own as
-// audit.From names it.
+// audit.Origin names it.
 var strangers = map[string]func(n int) string{
 	"one IPv4 address": func(int) string { return "198.51.100.7" },
 	"a /24":            func(n int) string { return fmt.Sprintf("198.51.100.%d", n%256) },

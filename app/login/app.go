@@ -11,7 +11,7 @@ import (
 )
 
 // finishApp starts the session of an attempt that is for an App alone.
-func (f *Flow) finishApp(tx *store.Tx, from audit.From, l *Login, u store.User) (Outcome, error) {
+func (f *Flow) finishApp(tx *store.Tx, from audit.Origin, l *Login, u store.User) (Outcome, error) {
 	if err := f.decide(tx, l.Entry.App, u); err != nil {
 		return Outcome{}, err
 	}
@@ -50,7 +50,7 @@ func (f *Flow) decide(tx *store.Tx, name string, u store.User) error {
 // Enter hands a session over to an App, for the browser that asked for it at the
 // App's own address. The Code of the outcome leads there. An App may need more than
 // the session has proven: then the outcome says what.
-func (f *Flow) Enter(ctx context.Context, from audit.From, c session.Current, app string, browserHash []byte) (out Outcome, err error) {
+func (f *Flow) Enter(ctx context.Context, from audit.Origin, c session.Current, app string, browserHash []byte) (out Outcome, err error) {
 	err = f.DB.Update(ctx, func(tx *store.Tx) error {
 		out = Outcome{User: c.User, Session: c.Session}
 		if err := f.decide(tx, app, c.User); err != nil {

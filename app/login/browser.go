@@ -26,7 +26,7 @@ const notMeFor = 7 * 24 * time.Hour
 // before its user came may have been put there by somebody who keeps a copy: it is
 // changed, for all who signed in with the browser. A browser that others use too
 // stays a stranger, and gets no token.
-func (f *Flow) meet(tx *store.Tx, from audit.From, l *Login, u store.User, row store.Session) (token string, err error) {
+func (f *Flow) meet(tx *store.Tx, from audit.Origin, l *Login, u store.User, row store.Session) (token string, err error) {
 	token = l.Device
 	hash, _ := l.deviceHash()
 	known, any, err := tx.KnowsBrowser(u.ID, hash)
@@ -104,7 +104,7 @@ func (f *Flow) Owner(ctx context.Context, l *Login, userID string) (u store.User
 
 // ForgetBrowser makes the browser with that token a stranger to the user, whoever asks
 // for it there.
-func (f *Flow) ForgetBrowser(ctx context.Context, from audit.From, userID, token string) error {
+func (f *Flow) ForgetBrowser(ctx context.Context, from audit.Origin, userID, token string) error {
 	hash, ok := secret.Hash(token)
 	if !ok {
 		return nil
@@ -114,7 +114,7 @@ func (f *Flow) ForgetBrowser(ctx context.Context, from audit.From, userID, token
 
 // ForgetBrowserOf makes the browser with that hash a stranger to the user. One that is
 // not theirs is no error.
-func (f *Flow) ForgetBrowserOf(ctx context.Context, from audit.From, actor, userID string, hash []byte) error {
+func (f *Flow) ForgetBrowserOf(ctx context.Context, from audit.Origin, actor, userID string, hash []byte) error {
 	return f.DB.Update(ctx, func(tx *store.Tx) error {
 		known, _, err := tx.KnowsBrowser(userID, hash)
 		if err != nil || !known {

@@ -69,7 +69,7 @@ func (f *Flow) update(ctx context.Context, l *Login, do func(*store.Tx) error) e
 // confirms the one it was begun for. For an App alone it gives the App its share and
 // keeps our own token to itself. A user who may not enter is refused here, whatever they
 // have proven.
-func (f *Flow) Finish(tx *store.Tx, from audit.From, l *Login, u store.User, replaces string) (Outcome, error) {
+func (f *Flow) Finish(tx *store.Tx, from audit.Origin, l *Login, u store.User, replaces string) (Outcome, error) {
 	if err := gate.MayEnter(u); err != nil {
 		return Outcome{}, err
 	}
@@ -122,7 +122,7 @@ func (f *Flow) Needs(ctx context.Context, l *Login) (need Need, err error) {
 // Step adds a proof to an attempt that needs more, and finishes it. verify checks the
 // proof in the same transaction; its error is returned, and undoes everything. Without
 // verify nothing is added: what the attempt lacked may not be asked for any more.
-func (f *Flow) Step(ctx context.Context, from audit.From, l *Login, m factor.Means, verify func(*store.Tx, store.User) error, replaces string) (out Outcome, err error) {
+func (f *Flow) Step(ctx context.Context, from audit.Origin, l *Login, m factor.Means, verify func(*store.Tx, store.User) error, replaces string) (out Outcome, err error) {
 	err = f.update(ctx, l, func(tx *store.Tx) error {
 		u, err := f.prover(tx, l)
 		if err != nil {

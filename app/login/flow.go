@@ -114,7 +114,7 @@ type Outcome struct {
 // SendLink mails a link and a code to the address, when somebody here has it.
 // When nobody has, everything but the mail happens all the same: the answer,
 // the writes and the time tell nothing. Asking again too soon sends nothing new.
-func (f *Flow) SendLink(ctx context.Context, from audit.From, l *Login, typed, language string) error {
+func (f *Flow) SendLink(ctx context.Context, from audit.Origin, l *Login, typed, language string) error {
 	address, err := email.Read(typed)
 	if _, bad := people.NormalUsername(typed); err != nil && bad == nil && f.Passwords != nil {
 		return ErrEmailNeeded.In("identifier")
@@ -136,7 +136,7 @@ func (f *Flow) SendLink(ctx context.Context, from audit.From, l *Login, typed, l
 }
 
 // Resend mails again to the address of the attempt, or says how long to wait.
-func (f *Flow) Resend(ctx context.Context, from audit.From, l *Login, language string) error {
+func (f *Flow) Resend(ctx context.Context, from audit.Origin, l *Login, language string) error {
 	if l.Email == "" || l.browserHash() == nil {
 		return ErrStateLost
 	}
@@ -173,7 +173,7 @@ func (f *Flow) resendIn(last store.Challenge) time.Duration {
 	return max(0, last.CreatedAt.Add(pause).Sub(f.Now()))
 }
 
-func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, language string, sends int) error {
+func (f *Flow) send(ctx context.Context, from audit.Origin, l *Login, address, language string, sends int) error {
 	to, err := f.recipient(ctx, from, l, wanted{address, language, false})
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func (f *Flow) send(ctx context.Context, from audit.From, l *Login, address, lan
 // enqueueOnce writes challenge and mail, unless this browser's mail to the address has
 // been written since it was looked for: a double click asks twice at once. It returns
 // the id of the challenge that is mailed.
-func (f *Flow) enqueueOnce(ctx context.Context, from audit.From, kind string, c store.Challenge, m queue.Mail) (id string, err error) {
+func (f *Flow) enqueueOnce(ctx context.Context, from audit.Origin, kind string, c store.Challenge, m queue.Mail) (id string, err error) {
 	err = f.DB.Update(ctx, func(tx *store.Tx) error {
 		last, err := tx.LatestChallenge(c.EmailNorm, c.Purpose, c.BrowserHash, f.Now().Add(-resendSpan))
 		if err == nil && last.EndedBy == "" && f.resendIn(last) > 0 {
@@ -241,7 +241,7 @@ type wanted struct {
 // recipient finds whose an address is, and counts a request for mail to it. A
 // browser that they have signed in with counts by itself: no stranger who asks for
 // the same address, or from the same network, keeps its owner from signing in.
-func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, m wanted) (recipient, error) {
+func (f *Flow) recipient(ctx context.Context, from audit.Origin, l *Login, m wanted) (recipient, error) {
 	address, language := m.address, m.language
 	to := recipient{mail: address, language: language}
 	own := false
@@ -300,7 +300,7 @@ func (f *Flow) recipient(ctx context.Context, from audit.From, l *Login, m wante
 
 // mailAsks returns what a stranger's request for mail counts against. It is the
 // same for known and unknown addresses.
-func (f *Flow) mailAsks(from audit.From, m wanted) []limit.Ask {
+func (f *Flow) mailAsks(from audit.Origin, m wanted) []limit.Ask {
 	asks := []limit.Ask{{Key: "address:" + email.MailboxKey(m.address), Rules: perAddress}}
 	asks = append(asks, limit.Networks("network:", from.Network, perNetwork, perHouse)...)
 	asks = append(asks, limit.Ask{Key: "house", Rules: perHouse})
@@ -313,7 +313,7 @@ func (f *Flow) mailAsks(from audit.From, m wanted) []limit.Ask {
 }
 
 // mail writes the message that carries the challenge.
-func (f *Flow) mail(from audit.From, c challenge.Issued, to recipient, l compose.Letter) (queue.Mail, error) {
+func (f *Flow) mail(from audit.Origin, c challenge.Issued, to recipient, l compose.Letter) (queue.Mail, error) {
 	return f.Post.Write(l, post.Terms{
 		To: to.mail, Language: to.language, TimeZone: from.ZoneFor(to.user.TimeZone), Reference: from.Reference, ChallengeID: c.ID, Awaited: true, NotAfter: c.ExpiresAt,
 		Unaddressed: to.user.ID == "" && !to.comes,
@@ -333,7 +333,7 @@ func (f *Flow) linkURL(token string) string { return f.PublicURL + "/signin/link
 // enqueue writes challenge and mail together: neither is ever without the
 // other. Mail that still waits for the same address is cancelled, since its
 // link will be of no use.
-func (f *Flow) enqueue(tx *store.Tx, from audit.From, kind string, c store.Challenge, m queue.Mail) error {
+func (f *Flow) enqueue(tx *store.Tx, from audit.Origin, kind string, c store.Challenge, m queue.Mail) error {
 	if _, err := tx.CancelMessages(m.RcptHash, m.Purpose, c.CreatedAt); err != nil {
 		return err
 	}
@@ -360,7 +360,7 @@ var ErrNowhere = errors.New("the user has no address to mail to")
 
 // LinkFor makes a link for a user by an operator's word, without mail. No
 // browser asked for it, so whoever opens it is asked first.
-func (f *Flow) LinkFor(ctx context.Context, from audit.From, u store.User) (link string, until time.Time, err error) {
+func (f *Flow) LinkFor(ctx context.Context, from audit.Origin, u store.User) (link string, until time.Time, err error) {
 	if err := gate.MayEnter(u); err != nil {
 		return "", time.Time{}, err
 	}
@@ -378,7 +378,7 @@ func (f *Flow) LinkFor(ctx context.Context, from audit.From, u store.User) (link
 // MailLink mails a user a link to sign in with, by an admin's word; by is what the
 // admin is called. Nobody else sees it. No browser asked for it, so whoever opens it is
 // asked first.
-func (f *Flow) MailLink(ctx context.Context, from audit.From, u store.User, by string) error {
+func (f *Flow) MailLink(ctx context.Context, from audit.Origin, u store.User, by string) error {
 	if err := gate.MayEnter(u); err != nil {
 		return err
 	}
@@ -387,7 +387,7 @@ func (f *Flow) MailLink(ctx context.Context, from audit.From, u store.User, by s
 	}
 	nobody, _ := secret.Hash(secret.Token())
 	// Where the admin sits is nothing that the user is told.
-	asked := audit.From{IP: OperatorIP, Network: OperatorIP, Device: "admin pages", Reference: from.Reference}
+	asked := audit.Origin{IP: OperatorIP, Network: OperatorIP, Device: "admin pages", Reference: from.Reference}
 	issued := f.Challenges.Issue(challenge.Ask{From: asked, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: nobody, Sends: 1})
 	err := f.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.AddChallenge(issued.Challenge); err != nil {
@@ -408,7 +408,7 @@ func (f *Flow) MailLink(ctx context.Context, from audit.From, u store.User, by s
 }
 
 // SetUp makes the first admin and signs this browser in, both or neither.
-func (f *Flow) SetUp(ctx context.Context, from audit.From, l *Login, s people.SetUp, replaces string) (Outcome, error) {
+func (f *Flow) SetUp(ctx context.Context, from audit.Origin, l *Login, s people.SetUp, replaces string) (Outcome, error) {
 	use := l.use("set-up", s.Code)
 	var out Outcome
 	began := *l

@@ -114,7 +114,7 @@ func read(c store.Challenge) detail {
 
 // whose returns the user whose challenge was redeemed, which may be somebody who
 // comes by it.
-func (f *Flow) whose(tx *store.Tx, from audit.From, l *Login, c store.Challenge) (store.User, error) {
+func (f *Flow) whose(tx *store.Tx, from audit.Origin, l *Login, c store.Challenge) (store.User, error) {
 	d := read(c)
 	if d.Invite != "" {
 		// One that was mailed elsewhere is not what this mail was asked for with.
@@ -171,7 +171,7 @@ func (f *Flow) left(tx *store.Tx, st people.Stranger) error {
 
 // come lets a stranger in within a transaction, or refuses them by a fault. Admins
 // are told of who waits.
-func (f *Flow) come(tx *store.Tx, from audit.From, l *Login, st people.Stranger) (store.User, error) {
+func (f *Flow) come(tx *store.Tx, from audit.Origin, l *Login, st people.Stranger) (store.User, error) {
 	if err := f.left(tx, st); err != nil {
 		return store.User{}, err
 	}
@@ -201,7 +201,7 @@ func (f *Flow) come(tx *store.Tx, from audit.From, l *Login, st people.Stranger)
 // accept gives somebody who is in what the invite gives that their attempt
 // carries. One that gives nothing any more keeps nobody out who is known: it is
 // said, and that is all.
-func (f *Flow) accept(tx *store.Tx, from audit.From, l *Login, u store.User) (notice string, warns bool, err error) {
+func (f *Flow) accept(tx *store.Tx, from audit.Origin, l *Login, u store.User) (notice string, warns bool, err error) {
 	if l.invite() == "" || l.Entry != nil {
 		return "", false, nil
 	}
@@ -221,7 +221,7 @@ type SignUp struct {
 // SignUp mails a link and a code that make an account, to an address that may have
 // one here. Where somebody has the address already the mail says so, and nothing
 // else tells: the answer, the writes and the work are the same.
-func (f *Flow) SignUp(ctx context.Context, from audit.From, l *Login, form SignUp, language string) error {
+func (f *Flow) SignUp(ctx context.Context, from audit.Origin, l *Login, form SignUp, language string) error {
 	address, err := email.Normal(form.Email)
 	if err != nil {
 		return fault.Of(err).In("email")
@@ -257,7 +257,7 @@ type Acceptance struct {
 // AcceptMailed makes an account by an invite that was mailed, and signs this
 // browser in. Its token proves the address as a mailed link would; it is spent by
 // a form of ours alone, since mail scanners open links.
-func (f *Flow) AcceptMailed(ctx context.Context, from audit.From, l *Login, token string, form Acceptance, replaces string) (Outcome, error) {
+func (f *Flow) AcceptMailed(ctx context.Context, from audit.Origin, l *Login, token string, form Acceptance, replaces string) (Outcome, error) {
 	use := l.use("invite", token)
 	v, known, err := f.Users.Invited(ctx, token)
 	if err != nil {
@@ -330,7 +330,7 @@ func (f *Flow) chosen(ctx context.Context, form Acceptance, personal ...string) 
 }
 
 // AcceptSignedIn gives the groups of an invite to whoever is signed in.
-func (f *Flow) AcceptSignedIn(ctx context.Context, from audit.From, userID, token string) error {
+func (f *Flow) AcceptSignedIn(ctx context.Context, from audit.Origin, userID, token string) error {
 	v, _, err := f.Users.Invited(ctx, token)
 	if err != nil {
 		return err

@@ -60,7 +60,7 @@ type who struct {
 
 // WithPassword signs in with a password. identifier is any address of the user, or
 // the username. Unknown and known users take the same time.
-func (f *Flow) WithPassword(ctx context.Context, from audit.From, l *Login, identifier, typed, replaces string) (Outcome, error) {
+func (f *Flow) WithPassword(ctx context.Context, from audit.Origin, l *Login, identifier, typed, replaces string) (Outcome, error) {
 	if f.Passwords == nil {
 		return Outcome{}, ErrNoPasswords
 	}
@@ -147,7 +147,7 @@ func (f *Flow) who(ctx context.Context, l *Login, identifier string) (who, error
 // mayTry counts a try and returns what it was counted by, or says how long to wait.
 // What a stranger may not try at an account any more is taken for wrong without
 // being looked at, after as much work as always.
-func (f *Flow) mayTry(from audit.From, l *Login, w *who) (counted []limit.Ask, err error) {
+func (f *Flow) mayTry(from audit.Origin, l *Login, w *who) (counted []limit.Ask, err error) {
 	if w.own {
 		counted = []limit.Ask{{Key: "password browser:" + w.user.ID + " " + l.Device, Rules: perBrowser}}
 	} else {
@@ -180,7 +180,7 @@ func (f *Flow) mayTry(from audit.From, l *Login, w *who) (counted []limit.Ask, e
 	return append(counted, all), nil
 }
 
-func (f *Flow) mismatch(from audit.From, w who) error {
+func (f *Flow) mismatch(from audit.Origin, w who) error {
 	f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, w.user.ID, ErrCredentials.Text)
 	f.Audit.AuthFail(from, w.name, "password")
 	return ErrCredentials.In("password")
@@ -188,7 +188,7 @@ func (f *Flow) mismatch(from audit.From, w who) error {
 
 // provenPassword adds the proof of a password that fitted, unless it has been
 // changed since it was read.
-func (f *Flow) provenPassword(ctx context.Context, from audit.From, l *Login, w who, use use, renewed, replaces string) (Outcome, error) {
+func (f *Flow) provenPassword(ctx context.Context, from audit.Origin, l *Login, w who, use use, renewed, replaces string) (Outcome, error) {
 	var out Outcome
 	var refused error
 	err := f.update(ctx, l, func(tx *store.Tx) error {
@@ -245,7 +245,7 @@ func (f *Flow) provenPassword(ctx context.Context, from audit.From, l *Login, w 
 
 // SendReset mails a link to choose a new password with, when somebody has the
 // address. As with SendLink, nothing tells whether they do.
-func (f *Flow) SendReset(ctx context.Context, from audit.From, l *Login, typed, language string) error {
+func (f *Flow) SendReset(ctx context.Context, from audit.Origin, l *Login, typed, language string) error {
 	if f.Passwords == nil {
 		return ErrNoPasswords
 	}

@@ -53,7 +53,7 @@ func (f *Flow) LookAt(ctx context.Context, l *Login, token string) (Link, error)
 // Follow spends a link. From another browser than the one that asked it needs
 // confirmed, which only a form on our own page gives: mail scanners open links,
 // and people are sent links they did not ask for.
-func (f *Flow) Follow(ctx context.Context, from audit.From, l *Login, token string, confirmed bool, replaces string) (Outcome, error) {
+func (f *Flow) Follow(ctx context.Context, from audit.Origin, l *Login, token string, confirmed bool, replaces string) (Outcome, error) {
 	return f.redeem(ctx, from, l, l.use("link", token), replaces, func(tx *store.Tx) (store.Challenge, error) {
 		purpose := challenge.For(l.app())
 		c, err := f.Challenges.Look(tx, purpose, token)
@@ -74,7 +74,7 @@ func (f *Flow) FollowedAgain(ctx context.Context, l *Login, token string, refuse
 }
 
 // EnterCode tries a typed code at the challenge this browser asked for.
-func (f *Flow) EnterCode(ctx context.Context, from audit.From, l *Login, typed, replaces string) (Outcome, error) {
+func (f *Flow) EnterCode(ctx context.Context, from audit.Origin, l *Login, typed, replaces string) (Outcome, error) {
 	if l.Challenge == "" || l.browserHash() == nil {
 		return Outcome{}, ErrStateLost
 	}
@@ -83,7 +83,7 @@ func (f *Flow) EnterCode(ctx context.Context, from audit.From, l *Login, typed, 
 
 // ConfirmByCode tries a code on a link's own page, for links that another
 // browser asked for where the configuration wants more than a button.
-func (f *Flow) ConfirmByCode(ctx context.Context, from audit.From, l *Login, token, typed, replaces string) (Outcome, error) {
+func (f *Flow) ConfirmByCode(ctx context.Context, from audit.Origin, l *Login, token, typed, replaces string) (Outcome, error) {
 	k, err := f.LookAt(ctx, l, token)
 	if err != nil && !errors.Is(err, challenge.ErrUsed) { // it may be used by this browser, just now
 		return Outcome{}, err
@@ -91,7 +91,7 @@ func (f *Flow) ConfirmByCode(ctx context.Context, from audit.From, l *Login, tok
 	return f.tryCode(ctx, from, l, k.ID, k.BrowserHash, typed, replaces)
 }
 
-func (f *Flow) tryCode(ctx context.Context, from audit.From, l *Login, id string, browserHash []byte, typed, replaces string) (Outcome, error) {
+func (f *Flow) tryCode(ctx context.Context, from audit.Origin, l *Login, id string, browserHash []byte, typed, replaces string) (Outcome, error) {
 	code, ok := secret.CleanCode(typed)
 	if !ok {
 		return Outcome{}, challenge.ErrCodeMalformed.In("code")
@@ -107,7 +107,7 @@ func (f *Flow) tryCode(ctx context.Context, from audit.From, l *Login, id string
 // mayTryCode counts a try of a code, unless the browser is one that the user of the
 // challenge knows: five tries at each are all it has, and what others do in the same
 // network does not keep it waiting.
-func (f *Flow) mayTryCode(ctx context.Context, from audit.From, l *Login, id string) error {
+func (f *Flow) mayTryCode(ctx context.Context, from audit.Origin, l *Login, id string) error {
 	var c store.Challenge
 	var own bool
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
@@ -141,7 +141,7 @@ func nameOf(c store.Challenge) string {
 // redeem spends a challenge and, when that proves enough, starts the session
 // in the same transaction. What was spent or counted stays so when the person
 // is refused: a fault commits. The same use a moment later has the same outcome.
-func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, u use, replaces string, spend func(*store.Tx) (store.Challenge, error)) (Outcome, error) {
+func (f *Flow) redeem(ctx context.Context, from audit.Origin, l *Login, u use, replaces string, spend func(*store.Tx) (store.Challenge, error)) (Outcome, error) {
 	var out Outcome
 	var refused *fault.Fault
 	var c store.Challenge
@@ -186,7 +186,7 @@ func (f *Flow) redeem(ctx context.Context, from audit.From, l *Login, u use, rep
 }
 
 // proven adds the proof of a redeemed challenge to the attempt.
-func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge, replaces string) (Outcome, error) {
+func (f *Flow) proven(tx *store.Tx, from audit.Origin, l *Login, c store.Challenge, replaces string) (Outcome, error) {
 	now := f.Now()
 	u, err := f.whose(tx, from, l, c)
 	if err != nil {
@@ -219,7 +219,7 @@ func (f *Flow) proven(tx *store.Tx, from audit.From, l *Login, c store.Challenge
 
 // proves records the address that a challenge was mailed to. Who claims the account
 // by it is told by mail what that removed.
-func (f *Flow) proves(tx *store.Tx, from audit.From, l *Login, u store.User, c store.Challenge, replaces string) (claimed bool, err error) {
+func (f *Flow) proves(tx *store.Tx, from audit.Origin, l *Login, u store.User, c store.Challenge, replaces string) (claimed bool, err error) {
 	if !u.HasEmail() || u.EmailNorm == c.EmailNorm && !u.EmailVerifiedAt.IsZero() {
 		return false, nil
 	}
@@ -248,7 +248,7 @@ func (f *Flow) proves(tx *store.Tx, from audit.From, l *Login, u store.User, c s
 }
 
 // Void ends a link and its code for somebody who did not ask for them.
-func (f *Flow) Void(ctx context.Context, from audit.From, l *Login, token string) error {
+func (f *Flow) Void(ctx context.Context, from audit.Origin, l *Login, token string) error {
 	k, err := f.LookAt(ctx, l, token)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func (f *Flow) ReturnedAgain(ctx context.Context, l *Login, a Arrival, refused e
 // identity. One that is new belongs to the user with its address only where the
 // operator takes the upstream's word for it; else the person has to prove an account
 // here first (ErrUnconnected).
-func (f *Flow) WithUpstream(ctx context.Context, from audit.From, l *Login, a Arrival) (Outcome, error) {
+func (f *Flow) WithUpstream(ctx context.Context, from audit.Origin, l *Login, a Arrival) (Outcome, error) {
 	return f.byUpstream(ctx, from, l, &a, a.use(), func(tx *store.Tx) (store.User, error) {
 		u, err := f.known(tx, a.Who)
 		if !errors.Is(err, store.ErrNotFound) {
@@ -69,7 +69,7 @@ func (f *Flow) WithUpstream(ctx context.Context, from audit.From, l *Login, a Ar
 }
 
 // Join makes an account for somebody who was held: they say that they have none.
-func (f *Flow) Join(ctx context.Context, from audit.From, l *Login, language, replaces string) (Outcome, upstream.Identity, error) {
+func (f *Flow) Join(ctx context.Context, from audit.Origin, l *Login, language, replaces string) (Outcome, upstream.Identity, error) {
 	a := Arrival{Language: language, Replaces: replaces}
 	use := l.use("held", l.Held)
 	out, err := f.byUpstream(ctx, from, l, &a, use, func(tx *store.Tx) (u store.User, err error) {
@@ -100,7 +100,7 @@ func (f *Flow) MayJoin(ctx context.Context, l *Login, who upstream.Identity) (ma
 
 // byUpstream adds the proof of whoever find gives, and starts their session in the
 // same transaction. Whoever is refused has changed nothing.
-func (f *Flow) byUpstream(ctx context.Context, from audit.From, l *Login, a *Arrival, use use, find func(*store.Tx) (store.User, error)) (Outcome, error) {
+func (f *Flow) byUpstream(ctx context.Context, from audit.Origin, l *Login, a *Arrival, use use, find func(*store.Tx) (store.User, error)) (Outcome, error) {
 	var out Outcome
 	var met store.User
 	var waits error
@@ -213,7 +213,7 @@ func (f *Flow) named(e *fault.Fault, who upstream.Identity) error {
 
 // byAddress connects the identity to the user with its address, which the upstream
 // has verified and whose word is taken, or makes one.
-func (f *Flow) byAddress(tx *store.Tx, from audit.From, l *Login, a Arrival) (store.User, error) {
+func (f *Flow) byAddress(tx *store.Tx, from audit.Origin, l *Login, a Arrival) (store.User, error) {
 	address, err := email.Normal(a.Who.Email)
 	if err != nil {
 		return store.User{}, ErrUnconnected
@@ -265,7 +265,7 @@ func (f *Flow) stranger(l *Login, a Arrival, proven string) people.Stranger {
 }
 
 // admit makes a user of somebody nobody knows, if they may come.
-func (f *Flow) admit(tx *store.Tx, from audit.From, l *Login, a Arrival, proven string) (store.User, error) {
+func (f *Flow) admit(tx *store.Tx, from audit.Origin, l *Login, a Arrival, proven string) (store.User, error) {
 	st := f.stranger(l, a, proven)
 	linked := a.Who.Account("", f.Now())
 	st.Account = &linked
@@ -278,7 +278,7 @@ const notLinkedFor = notMeFor
 
 // tellLinked tells the user that an identity was connected, with a link that
 // disconnects it.
-func (f *Flow) tellLinked(tx *store.Tx, from audit.From, u store.User, who upstream.Identity, accountID string) error {
+func (f *Flow) tellLinked(tx *store.Tx, from audit.Origin, u store.User, who upstream.Identity, accountID string) error {
 	if !u.HasEmail() {
 		return nil
 	}

@@ -34,7 +34,7 @@ func (m *Importer) Plan(ctx context.Context, from *Source, told func(done, total
 
 // Import takes over everybody who is not here yet, a hundred in a transaction.
 // After an error those that came are here, and the next run goes on.
-func (m *Importer) Import(ctx context.Context, who audit.From, from *Source, told func(done, total int)) (*Report, error) {
+func (m *Importer) Import(ctx context.Context, who audit.Origin, from *Source, told func(done, total int)) (*Report, error) {
 	r, err := m.run(ctx, from, told, &who)
 	if err != nil {
 		return r, err
@@ -47,7 +47,7 @@ func (m *Importer) Import(ctx context.Context, who audit.From, from *Source, tol
 }
 
 // run goes through all users of the source. who is nil for a dry run.
-func (m *Importer) run(ctx context.Context, s *Source, told func(done, total int), who *audit.From) (*Report, error) {
+func (m *Importer) run(ctx context.Context, s *Source, told func(done, total int), who *audit.Origin) (*Report, error) {
 	r := &Report{Shape: s.shape.name, DryRun: who == nil, Tables: s.shape.names(), Ignored: s.shape.ignored(), Unknown: s.shape.unknown}
 	j := &judge{now: m.Now().UTC().Truncate(time.Millisecond), passwords: s.shape.password, app: m.App, rolling: m.Rolling, max: m.Max}
 	var err error
@@ -143,7 +143,7 @@ func (m *Importer) read(ctx context.Context, s *Source, j *judge, r *Report, use
 
 // settle looks at the store and, in a real run, adds who can be added and reads
 // them back.
-func (m *Importer) settle(ctx context.Context, source string, people []person, r *Report, who *audit.From) error {
+func (m *Importer) settle(ctx context.Context, source string, people []person, r *Report, who *audit.Origin) error {
 	if len(people) == 0 {
 		return nil
 	}
@@ -358,7 +358,7 @@ func keep[T any](list []T, f func(T) bool) []T {
 }
 
 // add adds a person who fits.
-func (m *Importer) add(tx *store.Tx, who audit.From, p person) error {
+func (m *Importer) add(tx *store.Tx, who audit.Origin, p person) error {
 	if err := tx.AddUser(p.user); err != nil {
 		return err
 	}

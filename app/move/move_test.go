@@ -89,7 +89,7 @@ func plan(t testing.TB, db *store.DB, dsn string, r move.Reading) *move.Report {
 
 func take(t testing.TB, db *store.DB, dsn string, r move.Reading) *move.Report {
 	t.Helper()
-	report, err := importer(db).Import(t.Context(), audit.From{IP: "127.0.0.1", Reference: "GL-TEST-0001"}, open(t, dsn, r), quiet)
+	report, err := importer(db).Import(t.Context(), audit.Origin{IP: "127.0.0.1", Reference: "GL-TEST-0001"}, open(t, dsn, r), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func TestAnInterruptedImportGoesOnWhereItStopped(t *testing.T) {
 	dsn := database(t, many(250))
 	db := storetest.Open(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	report, err := importer(db).Import(ctx, audit.From{}, open(t, dsn, move.Reading{}), func(done, total int) {
+	report, err := importer(db).Import(ctx, audit.Origin{}, open(t, dsn, move.Reading{}), func(done, total int) {
 		if done == 100 {
 			cancel()
 		}

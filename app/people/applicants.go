@@ -58,7 +58,7 @@ func applicant(tx *store.Tx, typed string) (store.Applicant, error) {
 
 // Approve makes the account that an applicant asked for, also after it was declined,
 // and mails them. When two admins approve at once, one succeeds.
-func (s *Applicants) Approve(ctx context.Context, from audit.From, typed string, groups ...string) (u store.User, err error) {
+func (s *Applicants) Approve(ctx context.Context, from audit.Origin, typed string, groups ...string) (u store.User, err error) {
 	err = s.update(ctx, func(tx *store.Tx) error {
 		a, err := applicant(tx, typed)
 		if err != nil {
@@ -85,7 +85,7 @@ func (s *Applicants) Approve(ctx context.Context, from audit.From, typed string,
 const mailFor = 3 * 24 * time.Hour
 
 // Decline declines a request. The applicant can ask again after some months.
-func (s *Applicants) Decline(ctx context.Context, from audit.From, typed string) error {
+func (s *Applicants) Decline(ctx context.Context, from audit.Origin, typed string) error {
 	return s.update(ctx, func(tx *store.Tx) error {
 		a, err := applicant(tx, typed)
 		if err != nil {
@@ -111,7 +111,7 @@ const (
 
 // Notify mails the admins about a request. upstream is the name of the provider that
 // the applicant signed in with, or "". It reports whether there was an admin to mail.
-func (s *Applicants) Notify(tx *store.Tx, from audit.From, a store.Applicant, upstream string) (sent bool, err error) {
+func (s *Applicants) Notify(tx *store.Tx, from audit.Origin, a store.Applicant, upstream string) (sent bool, err error) {
 	recent, err := tx.ApplicantsSince(s.Now().Add(-time.Hour))
 	if err != nil || recent > mailedApplicants {
 		return false, err

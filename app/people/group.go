@@ -38,7 +38,7 @@ func groupName(typed string) (string, error) {
 }
 
 // AddGroup makes a group.
-func (s *Users) AddGroup(ctx context.Context, from audit.From, typed string) (store.Group, error) {
+func (s *Users) AddGroup(ctx context.Context, from audit.Origin, typed string) (store.Group, error) {
 	name, err := groupName(typed)
 	if err != nil {
 		return store.Group{}, fault.Of(err).In("group")
@@ -61,7 +61,7 @@ func (s *Users) AddGroup(ctx context.Context, from audit.From, typed string) (st
 }
 
 // RemoveGroup removes a group. Its members stay, without it.
-func (s *Users) RemoveGroup(ctx context.Context, from audit.From, name string) error {
+func (s *Users) RemoveGroup(ctx context.Context, from audit.Origin, name string) error {
 	if name == store.Admins {
 		return ErrAdminsStay
 	}
@@ -105,7 +105,7 @@ func (s *Users) Members(ctx context.Context, name string) (g store.Group, member
 
 // Join puts users into a group by an operator's word, all or none, and returns
 // how many are new there. Who joins store.Admins may manage the server.
-func (s *Users) Join(ctx context.Context, from audit.From, name string, users ...store.User) (n int, err error) {
+func (s *Users) Join(ctx context.Context, from audit.Origin, name string, users ...store.User) (n int, err error) {
 	return s.move(ctx, name, users, func(tx *store.Tx, u store.User) (bool, error) {
 		return s.join(tx, from, audit.ByAdmin, name, u)
 	})
@@ -113,7 +113,7 @@ func (s *Users) Join(ctx context.Context, from audit.From, name string, users ..
 
 // Leave takes users out of a group, all or none, and returns how many were in it.
 // The last admin with open access stays one.
-func (s *Users) Leave(ctx context.Context, from audit.From, name string, users ...store.User) (n int, err error) {
+func (s *Users) Leave(ctx context.Context, from audit.Origin, name string, users ...store.User) (n int, err error) {
 	return s.move(ctx, name, users, func(tx *store.Tx, u store.User) (bool, error) {
 		return s.leave(tx, from, name, u)
 	})
@@ -136,7 +136,7 @@ func (s *Users) move(ctx context.Context, name string, users []store.User, move 
 	return n, err
 }
 
-func (s *Users) join(tx *store.Tx, from audit.From, actor, name string, u store.User) (bool, error) {
+func (s *Users) join(tx *store.Tx, from audit.Origin, actor, name string, u store.User) (bool, error) {
 	did := false
 	if name == store.Admins {
 		now, err := tx.UserByID(u.ID)
@@ -162,7 +162,7 @@ func (s *Users) join(tx *store.Tx, from audit.From, actor, name string, u store.
 	return true, s.Audit.Record(tx, from, audit.GroupJoined, actor, u.ID, name)
 }
 
-func (s *Users) leave(tx *store.Tx, from audit.From, name string, u store.User) (bool, error) {
+func (s *Users) leave(tx *store.Tx, from audit.Origin, name string, u store.User) (bool, error) {
 	did := false
 	if name == store.Admins {
 		now, err := tx.UserByID(u.ID)

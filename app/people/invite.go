@@ -86,7 +86,7 @@ func (s *Users) spendInvite(tx *store.Tx, id string) (store.Invite, error) {
 // Accept takes somebody who is known already into the groups of an invite whose
 // token they have shown. One that was mailed is for who has that address. It is
 // spent only when it gives them something.
-func (s *Users) Accept(tx *store.Tx, from audit.From, u store.User, id string) error {
+func (s *Users) Accept(tx *store.Tx, from audit.Origin, u store.User, id string) error {
 	v, err := tx.InviteByID(id)
 	if errors.Is(err, store.ErrNotFound) {
 		return ErrInviteUnknown

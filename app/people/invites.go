@@ -65,7 +65,7 @@ type Invitation struct {
 // Invite makes an invite. One with an address is mailed, and its link stands in
 // the mail alone, so that whoever shows it has proven to read mail there. For one
 // without, the link is returned, this once.
-func (s *Invites) Add(ctx context.Context, from audit.From, i Invitation) (v store.Invite, link string, err error) {
+func (s *Invites) Add(ctx context.Context, from audit.Origin, i Invitation) (v store.Invite, link string, err error) {
 	if v, err = s.invite(i); err != nil {
 		return store.Invite{}, "", err
 	}
@@ -187,7 +187,7 @@ func (s *Invites) Find(ctx context.Context, idOrEmail string) (store.Invite, err
 }
 
 // Revoke ends an invite. Who has come by it stays.
-func (s *Invites) Revoke(ctx context.Context, from audit.From, id string) error {
+func (s *Invites) Revoke(ctx context.Context, from audit.Origin, id string) error {
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
 		err := tx.RevokeInvite(id, s.Now())
 		if errors.Is(err, store.ErrNotFound) {

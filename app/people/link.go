@@ -23,7 +23,7 @@ func picture(address string) string {
 }
 
 // Link makes an identity elsewhere a way in to its user's account.
-func (s *Users) Link(tx *store.Tx, from audit.From, a store.Account) error {
+func (s *Users) Link(tx *store.Tx, from audit.Origin, a store.Account) error {
 	err := tx.AddAccount(a)
 	if errors.Is(err, store.ErrConflict) {
 		return ErrElsewhere
@@ -38,7 +38,7 @@ func (s *Users) Link(tx *store.Tx, from audit.From, a store.Account) error {
 // to be that for the first time. Whoever made the account or opened it before need
 // not have been them: what opened it is removed, and everybody is signed out. The
 // address is the primary one from now on, since the others go too.
-func (s *Users) Claim(tx *store.Tx, from audit.From, u store.User, norm string) error {
+func (s *Users) Claim(tx *store.Tx, from audit.Origin, u store.User, norm string) error {
 	now := s.Now()
 	if err := tx.VerifyEmail(u.ID, norm, now); err != nil {
 		return err
@@ -70,7 +70,7 @@ func Prepared(tx *store.Tx, u store.User, norm string) (bool, error) {
 // The first who does so is the owner, and claims an account that somebody else may
 // have prepared; unless they show it in a browser of their own, from which the
 // account has been opened by its other ways: then those are theirs too.
-func (s *Users) Prove(tx *store.Tx, from audit.From, u store.User, norm string, own bool) (claimed bool, err error) {
+func (s *Users) Prove(tx *store.Tx, from audit.Origin, u store.User, norm string, own bool) (claimed bool, err error) {
 	if !u.HasEmail() {
 		return false, nil
 	}

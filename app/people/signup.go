@@ -148,7 +148,7 @@ func (s *Users) OpensFor(tx *store.Tx, address, invite string) (bool, error) {
 // Come lets a stranger in or refuses them: the one place that does, whatever they
 // come by. An invite is spent in the same transaction. With ErrWaiting and
 // ErrRefused the transaction is to be kept.
-func (s *Users) Come(tx *store.Tx, from audit.From, st Stranger) (Arrival, error) {
+func (s *Users) Come(tx *store.Tx, from audit.Origin, st Stranger) (Arrival, error) {
 	if st.Invite != "" {
 		arrived, err := s.comeInvited(tx, from, st)
 		if !isDead(err) || st.Email == "" && st.Account == nil {
@@ -197,7 +197,7 @@ func isDead(err error) bool {
 	return false
 }
 
-func (s *Users) comeInvited(tx *store.Tx, from audit.From, st Stranger) (Arrival, error) {
+func (s *Users) comeInvited(tx *store.Tx, from audit.Origin, st Stranger) (Arrival, error) {
 	v, err := s.spendInvite(tx, st.Invite)
 	if err != nil {
 		return Arrival{}, err
@@ -250,7 +250,7 @@ var errNothingOpens = errors.New("nothing would open that account")
 
 // letIn adds the user with what they come with. ErrTaken when the address leads
 // to somebody already.
-func (s *Users) letIn(tx *store.Tx, from audit.From, actor string, u store.User, a admission) error {
+func (s *Users) letIn(tx *store.Tx, from audit.Origin, actor string, u store.User, a admission) error {
 	if !u.HasEmail() && a.account == nil {
 		return errNothingOpens
 	}
@@ -281,7 +281,7 @@ func (s *Users) letIn(tx *store.Tx, from audit.From, actor string, u store.User,
 }
 
 // Admit lets somebody in who waits, by an admin's word.
-func (s *Users) Admit(tx *store.Tx, from audit.From, a store.Applicant, groups []string) (store.User, error) {
+func (s *Users) Admit(tx *store.Tx, from audit.Origin, a store.Applicant, groups []string) (store.User, error) {
 	for _, name := range groups {
 		if err := mustExist(tx, name); err != nil {
 			return store.User{}, err
@@ -307,7 +307,7 @@ func (s *Users) Admit(tx *store.Tx, from audit.From, a store.Applicant, groups [
 
 // wait puts a stranger among those who wait, and reports whether they are new
 // there. It always returns an error: what to say to them.
-func (s *Users) wait(tx *store.Tx, from audit.From, u store.User, st Stranger) (Arrival, error) {
+func (s *Users) wait(tx *store.Tx, from audit.Origin, u store.User, st Stranger) (Arrival, error) {
 	a := store.Applicant{
 		ID: u.ID, Email: u.Email, EmailNorm: u.EmailNorm, Name: u.Name, Language: u.Language, IP: from.IP, Device: from.Device, CreatedAt: u.CreatedAt,
 	}

@@ -92,7 +92,7 @@ func come(t *testing.T, s *people.Users, st people.Stranger) (store.User, error)
 	t.Helper()
 	var arrived people.Arrival
 	err := s.DB.Update(t.Context(), func(tx *store.Tx) (err error) {
-		arrived, err = s.Come(tx, audit.From{IP: "192.0.2.1"}, st)
+		arrived, err = s.Come(tx, audit.Origin{IP: "192.0.2.1"}, st)
 		return err
 	})
 	return arrived.User, err
@@ -101,7 +101,7 @@ func come(t *testing.T, s *people.Users, st people.Stranger) (store.User, error)
 // Of a crowd with one link, as many come as it is for.
 func TestAnInviteForThreeLetsInThree(t *testing.T) {
 	s := users(t, people.Closed)
-	if _, err := s.AddGroup(t.Context(), audit.From{}, "media"); err != nil {
+	if _, err := s.AddGroup(t.Context(), audit.Origin{}, "media"); err != nil {
 		t.Fatal(err)
 	}
 	v := addInvite(t, s, store.Invite{UsesLeft: 3, Groups: []string{"media"}})
@@ -172,7 +172,7 @@ func TestAnInviteThatEndedSaysHow(t *testing.T) {
 
 func admin(t *testing.T, s *people.Users, email string) store.User {
 	t.Helper()
-	u, err := s.Add(t.Context(), audit.From{}, email, "", true)
+	u, err := s.Add(t.Context(), audit.Origin{}, email, "", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,27 +185,27 @@ func TestTheLastAdminIsNeitherDisabledNorRemovedNorUngrouped(t *testing.T) {
 	closed := admin(t, s, "closed@home.example")
 	storetest.Update(t, s.DB, func(tx *store.Tx) error { return tx.SetRemoval(closed.ID, now().Add(time.Hour), now()) })
 	out := admin(t, s, "out@home.example")
-	if err := s.Disable(t.Context(), audit.From{}, out); err != nil {
+	if err := s.Disable(t.Context(), audit.Origin{}, out); err != nil {
 		t.Fatal(err)
 	}
 	stale := sam
 	stale.Admin = false // as read before they became one
 	for name, try := range map[string]func() error{
-		"disabled":             func() error { return s.Disable(t.Context(), audit.From{}, sam) },
-		"removed":              func() error { return s.Remove(t.Context(), audit.From{}, sam) },
-		"removed as stale":     func() error { return s.Remove(t.Context(), audit.From{}, stale) },
-		"ungrouped":            func() error { _, err := s.Leave(t.Context(), audit.From{}, store.Admins, sam); return err },
-		"ungrouped with other": func() error { _, err := s.Leave(t.Context(), audit.From{}, store.Admins, out, sam); return err },
+		"disabled":             func() error { return s.Disable(t.Context(), audit.Origin{}, sam) },
+		"removed":              func() error { return s.Remove(t.Context(), audit.Origin{}, sam) },
+		"removed as stale":     func() error { return s.Remove(t.Context(), audit.Origin{}, stale) },
+		"ungrouped":            func() error { _, err := s.Leave(t.Context(), audit.Origin{}, store.Admins, sam); return err },
+		"ungrouped with other": func() error { _, err := s.Leave(t.Context(), audit.Origin{}, store.Admins, out, sam); return err },
 	} {
 		if err := try(); !errors.Is(err, people.ErrLastAdmin) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	jin := admin(t, s, "jin@home.example")
-	if _, err := s.Leave(t.Context(), audit.From{}, store.Admins, sam); err != nil {
+	if _, err := s.Leave(t.Context(), audit.Origin{}, store.Admins, sam); err != nil {
 		t.Error(err)
 	}
-	if err := s.Remove(t.Context(), audit.From{}, jin); !errors.Is(err, people.ErrLastAdmin) {
+	if err := s.Remove(t.Context(), audit.Origin{}, jin); !errors.Is(err, people.ErrLastAdmin) {
 		t.Errorf("the next last one: %v", err)
 	}
 }
@@ -218,7 +218,7 @@ func TestTwoAdminsCannotDisableOneAnother(t *testing.T) {
 	var both sync.WaitGroup
 	for _, u := range []store.User{a, b} {
 		both.Go(func() {
-			switch err := s.Disable(t.Context(), audit.From{}, u); {
+			switch err := s.Disable(t.Context(), audit.Origin{}, u); {
 			case err == nil:
 				done.Add(1)
 			case !errors.Is(err, people.ErrLastAdmin):
@@ -244,7 +244,7 @@ func TestAMailedInviteShownTwiceMakesOneAccount(t *testing.T) {
 			}
 			come := func() (arrived people.Arrival, err error) {
 				err = s.DB.Update(t.Context(), func(tx *store.Tx) error {
-					arrived, err = s.Come(tx, audit.From{}, people.Stranger{Name: "Mara", Invite: v.ID})
+					arrived, err = s.Come(tx, audit.Origin{}, people.Stranger{Name: "Mara", Invite: v.ID})
 					if errors.Is(err, people.ErrWaiting) {
 						return nil // they are kept
 					}

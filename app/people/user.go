@@ -81,7 +81,7 @@ var perSetUp = []limit.Rule{{Count: 10, Per: 10 * time.Minute}}
 // reads the terminal decides. finish runs in the same transaction, so that the
 // admin exists only when they are also signed in. claimed says that the account was
 // there, and that what opened it was removed; see Claim.
-func (s *Users) SetUp(ctx context.Context, from audit.From, form SetUp, finish func(tx *store.Tx, u store.User, claimed bool) error) error {
+func (s *Users) SetUp(ctx context.Context, from audit.Origin, form SetUp, finish func(tx *store.Tx, u store.User, claimed bool) error) error {
 	want, err := s.SetUpCode(ctx)
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (s *Users) newUser(typed, name, language string) (store.User, error) {
 }
 
 // Add adds a user by an operator's word, and puts them into groups.
-func (s *Users) Add(ctx context.Context, from audit.From, email, name string, admin bool, groups ...string) (store.User, error) {
+func (s *Users) Add(ctx context.Context, from audit.Origin, email, name string, admin bool, groups ...string) (store.User, error) {
 	u, err := s.newUser(email, name, "")
 	if err != nil {
 		return store.User{}, err
@@ -276,7 +276,7 @@ func (s *Users) All(ctx context.Context, f func(store.User) error) error {
 }
 
 // Rename changes what somebody is called, by their own word.
-func (s *Users) Rename(ctx context.Context, from audit.From, u store.User, name string) error {
+func (s *Users) Rename(ctx context.Context, from audit.Origin, u store.User, name string) error {
 	name, err := CleanName(name)
 	if err != nil {
 		return fault.Of(err).In("name")
@@ -293,7 +293,7 @@ func (s *Users) Rename(ctx context.Context, from audit.From, u store.User, name 
 }
 
 // Disable closes a user's access and ends all their sessions at once.
-func (s *Users) Disable(ctx context.Context, from audit.From, u store.User) error {
+func (s *Users) Disable(ctx context.Context, from audit.Origin, u store.User) error {
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := KeepAnAdmin(tx, u); err != nil {
 			return err
@@ -310,7 +310,7 @@ func (s *Users) Disable(ctx context.Context, from audit.From, u store.User) erro
 }
 
 // Enable opens a user's access again, also one that its owner had closed.
-func (s *Users) Enable(ctx context.Context, from audit.From, u store.User) error {
+func (s *Users) Enable(ctx context.Context, from audit.Origin, u store.User) error {
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.SetDisabled(u.ID, time.Time{}, s.Now()); err != nil {
 			return err
@@ -323,7 +323,7 @@ func (s *Users) Enable(ctx context.Context, from audit.From, u store.User) error
 }
 
 // Remove removes a user for good. The audit log keeps what they did.
-func (s *Users) Remove(ctx context.Context, from audit.From, u store.User) error {
+func (s *Users) Remove(ctx context.Context, from audit.Origin, u store.User) error {
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := KeepAnAdmin(tx, u); err != nil {
 			return err
@@ -361,7 +361,7 @@ func KeepAnAdmin(tx *store.Tx, u store.User) error {
 
 // EraseDue removes the users who closed their accounts long enough ago, and
 // returns how many.
-func (s *Users) EraseDue(ctx context.Context, from audit.From) (n int, err error) {
+func (s *Users) EraseDue(ctx context.Context, from audit.Origin) (n int, err error) {
 	err = s.DB.Update(ctx, func(tx *store.Tx) error {
 		n = 0
 		due, err := tx.DueRemovals(s.Now(), eraseAtOnce)

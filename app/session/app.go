@@ -60,7 +60,7 @@ func (s *Sessions) Arrive(ctx context.Context, app, code, browser string) (token
 
 // SignOutApp ends the whole session that an App's token stands for: there is one
 // sign-out. A token that opens nothing is no error.
-func (s *Sessions) SignOutApp(ctx context.Context, from audit.From, app, token string) error {
+func (s *Sessions) SignOutApp(ctx context.Context, from audit.Origin, app, token string) error {
 	hash, ok := secret.SessionHash(token)
 	if !ok {
 		return nil

@@ -202,7 +202,7 @@ func (s *Sessions) Of(ctx context.Context, userID string) ([]store.Session, erro
 
 // SignOut ends the session that the token opens. A token that opens nothing is
 // no error: the person is out.
-func (s *Sessions) SignOut(ctx context.Context, from audit.From, token string) error {
+func (s *Sessions) SignOut(ctx context.Context, from audit.Origin, token string) error {
 	hash, ok := secret.Hash(token)
 	if !ok {
 		return nil
@@ -217,7 +217,7 @@ func (s *Sessions) SignOut(ctx context.Context, from audit.From, token string) e
 	return s.signOut(ctx, from, row)
 }
 
-func (s *Sessions) signOut(ctx context.Context, from audit.From, row store.Session) error {
+func (s *Sessions) signOut(ctx context.Context, from audit.Origin, row store.Session) error {
 	return s.db.Update(ctx, func(tx *store.Tx) error {
 		err := tx.EndSession(row.UserID, row.ID)
 		if errors.Is(err, store.ErrNotFound) {
@@ -231,7 +231,7 @@ func (s *Sessions) signOut(ctx context.Context, from audit.From, row store.Sessi
 }
 
 // End ends one of the user's sessions. That it has ended before is no error.
-func (s *Sessions) End(ctx context.Context, from audit.From, actor, userID, id string) error {
+func (s *Sessions) End(ctx context.Context, from audit.Origin, actor, userID, id string) error {
 	return s.db.Update(ctx, func(tx *store.Tx) error {
 		err := tx.EndSession(userID, id)
 		if errors.Is(err, store.ErrNotFound) {
@@ -246,7 +246,7 @@ func (s *Sessions) End(ctx context.Context, from audit.From, actor, userID, id s
 
 // EndAll ends the user's sessions but the one with the id keep ("" keeps none)
 // and returns how many ended.
-func (s *Sessions) EndAll(ctx context.Context, from audit.From, actor, userID, keep string) (int, error) {
+func (s *Sessions) EndAll(ctx context.Context, from audit.Origin, actor, userID, keep string) (int, error) {
 	n := 0
 	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
 		if n, err = tx.EndSessionsOf(userID, keep); err != nil || n == 0 {

@@ -27,7 +27,7 @@ type Begin struct {
 }
 
 // Start begins a session within a transaction and returns the token for the cookie.
-func (st *Starter) Start(tx *store.Tx, from audit.From, b Begin) (string, store.Session, error) {
+func (st *Starter) Start(tx *store.Tx, from audit.Origin, b Begin) (string, store.Session, error) {
 	s := st.s
 	if old, ok := secret.Hash(b.Replaces); ok {
 		if err := tx.DropSession(old); err != nil && !errors.Is(err, store.ErrNotFound) {

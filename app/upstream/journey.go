@@ -82,7 +82,7 @@ type parcel struct {
 
 // Begin prepares a journey for the browser with that hash and returns the address
 // to send it to. It is worth something in that browser alone, once.
-func (s *Upstreams) Begin(ctx context.Context, from audit.From, id string, browserHash []byte, e Errand, w Wishes) (string, error) {
+func (s *Upstreams) Begin(ctx context.Context, from audit.Origin, id string, browserHash []byte, e Errand, w Wishes) (string, error) {
 	u := s.Named(id)
 	if u == nil || browserHash == nil {
 		return "", ErrUnknown

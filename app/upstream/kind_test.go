@@ -76,7 +76,7 @@ func (b *bench) come() (upstream.Identity, error) {
 	b.t.Helper()
 	browser, _ := secret.Hash(secret.Token())
 	id := b.All()[0].ID
-	to, err := b.Begin(b.t.Context(), audit.From{Network: "192.0.2.1"}, id, browser, upstream.Errand{To: upstream.ToSignIn}, upstream.Wishes{})
+	to, err := b.Begin(b.t.Context(), audit.Origin{Network: "192.0.2.1"}, id, browser, upstream.Errand{To: upstream.ToSignIn}, upstream.Wishes{})
 	if err != nil {
 		return upstream.Identity{}, err
 	}
@@ -331,7 +331,7 @@ func TestApple(t *testing.T) {
 		s.Shown = func(form url.Values) { shown = form.Get("client_secret") }
 	})
 	browser, _ := secret.Hash(secret.Token())
-	to, err := b.Begin(t.Context(), audit.From{}, "apple", browser, upstream.Errand{}, upstream.Wishes{})
+	to, err := b.Begin(t.Context(), audit.Origin{}, "apple", browser, upstream.Errand{}, upstream.Wishes{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -442,7 +442,7 @@ func TestAJourneyIsOverAfterTenMinutes(t *testing.T) {
 	t.Parallel()
 	b := load(t, "kind = \"oidc\"\nissuer = \"URL\"")
 	browser, _ := secret.Hash(secret.Token())
-	to, err := b.Begin(t.Context(), audit.From{}, "oidc", browser, upstream.Errand{}, upstream.Wishes{})
+	to, err := b.Begin(t.Context(), audit.Origin{}, "oidc", browser, upstream.Errand{}, upstream.Wishes{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,7 +133,7 @@ func groupLeave(ctx context.Context, c *line.Call) error {
 	return moveMembers(ctx, c, c.App.Users.Leave, "took %s out of %s\n")
 }
 
-func moveMembers(ctx context.Context, c *line.Call, move func(context.Context, audit.From, string, ...store.User) (int, error), done string) error {
+func moveMembers(ctx context.Context, c *line.Call, move func(context.Context, audit.Origin, string, ...store.User) (int, error), done string) error {
 	var users []store.User
 	for _, named := range c.Args[1:] {
 		u, err := find(ctx, c, named)

@@ -223,7 +223,7 @@ func passwordDone(ctx context.Context, c *line.Call, u store.User, done string) 
 }
 
 // giveLink prints a link to sign in as u.
-func giveLink(ctx context.Context, c *line.Call, from audit.From, u store.User) error {
+func giveLink(ctx context.Context, c *line.Call, from audit.Origin, u store.User) error {
 	link, until, err := c.App.Login.LinkFor(ctx, from, u)
 	switch {
 	case errors.Is(err, gate.ErrSuspended):
@@ -362,7 +362,7 @@ func userRemove(ctx context.Context, c *line.Call) error {
 	return changeUser(ctx, c, c.App.Users.Remove, "removed %s\n")
 }
 
-func changeUser(ctx context.Context, c *line.Call, f func(context.Context, audit.From, store.User) error, done string) error {
+func changeUser(ctx context.Context, c *line.Call, f func(context.Context, audit.Origin, store.User) error, done string) error {
 	u, err := find(ctx, c, c.Args[0])
 	if err != nil {
 		return err

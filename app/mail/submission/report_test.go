@@ -14,7 +14,7 @@ import (
 	"gatelodge/store"
 )
 
-func audit() appaudit.From { return app.Operator() }
+func audit() appaudit.Origin { return app.Operator() }
 
 // told lets an attempt end as r says and returns the report that it gave.
 func told(t *testing.T, h *relay, w store.Work, r store.Report) *store.Work {
