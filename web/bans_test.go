@@ -16,7 +16,7 @@ import (
 // documented returns the block of the documentation that begins with a line.
 func documented(t *testing.T, first string) string {
 	t.Helper()
-	doc, err := os.ReadFile("../app/doc/bans.md")
+	doc, err := os.ReadFile("../app/doc/guide/bans.md")
 	if err != nil {
 		t.Fatal(err)
 	}

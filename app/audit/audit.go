@@ -146,7 +146,7 @@ func (l *Log) Note(from Origin, kind, actor, userID, detail string) {
 }
 
 // AuthFail writes the one line that programs which ban addresses read: who was
-// refused, from where, and why. Its form is documented (app/doc/bans.md) and does
+// refused, from where, and why. Its form is documented (app/doc/guide/bans.md) and does
 // not change. user is an address or a username that exists, or "-": people type
 // passwords into the wrong field.
 func (l *Log) AuthFail(from Origin, user, reason string) {

@@ -80,7 +80,7 @@ func figures(ctx context.Context, w io.Writer) error {
 	fmt.Fprintf(w, "| what | measured | by |\n| --- | --- | --- |\n")
 	line := func(what, measured, by string) { fmt.Fprintf(w, "| %s | %s | %s |\n", what, measured, by) }
 
-	line("the binary, static and stripped, pages included", fmt.Sprintf("%.1f MB", float64(binary.Size())/1e6), "`go build` as in the guide")
+	line("the binary, static and stripped, pages included", fmt.Sprintf("%.1f MB", float64(binary.Size())/1e6), "`go build` as in the README")
 	p, err := startUps(ctx, path, dir)
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 
 const soa = "$TTL 1\n@ SOA ns.lab. root.lab. 1 60 60 600 1\n@ NS ns.lab.\n"
 
-// TestFromABareMachineToMailThatArrives runs the ten commands of the README as
+// TestFromABareMachineToMailThatArrives runs the ten commands of the guide as
 // they are written, with the built program, as root on a machine of its own, and
 // publishes what "mail dns" prints.
 func TestFromABareMachineToMailThatArrives(t *testing.T) {
@@ -49,7 +49,7 @@ func TestFromABareMachineToMailThatArrives(t *testing.T) {
 	}
 
 	n.write(filepath.Join(n.dir, "ca.pem"), string(n.ca.PEM))
-	unit, commands := n.readme()
+	unit, commands := n.guide()
 	n.write("/etc/systemd/system/gatelodge.service", unit)
 	if len(commands) != 10 {
 		t.Fatalf("%d commands: %q", len(commands), commands)
@@ -139,20 +139,24 @@ func (n *network) scratch(dir string) {
 	})
 }
 
-// readme returns the systemd unit and the ten commands.
-func (n *network) readme() (unit string, commands []string) {
+// guide returns the systemd unit and the ten commands.
+func (n *network) guide() (unit string, commands []string) {
 	n.t.Helper()
-	text, err := os.ReadFile("../../../README.md")
+	install, err := os.ReadFile("../../doc/guide/install.md")
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(text), "```ini\n[Unit]\n")
-	unit, rest, _ = strings.Cut(rest, "```\n")
-	_, rest, _ = strings.Cut(rest, "## Mail without a provider")
+	mail, err := os.ReadFile("../../doc/guide/mail.md")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(install), "```ini\n[Unit]\n")
+	unit, _, foundUnit := strings.Cut(rest, "```\n")
+	_, rest, _ = strings.Cut(string(mail), "## Mail without a provider")
 	_, rest, _ = strings.Cut(rest, "```\n")
 	list, _, found := strings.Cut(rest, "```\n")
-	if !found {
-		n.t.Fatal("the README has no such commands")
+	if !foundUnit || !found {
+		n.t.Fatal("the guide has no such unit or commands")
 	}
 	return "[Unit]\n" + unit, strings.Split(strings.TrimSuffix(list, "\n"), "\n")
 }

@@ -13,22 +13,20 @@ import (
 
 var readmeBlock = regexp.MustCompile("(?ms)^```(sh|go|python)\n(.*?)^```$")
 
-// The programs in the README run as they are written, but for the address.
-func TestProgramsOfTheREADME(t *testing.T) {
+// The programs in the guide run as they are written, except for the address.
+func TestProgramsOfTheGuide(t *testing.T) {
 	t.Parallel()
 	mailtest.Peer(t, "curl")
 	mailtest.Peer(t, "python3")
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "app", "doc", "guide", "programs.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n## Use it from a program\n")
-	section, _, _ = strings.Cut(section, "\n## ")
 	p := start(t, "")
 	p.command("user", "add", "mara@example.com", "-name", "Mara Okafor")
 	p.choosePassword("mara@example.com", goodPassword)
 	seen := map[string]int{}
-	for _, block := range readmeBlock.FindAllStringSubmatch(section, -1) {
+	for _, block := range readmeBlock.FindAllStringSubmatch(string(text), -1) {
 		kind, program := block[1], strings.ReplaceAll(block[2], "https://auth.example.com", p.url)
 		dir := t.TempDir()
 		name, command := "program."+kind, []string{kind}
@@ -56,6 +54,6 @@ func TestProgramsOfTheREADME(t *testing.T) {
 		seen[kind]++
 	}
 	if seen["sh"] != 2 || seen["go"] != 1 || seen["python"] != 1 {
-		t.Errorf("the README has %v", seen)
+		t.Errorf("the guide has %v", seen)
 	}
 }
