@@ -82,8 +82,8 @@ type App struct {
 	InboxKey   string               // opens /dev/mail until the server ends; "" where there is none
 	Log        *slog.Logger
 
-	standby *deliver.Fallback // of both, or nil
-	figures figures
+	standby  *deliver.Fallback // of both, or nil
+	counters counters
 }
 
 // Options are what surrounds the house.
@@ -145,8 +145,8 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		Audit: audit.New(db, o.Now, o.Log), Recent: audit.NewRecent(), Limits: limit.NewShared(o.Now, db, o.Log),
 	}
 	a.Proxies = proxy.New(c.Trusted(), c.Origin().Host, o.Now, o.Log)
-	a.figures = newFigures()
-	a.Audit.Told = a.figures.happened
+	a.counters = newCounters()
+	a.Audit.OnEvent = a.counters.countEvent
 	a.Keys = keys.New(db, a.Audit, o.Log)
 	a.Backups = backup.New(backup.Config{
 		DB: db, Audit: a.Audit, Log: o.Log, Now: o.Now, Every: time.Duration(c.Backup.Every), Keep: c.Backup.Keep, Dir: c.Backup.Dir,
@@ -180,7 +180,7 @@ func (a *App) build(o Options) {
 	}
 	a.Queue = queue.New(queue.Config{
 		DB: a.DB, Now: a.Now, Log: a.Log, From: from.Address, Transport: a.transport(), Doubtful: a.Clock.Doubtful,
-		Relayed: a.Relay.Told, Ended: a.figures.mailEnded,
+		Relayed: a.Relay.Told, Ended: a.counters.countAttempt,
 		Captured: func(w store.Work) { a.announce(o.Captured, w) },
 	})
 	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture", Composer: a.Composer, Send: a.Send}

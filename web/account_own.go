@@ -96,7 +96,7 @@ func (s *Server) saveProfile(w http.ResponseWriter, r *http.Request, cur session
 	} else {
 		page.UsernameProblem = said
 	}
-	return s.render(w, r, f.Kind.Status(), "profile.html", page)
+	return s.render(w, r, statusOf(f), "profile.html", page)
 }
 
 // oneOf returns the tag of a language there is, or "".
@@ -185,7 +185,7 @@ func (s *Server) changeEmails(w http.ResponseWriter, r *http.Request, notice str
 			return err
 		}
 		page.Email, page.Problem = typed, s.say(s.printer(r), f, "")
-		return s.render(w, r, f.Kind.Status(), "emails.html", page)
+		return s.render(w, r, statusOf(f), "emails.html", page)
 	})
 }
 
@@ -305,6 +305,6 @@ func (s *Server) postClose(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		page.Problem = s.say(s.printer(r), f, "")
-		return s.render(w, r, f.Kind.Status(), "close.html", page)
+		return s.render(w, r, statusOf(f), "close.html", page)
 	})
 }

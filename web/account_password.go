@@ -153,7 +153,7 @@ func (s *Server) postConfirm(w http.ResponseWriter, r *http.Request) error {
 		s.refused(r, f)
 		setRetry(w, f)
 		page.Problem = s.say(s.printer(r), f, "")
-		return s.render(w, r, f.Kind.Status(), "confirm.html", page)
+		return s.render(w, r, statusOf(f), "confirm.html", page)
 	})
 }
 
@@ -181,7 +181,7 @@ func (s *Server) postForgot(w http.ResponseWriter, r *http.Request) error {
 		s.refused(r, f)
 		setRetry(w, f)
 		page := ForgotPage{Layout: s.layout(r), Identifier: typed, Problem: s.say(s.printer(r), f, ""), From: s.MailFrom}
-		return s.render(w, r, f.Kind.Status(), "forgot.html", page)
+		return s.render(w, r, statusOf(f), "forgot.html", page)
 	}
 	if err != nil {
 		return err
@@ -239,7 +239,7 @@ func (s *Server) postOwnPassword(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		page.Problem = s.say(s.printer(r), f, "")
-		return s.render(w, r, f.Kind.Status(), "own-password.html", page)
+		return s.render(w, r, statusOf(f), "own-password.html", page)
 	})
 }
 
@@ -258,6 +258,6 @@ func (s *Server) postRemovePassword(w http.ResponseWriter, r *http.Request) erro
 			return err
 		}
 		page.Problem = s.say(s.printer(r), f, "")
-		return s.render(w, r, f.Kind.Status(), "own-password.html", page)
+		return s.render(w, r, statusOf(f), "own-password.html", page)
 	})
 }

@@ -117,7 +117,7 @@ func (s *Server) addInvite(w http.ResponseWriter, r *http.Request, cur session.C
 	}
 	page.fill(r.PostForm)
 	page.Emails = strings.Join(left, "\n")
-	return s.render(w, r, wrong.Kind.Status(), "admin-invites.html", page)
+	return s.render(w, r, statusOf(wrong), "admin-invites.html", page)
 }
 
 // fill puts what was sent into the form again.
@@ -185,7 +185,7 @@ func (s *Server) postGroup(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		page.Name, page.Problem = r.PostForm.Get("group"), s.say(s.printer(r), f, "")
-		return s.render(w, r, f.Kind.Status(), "admin-groups.html", page)
+		return s.render(w, r, statusOf(f), "admin-groups.html", page)
 	})
 }
 

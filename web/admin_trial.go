@@ -33,7 +33,7 @@ func (s *Server) postAdminTest(w http.ResponseWriter, r *http.Request) error {
 		if f, ok := errors.AsType[*fault.Fault](err); ok {
 			s.refused(r, f)
 			page.Problem = s.say(s.printer(r), f, "")
-			return s.render(w, r, f.Kind.Status(), "admin-test.html", page)
+			return s.render(w, r, statusOf(f), "admin-test.html", page)
 		}
 		if err != nil {
 			return err

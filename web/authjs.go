@@ -391,7 +391,7 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, st site, o authjs.
 func (s *Server) failAuth(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
 	setRetry(w, f)
 	st, ok := s.siteOf(r)
-	if !ok || f.Kind == fault.Misdirected {
+	if !ok || f.Is(errHost) {
 		s.failAPI(w, r, f)
 		return
 	}
@@ -402,19 +402,19 @@ func (s *Server) failAuth(w http.ResponseWriter, r *http.Request, f *fault.Fault
 	case st.app == nil && action == "callback" && s.Upstreams.Named(provider) != nil:
 		s.failPage(w, r, f) // somebody comes back from an upstream
 	case slices.Contains([]string{"session", "csrf", "providers", "_log", "webauthn-options", "access-token"}, action):
-		err = s.authJSON(w, st, f.Kind.Status(), struct {
+		err = s.authJSON(w, st, statusOf(f), struct {
 			Message   string `json:"message"`
 			Reference string `json:"reference"`
 		}{s.say(s.printer(r), f, ".text"), reference(r)})
 	case r.Method == http.MethodPost && (wantsJSON(r) || ofProgram(r) || r.Header.Get("Sec-Fetch-Mode") == "cors"):
 		st = s.learn(w, r, st)
 		a := st.dialect.Answers[authjs.Broken]
-		err = s.authJSON(w, st, f.Kind.Status(), addressJSON{URL: st.base(a.Page) + "?" + a.Query(provider, ""), Error: f.Text})
+		err = s.authJSON(w, st, statusOf(f), addressJSON{URL: st.base(a.Page) + "?" + a.Query(provider, ""), Error: f.Text})
 	case st.app != nil && st.app.Pages.Error != "":
 		err = s.lead(w, r, st, http.StatusFound, st.origin+st.app.Pages.Error+"?error=Configuration")
 	default:
 		p := s.printer(r)
-		err = s.renderSite(w, r, st, f.Kind.Status(), "error.html", ErrorPage{
+		err = s.renderSite(w, r, st, statusOf(f), "error.html", ErrorPage{
 			Layout: s.siteLayout(r, st), Heading: s.say(p, f, ".title"), Text: s.say(p, f, ".text"),
 			Next: Link{Text: p.Say("error.back_to_sign_in"), Href: authBase + "signin"}, Ref: s.ref(r, f),
 		})

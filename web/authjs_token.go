@@ -8,7 +8,7 @@ import (
 	"gatelodge/app/upstream"
 )
 
-var errTokensDenied = fault.New(fault.Denied, "upstream.tokens_denied")
+var errTokensDenied = fault.New(fault.Denied, "upstream.tokens_denied").For(fault.Provider)
 
 // tokenJSON lets an App ask an upstream in its user's name.
 type tokenJSON struct {

@@ -93,10 +93,10 @@ func (s *Server) known(err error) *fault.Fault {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.Is(err, store.ErrFull):
-		return fault.New(fault.Unavailable, "error.disk_full").After(time.Minute).Because(err)
+		return errDiskFull.After(time.Minute).Because(err)
 	case errors.Is(err, store.ErrReadOnly), errors.Is(err, store.ErrUnreachable), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrCorrupt),
 		errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrIO):
-		return fault.New(fault.Unavailable, "error.unavailable").After(time.Minute).Because(err)
+		return errUnavailable.After(time.Minute).Because(err)
 	case errors.As(err, &tooLarge):
 		return errTooLarge
 	}
@@ -113,13 +113,13 @@ var (
 // note writes down a refusal or failure under the request's Reference.
 func (s *Server) note(r *http.Request, f *fault.Fault, err error) {
 	from := s.from(r)
-	s.Recent.Add(audit.Refusal{At: s.Now(), From: from, Route: r.Method + " " + r.Pattern, Status: f.Kind.Status(), What: f.Text, Cause: cause(f)})
+	s.Recent.Add(audit.Refusal{At: s.Now(), From: from, Route: r.Method + " " + r.Pattern, Status: statusOf(f), What: f.Text, Cause: cause(f)})
 	kind := audit.RequestRefused
 	switch {
 	case f.Kind == fault.Internal || f.Kind == fault.Unavailable:
 		kind = audit.RequestFailed
 		s.Log.ErrorContext(r.Context(), "request failed", "ref", from.Reference, "route", r.Pattern, "err", err)
-	case f.Kind == fault.NotFound || f.Kind == fault.Method || f.Field != "":
+	case f.Kind == fault.NotFound || f.Field != "":
 		return // scanners and typing errors
 	}
 	asks := append(limit.Networks("note:", from.Network, notesPerNetwork, notesPerHouse), limit.Ask{Key: "notes", Rules: notesPerHouse})
@@ -241,7 +241,7 @@ func roundUp(d time.Duration) time.Duration {
 // failPage shows the error page.
 func (s *Server) failPage(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
 	setRetry(w, f)
-	if err := s.render(w, r, f.Kind.Status(), "error.html", s.errorPage(r, f)); err != nil {
+	if err := s.render(w, r, statusOf(f), "error.html", s.errorPage(r, f)); err != nil {
 		s.Log.ErrorContext(r.Context(), "the error page failed", "ref", reference(r), "err", err)
 		http.Error(w, "Something went wrong here. Reference: "+reference(r), http.StatusInternalServerError)
 	}
@@ -255,7 +255,7 @@ func (s *Server) failAPI(w http.ResponseWriter, r *http.Request, f *fault.Fault)
 		Message   string `json:"message"`
 		Reference string `json:"reference"`
 	}{f.Text, s.say(s.printer(r), f, ".text"), reference(r)}
-	if err := writeJSON(w, r, f.Kind.Status(), body); err != nil {
+	if err := writeJSON(w, r, statusOf(f), body); err != nil {
 		s.Log.ErrorContext(r.Context(), "the error answer failed", "ref", reference(r), "err", err)
 	}
 }

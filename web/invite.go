@@ -136,7 +136,7 @@ func (s *Server) inviteAgain(w http.ResponseWriter, r *http.Request, page Invite
 	setRetry(w, f)
 	page.Typed, page.Name, page.Choose = form.Email, form.Name, form.Password
 	page.Problems = s.signUpProblems(r, f)
-	return s.render(w, r, f.Kind.Status(), "invite.html", page)
+	return s.render(w, r, statusOf(f), "invite.html", page)
 }
 
 // acceptAsMe gives what the invite gives to whoever is signed in.

@@ -132,17 +132,17 @@ func (s *Server) confirmByCode(w http.ResponseWriter, r *http.Request, a attempt
 	}
 	setRetry(w, f)
 	page.Problem = s.say(s.printer(r), f, "")
-	return s.render(w, r, f.Kind.Status(), "confirm-link.html", page)
+	return s.render(w, r, statusOf(f), "confirm-link.html", page)
 }
 
 // linkDone answers a link that was followed: in, or what became of it.
 func (s *Server) linkDone(w http.ResponseWriter, r *http.Request, a attempt, token string, out login.Outcome, err error) error {
 	f, ok := errors.AsType[*fault.Fault](err)
-	kind, dead := strings.CutPrefix(faultText(f), "link.")
+	kind := deadLink(err)
 	if errors.Is(err, challenge.ErrCodeDead) || errors.Is(err, challenge.ErrCodeExpired) {
-		kind, dead = "expired", true
+		kind = "expired"
 	}
-	if !ok || !dead {
+	if !ok || kind == "" {
 		return s.proven(w, r, a, out, err)
 	}
 	s.refused(r, f)
@@ -158,12 +158,23 @@ func (s *Server) linkDone(w http.ResponseWriter, r *http.Request, a attempt, tok
 			page.Email = k.Email
 		}
 	}
-	return s.render(w, r, f.Kind.Status(), "dead-link.html", page)
+	return s.render(w, r, statusOf(f), "dead-link.html", page)
 }
 
-func faultText(f *fault.Fault) string {
-	if f == nil {
-		return ""
+// deadLink returns the word for a link that does not open, as the pages about one have
+// it, or "" for another error.
+func deadLink(err error) string {
+	switch {
+	case errors.Is(err, challenge.ErrUnknown):
+		return "unknown"
+	case errors.Is(err, challenge.ErrExpired):
+		return "expired"
+	case errors.Is(err, challenge.ErrUsed):
+		return "used"
+	case errors.Is(err, challenge.ErrSuperseded):
+		return "superseded"
+	case errors.Is(err, challenge.ErrCancelled):
+		return "cancelled"
 	}
-	return f.Text
+	return ""
 }

@@ -80,16 +80,16 @@ func (s *Server) reset(w http.ResponseWriter, r *http.Request, token string, pag
 	}
 	s.refused(r, f)
 	page.Problem = s.say(s.printer(r), f, "")
-	return s.render(w, r, f.Kind.Status(), "mailed.html", page)
+	return s.render(w, r, statusOf(f), "mailed.html", page)
 }
 
 // mailedDead says what became of a link that no longer opens.
 func (s *Server) mailedDead(w http.ResponseWriter, r *http.Request, err error) error {
 	f, ok := errors.AsType[*fault.Fault](err)
-	if !ok || !strings.HasPrefix(f.Text, "link.") {
+	kind := deadLink(err)
+	if !ok || kind == "" {
 		return err
 	}
 	s.refused(r, f)
-	kind := strings.TrimPrefix(f.Text, "link.")
-	return s.render(w, r, f.Kind.Status(), "dead-mailed.html", DeadLinkPage{Layout: s.layout(r), Kind: kind, Ref: s.ref(r, f)})
+	return s.render(w, r, statusOf(f), "dead-mailed.html", DeadLinkPage{Layout: s.layout(r), Kind: kind, Ref: s.ref(r, f)})
 }

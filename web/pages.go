@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"gatelodge/app/account"
 	"gatelodge/app/fault"
@@ -68,7 +67,7 @@ func (s *Server) errorPage(r *http.Request, f *fault.Fault) ErrorPage {
 		// A browser that opened the printed address from a page of another site has
 		// the cookie, and sends it from here on.
 		page.Next = Link{Text: p.Say("devmail.again"), Href: "/dev/mail"}
-	case errors.Is(f, login.ErrStateLost), strings.HasPrefix(f.Text, "upstream."), errors.Is(f, account.ErrEmailFirst), errors.Is(f, people.ErrNotInvited),
+	case errors.Is(f, login.ErrStateLost), f.Reason == fault.Provider, errors.Is(f, account.ErrEmailFirst), errors.Is(f, people.ErrNotInvited),
 		errors.Is(f, people.ErrInviteUsed), errors.Is(f, people.ErrInviteKnown):
 		page.Next = Link{Text: p.Say("error.back_to_sign_in"), Href: "/signin"}
 	}

@@ -45,5 +45,5 @@ func (s *Server) postPassword(w http.ResponseWriter, r *http.Request) error {
 	setRetry(w, f)
 	page := s.passwordPage(r, a)
 	page.Problem = s.say(s.printer(r), f, "")
-	return s.render(w, r, f.Kind.Status(), "password.html", page)
+	return s.render(w, r, statusOf(f), "password.html", page)
 }

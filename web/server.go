@@ -24,7 +24,6 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/apps"
 	"gatelodge/app/audit"
-	"gatelodge/app/fault"
 	"gatelodge/app/lang"
 	"gatelodge/app/limit"
 	"gatelodge/app/login"
@@ -201,14 +200,6 @@ func (s *Server) router() http.Handler {
 	}
 	return router
 }
-
-var (
-	errNotFound = fault.New(fault.NotFound, "error.not_found")
-	errMethod   = fault.New(fault.Method, "error.method")
-	errCross    = fault.New(fault.Cross, "error.cross_origin")
-	errHost     = fault.New(fault.Misdirected, "error.wrong_host")
-	errTooLarge = fault.New(fault.TooLarge, "error.too_large")
-)
 
 // rightHost reports whether a request was sent to the host people see. On a
 // loopback origin every loopback name is that; anything else is a page of

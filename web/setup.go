@@ -60,5 +60,5 @@ func (s *Server) postSetUp(w http.ResponseWriter, r *http.Request) error {
 	default:
 		page.Problems.Email = said
 	}
-	return s.render(w, r, f.Kind.Status(), "setup.html", page)
+	return s.render(w, r, statusOf(f), "setup.html", page)
 }

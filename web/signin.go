@@ -91,7 +91,7 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 		setRetry(w, f)
 		page := s.signInPage(r, a, "")
 		page.Identifier, page.Problem = typed, s.say(s.printer(r), f, "")
-		return s.render(w, r, f.Kind.Status(), "signin.html", page)
+		return s.render(w, r, statusOf(f), "signin.html", page)
 	}
 	if err != nil {
 		return err
@@ -275,7 +275,7 @@ func (s *Server) checkEmailAgain(w http.ResponseWriter, r *http.Request, a *atte
 		page.Problem = s.say(s.printer(r), f, "")
 	}
 	setRetry(w, f)
-	return s.render(w, r, f.Kind.Status(), "check-email.html", page)
+	return s.render(w, r, statusOf(f), "check-email.html", page)
 }
 
 // postResend mails again, or says how long to wait.
@@ -294,7 +294,7 @@ func (s *Server) postResend(w http.ResponseWriter, r *http.Request) error {
 		}
 		page.Notice = s.say(s.printer(r), f, "")
 		setRetry(w, f)
-		return s.render(w, r, f.Kind.Status(), "check-email.html", page)
+		return s.render(w, r, statusOf(f), "check-email.html", page)
 	}
 	if err != nil {
 		return err

@@ -75,7 +75,7 @@ func (s *Server) postSignUp(w http.ResponseWriter, r *http.Request) error {
 		page := s.signUpPage(r)
 		page.Email, page.Name, page.Password = form.Email, form.Name, form.Password
 		page.Problems = s.signUpProblems(r, f)
-		return s.render(w, r, f.Kind.Status(), "signup.html", page)
+		return s.render(w, r, statusOf(f), "signup.html", page)
 	}
 	if err != nil {
 		return err

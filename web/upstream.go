@@ -184,7 +184,7 @@ func (s *Server) signInWith(w http.ResponseWriter, r *http.Request, st site, up 
 	a := s.cookies.readLogin(r)
 	a.Return = localOf(st, to)
 	there, err := s.setOut(w, r, a, up.ID, upstream.Errand{To: upstream.ToSignIn, Return: a.Return}, wishesOf(r.URL.Query()))
-	if f, ok := errors.AsType[*fault.Fault](err); ok && strings.HasPrefix(f.Text, "upstream.") {
+	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Reason == fault.Provider {
 		s.refused(r, f)
 		return s.tell(w, r, st, authjs.UpstreamFails, "")
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // ErrOwnAlready means that the identity is connected to this account already.
-var ErrOwnAlready = fault.New(fault.Conflict, "upstream.own_already")
+var ErrOwnAlready = fault.New(fault.Conflict, "upstream.own_already").For(fault.Provider)
 
 func wayOf(up *upstream.Upstream, a store.Account) Way {
 	w := Way{Kind: "upstream", ID: a.ID, Name: up.Name, Detail: a.Email, Upstream: up.ID, At: a.CreatedAt, UsedAt: a.UsedAt, Broken: !a.BrokenAt.IsZero()}

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatelodge/app/factor"
+	"gatelodge/app/fault"
 	"gatelodge/store"
 )
 
@@ -120,9 +122,23 @@ type Log struct {
 	log     *slog.Logger
 	notes   chan store.Event
 	dropped atomic.Int64
-	// Told is told of every event as it is made, for figures; nil is nobody. A
-	// write that is made again tells twice.
-	Told func(kind, detail string)
+	// OnEvent is called with each event as it is made, for counters; it may be nil. A
+	// transaction that runs twice calls it twice.
+	OnEvent func(Event)
+}
+
+// Event is what OnEvent gets.
+type Event struct {
+	Kind  string
+	Means factor.List // of a sign-in: those that were proven, or the one that was refused
+}
+
+// SignInRefusal is a sign-in that was refused.
+type SignInRefusal struct {
+	UserID string       // of the user whose account it is, or ""
+	Name   string       // for the log: an address or username that exists, or ""
+	Means  factor.Means // that was tried
+	Fault  *fault.Fault // that the visitor got
 }
 
 // New returns a Log. Its Run must run for notes to be kept.
@@ -132,14 +148,32 @@ func New(db *store.DB, now func() time.Time, log *slog.Logger) *Log {
 
 // Record adds an event within a transaction.
 func (l *Log) Record(tx *store.Tx, from Origin, kind, actor, userID, detail string) error {
-	return tx.AddEvent(l.event(from, kind, actor, userID, detail))
+	var means factor.List
+	if kind == SignedIn {
+		means = factor.Read(detail)
+	}
+	return tx.AddEvent(l.event(from, kind, means, actor, userID, detail))
 }
 
 // Note adds an event soon, without making the caller wait for the disk. Under
 // a flood some are dropped, and the log says how many.
 func (l *Log) Note(from Origin, kind, actor, userID, detail string) {
+	l.note(l.event(from, kind, nil, actor, userID, detail))
+}
+
+// RefuseSignIn notes a sign-in that was refused. If it may have been a guess, it is also
+// in the log for programs that ban addresses; a used link is no guess.
+func (l *Log) RefuseSignIn(from Origin, r SignInRefusal) {
+	l.note(l.event(from, SignInRefused, factor.List{r.Means}, ByVisitor, r.UserID, r.Fault.Text))
+	switch r.Fault.Reason {
+	case fault.Password, fault.Code, fault.Limit, fault.Disabled:
+		l.AuthFail(from, r.Name, r.Fault.Reason)
+	}
+}
+
+func (l *Log) note(e store.Event) {
 	select {
-	case l.notes <- l.event(from, kind, actor, userID, detail):
+	case l.notes <- e:
 	default:
 		l.dropped.Add(1)
 	}
@@ -149,17 +183,17 @@ func (l *Log) Note(from Origin, kind, actor, userID, detail string) {
 // refused, from where, and why. Its form is documented (app/doc/guide/bans.md) and does
 // not change. user is an address or a username that exists, or "-": people type
 // passwords into the wrong field.
-func (l *Log) AuthFail(from Origin, user, reason string) {
+func (l *Log) AuthFail(from Origin, user string, reason fault.Reason) {
 	if user == "" {
 		user = "-"
 	}
-	l.log.Warn("auth-fail", "ip", from.IP, "user", user, "reason", reason, "ref", from.Reference)
+	l.log.Warn("auth-fail", "ip", from.IP, "user", user, "reason", string(reason), "ref", from.Reference)
 }
 
-func (l *Log) event(from Origin, kind, actor, userID, detail string) store.Event {
+func (l *Log) event(from Origin, kind string, means factor.List, actor, userID, detail string) store.Event {
 	now := l.now()
-	if l.Told != nil {
-		l.Told(kind, detail)
+	if l.OnEvent != nil {
+		l.OnEvent(Event{kind, means})
 	}
 	return store.Event{
 		ID: store.NewID(now), At: now, Kind: kind, UserID: userID, Actor: actor,

@@ -26,10 +26,10 @@ var (
 	ErrSuperseded = fault.New(fault.Gone, "link.superseded")
 	ErrCancelled  = fault.New(fault.Gone, "link.cancelled")
 
-	ErrCodeMalformed = fault.New(fault.Invalid, "code.malformed")
-	ErrCodeWrong     = fault.New(fault.Invalid, "code.wrong")
-	ErrCodeDead      = fault.New(fault.Gone, "code.dead")
-	ErrCodeExpired   = fault.New(fault.Gone, "code.expired")
+	ErrCodeMalformed = fault.New(fault.Invalid, "code.malformed").For(fault.Code)
+	ErrCodeWrong     = fault.New(fault.Invalid, "code.wrong").For(fault.Code)
+	ErrCodeDead      = fault.New(fault.Gone, "code.dead").For(fault.Code)
+	ErrCodeExpired   = fault.New(fault.Gone, "code.expired").For(fault.Code)
 )
 
 // MaxTries is how many codes may be tried: five of a million.

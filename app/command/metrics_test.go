@@ -57,6 +57,11 @@ func TestMetricsOfARunningServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
+	res, err = stranger.client.PostForm(s.url+"/signin/password", url.Values{"identifier": {"mara@home.example"}, "password": {"a guess that is wrong"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
 	want := []string{
 		`gatelodge_mail_attempts_total{class="sign-in",result="sent",tls="none"} 1`,
 		`gatelodge_mail_signin_seconds_count 1`,
@@ -65,6 +70,7 @@ func TestMetricsOfARunningServer(t *testing.T) {
 		`gatelodge_signins_total{way="setup",result="done"} 1`,
 		`gatelodge_signins_total{way="email",result="asked"} 2`,
 		`gatelodge_signins_total{way="email",result="refused"} 1`,
+		`gatelodge_signins_total{way="pwd",result="refused"} 1`,
 		`gatelodge_session_checks_total{result="live"} `,
 		"go_goroutines ", "process_resident_memory_bytes ",
 	}

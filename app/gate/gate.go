@@ -17,10 +17,10 @@ import (
 var (
 	// ErrNotAllowed means that the person is known and may not use the App.
 	ErrNotAllowed = fault.New(fault.Denied, "app.denied")
-	ErrSuspended  = fault.New(fault.Denied, "error.disabled")
+	ErrSuspended  = fault.New(fault.Denied, "error.disabled").For(fault.Disabled)
 	// ErrClosing means that the user has closed the account and can still change
 	// their mind.
-	ErrClosing = fault.New(fault.Denied, "error.closing")
+	ErrClosing = fault.New(fault.Denied, "error.closing").For(fault.Disabled)
 )
 
 // MayEnter returns nil when a user who has signed in may have a session, else why

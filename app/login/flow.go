@@ -30,12 +30,11 @@ import (
 // What can be said to the one who asked.
 var (
 	ErrLimitAddress = fault.New(fault.Limited, "limit.address")
-	ErrLimitNetwork = fault.New(fault.Limited, "limit.network")
+	ErrLimitNetwork = fault.New(fault.Limited, "limit.network").For(fault.Limit)
 	ErrResendWait   = fault.New(fault.Limited, "resend.wait")
 	ErrEmailNeeded  = fault.New(fault.Invalid, "signin.email_needed")
 	ErrStateLost    = fault.New(fault.Gone, "error.state_lost")
 	ErrLeft         = fault.New(fault.Denied, "signup.left") // the address was another account's until lately
-	ErrElsewhere    = fault.New(fault.Gone, "link.unknown")  // it is for an App, or for another one
 )
 
 // The rules for asking for mail and for trying codes. An address is protected

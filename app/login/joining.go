@@ -207,9 +207,24 @@ func (f *Flow) accept(tx *store.Tx, from audit.Origin, l *Login, u store.User) (
 	}
 	err = f.Users.Accept(tx, from, u, l.invite())
 	if dead, ok := errors.AsType[*fault.Fault](err); ok {
-		return "invite.refused_" + strings.TrimPrefix(dead.Text, "invite."), true, nil
+		return refusedInvite(dead), true, nil
 	}
 	return "invite.accepted", false, err
+}
+
+// refusedInvite returns the notice for an invitation that gives nothing.
+func refusedInvite(err error) (notice string) {
+	switch {
+	case errors.Is(err, people.ErrInviteUsed):
+		return "invite.refused_used"
+	case errors.Is(err, people.ErrInviteExpired):
+		return "invite.refused_expired"
+	case errors.Is(err, people.ErrInviteRevoked):
+		return "invite.refused_revoked"
+	case errors.Is(err, people.ErrInviteOther):
+		return "invite.refused_other"
+	}
+	return "invite.refused_unknown"
 }
 
 // SignUp is the form of who asks for an account.

@@ -23,8 +23,8 @@ import (
 // What a sign-in by password can be told. That there is no such account, that it
 // has no password and that the password is wrong are one.
 var (
-	ErrCredentials = fault.New(fault.Invalid, "signin.mismatch")
-	ErrTries       = fault.New(fault.Limited, "signin.tries")
+	ErrCredentials = fault.New(fault.Invalid, "signin.mismatch").For(fault.Password)
+	ErrTries       = fault.New(fault.Limited, "signin.tries").For(fault.Limit)
 	ErrNoPasswords = fault.New(fault.NotFound, "error.not_found")
 	ErrIdentifier  = fault.New(fault.Invalid, "signin.identifier_empty")
 )
@@ -160,7 +160,7 @@ func (f *Flow) mayTry(from audit.Origin, l *Login, w *who) (counted []limit.Ask,
 			reason = "account"
 		}
 		f.Audit.Note(from, audit.PasswordLimited, audit.ByVisitor, w.user.ID, reason)
-		f.Audit.AuthFail(from, w.name, "limited")
+		f.Audit.AuthFail(from, w.name, fault.Limit)
 		if at == 0 {
 			return nil, ErrTries.After(wait).In("password")
 		}
@@ -181,8 +181,7 @@ func (f *Flow) mayTry(from audit.Origin, l *Login, w *who) (counted []limit.Ask,
 }
 
 func (f *Flow) mismatch(from audit.Origin, w who) error {
-	f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, w.user.ID, ErrCredentials.Text)
-	f.Audit.AuthFail(from, w.name, "password")
+	f.Audit.RefuseSignIn(from, audit.SignInRefusal{UserID: w.user.ID, Name: w.name, Means: factor.Password, Fault: ErrCredentials})
 	return ErrCredentials.In("password")
 }
 
@@ -235,8 +234,7 @@ func (f *Flow) provenPassword(ctx context.Context, from audit.Origin, l *Login, 
 		return Outcome{}, err
 	}
 	if refused != nil {
-		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, w.user.ID, fault.Of(refused).Text)
-		f.Audit.AuthFail(from, w.name, reasonOf(fault.Of(refused)))
+		f.Audit.RefuseSignIn(from, audit.SignInRefusal{UserID: w.user.ID, Name: w.name, Means: factor.Password, Fault: fault.Of(refused)})
 		return Outcome{}, refused
 	}
 	f.Queue.Wake() // for what is told of a new browser
@@ -276,17 +274,4 @@ func (f *Flow) SendReset(ctx context.Context, from audit.Origin, l *Login, typed
 	}
 	_, err = f.enqueueOnce(ctx, from, audit.ResetAsked, issued.Challenge, mail)
 	return err
-}
-
-// reasonOf is the word for a refusal in the log.
-func reasonOf(f *fault.Fault) string {
-	switch {
-	case errors.Is(f, gate.ErrSuspended), errors.Is(f, gate.ErrClosing):
-		return "disabled"
-	case errors.Is(f, ErrCredentials):
-		return "password"
-	case strings.HasPrefix(f.Text, "code."):
-		return "code"
-	}
-	return "link"
 }

@@ -125,8 +125,7 @@ func (f *Flow) mayTryCode(ctx context.Context, from audit.Origin, l *Login, id s
 		return nil
 	}
 	refused := ErrLimitNetwork.After(wait).In("code")
-	f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, c.UserID, refused.Text)
-	f.Audit.AuthFail(from, nameOf(c), "limited")
+	f.Audit.RefuseSignIn(from, audit.SignInRefusal{UserID: c.UserID, Name: nameOf(c), Means: factor.Email, Fault: refused})
 	return refused
 }
 
@@ -149,7 +148,7 @@ func (f *Flow) redeem(ctx context.Context, from audit.Origin, l *Login, u use, r
 		out, refused = Outcome{}, nil
 		c, err = spend(tx)
 		if err == nil && challenge.AppOf(c) != l.app() {
-			err = ErrElsewhere
+			err = challenge.ErrUnknown // here: it is for an App, or for another one
 		}
 		if err == nil {
 			out, err = f.proven(tx, from, l, c, replaces)
@@ -174,11 +173,7 @@ func (f *Flow) redeem(ctx context.Context, from audit.Origin, l *Login, u use, r
 		if out, err := f.again(ctx, l, u, refused); err == nil || !errors.Is(err, refused) {
 			return out, err
 		}
-		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, c.UserID, refused.Text)
-		// An old link is nothing that may be guessing.
-		if reason := reasonOf(refused); reason != "link" {
-			f.Audit.AuthFail(from, nameOf(c), reason)
-		}
+		f.Audit.RefuseSignIn(from, audit.SignInRefusal{UserID: c.UserID, Name: nameOf(c), Means: factor.Email, Fault: refused})
 		return Outcome{}, refused
 	}
 	f.Queue.Wake() // for what is told of a new browser

@@ -20,8 +20,8 @@ import (
 
 // What a sign-in by an upstream can be told.
 var (
-	ErrAnother  = fault.New(fault.Denied, "upstream.another")
-	ErrReissued = fault.New(fault.Denied, "upstream.reissued")
+	ErrAnother  = fault.New(fault.Denied, "upstream.another").For(fault.Provider)
+	ErrReissued = fault.New(fault.Denied, "upstream.reissued").For(fault.Provider)
 )
 
 // ErrUnconnected means that nobody here is known by that identity. Whether somebody
@@ -148,10 +148,7 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.Origin, l *Login, a *A
 		err = f.update(ctx, l, try)
 	}
 	if refused, ok := errors.AsType[*fault.Fault](err); ok {
-		f.Audit.Note(from, audit.SignInRefused, audit.ByVisitor, met.ID, refused.Text)
-		if errors.Is(refused, gate.ErrSuspended) || errors.Is(refused, gate.ErrClosing) {
-			f.Audit.AuthFail(from, met.Called(), "disabled")
-		}
+		f.Audit.RefuseSignIn(from, audit.SignInRefusal{UserID: met.ID, Name: met.Called(), Means: factor.Upstream(a.Who.Upstream), Fault: refused})
 	}
 	if err != nil {
 		return Outcome{}, err

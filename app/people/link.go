@@ -11,7 +11,7 @@ import (
 )
 
 // ErrElsewhere means that an identity elsewhere is another user's way in.
-var ErrElsewhere = fault.New(fault.Conflict, "upstream.elsewhere")
+var ErrElsewhere = fault.New(fault.Conflict, "upstream.elsewhere").For(fault.Provider)
 
 // picture returns an address of a picture that pages may show, or "".
 func picture(address string) string {

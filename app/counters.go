@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"gatelodge/app/audit"
@@ -14,24 +13,25 @@ import (
 	"gatelodge/store"
 )
 
-// figures are what the house counts. They begin anew with each start.
-type figures struct {
+// counters count what the server does. They begin at zero with each start.
+type counters struct {
 	mail    *metrics.Counters
 	took    *metrics.Times
 	signIns *metrics.Counters
 }
 
-func newFigures() figures {
-	return figures{
+func newCounters() counters {
+	return counters{
 		mail: metrics.New("gatelodge_mail_attempts_total", "Attempts to send a mail, by class, how they ended, and how the connection was protected.", "class", "result", "tls"),
 		took: metrics.NewTimes("gatelodge_mail_signin_seconds", "From the request for a sign-in mail until a server took it.",
 			0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
-		signIns: metrics.New("gatelodge_signins_total", "Sign-ins, by way and how they ended.", "way", "result"),
+		signIns: metrics.New("gatelodge_signins_total", "Sign-ins, by method and how they ended.", "way", "result"),
 	}
 }
 
-// mailEnded counts how an attempt ended, so long after the mail was asked for.
-func (f *figures) mailEnded(w store.Work, r store.Report, took time.Duration) {
+// countAttempt counts an attempt to send a mail, and how long after the request a
+// sign-in mail was sent.
+func (c *counters) countAttempt(w store.Work, r store.Report, took time.Duration) {
 	tls, result := r.TLS, r.State
 	if tls == "" {
 		tls = "none"
@@ -39,37 +39,31 @@ func (f *figures) mailEnded(w store.Work, r store.Report, took time.Duration) {
 	if result == "queued" {
 		result = "deferred"
 	}
-	f.mail.Add(queue.ClassName(w.Class), result, tls)
+	c.mail.Add(queue.ClassName(w.Class), result, tls)
 	if w.Class == queue.ClassSignIn && r.State == "sent" {
-		f.took.Add(took.Seconds())
+		c.took.Add(took.Seconds())
 	}
 }
 
-// happened counts the events that are about signing in. The detail of a refusal is
-// the key of a sentence, which begins with what it is about.
-func (f *figures) happened(kind, detail string) {
-	switch kind {
+// countEvent counts the events that are about signing in.
+func (c *counters) countEvent(e audit.Event) {
+	switch e.Kind {
 	case audit.SignedIn:
-		f.signIns.Add(detail, "done")
-	case audit.LinkAsked:
-		f.signIns.Add(string(factor.Email), "asked")
-	case audit.LinkLimited:
-		f.signIns.Add(string(factor.Email), "limited")
-	case audit.PasswordLimited:
-		f.signIns.Add(string(factor.Password), "limited")
-	case audit.SetUpRefused:
-		f.signIns.Add(string(factor.SetUp), "refused")
+		c.signIns.Add(e.Means.String(), "done")
 	case audit.SignInRefused:
-		about, _, _ := strings.Cut(detail, ".")
-		way, ok := map[string]factor.Means{"password": factor.Password, "code": factor.Email, "link": factor.Email}[about]
-		if !ok {
-			way = "other"
-		}
-		f.signIns.Add(string(way), "refused")
+		c.signIns.Add(e.Means.String(), "refused")
+	case audit.SetUpRefused:
+		c.signIns.Add(string(factor.SetUp), "refused")
+	case audit.LinkAsked:
+		c.signIns.Add(string(factor.Email), "asked")
+	case audit.LinkLimited:
+		c.signIns.Add(string(factor.Email), "limited")
+	case audit.PasswordLimited:
+		c.signIns.Add(string(factor.Password), "limited")
 	}
 }
 
-// WriteMetrics writes the house's figures for Prometheus.
+// WriteMetrics writes the counters and gauges in the text format of Prometheus.
 func (a *App) WriteMetrics(ctx context.Context, to io.Writer) error {
 	var depths []store.QueueDepth
 	err := a.DB.View(ctx, func(tx *store.Tx) (err error) {
@@ -84,10 +78,10 @@ func (a *App) WriteMetrics(ctx context.Context, to io.Writer) error {
 		w.Family("gatelodge_build_info", "gauge", "The version.")
 		w.Sample("gatelodge_build_info", 1, "version", info.Main.Version)
 	}
-	w.Counters(a.figures.mail)
-	w.Times(a.figures.took)
+	w.Counters(a.counters.mail)
+	w.Times(a.counters.took)
 	a.writeQueue(&w, depths)
-	w.Counters(a.figures.signIns)
+	w.Counters(a.counters.signIns)
 	const checks = "gatelodge_session_checks_total"
 	w.Family(checks, "counter", "Checks of a session, by whether there was one.")
 	w.Sample(checks, float64(a.Sessions.Live.Load()), "result", "live")
@@ -97,8 +91,8 @@ func (a *App) WriteMetrics(ctx context.Context, to io.Writer) error {
 	return err
 }
 
-// writeQueue writes what waits: a class of which nothing does is told too, since
-// nobody draws a line through points that are not there.
+// writeQueue writes what the mail queue holds. A class with nothing in the queue is
+// written too: a graph needs its zeros.
 func (a *App) writeQueue(w *metrics.Writer, depths []store.QueueDepth) {
 	const depth, oldest, down = "gatelodge_mail_queue", "gatelodge_mail_queue_oldest_seconds", "gatelodge_mail_way_down"
 	waiting, since := map[[2]string]int{}, map[string]time.Time{}

@@ -1,0 +1,52 @@
+package web
+
+import (
+	"net/http"
+
+	"gatelodge/app/fault"
+)
+
+// The faults of requests that only HTTP knows.
+var (
+	errNotFound = fault.New(fault.NotFound, "error.not_found")
+	errMethod   = fault.New(fault.NotFound, "error.method")
+	errCross    = fault.New(fault.Denied, "error.cross_origin")
+	errHost     = fault.New(fault.Invalid, "error.wrong_host")
+	errTooLarge = fault.New(fault.Invalid, "error.too_large")
+)
+
+// The faults of a store that cannot be used now.
+var (
+	errDiskFull    = fault.New(fault.Unavailable, "error.disk_full")
+	errUnavailable = fault.New(fault.Unavailable, "error.unavailable")
+)
+
+// statusOf returns the HTTP status of a fault.
+func statusOf(f *fault.Fault) int {
+	switch {
+	case f.Is(errMethod):
+		return http.StatusMethodNotAllowed
+	case f.Is(errHost):
+		return http.StatusMisdirectedRequest
+	case f.Is(errTooLarge):
+		return http.StatusRequestEntityTooLarge
+	}
+	switch f.Kind {
+	case fault.Invalid:
+		return http.StatusUnprocessableEntity
+	case fault.Denied:
+		return http.StatusForbidden
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.Conflict:
+		return http.StatusConflict
+	case fault.Gone:
+		return http.StatusGone
+	case fault.Limited:
+		return http.StatusTooManyRequests
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
