@@ -157,7 +157,7 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 
 func (a *App) build(o Options) {
 	c, keys := a.Config, a.DB.Keyring()
-	a.Users = &people.Users{DB: a.DB, Audit: a.Audit, Limits: a.Limits, Now: a.Now, Door: people.NewDoor(c.Signup.Mode, c.Signup.Domains)}
+	a.Users = &people.Users{DB: a.DB, Audit: a.Audit, Limits: a.Limits, Now: a.Now, Policy: people.NewSignupPolicy(c.Signup.Mode, c.Signup.Domains)}
 	var starter *session.Starter
 	a.Sessions, starter = session.New(a.DB, a.Audit, a.Now, a.Log, session.Lifetime{
 		Rolling: time.Duration(c.Session.Lifetime), Refresh: time.Duration(c.Session.Refresh), Max: time.Duration(c.Session.MaxLifetime),

@@ -20,10 +20,10 @@ const (
 		   AND norm <> (SELECT email_norm FROM users WHERE id = $1)`
 )
 
-// Disown takes everything from the user that opens the account, but the primary
+// RevokeAll takes everything from the user that opens the account, but the primary
 // address: for the one who turns out to be its owner, when others may have made
 // the account before them. Links that wait are cancelled.
-func (tx *Tx) Disown(userID string, now time.Time) error {
+func (tx *Tx) RevokeAll(userID string, now time.Time) error {
 	for _, query := range disownQueries {
 		if _, err := tx.q.ExecContext(tx.ctx, query, userID); err != nil {
 			return fmt.Errorf("taking an account from whoever made it: %w", err)

@@ -189,7 +189,7 @@ type Applicant struct {
 	Device    string
 	CreatedAt time.Time
 	RefusedAt time.Time
-	ToldAt    time.Time // when admins were mailed; zero for never
+	NotifiedAt    time.Time // when admins were mailed; zero for never
 }
 
 const applicantColumns = `id, email, email_norm, claimed, name, language, provider, subject, issuer, type, ip, device, created_at, refused_at, told_at`
@@ -206,7 +206,7 @@ func scanApplicant(row interface{ Scan(...any) error }) (Applicant, error) {
 	if err != nil {
 		return Applicant{}, fmt.Errorf("reading an applicant: %w", err)
 	}
-	a.CreatedAt, a.RefusedAt, a.ToldAt = at(created), atNull(refused), atNull(told)
+	a.CreatedAt, a.RefusedAt, a.NotifiedAt = at(created), atNull(refused), atNull(told)
 	return a, nil
 }
 
@@ -222,8 +222,8 @@ const addApplicantQuery = `
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 	    ON CONFLICT (email_norm) DO NOTHING`
 
-// TellOf records that admins were mailed about an applicant.
-func (tx *Tx) TellOf(id string, now time.Time) error {
+// MarkNotified records that admins were mailed about an applicant.
+func (tx *Tx) MarkNotified(id string, now time.Time) error {
 	return tx.change(ErrNotFound, "recording who was told of an applicant", tellOfQuery, id, ms(now))
 }
 

@@ -67,7 +67,7 @@ func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) error {
 			Layout: s.personal(r, cur.User), Admin: cur.User.Admin, Since: cur.User.CreatedAt, Username: cur.User.Username,
 			Devices: s.devices(rows, cur.Session, s.from(r)), Warns: warns, Notice: s.notice(r, &a), Welcome: r.URL.Query().Has("welcome"),
 		}
-		u, ways, err := s.Account.UserWays(r.Context(), cur.User.ID)
+		u, ways, err := s.Account.UserAndMethods(r.Context(), cur.User.ID)
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) error {
 
 // ownWays lists how somebody signs in by what is kept here, and a password that
 // could be set.
-func (s *Server) ownWays(ways []account.Way) []OwnWay {
+func (s *Server) ownWays(ways []account.SignInMethod) []OwnWay {
 	var list []OwnWay
 	set := false
 	for _, way := range ways {
@@ -100,15 +100,15 @@ func (s *Server) ownWays(ways []account.Way) []OwnWay {
 }
 
 // ownWay shows one of somebody's ways to sign in.
-func ownWay(ways []account.Way, way account.Way) OwnWay {
+func ownWay(ways []account.SignInMethod, way account.SignInMethod) OwnWay {
 	return OwnWay{
 		Kind: way.Kind, Name: way.Name, Detail: way.Detail, ID: way.ID, At: way.At, UsedAt: way.UsedAt, Broken: way.Broken, Idle: way.Idle,
-		Last: account.Last(ways, way.ID),
+		Last: account.IsLast(ways, way.ID),
 	}
 }
 
 // hasOneWay reports whether a user has one way to sign in and could add another.
-func (s *Server) hasOneWay(u store.User, ways []account.Way) bool {
+func (s *Server) hasOneWay(u store.User, ways []account.SignInMethod) bool {
 	return account.Usable(ways) == 1 && (!u.HasEmail() || s.Passwords || len(s.Upstreams.All()) > 0)
 }
 

@@ -115,7 +115,7 @@ func (s *Server) emailsPage(r *http.Request, cur session.Current) (EmailsPage, e
 		return EmailsPage{}, err
 	}
 	have, err := s.Account.Addresses(r.Context(), u.ID)
-	page := EmailsPage{Layout: s.personal(r, cur.User), Waiting: have.Waiting}
+	page := EmailsPage{Layout: s.personal(r, cur.User), Waiting: have.Pending}
 	for _, e := range have.Emails {
 		page.Emails = append(page.Emails, OwnEmail{Norm: e.Norm, Email: e.Email, Primary: e.Norm == u.EmailNorm, Verified: !e.VerifiedAt.IsZero()})
 	}

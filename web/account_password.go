@@ -81,7 +81,7 @@ func (s *Server) kept(r *http.Request, path string) (url.Values, bool) {
 
 // confirmPage is the page on which somebody who is signed in proves themselves.
 func (s *Server) confirmPage(r *http.Request, cur session.Current) (ConfirmPage, error) {
-	u, ways, err := s.Account.UserWays(r.Context(), cur.User.ID)
+	u, ways, err := s.Account.UserAndMethods(r.Context(), cur.User.ID)
 	page := ConfirmPage{Layout: s.personal(r, cur.User), Identifier: u.Called(), Mail: u.HasEmail()}
 	for _, way := range ways {
 		if way.Kind == "upstream" && !slices.ContainsFunc(page.Upstreams, func(b UpstreamButton) bool { return b.ID == way.Upstream }) {
@@ -124,7 +124,7 @@ func (s *Server) postConfirm(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		a := s.cookies.readLogin(r)
-		a.Confirms, a.Entry = cur.Session.ID, nil
+		a.Confirms, a.AppLogin = cur.Session.ID, nil
 		if id := r.PostForm.Get("upstream"); id != "" {
 			if !slices.ContainsFunc(page.Upstreams, func(b UpstreamButton) bool { return b.ID == id }) {
 				return errNotFound
@@ -210,8 +210,8 @@ func (s *Server) ownPassword(r *http.Request, cur session.Current) (OwnPasswordP
 	if !s.Passwords {
 		return OwnPasswordPage{}, errNotFound
 	}
-	_, ways, err := s.Account.UserWays(r.Context(), cur.User.ID)
-	page := OwnPasswordPage{Layout: s.personal(r, cur.User), Least: s.Account.Least(), Last: account.Last(ways, "password")}
+	_, ways, err := s.Account.UserAndMethods(r.Context(), cur.User.ID)
+	page := OwnPasswordPage{Layout: s.personal(r, cur.User), Least: s.Account.Least(), Last: account.IsLast(ways, "password")}
 	for _, way := range ways {
 		page.Set = page.Set || way.Kind == "password"
 	}
@@ -250,7 +250,7 @@ func (s *Server) postRemovePassword(w http.ResponseWriter, r *http.Request) erro
 		if err == nil {
 			return s.backTo(w, r, "/account", told(cur.User, "password.removed", "password.removed_untold"), 0)
 		}
-		if !ok || !errors.Is(f, account.ErrLastWay) {
+		if !ok || !errors.Is(f, account.ErrLastMethod) {
 			return err
 		}
 		page, err := s.ownPassword(r, cur)

@@ -65,8 +65,8 @@ var refusals = []struct {
 	{people.ErrNoGroup, "invites.no_group"},
 	{people.ErrTaken, "admin.taken"},
 	{people.ErrAdminsStay, "admin.admins_stay"},
-	{account.ErrLastWay, "admin.last_way"},
-	{login.ErrNowhere, "admin.link_nowhere"},
+	{account.ErrLastMethod, "admin.last_way"},
+	{login.ErrNoAddress, "admin.link_nowhere"},
 }
 
 // unchanged leads back to the page with what was wrong, where that is something an

@@ -201,7 +201,7 @@ func (s *Server) personPage(r *http.Request, cur session.Current, id string) (Pe
 		return PersonPage{}, err
 	}
 	page.Devices = s.devices(rows, cur.Session, s.from(r))
-	_, ways, err := s.Account.UserWays(r.Context(), p.ID)
+	_, ways, err := s.Account.UserAndMethods(r.Context(), p.ID)
 	if err != nil {
 		return PersonPage{}, err
 	}

@@ -158,8 +158,8 @@ func (s *Server) toOurs(w http.ResponseWriter, st site, a attempt, path, more st
 func (s *Server) ours(st site, a attempt, path, more string) (string, error) {
 	hash, _ := secret.Hash(a.Browser)
 	word := ask{App: st.app.Name, Origin: st.origin, Browser: hash, Challenge: a.Challenge, Email: a.Email, Proofs: a.Proofs}
-	if a.Entry != nil {
-		word.Link = a.Entry.Link
+	if a.AppLogin != nil {
+		word.Link = a.AppLogin.Link
 	}
 	sealed, err := s.sealAsk(word)
 	return s.own.origin + path + "?ask=" + sealed + more, err

@@ -171,13 +171,13 @@ func (s *Server) saveAttempt(w http.ResponseWriter, st site, a attempt) error {
 	if st.app == nil {
 		return s.cookies.saveLogin(w, a)
 	}
-	entry := a.Entry
-	a.Entry = nil // it follows from the site
+	entry := a.AppLogin
+	a.AppLogin = nil // it follows from the site
 	value, err := s.cookies.sealAttempt(st.sealedFor(), a)
 	if err != nil {
 		return err
 	}
-	a.Entry = entry
+	a.AppLogin = entry
 	s.siteCookie(w, st, st.state(), value, login.Lifetime)
 	return nil
 }
@@ -229,8 +229,8 @@ func (s *Server) readAsk(r *http.Request) (ask, bool) {
 }
 
 // entry returns the ask as an attempt that is for the App alone.
-func (a ask) entry() *login.Entry {
-	return &login.Entry{App: a.App, Browser: a.Browser, Origin: a.Origin, Link: a.Link}
+func (a ask) entry() *login.AppLogin {
+	return &login.AppLogin{App: a.App, Browser: a.Browser, Origin: a.Origin, Link: a.Link}
 }
 
 // seal returns v as text that nobody can read or change, for login.Lifetime.

@@ -196,10 +196,10 @@ const maxMailedURL = 600
 
 // entering makes an attempt at an App's own address one for that App alone.
 func (s *Server) entering(a attempt, st site, to string) attempt {
-	a.SignsIn()
+	a.OnlySignIn()
 	a.Confirms = "" // a client that signs in wants a session
 	if st.app == nil {
-		a.Entry = nil
+		a.AppLogin = nil
 		return a
 	}
 	a.Begin()
@@ -211,7 +211,7 @@ func (s *Server) entering(a attempt, st site, to string) attempt {
 	if provider == "" {
 		provider = "email"
 	}
-	a.Entry = &login.Entry{
+	a.AppLogin = &login.AppLogin{
 		App: st.app.Name, Browser: hash, Origin: st.origin, Here: true,
 		Link: st.base("callback/" + provider + "?callbackUrl=" + url.QueryEscape(to)),
 	}

@@ -212,7 +212,7 @@ func TestAStrangerComesByTheSessionAPI(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := wiki(t, "v5", "")
-			h.app.Users.Door = people.NewDoor(name, nil)
+			h.app.Users.Policy = people.NewSignupPolicy(name, nil)
 			c := h.browser().authjs("v5")
 			c.post("/api/auth/signin/email", "email", "ana@else.example", "callbackUrl", wikiOrigin+"/page").
 				leads(t, 200, wikiOrigin+"/api/auth/verify-request?provider=email&type=email")

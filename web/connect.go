@@ -17,7 +17,7 @@ import (
 // address.
 func (s *Server) getConnect(w http.ResponseWriter, r *http.Request) error {
 	a := s.cookies.readLogin(r)
-	if a.Held == "" {
+	if a.PendingIdentity == "" {
 		return s.redirect(w, r, "/signin")
 	}
 	switch _, err := s.current(w, r); {
@@ -26,7 +26,7 @@ func (s *Server) getConnect(w http.ResponseWriter, r *http.Request) error {
 	case !errors.Is(err, session.ErrNone):
 		return err
 	}
-	who, err := s.Upstreams.Held(r.Context(), a.BrowserHash(), a.Held)
+	who, err := s.Upstreams.Held(r.Context(), a.BrowserHash(), a.PendingIdentity)
 	if err != nil {
 		return s.lostHeld(w, r, a, err)
 	}
@@ -35,7 +35,7 @@ func (s *Server) getConnect(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.render(w, r, http.StatusOK, "connect.html", ConnectPage{
-		Layout: s.layout(r), Upstream: s.Upstreams.NameOf(who.Upstream), Who: who.Called(), Email: who.Email, MayJoin: may, Comes: may && a.Comes(), Passwords: s.Passwords, Target: s.target(a.Return),
+		Layout: s.layout(r), Upstream: s.Upstreams.NameOf(who.Upstream), Who: who.Called(), Email: who.Email, MayJoin: may, Comes: may && a.Joins(), Passwords: s.Passwords, Target: s.target(a.Return),
 	})
 }
 
@@ -44,7 +44,7 @@ func (s *Server) lostHeld(w http.ResponseWriter, r *http.Request, a attempt, err
 	if !errors.Is(err, upstream.ErrLost) {
 		return err
 	}
-	a.Held, a.Notice = "", "upstream.held_lost"
+	a.PendingIdentity, a.Notice = "", "upstream.held_lost"
 	if err := s.cookies.saveLogin(w, a); err != nil {
 		return err
 	}
@@ -59,24 +59,24 @@ func (s *Server) postConnect(w http.ResponseWriter, r *http.Request) error {
 	}
 	a := s.cookies.readLogin(r)
 	if r.PostForm.Get("no") != "" {
-		a.Held = ""
-		a.SignsIn()
+		a.PendingIdentity = ""
+		a.OnlySignIn()
 		if err := s.cookies.saveLogin(w, a); err != nil {
 			return err
 		}
 	}
-	if a.Held == "" {
+	if a.PendingIdentity == "" {
 		return s.redirect(w, r, "/signin")
 	}
-	a.Entry, a.Confirms = nil, ""
+	a.AppLogin, a.Confirms = nil, ""
 	out, who, err := s.Login.Join(r.Context(), s.from(r), &a.Login, s.printer(r).Tag(), s.cookies.sessionToken(r))
-	if errors.Is(err, people.ErrWaiting) {
+	if errors.Is(err, people.ErrPending) {
 		return s.proven(w, r, a, out, err)
 	}
 	if err != nil {
 		return s.lostHeld(w, r, a, err)
 	}
-	a.Held = ""
+	a.PendingIdentity = ""
 	if who.Email != "" {
 		// The address is theirs once they have opened the link. That none could be sent
 		// is nothing that keeps them out: they can add it on their account page.
@@ -93,11 +93,11 @@ func (s *Server) postConnect(w http.ResponseWriter, r *http.Request) error {
 // the account.
 func (s *Server) getOwnConnect(w http.ResponseWriter, r *http.Request) error {
 	a := s.cookies.readLogin(r)
-	if a.Held == "" {
+	if a.PendingIdentity == "" {
 		return s.redirect(w, r, "/account")
 	}
 	return s.fresh(w, r, "/account/connect", func(cur session.Current) error {
-		who, err := s.Upstreams.Held(r.Context(), a.BrowserHash(), a.Held)
+		who, err := s.Upstreams.Held(r.Context(), a.BrowserHash(), a.PendingIdentity)
 		if err != nil {
 			return s.lostHeld(w, r, a, err)
 		}
@@ -112,13 +112,13 @@ func (s *Server) postOwnConnect(w http.ResponseWriter, r *http.Request) error {
 		return badForm(err)
 	}
 	a := s.cookies.readLogin(r)
-	if a.Held == "" {
+	if a.PendingIdentity == "" {
 		return s.redirect(w, r, "/account")
 	}
 	return s.changing(w, r, "/account/connect", func(cur session.Current) error {
 		notice := ""
 		if r.PostForm.Get("yes") != "" {
-			err := s.Account.ConnectHeld(r.Context(), s.from(r), cur.User.ID, a.BrowserHash(), a.Held)
+			err := s.Account.ConnectPending(r.Context(), s.from(r), cur.User.ID, a.BrowserHash(), a.PendingIdentity)
 			if errors.Is(err, upstream.ErrLost) {
 				return s.lostHeld(w, r, a, err)
 			}
@@ -128,7 +128,7 @@ func (s *Server) postOwnConnect(w http.ResponseWriter, r *http.Request) error {
 			notice = told(cur.User, "upstream.connected", "upstream.connected_untold")
 		}
 		back := home(a.Return)
-		a.Held, a.Return = "", ""
+		a.PendingIdentity, a.Return = "", ""
 		if back == "/account" || back == "/account/connect" {
 			back, a.Notice = "/account", notice
 		}
@@ -165,7 +165,7 @@ func (s *Server) postUnlinkUpstream(w http.ResponseWriter, r *http.Request) erro
 	}
 	return s.changing(w, r, "/account", func(cur session.Current) error {
 		err := s.Account.Disconnect(r.Context(), s.from(r), audit.ByUser, cur.User.ID, r.PostForm.Get("account"), cur.Session.ID)
-		if errors.Is(err, account.ErrLastWay) {
+		if errors.Is(err, account.ErrLastMethod) {
 			s.refused(r, fault.Of(err))
 			return s.warnAtAccount(w, r, "ways.last")
 		}

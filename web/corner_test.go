@@ -26,7 +26,7 @@ func TestAnAddressNobodyProvedOpensNoApp(t *testing.T) {
 		c.Apps = appsOf(t, "[[app]]\nname = \"vault\"\nhosts = [\"localhost:3000\"]\nallow = [\"user:boss@home.example\", \"user:sam@home.example\"]\n[app.authjs]\nversion = \"v5\"\n")
 	})
 	enters := func(u store.User) bool {
-		_, err := h.app.Login.Enter(t.Context(), app.Operator(), session.Current{User: u}, "vault", nil)
+		_, err := h.app.Login.EnterApp(t.Context(), app.Operator(), session.Current{User: u}, "vault", nil)
 		return !errors.Is(err, gate.ErrNotAllowed)
 	}
 	stranger := h.imported("boss@home.example", "stranger")

@@ -44,13 +44,13 @@ func (s *Server) getEnter(w http.ResponseWriter, r *http.Request) error {
 			Other: Link{Text: p.Say("enter.other"), Href: "/signout"},
 		})
 	}
-	out, err := s.Login.Enter(r.Context(), s.from(r), cur, app.Name, word.Browser)
+	out, err := s.Login.EnterApp(r.Context(), s.from(r), cur, app.Name, word.Browser)
 	if err != nil {
 		return err
 	}
 	if out.Need != "" {
 		a := s.cookies.readLogin(r)
-		a.Entry, a.Confirms, a.For, a.Return = nil, cur.Session.ID, app.Name, r.URL.RequestURI()
+		a.AppLogin, a.Confirms, a.For, a.Return = nil, cur.Session.ID, app.Name, r.URL.RequestURI()
 		to, err := s.needed(w, s.own, a)
 		if err != nil {
 			return err
@@ -63,7 +63,7 @@ func (s *Server) getEnter(w http.ResponseWriter, r *http.Request) error {
 // enterFirst has somebody sign in and come back here.
 func (s *Server) enterFirst(w http.ResponseWriter, r *http.Request) error {
 	a := s.cookies.readLogin(r)
-	a.Entry = nil
+	a.AppLogin = nil
 	q := r.URL.Query()
 	problem := q.Get("error")
 	q.Del("error")
@@ -135,9 +135,9 @@ func (s *Server) takeAsk(w http.ResponseWriter, r *http.Request) (bool, error) {
 		return false, nil
 	}
 	a := s.cookies.readLogin(r)
-	a.Entry, a.Challenge, a.Email, a.Proofs, a.Notice = word.entry(), word.Challenge, word.Email, word.Proofs, ""
+	a.AppLogin, a.Challenge, a.Email, a.Proofs, a.Notice = word.entry(), word.Challenge, word.Email, word.Proofs, ""
 	a.Confirms, a.For = "", ""
-	a.SignsIn()
+	a.OnlySignIn()
 	// Who rather signs in on our own pages still gets to the App.
 	again, err := s.sealAsk(ask{App: word.App, Origin: word.Origin, Browser: word.Browser})
 	if err != nil {
@@ -145,7 +145,7 @@ func (s *Server) takeAsk(w http.ResponseWriter, r *http.Request) (bool, error) {
 	}
 	a.Return = enterPath(word.App) + "?ask=" + again
 	if a.Challenge != "" {
-		a.Awaits(a.Email, a.Challenge)
+		a.AwaitMail(a.Email, a.Challenge)
 	}
 	if err := s.cookies.saveLogin(w, a); err != nil {
 		return false, err

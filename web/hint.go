@@ -85,7 +85,7 @@ func (k Known) number() string { return strconv.Itoa(k.Number) }
 func (s *Server) remembered(r *http.Request) ([]Known, error) {
 	var list []Known
 	a := s.cookies.readLogin(r)
-	a.Entry = nil
+	a.AppLogin = nil
 	for i, h := range s.cookies.readHints(r) {
 		u, ok, err := s.Login.Owner(r.Context(), &a.Login, h.UserID)
 		if err != nil {

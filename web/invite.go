@@ -91,7 +91,7 @@ func (s *Server) postInvite(w http.ResponseWriter, r *http.Request) error {
 		return s.acceptAsKnown(w, r, v)
 	}
 	a := s.cookies.readLogin(r)
-	a.Entry, a.Confirms, a.Notice = nil, "", ""
+	a.AppLogin, a.Confirms, a.Notice = nil, "", ""
 	a.Joining = &login.Joining{Invite: v.ID}
 	if up := s.Upstreams.Named(r.PostForm.Get("with")); up != nil {
 		return s.signInBy(w, r, a, up, upstream.Wishes{})
@@ -153,7 +153,7 @@ func (s *Server) acceptAsMe(w http.ResponseWriter, r *http.Request) error {
 // meanwhile. A mailed one is for the account of its address.
 func (s *Server) acceptAsKnown(w http.ResponseWriter, r *http.Request, v store.Invite) error {
 	a := s.cookies.readLogin(r)
-	a.Entry, a.Confirms, a.Notice = nil, "", "invite.sign_in"
+	a.AppLogin, a.Confirms, a.Notice = nil, "", "invite.sign_in"
 	a.Joining = &login.Joining{Invite: v.ID}
 	if v.Email == "" {
 		if err := s.cookies.saveLogin(w, a); err != nil {

@@ -411,7 +411,7 @@ func TestAnInviteIsAcceptedByAnUpstream(t *testing.T) {
 // Who comes by an upstream waits like everybody else, and comes with it.
 func TestWhoAsksByAnUpstreamWaitsToo(t *testing.T) {
 	h, up := withUpstream(t, trusted)
-	h.app.Users.Door = people.NewDoor(people.ByApproval, nil)
+	h.app.Users.Policy = people.NewSignupPolicy(people.ByApproval, nil)
 	signsIn(up, "sub", "1", "email", "mara@else.example", "email_verified", true, "name", "Mara")
 	b := h.browser()
 	b.with("school").goesTo(t, "/signup/waiting")
@@ -453,7 +453,7 @@ func TestWhoWaitsWithoutAProvenAddressIsToldWhatIsTrue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, up := withUpstream(t, nil)
-			h.app.Users.Door = people.NewDoor(people.ByApproval, nil)
+			h.app.Users.Policy = people.NewSignupPolicy(people.ByApproval, nil)
 			sam := h.admin("sam@home.example")
 			signsIn(up, tt.claims...)
 			b := h.browser()
@@ -520,7 +520,7 @@ func TestTheContactIsNamedWhereSomebodyIsToldToAsk(t *testing.T) {
 	up.Set(func(s *upstreamtest.Server) { s.Now = h.Now })
 	signsIn(up, "sub", "1", "email", "ana@else.example", "email_verified", true)
 	h.browser().with("school").is(t, http.StatusForbidden, "Ask Sam Rivera for one")
-	h.app.Users.Door = people.NewDoor(people.ByApproval, nil)
+	h.app.Users.Policy = people.NewSignupPolicy(people.ByApproval, nil)
 	b := h.browser()
 	b.with("school").goesTo(t, "/signup/waiting")
 	b.get("/signup/waiting").is(t, 200, "It is for Sam Rivera to decide", "Your address is confirmed: you get a mail")
@@ -558,7 +558,7 @@ func TestWhoComesByAnUpstreamToHaveAnAccountIsOfferedOne(t *testing.T) {
 	}
 
 	// Where strangers may come, from the page that asks for an account.
-	h.app.Users.Door = people.NewDoor(people.Open, nil)
+	h.app.Users.Policy = people.NewSignupPolicy(people.Open, nil)
 	signsIn(up, "sub", "2", "email", "jin@else.example")
 	c := h.browser()
 	c.get("/signup").is(t, 200, `name="new" value="1"`)

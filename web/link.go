@@ -51,8 +51,8 @@ func (s *Server) belongs(a *attempt, k login.Link, token string) (to string, ok 
 	name := challenge.AppOf(k.Challenge)
 	switch {
 	case name == "":
-		a.Entry = nil
-	case a.Entry == nil || a.Entry.App != name:
+		a.AppLogin = nil
+	case a.AppLogin == nil || a.AppLogin.App != name:
 		to = "/"
 		if app := s.Apps.Named(name); app != nil {
 			to = app.Origins[0] + authBase + "callback/email?token=" + url.QueryEscape(token)
@@ -95,7 +95,7 @@ func (s *Server) postLink(w http.ResponseWriter, r *http.Request) error {
 	a := s.cookies.readLogin(r)
 	token := param(r, "token")
 	if r.PostForm.Get("no") != "" {
-		if err := s.Login.Void(r.Context(), s.from(r), &a.Login, token); err != nil {
+		if err := s.Login.CancelLink(r.Context(), s.from(r), &a.Login, token); err != nil {
 			return s.linkDone(w, r, a, token, login.Outcome{}, err)
 		}
 		return s.render(w, r, http.StatusOK, "voided.html", VoidedPage{Layout: s.layout(r)})

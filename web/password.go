@@ -20,7 +20,7 @@ func (s *Server) getPassword(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) passwordPage(r *http.Request, a attempt) PasswordPage {
-	return PasswordPage{Layout: s.layout(r), Identifier: a.Identifier, Target: s.target(a.Return), Keeps: s.KeepFor, Keep: !a.Brief, Confirms: a.Confirms != ""}
+	return PasswordPage{Layout: s.layout(r), Identifier: a.Identifier, Target: s.target(a.Return), Keeps: s.KeepFor, Keep: !a.Ephemeral, Confirms: a.Confirms != ""}
 }
 
 // postPassword signs in with a password.
@@ -32,10 +32,10 @@ func (s *Server) postPassword(w http.ResponseWriter, r *http.Request) error {
 	if a.Identifier == "" {
 		return login.ErrStateLost
 	}
-	a.Entry = nil // typed on our own page: for more than one App
+	a.AppLogin = nil // typed on our own page: for more than one App
 	// Before the box stands a "0": who posts without either is kept.
 	keep := r.PostForm["keep"]
-	a.Brief = len(keep) > 0 && !slices.Contains(keep, "1")
+	a.Ephemeral = len(keep) > 0 && !slices.Contains(keep, "1")
 	out, err := s.Login.WithPassword(r.Context(), s.from(r), &a.Login, a.Identifier, r.PostForm.Get("password"), s.cookies.sessionToken(r))
 	f, ok := errors.AsType[*fault.Fault](err)
 	if !ok || f.Field == "" {

@@ -69,7 +69,7 @@ func (s *Server) linkUsed(w http.ResponseWriter, r *http.Request, a attempt, tok
 // accepted it as the first time, and for the user it was for with the way on.
 func (s *Server) inviteUsed(w http.ResponseWriter, r *http.Request, v store.Invite, used error) error {
 	a := s.cookies.readLogin(r)
-	a.Entry, a.Confirms = nil, ""
+	a.AppLogin, a.Confirms = nil, ""
 	out, err := s.Login.AcceptedAgain(r.Context(), &a.Login, param(r, "token"), used)
 	if !errors.Is(err, used) {
 		return s.proven(w, r, a, out, err)

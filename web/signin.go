@@ -55,7 +55,7 @@ func lastMeans(known []Known) factor.Means {
 func (s *Server) signInPage(r *http.Request, a attempt, last factor.Means) SignInPage {
 	return SignInPage{
 		Layout: s.layout(r), Target: s.target(a.Return), Passwords: s.Passwords, Upstreams: s.upstreamButtons(last),
-		SignsUp: s.signsUp(), ByInvite: s.Users.Door.Mode == people.ByInvite,
+		SignsUp: s.signsUp(), ByInvite: s.Users.Policy.Mode == people.ByInvite,
 	}
 }
 
@@ -77,8 +77,8 @@ func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a := s.cookies.readLogin(r)
-	a.Entry = nil // typed on our own page: for more than one App
-	a.SignsIn()
+	a.AppLogin = nil // typed on our own page: for more than one App
+	a.OnlySignIn()
 	typed := r.PostForm.Get("identifier")
 	var err error
 	if r.PostForm.Get("method") == "password" && s.Passwords {
@@ -182,7 +182,7 @@ func (s *Server) getDelivery(w http.ResponseWriter, r *http.Request) error {
 // checkEmail is the page that waits for the code. It is the same for addresses
 // nobody has.
 func (s *Server) checkEmail(r *http.Request, a *attempt) (CheckEmailPage, error) {
-	pending, err := s.Login.Pending(r.Context(), &a.Login)
+	pending, err := s.Login.MailStatus(r.Context(), &a.Login)
 	if err != nil {
 		return CheckEmailPage{}, err
 	}
@@ -309,9 +309,9 @@ func (s *Server) postResend(w http.ResponseWriter, r *http.Request) error {
 // proven answers a proof: the session's cookie and the way on, or the error.
 // The row of the session is on the disk before the browser hears of it.
 func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out login.Outcome, err error) error {
-	if errors.Is(err, people.ErrWaiting) {
-		s.refused(r, people.ErrWaiting)
-		if err := s.cookies.saveLogin(w, attempt{Login: login.Login{Waits: a.Waits}}); err != nil {
+	if errors.Is(err, people.ErrPending) {
+		s.refused(r, people.ErrPending)
+		if err := s.cookies.saveLogin(w, attempt{Login: login.Login{Approval: a.Approval}}); err != nil {
 			return err
 		}
 		return s.redirect(w, r, "/signup/waiting")
@@ -329,8 +329,8 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 	if out.Code != "" {
 		s.cookies.dropLogin(w)
 		s.cookies.setDevice(w, out.Device)
-		to := a.Entry.Origin + authBase + "callback/" + handOffID + "?code=" + url.QueryEscape(out.Code)
-		return s.finish(w, r, to, Target{Name: a.Entry.App})
+		to := a.AppLogin.Origin + authBase + "callback/" + handOffID + "?code=" + url.QueryEscape(out.Code)
+		return s.finish(w, r, to, Target{Name: a.AppLogin.App})
 	}
 	if out.Confirmed {
 		s.cookies.setSession(w, out.Token, out.Session, s.Now())
@@ -346,10 +346,10 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out l
 	if err := s.signInHere(w, r, out); err != nil {
 		return err
 	}
-	if a.Held != "" {
+	if a.PendingIdentity != "" {
 		// They have proved an account: now what an upstream vouched for can be
 		// connected to it.
-		rest := attempt{Login: login.Login{Browser: a.Browser, Held: a.Held, Return: out.Return}}
+		rest := attempt{Login: login.Login{Browser: a.Browser, PendingIdentity: a.PendingIdentity, Return: out.Return}}
 		if err := s.cookies.saveLogin(w, rest); err != nil {
 			return err
 		}

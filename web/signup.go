@@ -13,7 +13,7 @@ import (
 
 // signsUp reports whether strangers may come by themselves.
 func (s *Server) signsUp() bool {
-	switch s.Users.Door.Mode {
+	switch s.Users.Policy.Mode {
 	case people.Open, people.ByDomain, people.ByApproval:
 		return true
 	}
@@ -31,7 +31,7 @@ func (s *Server) getSignUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !s.signsUp() {
-		return s.Users.Door.Refusal()
+		return s.Users.Policy.Refusal()
 	}
 	// What was typed on the sign-in page need not be typed again (WCAG 2.2, 3.3.7).
 	page := s.signUpPage(r)
@@ -46,12 +46,12 @@ func (s *Server) getSignUp(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) signUpPage(r *http.Request) SignUpPage {
-	page := SignUpPage{Layout: s.layout(r), Passwords: s.Passwords, Waits: s.Users.Door.Mode == people.ByApproval, Upstreams: s.upstreamButtons("")}
+	page := SignUpPage{Layout: s.layout(r), Passwords: s.Passwords, Waits: s.Users.Policy.Mode == people.ByApproval, Upstreams: s.upstreamButtons("")}
 	for i := range page.Upstreams {
 		page.Upstreams[i].Comes = true
 	}
-	if s.Users.Door.Mode == people.ByDomain {
-		page.Domains = strings.Join(s.Users.Door.Domains(), ", ")
+	if s.Users.Policy.Mode == people.ByDomain {
+		page.Domains = strings.Join(s.Users.Policy.Domains(), ", ")
 	}
 	return page
 }
@@ -66,7 +66,7 @@ func (s *Server) postSignUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a := s.cookies.readLogin(r)
-	a.Entry, a.Joining, a.Confirms = nil, nil, ""
+	a.AppLogin, a.Joining, a.Confirms = nil, nil, ""
 	form := readSignUp(r)
 	err := s.Login.SignUp(r.Context(), s.from(r), &a.Login, form, s.printer(r).Tag())
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
@@ -107,13 +107,13 @@ func (s *Server) signUpProblems(r *http.Request, f *fault.Fault) SignUpProblems 
 // browser is led to the sign-in page: nothing is pending that it asked for.
 func (s *Server) getWaiting(w http.ResponseWriter, r *http.Request) error {
 	p := s.printer(r)
-	waits := s.cookies.readLogin(r).Waits
+	waits := s.cookies.readLogin(r).Approval
 	if waits == nil {
 		return s.redirect(w, r, "/signin")
 	}
-	said := []any{"operator", s.operator(p), "day", p.Date(waits.Told), "upstream", waits.Upstream}
+	said := []any{"operator", s.operator(p), "day", p.Date(waits.NotifiedAt), "upstream", waits.Upstream}
 	text := p.Say("signup.waiting.decides", said...)
-	if !waits.Told.IsZero() {
+	if !waits.NotifiedAt.IsZero() {
 		text = p.Say("signup.waiting.told", said...)
 	}
 	next := "signup.waiting.mailed"

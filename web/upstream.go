@@ -34,7 +34,7 @@ func (s *Server) upstreamButtons(last factor.Means) []UpstreamButton {
 // setOut sends the browser of the attempt on a journey, and returns the address.
 func (s *Server) setOut(w http.ResponseWriter, r *http.Request, a attempt, id string, e upstream.Errand, wishes upstream.Wishes) (string, error) {
 	a.Begin()
-	a.Entry = nil
+	a.AppLogin = nil
 	var err error
 	if wishes.Known, err = s.knownAs(r, a, e); err != nil {
 		return "", err
@@ -83,9 +83,9 @@ func (s *Server) postWith(w http.ResponseWriter, r *http.Request) error {
 	}
 	a := s.cookies.readLogin(r)
 	if r.PostForm.Get("new") != "" {
-		a.AsksForAccount()
+		a.RequestAccount()
 	} else {
-		a.SignsIn()
+		a.OnlySignIn()
 	}
 	return s.signInBy(w, r, a, up, wishes)
 }
@@ -236,11 +236,11 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	hash, _ := secret.Hash(journey)
 	e, who, err := s.Upstreams.Return(r.Context(), up.ID, hash, answer)
 	if errors.Is(err, upstream.ErrLost) {
-		out, again := s.Login.ReturnedAgain(r.Context(), &a.Login, login.Arrival{Browser: journey, State: answer.State}, err)
+		out, again := s.Login.ReturnedAgain(r.Context(), &a.Login, login.UpstreamReturn{Browser: journey, State: answer.State}, err)
 		if !errors.Is(again, upstream.ErrLost) {
 			return s.proven(w, r, a, out, again)
 		}
-		if a.Held != "" {
+		if a.PendingIdentity != "" {
 			return s.redirect(w, r, "/signin/connect")
 		}
 		// Reloaded, or gone back to: whoever is in goes on.
@@ -265,19 +265,19 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	if e.To == upstream.ToLink {
 		return s.linkBack(w, r, up, e, who)
 	}
-	a.Entry, a.Confirms, a.Return, a.Joining = nil, "", e.Return, nil // other tabs may want something else
+	a.AppLogin, a.Confirms, a.Return, a.Joining = nil, "", e.Return, nil // other tabs may want something else
 	if e.Joins || e.Invite != "" {
 		a.Joining = &login.Joining{SignsUp: e.Joins, Invite: e.Invite}
 	}
 	if e.To == upstream.ToConfirm {
 		a.Confirms = e.Session
 	}
-	out, err := s.Login.WithUpstream(r.Context(), s.from(r), &a.Login, login.Arrival{
+	out, err := s.Login.WithUpstream(r.Context(), s.from(r), &a.Login, login.UpstreamReturn{
 		Who: who, Errand: e, Language: s.printer(r).Tag(), Replaces: s.cookies.sessionToken(r),
 		Browser: journey, State: answer.State,
 	})
 	if errors.Is(err, login.ErrUnconnected) {
-		if a.Held, err = s.Upstreams.Hold(r.Context(), a.BrowserHash(), who); err != nil {
+		if a.PendingIdentity, err = s.Upstreams.Hold(r.Context(), a.BrowserHash(), who); err != nil {
 			return err
 		}
 		if err := s.cookies.saveLogin(w, a); err != nil {
@@ -285,7 +285,7 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 		}
 		return s.redirect(w, r, "/signin/connect")
 	}
-	if f, ok := errors.AsType[*fault.Fault](err); ok && !(errors.Is(f, people.ErrWaiting) && s.target(e.Return).Name == "") {
+	if f, ok := errors.AsType[*fault.Fault](err); ok && !(errors.Is(f, people.ErrPending) && s.target(e.Return).Name == "") {
 		return s.lostUpstream(w, r, up, e, f.With(append(f.Args, "upstream", up.Name)...))
 	}
 	return s.proven(w, r, a, out, err)
@@ -308,7 +308,7 @@ func (s *Server) lostUpstream(w http.ResponseWriter, r *http.Request, up *upstre
 	case errors.Is(f, upstream.ErrDown), errors.Is(f, upstream.ErrMisconfigured), errors.Is(f, upstream.ErrClock):
 		outcome = authjs.UpstreamFails
 	case errors.Is(f, upstream.ErrNotListed), errors.Is(f, upstream.ErrNoEmail), errors.Is(f, people.ErrNotInvited), errors.Is(f, gate.ErrSuspended),
-		errors.Is(f, gate.ErrClosing), errors.Is(f, people.ErrClosed), errors.Is(f, people.ErrWaiting), errors.Is(f, people.ErrRefused), errors.Is(f, login.ErrLeft):
+		errors.Is(f, gate.ErrClosing), errors.Is(f, people.ErrClosed), errors.Is(f, people.ErrPending), errors.Is(f, people.ErrDeclined), errors.Is(f, login.ErrLeft):
 		outcome = authjs.Denied
 	}
 	answer := app.Dialect.Answers[outcome]

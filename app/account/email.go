@@ -47,7 +47,7 @@ func typedIn(c store.Challenge) string { return strings.TrimSuffix(c.Detail, fir
 // Addresses are a user's, and those that wait to be confirmed.
 type Addresses struct {
 	Emails  []store.Email
-	Waiting []string // as typed
+	Pending []string // as typed
 }
 
 // Addresses returns the user's addresses.
@@ -59,7 +59,7 @@ func (s *Service) Addresses(ctx context.Context, userID string) (a Addresses, er
 		}
 		waiting, err := tx.ChallengesOf(userID, challenge.ConfirmEmail, s.Now())
 		for _, c := range waiting {
-			a.Waiting = append(a.Waiting, typedIn(c))
+			a.Pending = append(a.Pending, typedIn(c))
 		}
 		return err
 	})
@@ -155,7 +155,7 @@ func (s *Service) SetPrimary(ctx context.Context, from audit.Origin, userID, add
 		}
 		err = tx.SetPrimary(u.ID, address, s.Now())
 		if errors.Is(err, store.ErrNotFound) {
-			return ErrNoWay
+			return ErrNotFound
 		}
 		if err != nil {
 			return err
@@ -206,7 +206,7 @@ func (s *Service) RemoveEmail(ctx context.Context, from audit.Origin, userID, ad
 			}
 			return s.changedLetter(tx, from, u, e, u.EmailNorm, "")
 		}
-		return ErrNoWay
+		return ErrNotFound
 	})
 }
 
@@ -214,7 +214,7 @@ func (s *Service) RemoveEmail(ctx context.Context, from audit.Origin, userID, ad
 func (s *Service) CancelEmail(ctx context.Context, from audit.Origin, userID, typed string) error {
 	address, err := email.Normal(typed)
 	if err != nil {
-		return ErrNoWay
+		return ErrNotFound
 	}
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.CancelChallenges(userID, challenge.ConfirmEmail, address, s.Now()); err != nil {
@@ -275,7 +275,7 @@ func (s *Service) leaveMailbox(tx *store.Tx, userID, norm string) error {
 // that the address was told of, and signs everybody out.
 func (s *Service) undoEmail(tx *store.Tx, from audit.Origin, u store.User, c store.Challenge) error {
 	was := readChange(c.Detail)
-	if err := s.takeBack(tx, from, u, store.Email{Norm: c.EmailNorm, Email: was.old}, c, was.unproven); err != nil {
+	if err := s.restoreAddress(tx, from, u, store.Email{Norm: c.EmailNorm, Email: was.old}, c, was.unproven); err != nil {
 		return err
 	}
 	if _, err := tx.EndSessionsOf(u.ID, ""); err != nil {
@@ -284,18 +284,18 @@ func (s *Service) undoEmail(tx *store.Tx, from audit.Origin, u store.User, c sto
 	return s.Audit.Record(tx, from, audit.EmailUndone, audit.ByUser, u.ID, c.EmailNorm)
 }
 
-// takeBack makes an address the primary one again that was it before, and takes away
+// restoreAddress makes an address the primary one again that was it before, and takes away
 // those that came in its place and all that were added since. Addresses that wait
 // to be confirmed end, and so does every link that was made since: whoever took the
 // account over was told of their own changes, with links that would take this one
 // back. The one that was the primary until now and stays is told, and can take this
 // back. If nobody had proved the address before, its owner claims the account by this.
-func (s *Service) takeBack(tx *store.Tx, from audit.Origin, u store.User, back store.Email, c store.Challenge, unproven bool) error {
+func (s *Service) restoreAddress(tx *store.Tx, from audit.Origin, u store.User, back store.Email, c store.Challenge, unproven bool) error {
 	now := s.Now()
 	claims := unproven && !u.AddedByAdmin
 	if !claims {
 		var err error
-		if claims, err = people.Prepared(tx, u, back.Norm); err != nil {
+		if claims, err = people.MayBePreclaimed(tx, u, back.Norm); err != nil {
 			return err
 		}
 	}
@@ -319,7 +319,7 @@ func (s *Service) takeBack(tx *store.Tx, from audit.Origin, u store.User, back s
 		return err
 	}
 	if claims {
-		return s.Users.Claim(tx, from, u, back.Norm)
+		return s.Users.ReclaimAccount(tx, from, u, back.Norm)
 	}
 	stays, err := tx.HasEmail(u.ID, u.EmailNorm)
 	if err != nil || !stays || u.EmailNorm == back.Norm {
@@ -333,7 +333,7 @@ func (s *Service) takeBack(tx *store.Tx, from audit.Origin, u store.User, back s
 // confirmed and every link made since.
 func (s *Service) dropSince(tx *store.Tx, from audit.Origin, userID, primary string, c store.Challenge) error {
 	now := s.Now()
-	since, by, err := s.told(tx, c)
+	since, by, err := s.notifiedOf(tx, c)
 	if err != nil {
 		return err
 	}
@@ -361,10 +361,10 @@ func (s *Service) dropSince(tx *store.Tx, from audit.Origin, userID, primary str
 	return s.dropPending(tx, userID)
 }
 
-// told returns since when the mailbox of a challenge was told of what can still be
+// notifiedOf returns since when the mailbox of a challenge was notifiedOf of what can still be
 // taken back, and which addresses came in the place of its own: a thief makes several
 // changes, and one link takes back all.
-func (s *Service) told(tx *store.Tx, c store.Challenge) (since time.Time, by []string, err error) {
+func (s *Service) notifiedOf(tx *store.Tx, c store.Challenge) (since time.Time, by []string, err error) {
 	since = c.CreatedAt
 	list := []store.Challenge{c}
 	for _, purpose := range []string{challenge.UndoEmail, challenge.NotMePassword, challenge.Unlink} {

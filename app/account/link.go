@@ -47,7 +47,7 @@ func (s *Service) LookAt(ctx context.Context, token string, b people.Browser) (L
 			return err
 		}
 		if k.Purpose == challenge.ConfirmEmail && (!u.HasEmail() || strings.HasSuffix(k.Detail, firstAddress)) {
-			if own, err := b.Of(tx, u.ID, s.Now()); err != nil || !own {
+			if own, err := b.BelongsTo(tx, u.ID, s.Now()); err != nil || !own {
 				return cmp.Or[error](err, ErrEmailFirst)
 			}
 		}
@@ -62,8 +62,8 @@ func (s *Service) LookAt(ctx context.Context, token string, b people.Browser) (L
 	return k, err
 }
 
-// Done is what came of a link.
-type Done struct {
+// Result is what came of a link.
+type Result struct {
 	Notice string // the key of a sentence
 	Next   string // a path
 	UserID string // whose account it changed
@@ -71,15 +71,15 @@ type Done struct {
 
 // Follow does what a link is for, but for a reset, which needs a password; see
 // Reset.
-func (s *Service) Follow(ctx context.Context, from audit.Origin, token string, b people.Browser) (Done, error) {
+func (s *Service) Follow(ctx context.Context, from audit.Origin, token string, b people.Browser) (Result, error) {
 	k, err := s.LookAt(ctx, token, b)
 	if err != nil {
-		return Done{}, err
+		return Result{}, err
 	}
-	var done Done
+	var done Result
 	var refused *fault.Fault
 	err = s.update(ctx, func(tx *store.Tx) error {
-		done, refused = Done{Next: "/signin"}, nil
+		done, refused = Result{Next: "/signin"}, nil
 		c, err := s.Challenges.Redeem(tx, k.Purpose, token)
 		if err != nil {
 			return err
@@ -90,7 +90,7 @@ func (s *Service) Follow(ctx context.Context, from audit.Origin, token string, b
 		}
 		switch c.Purpose {
 		case challenge.ConfirmEmail:
-			done, err = Done{Notice: "emails.confirmed", Next: "/account/emails"}, s.confirmed(tx, from, u, c)
+			done, err = Result{Notice: "emails.confirmed", Next: "/account/emails"}, s.confirmed(tx, from, u, c)
 		case challenge.UndoEmail:
 			done, err = s.secure(tx, from, u, c)
 		case challenge.NotMe:
@@ -128,10 +128,10 @@ func (s *Service) Follow(ctx context.Context, from audit.Origin, token string, b
 		return err
 	})
 	if err != nil {
-		return Done{}, err
+		return Result{}, err
 	}
 	if refused != nil {
-		return Done{}, refused
+		return Result{}, refused
 	}
 	done.UserID = k.UserID
 	return done, nil
@@ -143,61 +143,61 @@ func (s *Service) Follow(ctx context.Context, from audit.Origin, token string, b
 // disconnected, addresses that came since are taken away and the primary one is what
 // it was, no browser is known any more, and an account that was closed meanwhile is
 // open again.
-func (s *Service) secure(tx *store.Tx, from audit.Origin, u store.User, c store.Challenge) (Done, error) {
-	since, _, err := s.told(tx, c)
+func (s *Service) secure(tx *store.Tx, from audit.Origin, u store.User, c store.Challenge) (Result, error) {
+	since, _, err := s.notifiedOf(tx, c)
 	if err != nil {
-		return Done{}, err
+		return Result{}, err
 	}
 	if c.Purpose == challenge.UndoEmail {
 		if err := s.undoEmail(tx, from, u, c); err != nil {
-			return Done{}, err
+			return Result{}, err
 		}
 	} else {
-		err := s.takeBack(tx, from, u, store.Email{Norm: c.EmailNorm, Email: c.EmailNorm}, c, false)
+		err := s.restoreAddress(tx, from, u, store.Email{Norm: c.EmailNorm, Email: c.EmailNorm}, c, false)
 		if errors.Is(err, ErrEmailTaken) {
 			// The address has gone over to another account. That keeps nobody in.
 			err = s.dropSince(tx, from, u.ID, u.EmailNorm, c)
 		}
 		if err != nil {
-			return Done{}, err
+			return Result{}, err
 		}
 	}
 	// What is told of was made a moment before the letter.
 	before := since.Add(-time.Second)
 	if err := s.unlinked(tx, from, audit.ByUser, u, func(a store.Account) bool { return !a.CreatedAt.Before(before) }); err != nil {
-		return Done{}, err
+		return Result{}, err
 	}
 	err = tx.RemovePassword(u.ID)
 	if err == nil {
 		err = s.Audit.Record(tx, from, audit.PasswordRemoved, audit.ByUser, u.ID, c.Purpose)
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return Done{}, err
+		return Result{}, err
 	}
 	if err := tx.CancelChallenges(u.ID, challenge.Reset, "", s.Now()); err != nil {
-		return Done{}, err
+		return Result{}, err
 	}
 	if !u.RemovalAt.IsZero() {
 		if err := s.reopen(tx, from, u); err != nil {
-			return Done{}, err
+			return Result{}, err
 		}
 	}
 	if err := people.ForgetBrowsers(tx, u.ID, s.Now()); err != nil {
-		return Done{}, err
+		return Result{}, err
 	}
 	if err := s.Audit.Record(tx, from, audit.NotMe, audit.ByUser, u.ID, c.Purpose); err != nil {
-		return Done{}, err
+		return Result{}, err
 	}
 	if s.Passwords == nil {
-		return Done{Notice: "notme.done", Next: "/signin"}, nil
+		return Result{Notice: "notme.done", Next: "/signin"}, nil
 	}
 	issued := s.Challenges.Issue(challenge.Ask{
 		From: from, Purpose: challenge.Reset, EmailNorm: c.EmailNorm, UserID: u.ID, BrowserHash: c.BrowserHash, Sends: 1, For: resetFor,
 	})
 	if err := tx.AddChallenge(issued.Challenge); err != nil {
-		return Done{}, err
+		return Result{}, err
 	}
-	return Done{Notice: "notme.done_reset", Next: strings.TrimPrefix(s.link(issued.Token), s.PublicURL)}, nil
+	return Result{Notice: "notme.done_reset", Next: strings.TrimPrefix(s.link(issued.Token), s.PublicURL)}, nil
 }
 
 // eraseAfter is how long a closed account can be opened again.

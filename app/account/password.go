@@ -54,7 +54,7 @@ func (s *Service) SetPassword(ctx context.Context, from audit.Origin, actor, use
 // limited with: nobody who changes things keeps the owner from a reset.
 func (s *Service) hash(ctx context.Context, userID, typed, counted string) (store.User, string, error) {
 	if s.Passwords == nil {
-		return store.User{}, "", ErrNoWay
+		return store.User{}, "", ErrNotFound
 	}
 	u, err := s.user(ctx, userID)
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *Service) RemovePassword(ctx context.Context, from audit.Origin, actor, 
 		if err != nil {
 			return err
 		}
-		if err := s.keepAWay(tx, u, "password"); err != nil {
+		if err := s.keepOneMethod(tx, u, "password"); err != nil {
 			return err
 		}
 		err = tx.RemovePassword(u.ID)
@@ -130,14 +130,14 @@ func (s *Service) RemovePassword(ctx context.Context, from audit.Origin, actor, 
 	})
 }
 
-// keepAWay refuses to remove the last way in. id is the one that is to go.
-func (s *Service) keepAWay(tx *store.Tx, u store.User, id string) error {
-	ways, err := s.Ways(tx, u)
+// keepOneMethod refuses to remove the last way in. id is the one that is to go.
+func (s *Service) keepOneMethod(tx *store.Tx, u store.User, id string) error {
+	ways, err := s.SignInMethods(tx, u)
 	if err != nil {
 		return err
 	}
-	if Last(ways, id) {
-		return ErrLastWay
+	if IsLast(ways, id) {
+		return ErrLastMethod
 	}
 	return nil
 }
@@ -176,11 +176,11 @@ func (s *Service) Reset(ctx context.Context, from audit.Origin, token, typed str
 		if u.Disabled() {
 			return gate.ErrSuspended
 		}
-		own, err := b.Of(tx, u.ID, s.Now())
+		own, err := b.BelongsTo(tx, u.ID, s.Now())
 		if err != nil {
 			return err
 		}
-		if _, err := s.Users.Prove(tx, from, u, c.EmailNorm, own); err != nil {
+		if _, err := s.Users.ConfirmAddress(tx, from, u, c.EmailNorm, own); err != nil {
 			return err
 		}
 		if u, err = tx.UserByID(u.ID); err != nil {

@@ -85,7 +85,7 @@ func (s *Service) keepAName(tx *store.Tx, userID string) error {
 		return err
 	}
 	u.Username = ""
-	ways, err := s.Ways(tx, u)
+	ways, err := s.SignInMethods(tx, u)
 	if err != nil || Usable(ways) > 0 {
 		return err
 	}

@@ -31,10 +31,10 @@ import (
 var (
 	ErrLimited   = fault.New(fault.Limited, "error.limited")
 	ErrAddresses = fault.New(fault.Limited, "emails.limited")
-	ErrLastWay   = fault.New(fault.Invalid, "ways.last")
+	ErrLastMethod   = fault.New(fault.Invalid, "ways.last")
 	ErrLastName  = fault.New(fault.Invalid, "username.last")
 	ErrEnded     = fault.New(fault.Denied, "session.ended")
-	ErrNoWay     = fault.New(fault.NotFound, "error.not_found")
+	ErrNotFound     = fault.New(fault.NotFound, "error.not_found")
 )
 
 // FreshFor is how long after proving themselves people may change what opens
@@ -81,8 +81,8 @@ func (s *Service) mayOften(counted, userID string) error {
 // Fresh reports whether a session was begun or confirmed lately enough.
 func (s *Service) Fresh(ss store.Session) bool { return s.Now().Sub(ss.AuthAt) < FreshFor }
 
-// Way is one way to sign in.
-type Way struct {
+// SignInMethod is one way to sign in.
+type SignInMethod struct {
 	Kind     string    // "email", "password" or "upstream"
 	ID       string    // of what can be removed; "" for what cannot
 	Name     string    // as its owner knows it: an address, an upstream's name
@@ -95,7 +95,7 @@ type Way struct {
 }
 
 // Usable returns how many of the ways open the account.
-func Usable(ways []Way) (n int) {
+func Usable(ways []SignInMethod) (n int) {
 	for i := range ways {
 		if !ways[i].Idle {
 			n++
@@ -104,9 +104,9 @@ func Usable(ways []Way) (n int) {
 	return n
 }
 
-// Last reports whether the way with that id is all that opens the account; "" is the
+// IsLast reports whether the way with that id is all that opens the account; "" is the
 // mailed link.
-func Last(ways []Way, id string) bool {
+func IsLast(ways []SignInMethod, id string) bool {
 	last := false
 	for i := range ways {
 		switch way := &ways[i]; {
@@ -120,11 +120,11 @@ func Last(ways []Way, id string) bool {
 	return last
 }
 
-// Ways returns how the user can sign in, the last way among them.
-func (s *Service) Ways(tx *store.Tx, u store.User) ([]Way, error) {
-	var ways []Way
+// SignInMethods returns how the user can sign in, the last way among them.
+func (s *Service) SignInMethods(tx *store.Tx, u store.User) ([]SignInMethod, error) {
+	var ways []SignInMethod
 	if u.HasEmail() {
-		ways = append(ways, Way{Kind: "email", Name: u.Email})
+		ways = append(ways, SignInMethod{Kind: "email", Name: u.Email})
 	}
 	if s.Passwords != nil {
 		p, err := tx.PasswordOf(u.ID)
@@ -132,7 +132,7 @@ func (s *Service) Ways(tx *store.Tx, u store.User) ([]Way, error) {
 			return nil, err
 		}
 		if err == nil {
-			ways = append(ways, Way{Kind: "password", ID: "password", At: p.ChangedAt, Idle: !u.HasEmail() && u.Username == ""})
+			ways = append(ways, SignInMethod{Kind: "password", ID: "password", At: p.ChangedAt, Idle: !u.HasEmail() && u.Username == ""})
 		}
 	}
 	accounts, err := tx.AccountsOf(u.ID)
@@ -142,7 +142,7 @@ func (s *Service) Ways(tx *store.Tx, u store.User) ([]Way, error) {
 	for _, a := range accounts {
 		// One at an upstream that is no longer in the configuration opens nothing.
 		if up := s.Upstreams.Named(a.Provider); up != nil {
-			ways = append(ways, wayOf(up, a))
+			ways = append(ways, upstreamMethod(up, a))
 		}
 	}
 	return ways, nil
@@ -192,13 +192,13 @@ func (s *Service) user(ctx context.Context, id string) (u store.User, err error)
 	return u, err
 }
 
-// UserWays returns the user as they are now and how they can sign in.
-func (s *Service) UserWays(ctx context.Context, id string) (u store.User, ways []Way, err error) {
+// UserAndMethods returns the user as they are now and how they can sign in.
+func (s *Service) UserAndMethods(ctx context.Context, id string) (u store.User, ways []SignInMethod, err error) {
 	err = s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		if u, err = tx.UserByID(id); err != nil {
 			return err
 		}
-		ways, err = s.Ways(tx, u)
+		ways, err = s.SignInMethods(tx, u)
 		return err
 	})
 	return u, ways, err

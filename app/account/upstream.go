@@ -16,8 +16,8 @@ import (
 // ErrOwnAlready means that the identity is connected to this account already.
 var ErrOwnAlready = fault.New(fault.Conflict, "upstream.own_already").For(fault.Provider)
 
-func wayOf(up *upstream.Upstream, a store.Account) Way {
-	w := Way{Kind: "upstream", ID: a.ID, Name: up.Name, Detail: a.Email, Upstream: up.ID, At: a.CreatedAt, UsedAt: a.UsedAt, Broken: !a.BrokenAt.IsZero()}
+func upstreamMethod(up *upstream.Upstream, a store.Account) SignInMethod {
+	w := SignInMethod{Kind: "upstream", ID: a.ID, Name: up.Name, Detail: a.Email, Upstream: up.ID, At: a.CreatedAt, UsedAt: a.UsedAt, Broken: !a.BrokenAt.IsZero()}
 	if w.Detail == "" {
 		w.Detail = a.Name
 	}
@@ -30,9 +30,9 @@ func (s *Service) Connect(ctx context.Context, from audit.Origin, userID string,
 	return s.update(ctx, func(tx *store.Tx) error { return s.connect(tx, from, userID, who) })
 }
 
-// ConnectHeld is Connect for somebody who was held until they had proved the
+// ConnectPending is Connect for somebody who was held until they had proved the
 // account. The token is spent.
-func (s *Service) ConnectHeld(ctx context.Context, from audit.Origin, userID string, browserHash []byte, token string) error {
+func (s *Service) ConnectPending(ctx context.Context, from audit.Origin, userID string, browserHash []byte, token string) error {
 	return s.update(ctx, func(tx *store.Tx) error {
 		who, err := s.Upstreams.Release(tx, browserHash, token)
 		if err != nil {
@@ -45,7 +45,7 @@ func (s *Service) ConnectHeld(ctx context.Context, from audit.Origin, userID str
 func (s *Service) connect(tx *store.Tx, from audit.Origin, userID string, who upstream.Identity) error {
 	up := s.Upstreams.Named(who.Upstream)
 	if up == nil {
-		return ErrNoWay
+		return ErrNotFound
 	}
 	u, err := tx.UserByID(userID)
 	if err != nil {
@@ -77,10 +77,10 @@ func (s *Service) Disconnect(ctx context.Context, from audit.Origin, actor, user
 		if err != nil {
 			return err
 		}
-		if err := s.keepAWay(tx, u, accountID); err != nil {
+		if err := s.keepOneMethod(tx, u, accountID); err != nil {
 			return err
 		}
-		ways, err := s.Ways(tx, u)
+		ways, err := s.SignInMethods(tx, u)
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (s *Service) Disconnect(ctx context.Context, from audit.Origin, actor, user
 			}
 			return s.linkedLetter(tx, from, u, way.Name, way.Detail, "", true)
 		}
-		return ErrNoWay
+		return ErrNotFound
 	})
 }
 

@@ -12,26 +12,26 @@ import (
 
 // finishApp starts the session of an attempt that is for an App alone.
 func (f *Flow) finishApp(tx *store.Tx, from audit.Origin, l *Login, u store.User) (Outcome, error) {
-	if err := f.decide(tx, l.Entry.App, u); err != nil {
+	if err := f.decide(tx, l.AppLogin.App, u); err != nil {
 		return Outcome{}, err
 	}
-	_, row, err := f.starter.Start(tx, from, session.Begin{UserID: u.ID, Means: l.proven(u.ID, f.Now()), AuthAt: l.authAt()})
+	_, row, err := f.starter.Start(tx, from, session.Begin{UserID: u.ID, Means: l.means(u.ID, f.Now()), AuthAt: l.authAt()})
 	if err != nil {
 		return Outcome{}, err
 	}
 	out := Outcome{Session: row, User: u}
-	if l.Entry.Here {
-		out.AppToken, err = f.starter.StartApp(tx, l.Entry.App, row.ID)
+	if l.AppLogin.Here {
+		out.AppToken, err = f.starter.StartApp(tx, l.AppLogin.App, row.ID)
 	} else {
-		out.Code, err = f.starter.HandOff(tx, l.Entry.App, row.ID, l.Entry.Browser)
+		out.Code, err = f.starter.HandOff(tx, l.AppLogin.App, row.ID, l.AppLogin.Browser)
 	}
 	if err != nil {
 		return Outcome{}, err
 	}
-	if out.Device, err = f.meet(tx, from, l, u, row); err != nil {
+	if out.Device, err = f.rememberBrowser(tx, from, l, u, row); err != nil {
 		return Outcome{}, err
 	}
-	return out, f.Audit.Record(tx, from, audit.AppEntered, audit.ByUser, u.ID, l.Entry.App)
+	return out, f.Audit.Record(tx, from, audit.AppEntered, audit.ByUser, u.ID, l.AppLogin.App)
 }
 
 // decide returns nil when the user may use the App with that name.
@@ -47,10 +47,10 @@ func (f *Flow) decide(tx *store.Tx, name string, u store.User) error {
 	return gate.Decide(app, p)
 }
 
-// Enter hands a session over to an App, for the browser that asked for it at the
+// EnterApp hands a session over to an App, for the browser that asked for it at the
 // App's own address. The Code of the outcome leads there. An App may need more than
 // the session has proven: then the outcome says what.
-func (f *Flow) Enter(ctx context.Context, from audit.Origin, c session.Current, app string, browserHash []byte) (out Outcome, err error) {
+func (f *Flow) EnterApp(ctx context.Context, from audit.Origin, c session.Current, app string, browserHash []byte) (out Outcome, err error) {
 	err = f.DB.Update(ctx, func(tx *store.Tx) error {
 		out = Outcome{User: c.User, Session: c.Session}
 		if err := f.decide(tx, app, c.User); err != nil {

@@ -20,13 +20,13 @@ const DeviceLifetime = 400 * 24 * time.Hour
 // notMeFor is how long "this was not me" works in the mail about a new browser.
 const notMeFor = 7 * 24 * time.Hour
 
-// meet makes this browser one that the user has signed in with, and returns its
+// rememberBrowser makes this browser one that the user has signed in with, and returns its
 // token. A user who has others is told of a new one by mail; it is in the same
 // transaction as the session, so nobody gets in untold. A token that the browser had
 // before its user came may have been put there by somebody who keeps a copy: it is
 // changed, for all who signed in with the browser. A browser that others use too
 // stays a stranger, and gets no token.
-func (f *Flow) meet(tx *store.Tx, from audit.Origin, l *Login, u store.User, row store.Session) (token string, err error) {
+func (f *Flow) rememberBrowser(tx *store.Tx, from audit.Origin, l *Login, u store.User, row store.Session) (token string, err error) {
 	token = l.Device
 	hash, _ := l.deviceHash()
 	known, any, err := tx.KnowsBrowser(u.ID, hash)
@@ -34,7 +34,7 @@ func (f *Flow) meet(tx *store.Tx, from audit.Origin, l *Login, u store.User, row
 		return "", err
 	}
 	switch {
-	case !known && l.Brief:
+	case !known && l.Ephemeral:
 		token = ""
 	case !known:
 		old := hash
@@ -71,12 +71,12 @@ func (f *Flow) meet(tx *store.Tx, from audit.Origin, l *Login, u store.User, row
 		return "", err
 	}
 	return token, f.Post.Add(tx, compose.NewDevice{
-		At: row.CreatedAt, Device: from.Device, IP: from.IP, Means: f.means(row.AMR), Link: f.PublicURL + "/mailed/" + issued.Token,
+		At: row.CreatedAt, Device: from.Device, IP: from.IP, Means: f.meansNamed(row.AMR), Link: f.PublicURL + "/mailed/" + issued.Token,
 	}, post.Terms{To: people.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
 }
 
-// means are those of a session, with the name of an upstream in place of its id.
-func (f *Flow) means(amr string) []string {
+// meansNamed are those of a session, with the name of an upstream in place of its id.
+func (f *Flow) meansNamed(amr string) []string {
 	list := factor.Read(amr)
 	text := make([]string, len(list))
 	for i, m := range list {

@@ -14,7 +14,7 @@ import (
 // nothing: because nothing is known yet, or because it would tell a stranger who
 // has an account here.
 type Delivery struct {
-	State Deliveries
+	State DeliveryState
 	// Took is how long after the request the mail was accepted, when it was, and
 	// Direct that it was the recipient's own server which did.
 	Took   time.Duration
@@ -26,14 +26,14 @@ type Delivery struct {
 	Why string
 }
 
-// Deliveries are how far a mail got.
-type Deliveries string
+// DeliveryState are how far a mail got.
+type DeliveryState string
 
 // The states that people are told.
 const (
-	Delivered Deliveries = "delivered" // the recipient's server took it, or the smarthost
-	Deferred  Deliveries = "deferred"  // to be tried again
-	Refused   Deliveries = "refused"   // for good
+	Delivered DeliveryState = "delivered" // the recipient's server took it, or the smarthost
+	Deferred  DeliveryState = "deferred"  // to be tried again
+	Refused   DeliveryState = "refused"   // for good
 )
 
 // deliveryOf tells what became of the mail of a challenge: to a browser that its
@@ -41,7 +41,7 @@ const (
 // whoever has it. Then sure is true: saying so tells nobody who has an account. The
 // same is asked of the store either way.
 func (f *Flow) deliveryOf(tx *store.Tx, l *Login, c store.Challenge) (became Delivery, sure bool, err error) {
-	if sure, err = f.Users.Expected(tx, c.EmailNorm, l.invite()); err != nil {
+	if sure, err = f.Users.AddressMayRegister(tx, c.EmailNorm, l.invite()); err != nil {
 		return Delivery{}, false, err
 	}
 	told := sure
@@ -60,11 +60,11 @@ func (f *Flow) deliveryOf(tx *store.Tx, l *Login, c store.Challenge) (became Del
 	if errors.Is(err, store.ErrNotFound) || err == nil && (!told || !m.Addressed) {
 		return Delivery{}, sure, nil
 	}
-	return toldOf(m, d), sure, err
+	return deliveryFor(m, d), sure, err
 }
 
-// toldOf says what its recipient may know of a mail, and of its domain.
-func toldOf(m store.Message, d store.MailDomain) Delivery {
+// deliveryFor says what its recipient may know of a mail, and of its domain.
+func deliveryFor(m store.Message, d store.MailDomain) Delivery {
 	switch m.State {
 	case "sent":
 		return Delivery{State: Delivered, Took: m.DoneAt.Sub(m.CreatedAt), Direct: m.Transport == "direct"}

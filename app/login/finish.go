@@ -31,7 +31,7 @@ type Asked struct {
 
 // lacks returns what the attempt needs beside what the user has proven in it.
 func (f *Flow) lacks(tx *store.Tx, l *Login, u store.User) (Need, error) {
-	proven := l.proven(u.ID, f.Now())
+	proven := l.means(u.ID, f.Now())
 	if len(proven) == 0 {
 		return NeedProof, nil
 	}
@@ -77,17 +77,17 @@ func (f *Flow) Finish(tx *store.Tx, from audit.Origin, l *Login, u store.User, r
 	if err != nil || need != "" {
 		return Outcome{Need: need, User: u}, err
 	}
-	notice, warns, err := f.accept(tx, from, l, u)
+	notice, warns, err := f.acceptInvite(tx, from, l, u)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if l.Entry != nil {
+	if l.AppLogin != nil {
 		return f.finishApp(tx, from, l, u)
 	}
 	if l.Claimed && notice == "" {
 		notice, warns = "account.claimed", true
 	}
-	out, proven := Outcome{User: u, Return: LocalPath(l.Return), Notice: notice, Warns: warns}, l.proven(u.ID, f.Now())
+	out, proven := Outcome{User: u, Return: LocalPath(l.Return), Notice: notice, Warns: warns}, l.means(u.ID, f.Now())
 	if l.Confirms != "" {
 		out.Token, out.Session, err = f.starter.Confirm(tx, u.ID, l.Confirms, replaces, proven, l.authAt())
 		if err == nil {
@@ -98,10 +98,10 @@ func (f *Flow) Finish(tx *store.Tx, from audit.Origin, l *Login, u store.User, r
 			return Outcome{}, err
 		}
 	}
-	if out.Token, out.Session, err = f.starter.Start(tx, from, session.Begin{UserID: u.ID, Means: proven, AuthAt: l.authAt(), Replaces: replaces, Brief: l.Brief}); err != nil {
+	if out.Token, out.Session, err = f.starter.Start(tx, from, session.Begin{UserID: u.ID, Means: proven, AuthAt: l.authAt(), Replaces: replaces, Brief: l.Ephemeral}); err != nil {
 		return Outcome{}, err
 	}
-	out.Device, err = f.meet(tx, from, l, u, out.Session)
+	out.Device, err = f.rememberBrowser(tx, from, l, u, out.Session)
 	return out, err
 }
 
@@ -109,7 +109,7 @@ func (f *Flow) Finish(tx *store.Tx, from audit.Origin, l *Login, u store.User, r
 // nothing is proven in it any more.
 func (f *Flow) Needs(ctx context.Context, l *Login) (need Need, err error) {
 	err = f.DB.View(ctx, func(tx *store.Tx) error {
-		u, err := f.prover(tx, l)
+		u, err := f.provenUser(tx, l)
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func (f *Flow) Needs(ctx context.Context, l *Login) (need Need, err error) {
 // verify nothing is added: what the attempt lacked may not be asked for any more.
 func (f *Flow) Step(ctx context.Context, from audit.Origin, l *Login, m factor.Means, verify func(*store.Tx, store.User) error, replaces string) (out Outcome, err error) {
 	err = f.update(ctx, l, func(tx *store.Tx) error {
-		u, err := f.prover(tx, l)
+		u, err := f.provenUser(tx, l)
 		if err != nil {
 			return err
 		}
@@ -132,7 +132,7 @@ func (f *Flow) Step(ctx context.Context, from audit.Origin, l *Login, m factor.M
 			if err := verify(tx, u); err != nil {
 				return err
 			}
-			l.prove(Proof{Means: m, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
+			l.addProof(Proof{Means: m, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
 		}
 		out, err = f.Finish(tx, from, l, u, replaces)
 		return err
@@ -144,8 +144,8 @@ func (f *Flow) Step(ctx context.Context, from audit.Origin, l *Login, m factor.M
 	return out, nil
 }
 
-// prover returns the user who has proven something in the attempt.
-func (f *Flow) prover(tx *store.Tx, l *Login) (store.User, error) {
+// provenUser returns the user who has proven something in the attempt.
+func (f *Flow) provenUser(tx *store.Tx, l *Login) (store.User, error) {
 	for _, p := range l.Proofs {
 		if f.Now().Sub(p.At) < Lifetime {
 			u, err := tx.UserByID(p.UserID)

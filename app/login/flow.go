@@ -44,12 +44,12 @@ var (
 var (
 	perAddress = []limit.Rule{{Count: 3, Per: 10 * time.Minute}, {Count: 10, Per: 24 * time.Hour}}
 	perNetwork = []limit.Rule{{Count: 60, Per: 10 * time.Minute}, {Count: 600, Per: 24 * time.Hour}}
-	perHouse   = []limit.Rule{{Count: 500, Per: 10 * time.Minute}}
+	perServer   = []limit.Rule{{Count: 500, Per: 10 * time.Minute}}
 	perCodes   = []limit.Rule{{Count: 100, Per: 10 * time.Minute}}
 	// Where anybody may come, mail goes to whatever address is typed: a mailbox that
 	// has all addresses of its domain must not get one for each.
 	perDomain        = []limit.Rule{{Count: 30, Per: 10 * time.Minute}, {Count: 100, Per: 24 * time.Hour}}
-	perDomainOfHouse = []limit.Rule{{Count: 150, Per: 10 * time.Minute}, {Count: 600, Per: 24 * time.Hour}}
+	perDomainOfServer = []limit.Rule{{Count: 150, Per: 10 * time.Minute}, {Count: 600, Per: 24 * time.Hour}}
 )
 
 // A browser may ask again after a minute, and from then on every five.
@@ -128,7 +128,7 @@ func (f *Flow) SendLink(ctx context.Context, from audit.Origin, l *Login, typed,
 		return err
 	}
 	if last.ID != "" && last.EndedBy == "" && f.resendIn(last) > 0 {
-		l.Awaits(address.Norm, last.ID)
+		l.AwaitMail(address.Norm, last.ID)
 		return nil
 	}
 	return f.send(ctx, from, l, address.Norm, language, last.Sends+1)
@@ -177,7 +177,7 @@ func (f *Flow) send(ctx context.Context, from audit.Origin, l *Login, address, l
 	if err != nil {
 		return err
 	}
-	detail, err := l.told(to)
+	detail, err := l.challengeDetail(to)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (f *Flow) send(ctx context.Context, from audit.Origin, l *Login, address, l
 	})
 	mail, err := f.mail(from, issued, to, compose.SignIn{
 		Link: f.link(l, issued), Code: issued.Code, Device: from.Device, LinkUntil: issued.ExpiresAt, CodeUntil: issued.CodeExpiresAt,
-		New: to.comes, Known: to.user.ID != "" && l.signsUp(),
+		New: to.registers, Known: to.user.ID != "" && l.signsUp(),
 	})
 	if err != nil {
 		return err
@@ -195,7 +195,7 @@ func (f *Flow) send(ctx context.Context, from audit.Origin, l *Login, address, l
 	if err != nil {
 		return err
 	}
-	l.Awaits(address, id)
+	l.AwaitMail(address, id)
 	return nil
 }
 
@@ -224,7 +224,7 @@ func (f *Flow) enqueueOnce(ctx context.Context, from audit.Origin, kind string, 
 // recipient is whom mail to a typed address goes to.
 type recipient struct {
 	user     store.User // zero when nobody has the address
-	comes    bool       // nobody has it, and whoever proves it may come
+	registers    bool       // nobody has it, and whoever proves it may come
 	mail     string     // as its owner gave it, never as a visitor typed it
 	typed    string     // as who comes typed it
 	language string
@@ -249,14 +249,14 @@ func (f *Flow) recipient(ctx context.Context, from audit.Origin, l *Login, m wan
 		// Both are asked for everybody: known and unknown addresses take the same.
 		expected := false
 		if !m.knownOnly {
-			if expected, err = f.Users.Expected(tx, address, l.invite()); err != nil {
+			if expected, err = f.Users.AddressMayRegister(tx, address, l.invite()); err != nil {
 				return err
 			}
 		}
 		if to.user, err = tx.UserByEmail(address); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		to.comes = expected && errors.Is(err, store.ErrNotFound)
+		to.registers = expected && errors.Is(err, store.ErrNotFound)
 		// The same is looked up for an address that leads nowhere.
 		emails, err := tx.EmailsOf(to.user.ID)
 		if err != nil {
@@ -273,7 +273,7 @@ func (f *Flow) recipient(ctx context.Context, from audit.Origin, l *Login, m wan
 	if err != nil {
 		return recipient{}, err
 	}
-	if to.comes {
+	if to.registers {
 		// Some servers mind the case of what stands before the @.
 		to.typed = l.typed(address)
 		to.mail = people.MailAddressOf(store.Email{Email: to.typed, Norm: address})
@@ -301,12 +301,12 @@ func (f *Flow) recipient(ctx context.Context, from audit.Origin, l *Login, m wan
 // same for known and unknown addresses.
 func (f *Flow) mailAsks(from audit.Origin, m wanted) []limit.Ask {
 	asks := []limit.Ask{{Key: "address:" + email.MailboxKey(m.address), Rules: perAddress}}
-	asks = append(asks, limit.Networks("network:", from.Network, perNetwork, perHouse)...)
-	asks = append(asks, limit.Ask{Key: "house", Rules: perHouse})
-	if !m.knownOnly && f.Users.Door.Answer("") != people.Refused {
+	asks = append(asks, limit.Networks("network:", from.Network, perNetwork, perServer)...)
+	asks = append(asks, limit.Ask{Key: "house", Rules: perServer})
+	if !m.knownOnly && f.Users.Policy.Decide("") != people.Denied {
 		domain := "domain:" + email.DomainOf(m.address)
-		asks = append(asks, limit.Networks(domain+" ", from.Network, perDomain, perDomainOfHouse)...)
-		asks = append(asks, limit.Ask{Key: domain, Rules: perDomainOfHouse})
+		asks = append(asks, limit.Networks(domain+" ", from.Network, perDomain, perDomainOfServer)...)
+		asks = append(asks, limit.Ask{Key: domain, Rules: perDomainOfServer})
 	}
 	return asks
 }
@@ -315,14 +315,14 @@ func (f *Flow) mailAsks(from audit.Origin, m wanted) []limit.Ask {
 func (f *Flow) mail(from audit.Origin, c challenge.Issued, to recipient, l compose.Letter) (queue.Mail, error) {
 	return f.Post.Write(l, post.Terms{
 		To: to.mail, Language: to.language, TimeZone: from.ZoneFor(to.user.TimeZone), Reference: from.Reference, ChallengeID: c.ID, Awaited: true, NotAfter: c.ExpiresAt,
-		Unaddressed: to.user.ID == "" && !to.comes,
+		Unaddressed: to.user.ID == "" && !to.registers,
 	})
 }
 
 // link returns where the attempt's mail leads: to us, or to the App it began at.
 func (f *Flow) link(l *Login, c challenge.Issued) string {
-	if l.Entry != nil {
-		return l.Entry.Link + "&token=" + c.Token + "&email=" + url.QueryEscape(c.EmailNorm)
+	if l.AppLogin != nil {
+		return l.AppLogin.Link + "&token=" + c.Token + "&email=" + url.QueryEscape(c.EmailNorm)
 	}
 	return f.linkURL(c.Token)
 }
@@ -354,8 +354,8 @@ const OperatorIP = "local"
 // OperatorDevice stands where a browser would for what the command line does.
 const OperatorDevice = "command line"
 
-// ErrNowhere means that somebody has no address to mail to.
-var ErrNowhere = errors.New("the user has no address to mail to")
+// ErrNoAddress means that somebody has no address to mail to.
+var ErrNoAddress = errors.New("the user has no address to mail to")
 
 // LinkFor makes a link for a user by an operator's word, without mail. No
 // browser asked for it, so whoever opens it is asked first.
@@ -382,7 +382,7 @@ func (f *Flow) MailLink(ctx context.Context, from audit.Origin, u store.User, by
 		return err
 	}
 	if !u.HasEmail() {
-		return ErrNowhere
+		return ErrNoAddress
 	}
 	nobody, _ := secret.Hash(secret.Token())
 	// Where the admin sits is nothing that the user is told.
@@ -413,14 +413,14 @@ func (f *Flow) SetUp(ctx context.Context, from audit.Origin, l *Login, s people.
 	began := *l
 	err := f.Users.SetUp(ctx, from, s, func(tx *store.Tx, u store.User, claimed bool) (err error) {
 		*l = began
-		l.prove(Proof{Means: factor.SetUp, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
+		l.addProof(Proof{Means: factor.SetUp, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
 		l.Return, l.Claimed = welcomePath, claimed
 		out, err = f.Finish(tx, from, l, u, replaces)
-		return errors.Join(err, f.keep(tx, use, l.result(out, nil)))
+		return errors.Join(err, f.keepOutcome(tx, use, l.result(out, nil)))
 	})
 	if err != nil {
 		*l = began
-		return f.again(ctx, l, use, err)
+		return f.repeat(ctx, l, use, err)
 	}
 	return out, nil
 }

@@ -29,9 +29,9 @@ type Joining struct {
 	SignsUp bool `json:"s,omitempty"`
 }
 
-// Waits is what somebody is told who waits to be let in.
-type Waits struct {
-	Told     time.Time `json:"t,omitzero"`  // when admins were mailed; zero for never
+// PendingApproval is what somebody is told who waits to be let in.
+type PendingApproval struct {
+	NotifiedAt     time.Time `json:"t,omitzero"`  // when admins were mailed; zero for never
 	Upstream string    `json:"u,omitempty"` // the name of the one they came by, where they have proven no address
 }
 
@@ -50,9 +50,9 @@ func (l *Login) typed(address string) string {
 	return address
 }
 
-// SignsIn says that the attempt is to sign in now, whatever it was before. An
+// OnlySignIn says that the attempt is to sign in now, whatever it was before. An
 // invite that was shown stays.
-func (l *Login) SignsIn() {
+func (l *Login) OnlySignIn() {
 	if l.Joining != nil {
 		l.Joining = &Joining{Invite: l.Joining.Invite}
 	}
@@ -65,13 +65,13 @@ func (l *Login) invite() string {
 	return l.Joining.Invite
 }
 
-// Comes reports whether whoever it is came to have an account made: with an invite,
+// Joins reports whether whoever it is came to have an account made: with an invite,
 // or because they asked for one.
-func (l *Login) Comes() bool { return l.signsUp() || l.invite() != "" }
+func (l *Login) Joins() bool { return l.signsUp() || l.invite() != "" }
 
-// AsksForAccount says that the attempt is to have an account made. An invite that was
+// RequestAccount says that the attempt is to have an account made. An invite that was
 // shown stays.
-func (l *Login) AsksForAccount() { l.Joining = &Joining{Invite: l.invite(), SignsUp: true} }
+func (l *Login) RequestAccount() { l.Joining = &Joining{Invite: l.invite(), SignsUp: true} }
 
 func (l *Login) signsUp() bool { return l.Joining != nil && l.Joining.SignsUp }
 
@@ -83,12 +83,12 @@ type detail struct {
 	Joining
 }
 
-// told returns the Detail of a challenge. For a stranger who may not come it is
+// challengeDetail returns the Detail of a challenge. For a stranger who may not come it is
 // "", and nobody redeems it.
-func (l *Login) told(to recipient) (string, error) {
+func (l *Login) challengeDetail(to recipient) (string, error) {
 	var d detail
 	switch {
-	case to.comes:
+	case to.registers:
 		d.Email, d.Language = to.typed, to.language
 	case to.user.ID == "" || l.invite() == "":
 		return "", nil
@@ -103,8 +103,8 @@ func (l *Login) told(to recipient) (string, error) {
 	return string(text), nil
 }
 
-// read returns what a challenge kept; nothing for one that keeps nothing.
-func read(c store.Challenge) detail {
+// readDetail returns what a challenge kept; nothing for one that keeps nothing.
+func readDetail(c store.Challenge) detail {
 	var d detail
 	if c.Detail == "" || json.Unmarshal([]byte(c.Detail), &d) != nil {
 		return detail{}
@@ -112,10 +112,10 @@ func read(c store.Challenge) detail {
 	return d
 }
 
-// whose returns the user whose challenge was redeemed, which may be somebody who
+// challengeUser returns the user challengeUser challenge was redeemed, which may be somebody who
 // comes by it.
-func (f *Flow) whose(tx *store.Tx, from audit.Origin, l *Login, c store.Challenge) (store.User, error) {
-	d := read(c)
+func (f *Flow) challengeUser(tx *store.Tx, from audit.Origin, l *Login, c store.Challenge) (store.User, error) {
+	d := readDetail(c)
 	if d.Invite != "" {
 		// One that was mailed elsewhere is not what this mail was asked for with.
 		v, err := tx.InviteByID(d.Invite)
@@ -147,13 +147,13 @@ func (f *Flow) whose(tx *store.Tx, from audit.Origin, l *Login, c store.Challeng
 	case LocalPath(l.Return) == "/":
 		l.Return = welcomePath
 	}
-	return f.come(tx, from, l, people.Stranger{Email: d.Email, Name: d.Name, Language: d.Language, Invite: d.Invite})
+	return f.register(tx, from, l, people.Registration{Email: d.Email, Name: d.Name, Language: d.Language, Invite: d.Invite})
 }
 
-// left returns ErrLeft when the stranger's address was taken off an account lately.
+// checkReleased returns ErrLeft when the stranger's address was taken off an account lately.
 // Whoever took an account over does so, and its owner would get a new account here,
 // with which the old one could not be taken back any more. A live invite for it stands.
-func (f *Flow) left(tx *store.Tx, st people.Stranger) error {
+func (f *Flow) checkReleased(tx *store.Tx, st people.Registration) error {
 	address, bad := email.Normal(st.Email)
 	if bad != nil {
 		return nil
@@ -162,47 +162,47 @@ func (f *Flow) left(tx *store.Tx, st people.Stranger) error {
 	if err != nil || !left {
 		return err
 	}
-	invited, err := f.Users.OpensFor(tx, address, st.Invite)
+	invited, err := f.Users.InviteAdmits(tx, address, st.Invite)
 	if err != nil || invited {
 		return err
 	}
 	return ErrLeft
 }
 
-// come lets a stranger in within a transaction, or refuses them by a fault. Admins
+// register lets a stranger in within a transaction, or refuses them by a fault. Admins
 // are told of who waits.
-func (f *Flow) come(tx *store.Tx, from audit.Origin, l *Login, st people.Stranger) (store.User, error) {
-	if err := f.left(tx, st); err != nil {
+func (f *Flow) register(tx *store.Tx, from audit.Origin, l *Login, st people.Registration) (store.User, error) {
+	if err := f.checkReleased(tx, st); err != nil {
 		return store.User{}, err
 	}
-	arrived, err := f.Users.Come(tx, from, st)
-	if !arrived.Uninvited {
+	arrived, err := f.Users.Register(tx, from, st)
+	if !arrived.InviteEnded {
 		l.Joining = nil
 	}
-	waits := arrived.Waits
-	if arrived.Asked {
+	waits := arrived.Pending
+	if arrived.New {
 		sent, err := f.Applicants.Notify(tx, from, waits, f.Upstreams.NameOf(waits.Provider))
 		if err != nil {
 			return store.User{}, err
 		}
 		if sent {
-			waits.ToldAt = f.Now()
+			waits.NotifiedAt = f.Now()
 		}
 	}
-	if errors.Is(err, people.ErrWaiting) {
-		l.Waits = &Waits{Told: waits.ToldAt}
+	if errors.Is(err, people.ErrPending) {
+		l.Approval = &PendingApproval{NotifiedAt: waits.NotifiedAt}
 		if waits.Email == "" {
-			l.Waits.Upstream = f.Upstreams.NameOf(waits.Provider)
+			l.Approval.Upstream = f.Upstreams.NameOf(waits.Provider)
 		}
 	}
 	return arrived.User, err
 }
 
-// accept gives somebody who is in what the invite gives that their attempt
+// acceptInvite gives somebody who is in what the invite gives that their attempt
 // carries. One that gives nothing any more keeps nobody out who is known: it is
 // said, and that is all.
-func (f *Flow) accept(tx *store.Tx, from audit.Origin, l *Login, u store.User) (notice string, warns bool, err error) {
-	if l.invite() == "" || l.Entry != nil {
+func (f *Flow) acceptInvite(tx *store.Tx, from audit.Origin, l *Login, u store.User) (notice string, warns bool, err error) {
+	if l.invite() == "" || l.AppLogin != nil {
 		return "", false, nil
 	}
 	err = f.Users.Accept(tx, from, u, l.invite())
@@ -245,12 +245,12 @@ func (f *Flow) SignUp(ctx context.Context, from audit.Origin, l *Login, form Sig
 	if err != nil {
 		return fault.Of(err).In("name")
 	}
-	if l.invite() == "" && f.Users.Door.Answer(address) == people.Refused {
+	if l.invite() == "" && f.Users.Policy.Decide(address) == people.Denied {
 		// Told by the domain alone, whoever has the address.
-		if f.Users.Door.Mode == people.ByDomain {
-			return people.ErrOtherPlace.With("domains", strings.Join(f.Users.Door.Domains(), ", ")).In("email")
+		if f.Users.Policy.Mode == people.ByDomain {
+			return people.ErrOtherDomain.With("domains", strings.Join(f.Users.Policy.Domains(), ", ")).In("email")
 		}
-		return f.Users.Door.Refusal()
+		return f.Users.Policy.Refusal()
 	}
 	l.Joining = &Joining{Name: name, Invite: l.invite(), Password: form.Password && f.Passwords != nil, SignsUp: true}
 	err = f.SendLink(ctx, from, l, form.Email, language)
@@ -276,7 +276,7 @@ func (f *Flow) AcceptMailed(ctx context.Context, from audit.Origin, l *Login, to
 	use := l.use("invite", token)
 	v, known, err := f.Users.Invited(ctx, token)
 	if err != nil {
-		return f.again(ctx, l, use, err)
+		return f.repeat(ctx, l, use, err)
 	}
 	if known || v.EmailNorm == "" {
 		return Outcome{}, people.ErrInviteKnown
@@ -287,13 +287,13 @@ func (f *Flow) AcceptMailed(ctx context.Context, from audit.Origin, l *Login, to
 	}
 	hash := ""
 	if form.Password {
-		if hash, err = f.chosen(ctx, form, v.Email, name); err != nil {
+		if hash, err = f.newPassword(ctx, form, v.Email, name); err != nil {
 			return Outcome{}, err
 		}
 	}
 	var out Outcome
 	err = f.update(ctx, l, func(tx *store.Tx) error {
-		u, err := f.come(tx, from, l, people.Stranger{Name: name, Language: form.Language, Invite: v.ID})
+		u, err := f.register(tx, from, l, people.Registration{Name: name, Language: form.Language, Invite: v.ID})
 		if err != nil {
 			return err
 		}
@@ -305,17 +305,17 @@ func (f *Flow) AcceptMailed(ctx context.Context, from audit.Origin, l *Login, to
 				return err
 			}
 		}
-		l.prove(Proof{Means: factor.Email, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
+		l.addProof(Proof{Means: factor.Email, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
 		if LocalPath(l.Return) == "/" {
 			l.Return = welcomePath
 		}
 		if out, err = f.Finish(tx, from, l, u, replaces); err != nil {
 			return err
 		}
-		return f.keep(tx, use, l.result(out, nil))
+		return f.keepOutcome(tx, use, l.result(out, nil))
 	})
 	if err != nil {
-		return f.again(ctx, l, use, err)
+		return f.repeat(ctx, l, use, err)
 	}
 	return out, nil
 }
@@ -323,11 +323,11 @@ func (f *Flow) AcceptMailed(ctx context.Context, from audit.Origin, l *Login, to
 // AcceptedAgain returns the outcome that this browser had by the invite moments ago, or
 // refused when there is none.
 func (f *Flow) AcceptedAgain(ctx context.Context, l *Login, token string, refused error) (Outcome, error) {
-	return f.again(ctx, l, l.use("invite", token), refused)
+	return f.repeat(ctx, l, l.use("invite", token), refused)
 }
 
-// chosen judges a password and returns what to keep of it.
-func (f *Flow) chosen(ctx context.Context, form Acceptance, personal ...string) (string, error) {
+// newPassword judges a password and returns what to keep of it.
+func (f *Flow) newPassword(ctx context.Context, form Acceptance, personal ...string) (string, error) {
 	if f.Passwords == nil {
 		return "", ErrNoPasswords
 	}

@@ -36,11 +36,11 @@ type Login struct {
 	// Challenge is the id of the one that was mailed last.
 	Challenge string  `json:"c,omitempty"`
 	Proofs    []Proof `json:"p,omitempty"`
-	// Entry is the App this attempt opens and nothing else, or nil.
-	Entry *Entry `json:"a,omitempty"`
-	// Held stands for somebody an upstream has vouched for, who has yet to prove
+	// AppLogin is the App this attempt opens and nothing else, or nil.
+	AppLogin *AppLogin `json:"a,omitempty"`
+	// PendingIdentity stands for somebody an upstream has vouched for, who has yet to prove
 	// an account here that it can be connected to.
-	Held string `json:"h,omitempty"`
+	PendingIdentity string `json:"h,omitempty"`
 	// Confirms is the id of the session whose owner proves themselves again.
 	Confirms string `json:"k,omitempty"`
 	// For is the App that the session which is confirmed is to enter, or "".
@@ -50,22 +50,22 @@ type Login struct {
 	Claimed bool `json:"l,omitempty"`
 	// Joining is what somebody told of themselves who wants to come, or nil.
 	Joining *Joining `json:"j,omitempty"`
-	// Waits says of somebody who waits to be let in what they are told.
-	Waits *Waits `json:"q,omitempty"`
+	// Approval says of somebody who waits to be let in what they are told.
+	Approval *PendingApproval `json:"q,omitempty"`
 	// Sent are the mails that this browser has asked for, the newest last.
 	Sent []Sent `json:"t,omitempty"`
-	// Brief means that the computer is one that others use too: the session ends
+	// Ephemeral means that the computer is one that others use too: the session ends
 	// with the browser, which is not told who it was.
-	Brief bool `json:"s,omitempty"`
+	Ephemeral bool `json:"s,omitempty"`
 	// Device is a token by which users know this browser again. It has a cookie
 	// of its own that outlives attempts and sessions.
 	Device string `json:"-"`
 }
 
-// Entry is an attempt that began at an App's own address. What it proves starts
+// AppLogin is an attempt that began at an App's own address. What it proves starts
 // a session that the App alone has a share of: our own cookie is not set, so that
 // no App gets hold of more than itself.
-type Entry struct {
+type AppLogin struct {
 	App string `json:"a"`
 	// Browser is the hash of what the browser holds at the App's address.
 	Browser []byte `json:"b"`
@@ -96,10 +96,10 @@ func (l *Login) Begin() {
 
 // app returns the App that the attempt is for alone, or "".
 func (l *Login) app() string {
-	if l.Entry == nil {
+	if l.AppLogin == nil {
 		return ""
 	}
-	return l.Entry.App
+	return l.AppLogin.App
 }
 
 // Name takes what names the account, for a password that is asked for next.
@@ -136,16 +136,16 @@ func (l *Login) deviceHash() (hash []byte, ok bool) { return l.hashOf(l.Device) 
 
 func (l *Login) hashOf(device string) (hash []byte, ok bool) {
 	hash, ok = secret.Hash(device)
-	if ok && l.Entry != nil && l.Entry.Here {
-		hash = secret.MAC(hash, "device", l.Entry.App)
+	if ok && l.AppLogin != nil && l.AppLogin.Here {
+		hash = secret.MAC(hash, "device", l.AppLogin.App)
 	}
 	return hash, ok
 }
 
 // browserHash returns what challenges keep of the browser; nil before Begin.
 func (l *Login) browserHash() []byte {
-	if l.Entry != nil {
-		return l.Entry.Browser
+	if l.AppLogin != nil {
+		return l.AppLogin.Browser
 	}
 	return l.BrowserHash()
 }
@@ -156,8 +156,8 @@ func (l *Login) asked(c store.Challenge) bool {
 	return hash != nil && secret.Equal(hash, c.BrowserHash)
 }
 
-// prove adds a proof. Proofs of another user are dropped: they never add up.
-func (l *Login) prove(p Proof) {
+// addProof adds a proof. Proofs of another user are dropped: they never add up.
+func (l *Login) addProof(p Proof) {
 	var kept []Proof // a slice of its own: the transaction may run again
 	for _, old := range l.Proofs {
 		if old.UserID == p.UserID && old.Means != p.Means && p.At.Sub(old.At) < Lifetime {
@@ -167,8 +167,8 @@ func (l *Login) prove(p Proof) {
 	l.Proofs = append(kept, p)
 }
 
-// proven returns the means by which the user has proven themselves in this attempt.
-func (l *Login) proven(userID string, now time.Time) factor.List {
+// means returns the means by which the user has means themselves in this attempt.
+func (l *Login) means(userID string, now time.Time) factor.List {
 	var list factor.List
 	for _, p := range l.Proofs {
 		if p.UserID == userID && now.Sub(p.At) < Lifetime {

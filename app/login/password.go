@@ -48,8 +48,8 @@ var (
 // busyFor is when those of the same network who hash now may well be done.
 const busyFor = 2 * time.Second
 
-// who is whom an identifier names, as far as that is known.
-type who struct {
+// candidate is whom an identifier names, as far as that is known.
+type candidate struct {
 	user  store.User
 	known bool
 	kept  store.Password // zero for none
@@ -70,7 +70,7 @@ func (f *Flow) WithPassword(ctx context.Context, from audit.Origin, l *Login, id
 	if typed == "" {
 		return Outcome{}, password.ErrEmpty.In("password")
 	}
-	w, err := f.who(ctx, l, identifier)
+	w, err := f.candidateNamed(ctx, l, identifier)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -104,16 +104,16 @@ func (f *Flow) WithPassword(ctx context.Context, from audit.Origin, l *Login, id
 		return Outcome{}, f.mismatch(from, w)
 	}
 	f.Limits.Give(counted...)
-	return f.provenPassword(ctx, from, l, w, l.use("password", w.user.ID, typed), renewed, replaces)
+	return f.finishPassword(ctx, from, l, w, l.use("password", w.user.ID, typed), renewed, replaces)
 }
 
-// who finds whom an identifier names. The same is looked up for a name that leads
+// candidateNamed finds whom an identifier names. The same is looked up for a name that leads
 // nowhere.
-func (f *Flow) who(ctx context.Context, l *Login, identifier string) (who, error) {
+func (f *Flow) candidateNamed(ctx context.Context, l *Login, identifier string) (candidate, error) {
 	address, notEmail := email.Normal(identifier)
 	username, notName := people.NormalUsername(identifier)
 	device, _ := l.deviceHash()
-	w := who{key: strings.ToLower(strings.TrimSpace(identifier))}
+	w := candidate{key: strings.ToLower(strings.TrimSpace(identifier))}
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
 		switch {
 		case notEmail == nil:
@@ -147,7 +147,7 @@ func (f *Flow) who(ctx context.Context, l *Login, identifier string) (who, error
 // mayTry counts a try and returns what it was counted by, or says how long to wait.
 // What a stranger may not try at an account any more is taken for wrong without
 // being looked at, after as much work as always.
-func (f *Flow) mayTry(from audit.Origin, l *Login, w *who) (counted []limit.Ask, err error) {
+func (f *Flow) mayTry(from audit.Origin, l *Login, w *candidate) (counted []limit.Ask, err error) {
 	if w.own {
 		counted = []limit.Ask{{Key: "password browser:" + w.user.ID + " " + l.Device, Rules: perBrowser}}
 	} else {
@@ -180,19 +180,19 @@ func (f *Flow) mayTry(from audit.Origin, l *Login, w *who) (counted []limit.Ask,
 	return append(counted, all), nil
 }
 
-func (f *Flow) mismatch(from audit.Origin, w who) error {
+func (f *Flow) mismatch(from audit.Origin, w candidate) error {
 	f.Audit.RefuseSignIn(from, audit.SignInRefusal{UserID: w.user.ID, Name: w.name, Means: factor.Password, Fault: ErrCredentials})
 	return ErrCredentials.In("password")
 }
 
-// provenPassword adds the proof of a password that fitted, unless it has been
+// finishPassword adds the proof of a password that fitted, unless it has been
 // changed since it was read.
-func (f *Flow) provenPassword(ctx context.Context, from audit.Origin, l *Login, w who, use use, renewed, replaces string) (Outcome, error) {
+func (f *Flow) finishPassword(ctx context.Context, from audit.Origin, l *Login, w candidate, use use, renewed, replaces string) (Outcome, error) {
 	var out Outcome
 	var refused error
 	err := f.update(ctx, l, func(tx *store.Tx) error {
 		out, refused = Outcome{}, nil
-		if r, ok, err := f.kept(tx, l, use); ok || err != nil {
+		if r, ok, err := f.keptOutcome(tx, l, use); ok || err != nil {
 			if err == nil {
 				out, err = r.outcome(l)
 			}
@@ -224,11 +224,11 @@ func (f *Flow) provenPassword(ctx context.Context, from audit.Origin, l *Login, 
 			}
 		}
 		now := f.Now()
-		l.prove(Proof{Means: factor.Password, UserID: u.ID, At: now, AuthAt: now})
+		l.addProof(Proof{Means: factor.Password, UserID: u.ID, At: now, AuthAt: now})
 		if out, err = f.Finish(tx, from, l, u, replaces); err != nil {
 			return err
 		}
-		return f.keep(tx, use, l.result(out, nil))
+		return f.keepOutcome(tx, use, l.result(out, nil))
 	})
 	if err != nil {
 		return Outcome{}, err

@@ -37,7 +37,7 @@ func (f *Flow) LookAt(ctx context.Context, l *Login, token string) (Link, error)
 		var err error
 		k.Challenge, dead = f.Challenges.LookSignIn(tx, token)
 		if k.Challenge.UserID == "" {
-			k.Email, k.New = read(k.Challenge).Email, challenge.Comes(k.Challenge)
+			k.Email, k.New = readDetail(k.Challenge).Email, challenge.Comes(k.Challenge)
 			return nil
 		}
 		k.Email, err = people.MailedTo(tx, k.UserID, k.EmailNorm)
@@ -70,7 +70,7 @@ func (f *Flow) Follow(ctx context.Context, from audit.Origin, l *Login, token st
 // FollowedAgain returns the outcome that this browser had by the link moments ago, or
 // refused when there is none.
 func (f *Flow) FollowedAgain(ctx context.Context, l *Login, token string, refused error) (Outcome, error) {
-	return f.again(ctx, l, l.use("link", token), refused)
+	return f.repeat(ctx, l, l.use("link", token), refused)
 }
 
 // EnterCode tries a typed code at the challenge this browser asked for.
@@ -151,9 +151,9 @@ func (f *Flow) redeem(ctx context.Context, from audit.Origin, l *Login, u use, r
 			err = challenge.ErrUnknown // here: it is for an App, or for another one
 		}
 		if err == nil {
-			out, err = f.proven(tx, from, l, c, replaces)
-			if err == nil || errors.Is(err, people.ErrWaiting) {
-				err = errors.Join(err, f.keep(tx, u, l.result(out, err)))
+			out, err = f.finishRedeemed(tx, from, l, c, replaces)
+			if err == nil || errors.Is(err, people.ErrPending) {
+				err = errors.Join(err, f.keepOutcome(tx, u, l.result(out, err)))
 			}
 		}
 		if known, ok := errors.AsType[*fault.Fault](err); ok {
@@ -165,12 +165,12 @@ func (f *Flow) redeem(ctx context.Context, from audit.Origin, l *Login, u use, r
 	if err != nil {
 		return Outcome{}, err
 	}
-	if refused != nil && errors.Is(refused, people.ErrWaiting) {
+	if refused != nil && errors.Is(refused, people.ErrPending) {
 		f.Queue.Wake() // for what admins are told
 		return Outcome{}, refused
 	}
 	if refused != nil {
-		if out, err := f.again(ctx, l, u, refused); err == nil || !errors.Is(err, refused) {
+		if out, err := f.repeat(ctx, l, u, refused); err == nil || !errors.Is(err, refused) {
 			return out, err
 		}
 		f.Audit.RefuseSignIn(from, audit.SignInRefusal{UserID: c.UserID, Name: nameOf(c), Means: factor.Email, Fault: refused})
@@ -180,10 +180,10 @@ func (f *Flow) redeem(ctx context.Context, from audit.Origin, l *Login, u use, r
 	return out, nil
 }
 
-// proven adds the proof of a redeemed challenge to the attempt.
-func (f *Flow) proven(tx *store.Tx, from audit.Origin, l *Login, c store.Challenge, replaces string) (Outcome, error) {
+// finishRedeemed adds the proof of a redeemed challenge to the attempt.
+func (f *Flow) finishRedeemed(tx *store.Tx, from audit.Origin, l *Login, c store.Challenge, replaces string) (Outcome, error) {
 	now := f.Now()
-	u, err := f.whose(tx, from, l, c)
+	u, err := f.challengeUser(tx, from, l, c)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -200,38 +200,38 @@ func (f *Flow) proven(tx *store.Tx, from audit.Origin, l *Login, c store.Challen
 	if !theirs && c.EmailNorm != store.NoEmail(u.ID) {
 		return Outcome{}, challenge.ErrCancelled
 	}
-	claimed, err := f.proves(tx, from, l, u, c, replaces)
+	claimed, err := f.confirmAddress(tx, from, l, u, c, replaces)
 	if err != nil {
 		return Outcome{}, err
 	}
 	if u, err = tx.UserByID(u.ID); err != nil {
 		return Outcome{}, err
 	}
-	l.prove(Proof{Means: factor.Email, UserID: u.ID, At: now, AuthAt: now})
+	l.addProof(Proof{Means: factor.Email, UserID: u.ID, At: now, AuthAt: now})
 	l.Claimed = l.Claimed || claimed
 	return f.Finish(tx, from, l, u, replaces)
 }
 
-// proves records the address that a challenge was mailed to. Who claims the account
+// confirmAddress records the address that a challenge was mailed to. Who claims the account
 // by it is told by mail what that removed.
-func (f *Flow) proves(tx *store.Tx, from audit.Origin, l *Login, u store.User, c store.Challenge, replaces string) (claimed bool, err error) {
+func (f *Flow) confirmAddress(tx *store.Tx, from audit.Origin, l *Login, u store.User, c store.Challenge, replaces string) (claimed bool, err error) {
 	if !u.HasEmail() || u.EmailNorm == c.EmailNorm && !u.EmailVerifiedAt.IsZero() {
 		return false, nil
 	}
 	if c.IP == OperatorIP {
 		// It was not mailed. As long as that says nothing of who else has ways in, the
 		// operator's word is enough.
-		if prepared, err := people.Prepared(tx, u, c.EmailNorm); err != nil || prepared {
+		if prepared, err := people.MayBePreclaimed(tx, u, c.EmailNorm); err != nil || prepared {
 			return false, err
 		}
 	}
 	b := people.BrowserOf(replaces, "")
 	b.Device, _ = l.deviceHash()
-	own, err := b.Of(tx, u.ID, f.Now())
+	own, err := b.BelongsTo(tx, u.ID, f.Now())
 	if err != nil {
 		return false, err
 	}
-	claimed, err = f.Users.Prove(tx, from, u, c.EmailNorm, own)
+	claimed, err = f.Users.ConfirmAddress(tx, from, u, c.EmailNorm, own)
 	if err != nil || !claimed {
 		return false, err
 	}
@@ -242,8 +242,8 @@ func (f *Flow) proves(tx *store.Tx, from audit.Origin, l *Login, u store.User, c
 		post.Terms{To: people.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference})
 }
 
-// Void ends a link and its code for somebody who did not ask for them.
-func (f *Flow) Void(ctx context.Context, from audit.Origin, l *Login, token string) error {
+// CancelLink ends a link and its code for somebody who did not ask for them.
+func (f *Flow) CancelLink(ctx context.Context, from audit.Origin, l *Login, token string) error {
 	k, err := f.LookAt(ctx, l, token)
 	if err != nil {
 		return err
@@ -260,8 +260,8 @@ func (f *Flow) Void(ctx context.Context, from audit.Origin, l *Login, token stri
 	})
 }
 
-// Pending is the state of the mail this browser waits for.
-type Pending struct {
+// MailStatus is the state of the mail this browser waits for.
+type MailStatus struct {
 	Email     string
 	LinkUntil time.Time
 	CodeUntil time.Time
@@ -272,14 +272,14 @@ type Pending struct {
 	Sure      bool // mail goes to the address whoever has it
 }
 
-// Pending returns what the attempt waits for, or ErrStateLost when it has asked
+// MailStatus returns what the attempt waits for, or ErrStateLost when it has asked
 // for nothing. It is the same for addresses nobody has.
-func (f *Flow) Pending(ctx context.Context, l *Login) (Pending, error) {
+func (f *Flow) MailStatus(ctx context.Context, l *Login) (MailStatus, error) {
 	if l.Challenge == "" {
-		return Pending{}, ErrStateLost
+		return MailStatus{}, ErrStateLost
 	}
 	var c store.Challenge
-	var p Pending
+	var p MailStatus
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
 		if c, err = tx.ChallengeByID(l.Challenge); err != nil || !l.asked(c) {
 			return err
@@ -288,10 +288,10 @@ func (f *Flow) Pending(ctx context.Context, l *Login) (Pending, error) {
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) || err == nil && !l.asked(c) {
-		return Pending{}, ErrStateLost
+		return MailStatus{}, ErrStateLost
 	}
 	if err != nil {
-		return Pending{}, err
+		return MailStatus{}, err
 	}
 	p.Email, p.LinkUntil, p.CodeUntil = l.Email, c.ExpiresAt, c.CodeExpiresAt
 	p.TriesLeft, p.ResendIn = max(0, challenge.MaxTries-c.Attempts), f.resendIn(c)

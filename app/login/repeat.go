@@ -57,20 +57,20 @@ func (l *Login) use(parts ...string) use {
 // result is what is kept of an outcome.
 type result struct {
 	Outcome
-	Waits   *Waits // instead: they wait to be let in
+	Approval   *PendingApproval // instead: they wait to be let in
 	Attempt Login  // for what is still needed
 }
 
 // result is what to keep of an outcome, or of having to wait.
 func (l *Login) result(out Outcome, waits error) result {
 	if waits != nil {
-		return result{Waits: l.Waits}
+		return result{Approval: l.Approval}
 	}
 	return result{Outcome: out, Attempt: *l}
 }
 
-// keep keeps what came of a use, in the transaction that spent the secret.
-func (f *Flow) keep(tx *store.Tx, u use, r result) error {
+// keepOutcome keeps what came of a use, in the transaction that spent the secret.
+func (f *Flow) keepOutcome(tx *store.Tx, u use, r result) error {
 	if u.hash == nil {
 		return nil
 	}
@@ -90,8 +90,8 @@ func (f *Flow) keep(tx *store.Tx, u use, r result) error {
 	})
 }
 
-// kept returns what keep kept, when it still holds. Without ok there is nothing.
-func (f *Flow) kept(tx *store.Tx, l *Login, u use) (r result, ok bool, err error) {
+// keptOutcome returns what keep keptOutcome, when it still holds. Without ok there is nothing.
+func (f *Flow) keptOutcome(tx *store.Tx, l *Login, u use) (r result, ok bool, err error) {
 	if u.hash == nil {
 		return result{}, false, nil
 	}
@@ -116,13 +116,13 @@ func (f *Flow) kept(tx *store.Tx, l *Login, u use) (r result, ok bool, err error
 	if err != nil {
 		return result{}, false, fmt.Errorf("reading an outcome that was kept: %w", err)
 	}
-	ok, err = f.holds(tx, l, &r)
+	ok, err = f.stillHolds(tx, l, &r)
 	return r, ok, err
 }
 
-// holds reports whether an outcome is still what it was, and brings its user up to date.
-func (f *Flow) holds(tx *store.Tx, l *Login, r *result) (bool, error) {
-	if r.Waits != nil {
+// stillHolds reports whether an outcome is still what it was, and brings its user up to date.
+func (f *Flow) stillHolds(tx *store.Tx, l *Login, r *result) (bool, error) {
+	if r.Approval != nil {
 		return true, nil
 	}
 	u, err := tx.UserByID(r.User.ID)
@@ -145,16 +145,16 @@ func (f *Flow) holds(tx *store.Tx, l *Login, r *result) (bool, error) {
 	return slices.ContainsFunc(sessions, func(s store.Session) bool { return s.ID == id }), err
 }
 
-// again returns the outcome that the same use had moments ago, in place of the refusal
+// repeat returns the outcome that the same use had moments ago, in place of the refusal
 // that it meets now.
-func (f *Flow) again(ctx context.Context, l *Login, u use, refused error) (Outcome, error) {
+func (f *Flow) repeat(ctx context.Context, l *Login, u use, refused error) (Outcome, error) {
 	if _, known := errors.AsType[*fault.Fault](refused); !known || u.hash == nil {
 		return Outcome{}, refused
 	}
 	var r result
 	var ok bool
 	err := f.DB.View(ctx, func(tx *store.Tx) (err error) {
-		r, ok, err = f.kept(tx, l, u)
+		r, ok, err = f.keptOutcome(tx, l, u)
 		return err
 	})
 	if err != nil {
@@ -168,12 +168,12 @@ func (f *Flow) again(ctx context.Context, l *Login, u use, refused error) (Outco
 
 // outcome puts the attempt where it was after the first use.
 func (r result) outcome(l *Login) (Outcome, error) {
-	if r.Waits != nil {
-		l.Waits = r.Waits
-		return Outcome{}, people.ErrWaiting
+	if r.Approval != nil {
+		l.Approval = r.Approval
+		return Outcome{}, people.ErrPending
 	}
 	if r.Need != "" {
-		r.Attempt.Device, r.Attempt.Entry = l.Device, l.Entry // of this request
+		r.Attempt.Device, r.Attempt.AppLogin = l.Device, l.AppLogin // of this request
 		*l = r.Attempt
 	}
 	return r.Outcome, nil

@@ -13,7 +13,7 @@ type Sent struct {
 	Email      string   `json:"e"`
 	Identifier string   `json:"i,omitempty"`
 	Return     string   `json:"r,omitempty"`
-	Entry      *Entry   `json:"a,omitempty"`
+	AppLogin      *AppLogin   `json:"a,omitempty"`
 	Confirms   string   `json:"k,omitempty"`
 	Joining    *Joining `json:"j,omitempty"`
 }
@@ -25,11 +25,11 @@ func (s Sent) name() string { return strconv.Itoa(s.Number) }
 // maxSent is how many a browser remembers: the cookie is small.
 const maxSent = 3
 
-// Awaits says that the attempt waits for the mail of a challenge, to an address in its
+// AwaitMail says that the attempt waits for the mail of a challenge, to an address in its
 // normal form.
-func (l *Login) Awaits(email, challenge string) {
+func (l *Login) AwaitMail(email, challenge string) {
 	l.Email, l.Challenge = email, challenge
-	s := Sent{1, challenge, email, l.Identifier, l.Return, l.Entry, l.Confirms, l.Joining}
+	s := Sent{1, challenge, email, l.Identifier, l.Return, l.AppLogin, l.Confirms, l.Joining}
 	l.Sent = slices.Clone(l.Sent)
 	for i, old := range l.Sent {
 		if old.Challenge == challenge {
@@ -64,5 +64,5 @@ func (l *Login) Select(name string) {
 		s = l.Sent[i]
 	}
 	l.Challenge, l.Email, l.Identifier, l.Return = s.Challenge, s.Email, s.Identifier, s.Return
-	l.Entry, l.Confirms, l.Joining, l.Proofs = s.Entry, s.Confirms, s.Joining, nil
+	l.AppLogin, l.Confirms, l.Joining, l.Proofs = s.AppLogin, s.Confirms, s.Joining, nil
 }

@@ -28,8 +28,8 @@ var (
 // has its address is not told.
 var ErrUnconnected = errors.New("nobody here is known by that identity")
 
-// Arrival is somebody who came back from an upstream.
-type Arrival struct {
+// UpstreamReturn is somebody who came back from an upstream.
+type UpstreamReturn struct {
 	Who      upstream.Identity
 	Errand   upstream.Errand
 	Language string // of the browser
@@ -40,21 +40,21 @@ type Arrival struct {
 }
 
 // use is that of the state.
-func (a Arrival) use() use { return (&Login{Browser: a.Browser}).use("journey", a.State) }
+func (a UpstreamReturn) use() use { return (&Login{Browser: a.Browser}).use("journey", a.State) }
 
 // ReturnedAgain returns the outcome that this browser had moments ago when it came back
 // from the same journey, or refused when there is none.
-func (f *Flow) ReturnedAgain(ctx context.Context, l *Login, a Arrival, refused error) (Outcome, error) {
-	return f.again(ctx, l, a.use(), refused)
+func (f *Flow) ReturnedAgain(ctx context.Context, l *Login, a UpstreamReturn, refused error) (Outcome, error) {
+	return f.repeat(ctx, l, a.use(), refused)
 }
 
 // WithUpstream signs in whom an upstream vouches for: the user who has that
 // identity. One that is new belongs to the user with its address only where the
 // operator takes the upstream's word for it; else the person has to prove an account
 // here first (ErrUnconnected).
-func (f *Flow) WithUpstream(ctx context.Context, from audit.Origin, l *Login, a Arrival) (Outcome, error) {
+func (f *Flow) WithUpstream(ctx context.Context, from audit.Origin, l *Login, a UpstreamReturn) (Outcome, error) {
 	return f.byUpstream(ctx, from, l, &a, a.use(), func(tx *store.Tx) (store.User, error) {
-		u, err := f.known(tx, a.Who)
+		u, err := f.connectedUser(tx, a.Who)
 		if !errors.Is(err, store.ErrNotFound) {
 			return u, err
 		}
@@ -70,21 +70,21 @@ func (f *Flow) WithUpstream(ctx context.Context, from audit.Origin, l *Login, a 
 
 // Join makes an account for somebody who was held: they say that they have none.
 func (f *Flow) Join(ctx context.Context, from audit.Origin, l *Login, language, replaces string) (Outcome, upstream.Identity, error) {
-	a := Arrival{Language: language, Replaces: replaces}
-	use := l.use("held", l.Held)
+	a := UpstreamReturn{Language: language, Replaces: replaces}
+	use := l.use("held", l.PendingIdentity)
 	out, err := f.byUpstream(ctx, from, l, &a, use, func(tx *store.Tx) (u store.User, err error) {
-		if a.Who, err = f.Upstreams.Release(tx, l.BrowserHash(), l.Held); err != nil {
+		if a.Who, err = f.Upstreams.Release(tx, l.BrowserHash(), l.PendingIdentity); err != nil {
 			return store.User{}, err
 		}
-		l.Held = ""
+		l.PendingIdentity = ""
 		if to := LocalPath(l.Return); to == "/" || to == "/account" {
 			l.Return = welcomePath
 		}
 		// The address is nothing that they have proven to us.
-		return f.admit(tx, from, l, a, "")
+		return f.registerIdentity(tx, from, l, a, "")
 	})
-	if err != nil && !errors.Is(err, people.ErrWaiting) {
-		out, err = f.again(ctx, l, use, err)
+	if err != nil && !errors.Is(err, people.ErrPending) {
+		out, err = f.repeat(ctx, l, use, err)
 	}
 	return out, a.Who, err
 }
@@ -92,7 +92,7 @@ func (f *Flow) Join(ctx context.Context, from audit.Origin, l *Login, language, 
 // MayJoin reports whether somebody who was held may have an account made.
 func (f *Flow) MayJoin(ctx context.Context, l *Login, who upstream.Identity) (may bool, err error) {
 	err = f.DB.View(ctx, func(tx *store.Tx) (err error) {
-		may, err = f.Users.MayCome(tx, f.stranger(l, Arrival{Who: who}, ""))
+		may, err = f.Users.MayRegister(tx, f.registration(l, UpstreamReturn{Who: who}, ""))
 		return err
 	})
 	return may, err
@@ -100,17 +100,17 @@ func (f *Flow) MayJoin(ctx context.Context, l *Login, who upstream.Identity) (ma
 
 // byUpstream adds the proof of whoever find gives, and starts their session in the
 // same transaction. Whoever is refused has changed nothing.
-func (f *Flow) byUpstream(ctx context.Context, from audit.Origin, l *Login, a *Arrival, use use, find func(*store.Tx) (store.User, error)) (Outcome, error) {
+func (f *Flow) byUpstream(ctx context.Context, from audit.Origin, l *Login, a *UpstreamReturn, use use, find func(*store.Tx) (store.User, error)) (Outcome, error) {
 	var out Outcome
 	var met store.User
 	var waits error
 	try := func(tx *store.Tx) error {
 		out, met, waits = Outcome{}, store.User{}, nil
 		u, err := find(tx)
-		if errors.Is(err, people.ErrWaiting) || errors.Is(err, people.ErrRefused) {
+		if errors.Is(err, people.ErrPending) || errors.Is(err, people.ErrDeclined) {
 			waits = err // that they asked is to be kept
-			if errors.Is(err, people.ErrWaiting) {
-				return f.keep(tx, use, l.result(Outcome{}, err))
+			if errors.Is(err, people.ErrPending) {
+				return f.keepOutcome(tx, use, l.result(Outcome{}, err))
 			}
 			return nil
 		}
@@ -136,11 +136,11 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.Origin, l *Login, a *A
 				p.AuthAt = now
 			}
 		}
-		l.prove(p)
+		l.addProof(p)
 		if out, err = f.Finish(tx, from, l, u, a.Replaces); err != nil {
 			return err
 		}
-		return f.keep(tx, use, l.result(out, nil))
+		return f.keepOutcome(tx, use, l.result(out, nil))
 	}
 	err := f.update(ctx, l, try)
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, people.ErrTaken) || errors.Is(err, people.ErrElsewhere) {
@@ -179,9 +179,9 @@ func (f *Flow) confirmsOtherwise(tx *store.Tx, u store.User, id string) (bool, e
 	return false, err
 }
 
-// known returns the user who has the identity, and keeps what the upstream told
+// connectedUser returns the user who has the identity, and keeps what the upstream told
 // this time, or store.ErrNotFound. What it tells of an address changes nothing here.
-func (f *Flow) known(tx *store.Tx, who upstream.Identity) (store.User, error) {
+func (f *Flow) connectedUser(tx *store.Tx, who upstream.Identity) (store.User, error) {
 	a, err := tx.AccountBySubject(who.Upstream, who.Subject)
 	for _, former := range who.Formerly {
 		if errors.Is(err, store.ErrNotFound) && former != "" {
@@ -195,7 +195,7 @@ func (f *Flow) known(tx *store.Tx, who upstream.Identity) (store.User, error) {
 	}
 	if a.Issuer != "" && a.Issuer != who.Issuer {
 		// The same subject at another server is somebody else.
-		return store.User{}, f.named(ErrReissued, who)
+		return store.User{}, f.withName(ErrReissued, who)
 	}
 	a.Subject, a.Issuer, a.Type, a.Email, a.Name, a.Tokens = who.Subject, who.Issuer, who.Type, who.Email, who.Name, who.Tokens
 	if err := tx.UseAccount(a, f.Now()); err != nil {
@@ -204,20 +204,20 @@ func (f *Flow) known(tx *store.Tx, who upstream.Identity) (store.User, error) {
 	return tx.UserByID(a.UserID)
 }
 
-func (f *Flow) named(e *fault.Fault, who upstream.Identity) error {
+func (f *Flow) withName(e *fault.Fault, who upstream.Identity) error {
 	return e.With("upstream", f.Upstreams.NameOf(who.Upstream))
 }
 
 // byAddress connects the identity to the user with its address, which the upstream
 // has verified and whose word is taken, or makes one.
-func (f *Flow) byAddress(tx *store.Tx, from audit.Origin, l *Login, a Arrival) (store.User, error) {
+func (f *Flow) byAddress(tx *store.Tx, from audit.Origin, l *Login, a UpstreamReturn) (store.User, error) {
 	address, err := email.Normal(a.Who.Email)
 	if err != nil {
 		return store.User{}, ErrUnconnected
 	}
 	u, err := tx.UserByEmail(address)
 	if errors.Is(err, store.ErrNotFound) {
-		return f.admit(tx, from, l, a, a.Who.Email)
+		return f.registerIdentity(tx, from, l, a, a.Who.Email)
 	}
 	if err != nil {
 		return store.User{}, err
@@ -233,7 +233,7 @@ func (f *Flow) byAddress(tx *store.Tx, from audit.Origin, l *Login, a Arrival) (
 		if e.Norm == address && e.VerifiedAt.IsZero() {
 			// Nobody has shown yet that the account is theirs: somebody else may have
 			// made it, to be let in by its owner.
-			if err := f.Users.Claim(tx, from, u, e.Norm); err != nil {
+			if err := f.Users.ReclaimAccount(tx, from, u, e.Norm); err != nil {
 				return store.User{}, err
 			}
 			if u, err = tx.UserByID(u.ID); err != nil {
@@ -249,33 +249,33 @@ func (f *Flow) byAddress(tx *store.Tx, from audit.Origin, l *Login, a Arrival) (
 	if err := tx.CancelChallenges(u.ID, challenge.ConfirmEmail, "", f.Now()); err != nil {
 		return store.User{}, err
 	}
-	return u, f.tellLinked(tx, from, u, a.Who, linked.ID)
+	return u, f.notifyLinked(tx, from, u, a.Who, linked.ID)
 }
 
-// stranger is what the people's service is told of somebody. proven is an address
+// registration is what the people's service is told of somebody. proven is an address
 // that was proven to be theirs.
-func (f *Flow) stranger(l *Login, a Arrival, proven string) people.Stranger {
+func (f *Flow) registration(l *Login, a UpstreamReturn, proven string) people.Registration {
 	up := f.Upstreams.Named(a.Who.Upstream)
-	return people.Stranger{
-		Email: proven, Name: a.Who.Name, Picture: a.Who.Picture, Language: a.Language, Invite: l.invite(), Welcome: up != nil && up.SignsUp(),
+	return people.Registration{
+		Email: proven, Name: a.Who.Name, Picture: a.Who.Picture, Language: a.Language, Invite: l.invite(), Allowed: up != nil && up.SignsUp(),
 	}
 }
 
-// admit makes a user of somebody nobody knows, if they may come.
-func (f *Flow) admit(tx *store.Tx, from audit.Origin, l *Login, a Arrival, proven string) (store.User, error) {
-	st := f.stranger(l, a, proven)
+// registerIdentity makes a user of somebody nobody knows, if they may come.
+func (f *Flow) registerIdentity(tx *store.Tx, from audit.Origin, l *Login, a UpstreamReturn, proven string) (store.User, error) {
+	st := f.registration(l, a, proven)
 	linked := a.Who.Account("", f.Now())
 	st.Account = &linked
-	return f.come(tx, from, l, st)
+	return f.register(tx, from, l, st)
 }
 
 // notLinkedFor is how long "this was not me" works in the mail about an account
 // that was connected.
 const notLinkedFor = notMeFor
 
-// tellLinked tells the user that an identity was connected, with a link that
+// notifyLinked tells the user that an identity was connected, with a link that
 // disconnects it.
-func (f *Flow) tellLinked(tx *store.Tx, from audit.Origin, u store.User, who upstream.Identity, accountID string) error {
+func (f *Flow) notifyLinked(tx *store.Tx, from audit.Origin, u store.User, who upstream.Identity, accountID string) error {
 	if !u.HasEmail() {
 		return nil
 	}

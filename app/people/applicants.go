@@ -136,7 +136,7 @@ func (s *Applicants) Notify(tx *store.Tx, from audit.Origin, a store.Applicant, 
 	if !sent {
 		return false, nil
 	}
-	return true, tx.TellOf(a.ID, s.Now())
+	return true, tx.MarkNotified(a.ID, s.Now())
 }
 
 // update runs f in a transaction and wakes the mail queue.

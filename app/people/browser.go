@@ -22,10 +22,10 @@ func BrowserOf(session, device string) Browser {
 	return b
 }
 
-// Of reports whether the browser is one of the user's: they are signed in with it, or
+// BelongsTo reports whether the browser is one of the user's: they are signed in with it, or
 // have been. A mailed link is not enough: anyone who has another address of the account
 // can forward one.
-func (b Browser) Of(tx *store.Tx, userID string, now time.Time) (bool, error) {
+func (b Browser) BelongsTo(tx *store.Tx, userID string, now time.Time) (bool, error) {
 	owns, err := tx.OwnsBrowser(userID, b.Device)
 	if err != nil || owns {
 		return owns, err

@@ -34,11 +34,11 @@ func (s *Users) Link(tx *store.Tx, from audit.Origin, a store.Account) error {
 	return s.Audit.Record(tx, from, audit.Linked, audit.ByUser, a.UserID, a.Provider)
 }
 
-// Claim gives an account to the owner of one of its addresses, who has just proved
+// ReclaimAccount gives an account to the owner of one of its addresses, who has just proved
 // to be that for the first time. Whoever made the account or opened it before need
 // not have been them: what opened it is removed, and everybody is signed out. The
 // address is the primary one from now on, since the others go too.
-func (s *Users) Claim(tx *store.Tx, from audit.Origin, u store.User, norm string) error {
+func (s *Users) ReclaimAccount(tx *store.Tx, from audit.Origin, u store.User, norm string) error {
 	now := s.Now()
 	if err := tx.VerifyEmail(u.ID, norm, now); err != nil {
 		return err
@@ -46,16 +46,16 @@ func (s *Users) Claim(tx *store.Tx, from audit.Origin, u store.User, norm string
 	if err := tx.SetPrimary(u.ID, norm, now); err != nil {
 		return err
 	}
-	if err := tx.Disown(u.ID, now); err != nil {
+	if err := tx.RevokeAll(u.ID, now); err != nil {
 		return err
 	}
 	return s.Audit.Record(tx, from, audit.Claimed, audit.ByUser, u.ID, "")
 }
 
-// Prepared reports whether somebody else may have made ways in to the account while
+// MayBePreclaimed reports whether somebody else may have made ways in to the account while
 // nobody had proved the address: it came from another system with them. What is in
 // an account that an operator added came by that operator's word alone.
-func Prepared(tx *store.Tx, u store.User, norm string) (bool, error) {
+func MayBePreclaimed(tx *store.Tx, u store.User, norm string) (bool, error) {
 	emails, err := tx.EmailsOf(u.ID)
 	if err != nil || !slices.ContainsFunc(emails, func(e store.Email) bool { return e.Norm == norm && e.VerifiedAt.IsZero() }) {
 		return false, err
@@ -66,21 +66,21 @@ func Prepared(tx *store.Tx, u store.User, norm string) (bool, error) {
 	return tx.Opened(u.ID)
 }
 
-// Prove records that whoever reads mail at one of the user's addresses has shown it.
+// ConfirmAddress records that whoever reads mail at one of the user's addresses has shown it.
 // The first who does so is the owner, and claims an account that somebody else may
 // have prepared; unless they show it in a browser of their own, from which the
 // account has been opened by its other ways: then those are theirs too.
-func (s *Users) Prove(tx *store.Tx, from audit.Origin, u store.User, norm string, own bool) (claimed bool, err error) {
+func (s *Users) ConfirmAddress(tx *store.Tx, from audit.Origin, u store.User, norm string, own bool) (claimed bool, err error) {
 	if !u.HasEmail() {
 		return false, nil
 	}
 	if !own {
-		if claimed, err = Prepared(tx, u, norm); err != nil {
+		if claimed, err = MayBePreclaimed(tx, u, norm); err != nil {
 			return false, err
 		}
 	}
 	if claimed {
-		return true, s.Claim(tx, from, u, norm)
+		return true, s.ReclaimAccount(tx, from, u, norm)
 	}
 	return false, tx.VerifyEmail(u.ID, norm, s.Now())
 }

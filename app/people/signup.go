@@ -17,9 +17,9 @@ import (
 var (
 	ErrClosed     = fault.New(fault.Denied, "signup.closed")
 	ErrNotInvited = fault.New(fault.Denied, "signup.not_invited")
-	ErrWaiting    = fault.New(fault.Denied, "signup.waiting")
-	ErrRefused    = fault.New(fault.Denied, "signup.refused")
-	ErrOtherPlace = fault.New(fault.Invalid, "signup.other_domain")
+	ErrPending    = fault.New(fault.Denied, "signup.waiting")
+	ErrDeclined    = fault.New(fault.Denied, "signup.refused")
+	ErrOtherDomain = fault.New(fault.Invalid, "signup.other_domain")
 )
 
 // The modes of the door, as the configuration names them.
@@ -31,16 +31,16 @@ const (
 	Open       = "open"
 )
 
-// Door says which strangers may come by themselves. An invite opens it whatever
+// SignupPolicy says which strangers may come by themselves. An invite opens it whatever
 // it says.
-type Door struct {
+type SignupPolicy struct {
 	Mode    string
 	domains []string // in their normal form
 }
 
-// NewDoor returns the door of a configuration that has been checked.
-func NewDoor(mode string, domains []string) Door {
-	d := Door{Mode: mode}
+// NewSignupPolicy returns the door of a configuration that has been checked.
+func NewSignupPolicy(mode string, domains []string) SignupPolicy {
+	d := SignupPolicy{Mode: mode}
 	for _, typed := range domains {
 		if domain, ok := email.Domain(typed); ok {
 			d.domains = append(d.domains, domain)
@@ -50,91 +50,91 @@ func NewDoor(mode string, domains []string) Door {
 }
 
 // Domains returns those whose people may come, where the mode is ByDomain.
-func (d Door) Domains() []string { return d.domains }
+func (d SignupPolicy) Domains() []string { return d.domains }
 
 // Refusal is what a stranger is told who may not come.
-func (d Door) Refusal() error {
+func (d SignupPolicy) Refusal() error {
 	if d.Mode == Closed {
 		return ErrClosed
 	}
 	return ErrNotInvited
 }
 
-// Answer is what the door says to a stranger without an invite.
-type Answer int
+// Decision is what the door says to a stranger without an invite.
+type Decision int
 
 // The answers.
 const (
-	Refused Answer = iota
-	Waits          // for an admin's word
-	Welcome
+	Denied Decision = iota
+	NeedsApproval          // for an admin's word
+	Allowed
 )
 
-// Answer decides whether a stranger may come who has that address, in its normal
+// Decide decides whether a stranger may come who has that address, in its normal
 // form, or "" for none. A domain is compared whole: that of a subdomain, or of a
 // name that only ends alike, is another one.
-func (d Door) Answer(address string) Answer {
+func (d SignupPolicy) Decide(address string) Decision {
 	switch d.Mode {
 	case Open:
-		return Welcome
+		return Allowed
 	case ByApproval:
-		return Waits
+		return NeedsApproval
 	case ByDomain:
 		if strings.Contains(address, "@") && slices.Contains(d.domains, email.DomainOf(address)) {
-			return Welcome
+			return Allowed
 		}
 	}
-	return Refused
+	return Denied
 }
 
-// Stranger is somebody who is not known here and has shown who they are.
-type Stranger struct {
+// Registration is somebody who is not known here and has shown who they are.
+type Registration struct {
 	// Email is an address as typed that was proven to be theirs, or "". What
 	// somebody only says is theirs must not stand here: it would keep its owner out.
 	Email    string
 	Name     string
 	Picture  string
 	Language string
-	// Welcome says that the operator gives an account to whoever comes by the way
+	// Allowed says that the operator gives an account to whoever comes by the way
 	// that they came by.
-	Welcome bool
+	Allowed bool
 	Invite  string         // the id of an invite whose token they have shown, or ""
 	Account *store.Account // the upstream identity they come with, or nil
 }
 
-// Arrival is what came of a stranger who was let in, or who waits.
-type Arrival struct {
+// Registered is what came of a stranger who was let in, or who waits.
+type Registered struct {
 	User  store.User
-	Waits store.Applicant // with ErrWaiting: who waits
-	Asked bool            // they wait since this moment: an admin is to be told
-	// Uninvited says that their invite is dead, and that the door let them in or has
+	Pending store.Applicant // with ErrWaiting: who waits
+	New bool            // they wait since this moment: an admin is to be told
+	// InviteEnded says that their invite is dead, and that the door let them in or has
 	// them wait all the same.
-	Uninvited bool
+	InviteEnded bool
 }
 
-// MayCome reports whether a stranger would be let in or wait. It decides as Come
+// MayRegister reports whether a stranger would be let in or wait. It decides as Come
 // does.
-func (s *Users) MayCome(tx *store.Tx, st Stranger) (bool, error) {
+func (s *Users) MayRegister(tx *store.Tx, st Registration) (bool, error) {
 	address, err := email.Normal(st.Email)
 	if err != nil {
 		address = ""
 	}
-	if st.Welcome {
+	if st.Allowed {
 		return true, nil
 	}
-	return s.Expected(tx, address, st.Invite)
+	return s.AddressMayRegister(tx, address, st.Invite)
 }
 
-// Expected reports whether a stranger who proves the address would be let in or
+// AddressMayRegister reports whether a stranger who proves the address would be let in or
 // wait, so that writing to them makes sense. It decides as Come does.
-func (s *Users) Expected(tx *store.Tx, address, invite string) (bool, error) {
-	invited, err := s.OpensFor(tx, address, invite)
-	return invited || s.Door.Answer(address) != Refused, err
+func (s *Users) AddressMayRegister(tx *store.Tx, address, invite string) (bool, error) {
+	invited, err := s.InviteAdmits(tx, address, invite)
+	return invited || s.Policy.Decide(address) != Denied, err
 }
 
-// OpensFor reports whether an invite, by its id, opens the door to whoever proves the
+// InviteAdmits reports whether an invite, by its id, opens the door to whoever proves the
 // address. None, "", opens it to nobody.
-func (s *Users) OpensFor(tx *store.Tx, address, invite string) (bool, error) {
+func (s *Users) InviteAdmits(tx *store.Tx, address, invite string) (bool, error) {
 	if invite == "" {
 		return false, nil
 	}
@@ -145,50 +145,50 @@ func (s *Users) OpensFor(tx *store.Tx, address, invite string) (bool, error) {
 	return err == nil && s.InviteState(v) == nil && (v.EmailNorm == "" || address == "" || v.EmailNorm == address), err
 }
 
-// Come lets a stranger in or refuses them: the one place that does, whatever they
+// Register lets a stranger in or refuses them: the one place that does, whatever they
 // come by. An invite is spent in the same transaction. With ErrWaiting and
 // ErrRefused the transaction is to be kept.
-func (s *Users) Come(tx *store.Tx, from audit.Origin, st Stranger) (Arrival, error) {
+func (s *Users) Register(tx *store.Tx, from audit.Origin, st Registration) (Registered, error) {
 	if st.Invite != "" {
-		arrived, err := s.comeInvited(tx, from, st)
-		if !isDead(err) || st.Email == "" && st.Account == nil {
+		arrived, err := s.registerInvited(tx, from, st)
+		if !inviteEnded(err) || st.Email == "" && st.Account == nil {
 			return arrived, err // without the invite they have shown nothing
 		}
 		st.Invite = ""
-		arrived, uninvited := s.Come(tx, from, st)
-		if errors.Is(uninvited, s.Door.Refusal()) {
-			return Arrival{}, err
+		arrived, uninvited := s.Register(tx, from, st)
+		if errors.Is(uninvited, s.Policy.Refusal()) {
+			return Registered{}, err
 		}
-		arrived.Uninvited = true
+		arrived.InviteEnded = true
 		return arrived, uninvited
 	}
 	if st.Account != nil {
 		// A name from elsewhere that is too long is no reason to keep somebody out.
 		st.Name, _ = ShortName(st.Name)
 	}
-	u, err := s.stranger(st)
+	u, err := s.userOf(st)
 	if err != nil {
-		return Arrival{}, err
+		return Registered{}, err
 	}
 	address := u.EmailNorm
 	if !u.HasEmail() {
 		address = ""
 	}
-	answer := s.Door.Answer(address)
-	if st.Welcome {
-		answer = Welcome
+	answer := s.Policy.Decide(address)
+	if st.Allowed {
+		answer = Allowed
 	}
 	switch answer {
-	case Welcome:
-		return Arrival{User: u}, s.letIn(tx, from, audit.ByVisitor, u, admission{kind: audit.UserCame, how: s.Door.Mode, account: st.Account})
-	case Waits:
-		return s.wait(tx, from, u, st)
+	case Allowed:
+		return Registered{User: u}, s.addUser(tx, from, audit.ByVisitor, u, admission{kind: audit.UserCame, how: s.Policy.Mode, account: st.Account})
+	case NeedsApproval:
+		return s.addApplicant(tx, from, u, st)
 	}
-	return Arrival{}, s.Door.Refusal()
+	return Registered{}, s.Policy.Refusal()
 }
 
-// isDead reports whether an invite was refused because it opens nothing any more.
-func isDead(err error) bool {
+// inviteEnded reports whether an invite was refused because it opens nothing any more.
+func inviteEnded(err error) bool {
 	for _, dead := range []error{ErrInviteUsed, ErrInviteExpired, ErrInviteRevoked, ErrInviteUnknown} {
 		if errors.Is(err, dead) {
 			return true
@@ -197,10 +197,10 @@ func isDead(err error) bool {
 	return false
 }
 
-func (s *Users) comeInvited(tx *store.Tx, from audit.Origin, st Stranger) (Arrival, error) {
+func (s *Users) registerInvited(tx *store.Tx, from audit.Origin, st Registration) (Registered, error) {
 	v, err := s.spendInvite(tx, st.Invite)
 	if err != nil {
-		return Arrival{}, err
+		return Registered{}, err
 	}
 	if v.EmailNorm != "" {
 		// It was mailed there, and its token has been shown: that is their address,
@@ -210,19 +210,19 @@ func (s *Users) comeInvited(tx *store.Tx, from audit.Origin, st Stranger) (Arriv
 	if st.Account != nil {
 		st.Name, _ = ShortName(st.Name)
 	}
-	u, err := s.stranger(st)
+	u, err := s.userOf(st)
 	if err != nil {
-		return Arrival{}, err
+		return Registered{}, err
 	}
-	err = s.letIn(tx, from, audit.ByVisitor, u, admission{kind: audit.UserCame, how: "invite " + v.ID, groups: v.Groups, account: st.Account})
+	err = s.addUser(tx, from, audit.ByVisitor, u, admission{kind: audit.UserCame, how: "invite " + v.ID, groups: v.Groups, account: st.Account})
 	if errors.Is(err, ErrTaken) {
-		return Arrival{}, ErrInviteKnown
+		return Registered{}, ErrInviteKnown
 	}
-	return Arrival{User: u}, err
+	return Registered{User: u}, err
 }
 
-// stranger returns the user that a stranger becomes.
-func (s *Users) stranger(st Stranger) (store.User, error) {
+// userOf returns the user that a userOf becomes.
+func (s *Users) userOf(st Registration) (store.User, error) {
 	if st.Email != "" {
 		u, err := s.newUser(st.Email, st.Name, st.Language)
 		u.EmailVerifiedAt, u.Image = u.CreatedAt, picture(st.Picture)
@@ -244,15 +244,15 @@ type admission struct {
 	account *store.Account
 }
 
-// errNothingOpens means that a user was to be added without an address and without an
+// errNoSignInMethod means that a user was to be added without an address and without an
 // upstream account. It is a fault of this program.
-var errNothingOpens = errors.New("nothing would open that account")
+var errNoSignInMethod = errors.New("nothing would open that account")
 
-// letIn adds the user with what they come with. ErrTaken when the address leads
+// addUser adds the user with what they come with. ErrTaken when the address leads
 // to somebody already.
-func (s *Users) letIn(tx *store.Tx, from audit.Origin, actor string, u store.User, a admission) error {
+func (s *Users) addUser(tx *store.Tx, from audit.Origin, actor string, u store.User, a admission) error {
 	if !u.HasEmail() && a.account == nil {
-		return errNothingOpens
+		return errNoSignInMethod
 	}
 	err := tx.AddUser(u)
 	if errors.Is(err, store.ErrConflict) {
@@ -283,14 +283,14 @@ func (s *Users) letIn(tx *store.Tx, from audit.Origin, actor string, u store.Use
 // Admit lets somebody in who waits, by an admin's word.
 func (s *Users) Admit(tx *store.Tx, from audit.Origin, a store.Applicant, groups []string) (store.User, error) {
 	for _, name := range groups {
-		if err := mustExist(tx, name); err != nil {
+		if err := requireGroup(tx, name); err != nil {
 			return store.User{}, err
 		}
 	}
 	if _, err := tx.TakeApplicant(a.EmailNorm); err != nil {
 		return store.User{}, err
 	}
-	st := Stranger{Email: a.Email, Name: a.Name, Language: a.Language}
+	st := Registration{Email: a.Email, Name: a.Name, Language: a.Language}
 	if a.Provider != "" {
 		now := s.Now()
 		st.Account = &store.Account{
@@ -298,16 +298,16 @@ func (s *Users) Admit(tx *store.Tx, from audit.Origin, a store.Applicant, groups
 			Email: cmp.Or(a.Claimed, a.Email), Name: a.Name, CreatedAt: now,
 		}
 	}
-	u, err := s.stranger(st)
+	u, err := s.userOf(st)
 	if err != nil {
 		return store.User{}, err
 	}
-	return u, s.letIn(tx, from, audit.ByAdmin, u, admission{kind: audit.UserApproved, how: u.EmailNorm, groups: groups, account: st.Account})
+	return u, s.addUser(tx, from, audit.ByAdmin, u, admission{kind: audit.UserApproved, how: u.EmailNorm, groups: groups, account: st.Account})
 }
 
-// wait puts a stranger among those who wait, and reports whether they are new
+// addApplicant puts a stranger among those who addApplicant, and reports whether they are new
 // there. It always returns an error: what to say to them.
-func (s *Users) wait(tx *store.Tx, from audit.Origin, u store.User, st Stranger) (Arrival, error) {
+func (s *Users) addApplicant(tx *store.Tx, from audit.Origin, u store.User, st Registration) (Registered, error) {
 	a := store.Applicant{
 		ID: u.ID, Email: u.Email, EmailNorm: u.EmailNorm, Name: u.Name, Language: u.Language, IP: from.IP, Device: from.Device, CreatedAt: u.CreatedAt,
 	}
@@ -321,22 +321,22 @@ func (s *Users) wait(tx *store.Tx, from audit.Origin, u store.User, st Stranger)
 	}
 	isNew, err := tx.AddApplicant(a)
 	if err != nil {
-		return Arrival{}, err
+		return Registered{}, err
 	}
 	if isNew {
 		if err := s.Audit.Record(tx, from, audit.Applied, audit.ByVisitor, "", a.EmailNorm); err != nil {
-			return Arrival{}, err
+			return Registered{}, err
 		}
-		return Arrival{Waits: a, Asked: true}, ErrWaiting
+		return Registered{Pending: a, New: true}, ErrPending
 	}
 	before, err := tx.ApplicantByEmail(a.EmailNorm)
 	if err != nil {
-		return Arrival{}, err
+		return Registered{}, err
 	}
 	if !before.RefusedAt.IsZero() {
-		return Arrival{}, ErrRefused
+		return Registered{}, ErrDeclined
 	}
-	return Arrival{Waits: before}, ErrWaiting
+	return Registered{Pending: before}, ErrPending
 }
 
 // short makes what an upstream tells of an address one line that pages can show.

@@ -21,60 +21,60 @@ func now() time.Time { return storetest.Now }
 func users(t *testing.T, mode string, domains ...string) *people.Users {
 	t.Helper()
 	db := storetest.Open(t)
-	return &people.Users{DB: db, Audit: audit.New(db, now, nil), Limits: limit.New(now), Now: now, Door: people.NewDoor(mode, domains)}
+	return &people.Users{DB: db, Audit: audit.New(db, now, nil), Limits: limit.New(now), Now: now, Policy: people.NewSignupPolicy(mode, domains)}
 }
 
 // A domain is compared whole, however it is written.
 func TestADomainLetsInNeitherSubdomainsNorLookAlikes(t *testing.T) {
-	door := people.NewDoor(people.ByDomain, []string{"Home.Example", "bücher.example", "xn--mnchen-3ya.example."})
+	door := people.NewSignupPolicy(people.ByDomain, []string{"Home.Example", "bücher.example", "xn--mnchen-3ya.example."})
 	tests := map[string]struct {
 		email string
-		want  people.Answer
+		want  people.Decision
 	}{
-		"the domain":                     {"mara@home.example", people.Welcome},
-		"in capitals":                    {"mara@HOME.EXAMPLE", people.Welcome},
-		"with a final dot":               {"mara@home.example.", people.Welcome},
-		"in its own script":              {"mara@bücher.example", people.Welcome},
-		"in ASCII":                       {"mara@xn--bcher-kva.example", people.Welcome},
-		"named in ASCII, typed in its":   {"mara@münchen.example", people.Welcome},
-		"capital umlauts":                {"mara@BÜCHER.example", people.Welcome},
-		"a fullwidth dot":                {"mara@home．example", people.Welcome},
-		"a subdomain":                    {"mara@evil.home.example", people.Refused},
-		"a domain that ends alike":       {"mara@evilhome.example", people.Refused},
-		"the parent":                     {"mara@example", people.Refused},
-		"the domain as a subdomain":      {"mara@home.example.evil.example", people.Refused},
-		"the domain in the local part":   {"home.example@evil.example", people.Refused},
-		"a look-alike letter":            {"mara@hоme.example", people.Refused}, // a Cyrillic о
-		"without the umlaut":             {"mara@bucher.example", people.Refused},
-		"an at sign that means too much": {"mara@evil.example@home.example", people.Refused},
+		"the domain":                     {"mara@home.example", people.Allowed},
+		"in capitals":                    {"mara@HOME.EXAMPLE", people.Allowed},
+		"with a final dot":               {"mara@home.example.", people.Allowed},
+		"in its own script":              {"mara@bücher.example", people.Allowed},
+		"in ASCII":                       {"mara@xn--bcher-kva.example", people.Allowed},
+		"named in ASCII, typed in its":   {"mara@münchen.example", people.Allowed},
+		"capital umlauts":                {"mara@BÜCHER.example", people.Allowed},
+		"a fullwidth dot":                {"mara@home．example", people.Allowed},
+		"a subdomain":                    {"mara@evil.home.example", people.Denied},
+		"a domain that ends alike":       {"mara@evilhome.example", people.Denied},
+		"the parent":                     {"mara@example", people.Denied},
+		"the domain as a subdomain":      {"mara@home.example.evil.example", people.Denied},
+		"the domain in the local part":   {"home.example@evil.example", people.Denied},
+		"a look-alike letter":            {"mara@hоme.example", people.Denied}, // a Cyrillic о
+		"without the umlaut":             {"mara@bucher.example", people.Denied},
+		"an at sign that means too much": {"mara@evil.example@home.example", people.Denied},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			address, err := email.Normal(tt.email)
 			if err != nil {
-				if tt.want == people.Welcome {
+				if tt.want == people.Allowed {
 					t.Fatal(err)
 				}
 				return // refused before
 			}
-			if got := door.Answer(address); got != tt.want {
+			if got := door.Decide(address); got != tt.want {
 				t.Errorf("%s as %s: got %d, want %d", tt.email, address, got, tt.want)
 			}
 		})
 	}
 	for _, none := range []string{"", "home.example", "@"} {
-		if door.Answer(none) != people.Refused {
+		if door.Decide(none) != people.Denied {
 			t.Errorf("%q is let in", none)
 		}
 	}
 }
 
 func TestEachModeAnswersAsItSays(t *testing.T) {
-	for mode, want := range map[string]people.Answer{
-		people.Closed: people.Refused, people.ByInvite: people.Refused, people.ByDomain: people.Refused,
-		people.ByApproval: people.Waits, people.Open: people.Welcome, "": people.Refused, "OPEN": people.Refused,
+	for mode, want := range map[string]people.Decision{
+		people.Closed: people.Denied, people.ByInvite: people.Denied, people.ByDomain: people.Denied,
+		people.ByApproval: people.NeedsApproval, people.Open: people.Allowed, "": people.Denied, "OPEN": people.Denied,
 	} {
-		if got := people.NewDoor(mode, nil).Answer("mara@home.example"); got != want {
+		if got := people.NewSignupPolicy(mode, nil).Decide("mara@home.example"); got != want {
 			t.Errorf("%q: got %d, want %d", mode, got, want)
 		}
 	}
@@ -88,11 +88,11 @@ func addInvite(t *testing.T, s *people.Users, v store.Invite) store.Invite {
 	return v
 }
 
-func come(t *testing.T, s *people.Users, st people.Stranger) (store.User, error) {
+func come(t *testing.T, s *people.Users, st people.Registration) (store.User, error) {
 	t.Helper()
-	var arrived people.Arrival
+	var arrived people.Registered
 	err := s.DB.Update(t.Context(), func(tx *store.Tx) (err error) {
-		arrived, err = s.Come(tx, audit.Origin{IP: "192.0.2.1"}, st)
+		arrived, err = s.Register(tx, audit.Origin{IP: "192.0.2.1"}, st)
 		return err
 	})
 	return arrived.User, err
@@ -109,7 +109,7 @@ func TestAnInviteForThreeLetsInThree(t *testing.T) {
 	var crowd sync.WaitGroup
 	for i := range 12 {
 		crowd.Go(func() {
-			_, err := come(t, s, people.Stranger{Email: string(rune('a'+i)) + "@home.example", Invite: v.ID})
+			_, err := come(t, s, people.Registration{Email: string(rune('a'+i)) + "@home.example", Invite: v.ID})
 			switch {
 			case err == nil:
 				in.Add(1)
@@ -133,7 +133,7 @@ func TestAnInviteForThreeLetsInThree(t *testing.T) {
 func TestAMailedInviteIsForItsAddressAlone(t *testing.T) {
 	s := users(t, people.Closed)
 	v := addInvite(t, s, store.Invite{Email: "Mara@home.example", EmailNorm: "mara@home.example", UsesLeft: 1})
-	u, err := come(t, s, people.Stranger{
+	u, err := come(t, s, people.Registration{
 		Email: "eve@else.example", Invite: v.ID,
 		Account: &store.Account{ID: store.NewID(now()), Provider: "github", Subject: "1", Type: "oauth", CreatedAt: now()},
 	})
@@ -143,7 +143,7 @@ func TestAMailedInviteIsForItsAddressAlone(t *testing.T) {
 	expected := false
 	other := addInvite(t, s, store.Invite{Email: "jin@home.example", EmailNorm: "jin@home.example", UsesLeft: 1})
 	storetest.Update(t, s.DB, func(tx *store.Tx) (err error) {
-		expected, err = s.Expected(tx, "eve@else.example", other.ID)
+		expected, err = s.AddressMayRegister(tx, "eve@else.example", other.ID)
 		return err
 	})
 	if expected {
@@ -154,7 +154,7 @@ func TestAMailedInviteIsForItsAddressAlone(t *testing.T) {
 func TestAnInviteThatEndedSaysHow(t *testing.T) {
 	s := users(t, people.Closed)
 	used := addInvite(t, s, store.Invite{UsesLeft: 1})
-	if _, err := come(t, s, people.Stranger{Email: "a@home.example", Invite: used.ID}); err != nil {
+	if _, err := come(t, s, people.Registration{Email: "a@home.example", Invite: used.ID}); err != nil {
 		t.Fatal(err)
 	}
 	revoked := addInvite(t, s, store.Invite{UsesLeft: 1})
@@ -164,7 +164,7 @@ func TestAnInviteThatEndedSaysHow(t *testing.T) {
 	for id, want := range map[string]error{
 		used.ID: people.ErrInviteUsed, revoked.ID: people.ErrInviteRevoked, expired.ID: people.ErrInviteExpired, "none": people.ErrInviteUnknown,
 	} {
-		if _, err := come(t, s, people.Stranger{Email: "b@home.example", Invite: id}); !errors.Is(err, want) {
+		if _, err := come(t, s, people.Registration{Email: "b@home.example", Invite: id}); !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
 		}
 	}
@@ -242,10 +242,10 @@ func TestAMailedInviteShownTwiceMakesOneAccount(t *testing.T) {
 				ID: "v", TokenHash: storetest.Hash("v"), UsesLeft: 1, Email: "mara@home.example", EmailNorm: "mara@home.example",
 				CreatedAt: storetest.Now, ExpiresAt: storetest.Now.Add(time.Hour),
 			}
-			come := func() (arrived people.Arrival, err error) {
+			come := func() (arrived people.Registered, err error) {
 				err = s.DB.Update(t.Context(), func(tx *store.Tx) error {
-					arrived, err = s.Come(tx, audit.Origin{}, people.Stranger{Name: "Mara", Invite: v.ID})
-					if errors.Is(err, people.ErrWaiting) {
+					arrived, err = s.Register(tx, audit.Origin{}, people.Registration{Name: "Mara", Invite: v.ID})
+					if errors.Is(err, people.ErrPending) {
 						return nil // they are kept
 					}
 					return err

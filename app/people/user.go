@@ -42,7 +42,7 @@ type Users struct {
 	Audit  *audit.Log
 	Limits *limit.Limiter
 	Now    func() time.Time
-	Door   Door
+	Policy   SignupPolicy
 }
 
 // SetUpCode returns the code that proves its holder reads this server's
@@ -109,7 +109,7 @@ func (s *Users) SetUp(ctx context.Context, from audit.Origin, form SetUp, finish
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		prepared, err := Prepared(tx, before, u.EmailNorm)
+		prepared, err := MayBePreclaimed(tx, before, u.EmailNorm)
 		if err != nil {
 			return err
 		}
@@ -121,7 +121,7 @@ func (s *Users) SetUp(ctx context.Context, from audit.Origin, form SetUp, finish
 		u.ID = id
 		if prepared {
 			// Whoever has the other ways in would be the admin.
-			if err := s.Claim(tx, from, u, u.EmailNorm); err != nil {
+			if err := s.ReclaimAccount(tx, from, u, u.EmailNorm); err != nil {
 				return err
 			}
 		}
@@ -161,17 +161,17 @@ func (s *Users) Add(ctx context.Context, from audit.Origin, email, name string, 
 	u.Admin, u.AddedByAdmin = admin, true
 	err = s.DB.Update(ctx, func(tx *store.Tx) error {
 		for _, name := range groups {
-			if err := mustExist(tx, name); err != nil {
+			if err := requireGroup(tx, name); err != nil {
 				return err
 			}
 		}
-		return s.letIn(tx, from, audit.ByAdmin, u, admission{kind: audit.UserAdded, how: u.EmailNorm, groups: groups})
+		return s.addUser(tx, from, audit.ByAdmin, u, admission{kind: audit.UserAdded, how: u.EmailNorm, groups: groups})
 	})
 	return u, err
 }
 
-// mustExist returns ErrNoGroup with its name when there is no such group.
-func mustExist(tx *store.Tx, name string) error {
+// requireGroup returns ErrNoGroup with its name when there is no such group.
+func requireGroup(tx *store.Tx, name string) error {
 	if name == store.Admins {
 		return nil
 	}

@@ -242,7 +242,7 @@ func claimed(t *testing.T, db *store.DB) {
 	} {
 		Update(t, db, add)
 		opened(true)
-		Update(t, db, func(tx *store.Tx) error { return tx.Disown(mara.ID, Now) })
+		Update(t, db, func(tx *store.Tx) error { return tx.RevokeAll(mara.ID, Now) })
 		opened(false)
 	}
 	s := Session(t, db, mara, "a")
@@ -270,7 +270,7 @@ func claimed(t *testing.T, db *store.DB) {
 	})
 	c := Challenge(t, db, "t", mara.ID, "b")
 	Update(t, db, func(tx *store.Tx) error {
-		if err := tx.Disown(mara.ID, Now); err != nil {
+		if err := tx.RevokeAll(mara.ID, Now); err != nil {
 			return err
 		}
 		if is, err := tx.IsSignedIn(mara.ID, typed.TokenHash, Now); is || err != nil {
