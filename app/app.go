@@ -162,7 +162,7 @@ func (a *App) build(o Options) {
 	a.Sessions, starter = session.New(a.DB, a.Audit, a.Now, a.Log, session.Lifetime{
 		Rolling: time.Duration(c.Session.Lifetime), Refresh: time.Duration(c.Session.Refresh), Max: time.Duration(c.Session.MaxLifetime),
 	})
-	a.buildWays()
+	a.buildTransports()
 	from := c.MailFrom()
 	a.Composer = &compose.Composer{From: from, ReplyTo: replyTo(c.Contact), Site: c.Name, Host: c.Origin().Host, Lang: a.Lang}
 	if dir := c.Mail.Templates; dir != "" {

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// formsEvery is how often the house looks what forms of passwords are kept:
+	// formatsEvery is how often the house looks what forms of passwords are kept:
 	// an import adds some, and each sign-in with one takes it away.
-	formsEvery = 10 * time.Minute
+	formatsEvery = 10 * time.Minute
 	// manyForms is more than there are.
 	manyForms = 500
 )
@@ -25,7 +25,7 @@ func (a *App) watchForms(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(formsEvery):
+		case <-time.After(formatsEvery):
 		}
 	}
 }

@@ -177,20 +177,20 @@ const freeRefreshQuery = `
 	       refresh_token = CASE WHEN $3 IS NULL THEN refresh_token ELSE NULL END
 	 WHERE id = $1 AND refreshing_until = $2`
 
-// Journey is somebody who was sent to an upstream and is awaited back.
-type Journey struct {
+// AuthRequest is somebody who was sent to an upstream and is awaited back.
+type AuthRequest struct {
 	StateHash   []byte
 	Provider    string
 	BrowserHash []byte // of the browser that set out
-	Baggage     []byte // what is needed on return; at rest it is sealed
+	Payload     []byte // what is needed on return; at rest it is sealed
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 }
 
-// AddJourney adds j.
-func (tx *Tx) AddJourney(j Journey) error {
+// AddAuthRequest adds j.
+func (tx *Tx) AddAuthRequest(j AuthRequest) error {
 	return tx.exec("adding a journey", addJourneyQuery, j.StateHash, j.Provider, j.BrowserHash,
-		tx.db.ring.Seal(journeyPlace(j.StateHash), j.Baggage), ms(j.CreatedAt), ms(j.ExpiresAt))
+		tx.db.ring.Seal(journeyPlace(j.StateHash), j.Payload), ms(j.CreatedAt), ms(j.ExpiresAt))
 }
 
 func journeyPlace(stateHash []byte) string { return fmt.Sprintf("journeys/baggage/%x", stateHash) }
@@ -201,8 +201,8 @@ const addJourneyQuery = `
 	    ON CONFLICT (state_hash) DO UPDATE
 	   SET baggage = excluded.baggage, created_at = excluded.created_at, expires_at = excluded.expires_at`
 
-// JourneyOf returns the journey that EndJourney would take, and leaves it.
-func (tx *Tx) JourneyOf(stateHash []byte, provider string, browserHash []byte, now time.Time) (Journey, error) {
+// AuthRequestOf returns the journey that EndJourney would take, and leaves it.
+func (tx *Tx) AuthRequestOf(stateHash []byte, provider string, browserHash []byte, now time.Time) (AuthRequest, error) {
 	return tx.journey(journeyOfQuery, stateHash, provider, browserHash, now)
 }
 
@@ -211,26 +211,26 @@ const journeyOfQuery = `
 	  FROM journeys
 	 WHERE state_hash = $1 AND provider = $2 AND browser_hash = $3 AND expires_at > $4`
 
-// EndJourney takes the journey that this browser began to that upstream. Of
+// TakeAuthRequest takes the journey that this browser began to that upstream. Of
 // many callers one gets it. ErrNotFound: unknown, too old, over already, begun
 // by another browser or to another upstream.
-func (tx *Tx) EndJourney(stateHash []byte, provider string, browserHash []byte, now time.Time) (Journey, error) {
+func (tx *Tx) TakeAuthRequest(stateHash []byte, provider string, browserHash []byte, now time.Time) (AuthRequest, error) {
 	return tx.journey(endJourneyQuery, stateHash, provider, browserHash, now)
 }
 
-func (tx *Tx) journey(query string, stateHash []byte, provider string, browserHash []byte, now time.Time) (Journey, error) {
-	j := Journey{StateHash: stateHash, Provider: provider, BrowserHash: browserHash}
+func (tx *Tx) journey(query string, stateHash []byte, provider string, browserHash []byte, now time.Time) (AuthRequest, error) {
+	j := AuthRequest{StateHash: stateHash, Provider: provider, BrowserHash: browserHash}
 	var created, expires int64
 	var box []byte
 	err := tx.q.QueryRowContext(tx.ctx, query, stateHash, provider, browserHash, ms(now)).Scan(&box, &created, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
-		return Journey{}, ErrNotFound
+		return AuthRequest{}, ErrNotFound
 	}
 	if err != nil {
-		return Journey{}, fmt.Errorf("reading a journey: %w", classify(err))
+		return AuthRequest{}, fmt.Errorf("reading a journey: %w", classify(err))
 	}
-	if j.Baggage, err = tx.db.ring.Open(journeyPlace(stateHash), box); err != nil {
-		return Journey{}, err
+	if j.Payload, err = tx.db.ring.Open(journeyPlace(stateHash), box); err != nil {
+		return AuthRequest{}, err
 	}
 	j.CreatedAt, j.ExpiresAt = at(created), at(expires)
 	return j, nil

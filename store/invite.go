@@ -175,21 +175,21 @@ const revokeInviteQuery = `UPDATE invites SET revoked_at = $2 WHERE id = $1 AND 
 // Applicant is somebody who waits for an admin's word: who proved an address, or came
 // by an upstream.
 type Applicant struct {
-	ID        string
-	Email     string // that was proven to be theirs; "" for none
-	EmailNorm string // what they are found by; for who has no address, their identity
-	Claimed   string // the address that the upstream told; nobody has proven it
-	Name      string
-	Language  string
-	Provider  string // the upstream identity they came with; "" for none
-	Subject   string
-	Issuer    string
-	Type      string
-	IP        string
-	Device    string
-	CreatedAt time.Time
-	RefusedAt time.Time
-	NotifiedAt    time.Time // when admins were mailed; zero for never
+	ID         string
+	Email      string // that was proven to be theirs; "" for none
+	EmailNorm  string // what they are found by; for who has no address, their identity
+	Claimed    string // the address that the upstream told; nobody has proven it
+	Name       string
+	Language   string
+	Provider   string // the upstream identity they came with; "" for none
+	Subject    string
+	Issuer     string
+	Type       string
+	IP         string
+	Device     string
+	CreatedAt  time.Time
+	RefusedAt  time.Time
+	NotifiedAt time.Time // when admins were mailed; zero for never
 }
 
 const applicantColumns = `id, email, email_norm, claimed, name, language, provider, subject, issuer, type, ip, device, created_at, refused_at, told_at`

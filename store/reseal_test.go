@@ -103,7 +103,7 @@ var sealSomething = map[string]func(*Tx) error{
 	"accounts.refresh_token": func(*Tx) error { return nil }, // see above
 	"accounts.id_token":      func(*Tx) error { return nil },
 	"journeys.baggage": func(tx *Tx) error {
-		return tx.AddJourney(Journey{StateHash: []byte{0, 1, 0xff}, BrowserHash: []byte{1}, Baggage: []byte("x"), CreatedAt: time.UnixMilli(1), ExpiresAt: time.UnixMilli(1)})
+		return tx.AddAuthRequest(AuthRequest{StateHash: []byte{0, 1, 0xff}, BrowserHash: []byte{1}, Payload: []byte("x"), CreatedAt: time.UnixMilli(1), ExpiresAt: time.UnixMilli(1)})
 	},
 	"messages.rcpt": addSomeMessages,
 	"messages.body": func(*Tx) error { return nil },

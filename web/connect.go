@@ -26,7 +26,7 @@ func (s *Server) getConnect(w http.ResponseWriter, r *http.Request) error {
 	case !errors.Is(err, session.ErrNone):
 		return err
 	}
-	who, err := s.Upstreams.Held(r.Context(), a.BrowserHash(), a.PendingIdentity)
+	who, err := s.Upstreams.PendingIdentity(r.Context(), a.BrowserHash(), a.PendingIdentity)
 	if err != nil {
 		return s.lostHeld(w, r, a, err)
 	}
@@ -97,7 +97,7 @@ func (s *Server) getOwnConnect(w http.ResponseWriter, r *http.Request) error {
 		return s.redirect(w, r, "/account")
 	}
 	return s.fresh(w, r, "/account/connect", func(cur session.Current) error {
-		who, err := s.Upstreams.Held(r.Context(), a.BrowserHash(), a.PendingIdentity)
+		who, err := s.Upstreams.PendingIdentity(r.Context(), a.BrowserHash(), a.PendingIdentity)
 		if err != nil {
 			return s.lostHeld(w, r, a, err)
 		}
@@ -150,8 +150,8 @@ func (s *Server) postLinkUpstream(w http.ResponseWriter, r *http.Request) error 
 		return errNotFound
 	}
 	return s.fresh(w, r, "/account", func(cur session.Current) error {
-		e := upstream.Errand{To: upstream.ToLink, Return: "/account", User: cur.User.ID, Session: cur.Session.ID}
-		to, err := s.setOut(w, r, s.cookies.readLogin(r), up.ID, e, upstream.Wishes{Prompt: "select_account"})
+		e := upstream.AuthRequest{To: upstream.ToLink, Return: "/account", User: cur.User.ID, Session: cur.Session.ID}
+		to, err := s.setOut(w, r, s.cookies.readLogin(r), up.ID, e, upstream.AuthParams{Prompt: "select_account"})
 		if err != nil {
 			return err
 		}
@@ -183,8 +183,8 @@ func (s *Server) confirmWith(w http.ResponseWriter, r *http.Request, a attempt, 
 	if up == nil {
 		return errNotFound
 	}
-	e := upstream.Errand{To: upstream.ToConfirm, Return: a.Return, User: cur.User.ID, Session: cur.Session.ID, Only: only}
-	to, err := s.setOut(w, r, a, up.ID, e, upstream.Wishes{LoginHint: cur.User.Email})
+	e := upstream.AuthRequest{To: upstream.ToConfirm, Return: a.Return, User: cur.User.ID, Session: cur.Session.ID, Only: only}
+	to, err := s.setOut(w, r, a, up.ID, e, upstream.AuthParams{LoginHint: cur.User.Email})
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (s *Server) postInvite(w http.ResponseWriter, r *http.Request) error {
 	a.AppLogin, a.Confirms, a.Notice = nil, "", ""
 	a.Joining = &login.Joining{Invite: v.ID}
 	if up := s.Upstreams.Named(r.PostForm.Get("with")); up != nil {
-		return s.signInBy(w, r, a, up, upstream.Wishes{})
+		return s.signInBy(w, r, a, up, upstream.AuthParams{})
 	}
 	form := readSignUp(r)
 	if form.Name == "" {

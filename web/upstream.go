@@ -32,7 +32,7 @@ func (s *Server) upstreamButtons(last factor.Means) []UpstreamButton {
 }
 
 // setOut sends the browser of the attempt on a journey, and returns the address.
-func (s *Server) setOut(w http.ResponseWriter, r *http.Request, a attempt, id string, e upstream.Errand, wishes upstream.Wishes) (string, error) {
+func (s *Server) setOut(w http.ResponseWriter, r *http.Request, a attempt, id string, e upstream.AuthRequest, wishes upstream.AuthParams) (string, error) {
 	a.Begin()
 	a.AppLogin = nil
 	var err error
@@ -56,7 +56,7 @@ func (s *Server) setOut(w http.ResponseWriter, r *http.Request, a attempt, id st
 
 // knownAs returns the user whose browser this is known to be: who is signed in, or one
 // whom it remembers and who knows it.
-func (s *Server) knownAs(r *http.Request, a attempt, e upstream.Errand) (userID string, err error) {
+func (s *Server) knownAs(r *http.Request, a attempt, e upstream.AuthRequest) (userID string, err error) {
 	if e.User != "" {
 		return e.User, nil
 	}
@@ -91,8 +91,8 @@ func (s *Server) postWith(w http.ResponseWriter, r *http.Request) error {
 }
 
 // signInBy sends somebody to an upstream, to sign in or to come.
-func (s *Server) signInBy(w http.ResponseWriter, r *http.Request, a attempt, up *upstream.Upstream, wishes upstream.Wishes) error {
-	to, err := s.setOut(w, r, a, up.ID, upstream.Errand{To: upstream.ToSignIn, Return: a.Return}, wishes)
+func (s *Server) signInBy(w http.ResponseWriter, r *http.Request, a attempt, up *upstream.Upstream, wishes upstream.AuthParams) error {
+	to, err := s.setOut(w, r, a, up.ID, upstream.AuthRequest{To: upstream.ToSignIn, Return: a.Return}, wishes)
 	if err != nil {
 		return err
 	}
@@ -101,18 +101,18 @@ func (s *Server) signInBy(w http.ResponseWriter, r *http.Request, a attempt, up 
 
 // knownHint is whom the upstream should begin with, when the account was chosen
 // among those of this browser.
-func (s *Server) knownHint(r *http.Request) (upstream.Wishes, error) {
+func (s *Server) knownHint(r *http.Request) (upstream.AuthParams, error) {
 	number := r.PostForm.Get("account")
 	if number == "" {
-		return upstream.Wishes{}, nil
+		return upstream.AuthParams{}, nil
 	}
 	known, err := s.remembered(r)
 	for _, k := range known {
 		if k.number() == number && strings.Contains(k.Identifier, "@") {
-			return upstream.Wishes{LoginHint: k.Identifier}, err
+			return upstream.AuthParams{LoginHint: k.Identifier}, err
 		}
 	}
-	return upstream.Wishes{}, err
+	return upstream.AuthParams{}, err
 }
 
 // getWith goes on with a sign-in that began at an App's address.
@@ -131,7 +131,7 @@ func (s *Server) getWith(w http.ResponseWriter, r *http.Request) error {
 	}
 	a := s.cookies.readLogin(r)
 	a.Return = enterPath(word.App) + "?ask=" + again
-	to, err := s.setOut(w, r, a, up.ID, upstream.Errand{To: upstream.ToSignIn, Return: a.Return}, wishesOf(r.URL.Query()))
+	to, err := s.setOut(w, r, a, up.ID, upstream.AuthRequest{To: upstream.ToSignIn, Return: a.Return}, wishesOf(r.URL.Query()))
 	if err != nil {
 		return err
 	}
@@ -145,8 +145,8 @@ var prompts = []string{"login", "select_account", "consent"}
 
 // wishesOf reads what an App passes on to the upstream: whom to begin with, and
 // what to ask. Scopes are the operator's matter.
-func wishesOf(q url.Values) upstream.Wishes {
-	w := upstream.Wishes{LoginHint: q.Get("login_hint"), Prompt: q.Get("prompt")}
+func wishesOf(q url.Values) upstream.AuthParams {
+	w := upstream.AuthParams{LoginHint: q.Get("login_hint"), Prompt: q.Get("prompt")}
 	if len(w.LoginHint) > 320 {
 		w.LoginHint = ""
 	}
@@ -183,7 +183,7 @@ func (s *Server) signInWith(w http.ResponseWriter, r *http.Request, st site, up 
 	}
 	a := s.cookies.readLogin(r)
 	a.Return = localOf(st, to)
-	there, err := s.setOut(w, r, a, up.ID, upstream.Errand{To: upstream.ToSignIn, Return: a.Return}, wishesOf(r.URL.Query()))
+	there, err := s.setOut(w, r, a, up.ID, upstream.AuthRequest{To: upstream.ToSignIn, Return: a.Return}, wishesOf(r.URL.Query()))
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Reason == fault.Provider {
 		s.refused(r, f)
 		return s.tell(w, r, st, authjs.UpstreamFails, "")
@@ -234,7 +234,7 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	a.Begin()
 	journey := s.cookies.journey(r, answer.State)
 	hash, _ := secret.Hash(journey)
-	e, who, err := s.Upstreams.Return(r.Context(), up.ID, hash, answer)
+	e, who, err := s.Upstreams.Finish(r.Context(), up.ID, hash, answer)
 	if errors.Is(err, upstream.ErrLost) {
 		out, again := s.Login.ReturnedAgain(r.Context(), &a.Login, login.UpstreamReturn{Browser: journey, State: answer.State}, err)
 		if !errors.Is(again, upstream.ErrLost) {
@@ -255,7 +255,7 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 		return err
 	} else if again {
 		e.Consented = true
-		to, err := s.setOut(w, r, a, up.ID, e, upstream.Wishes{LoginHint: who.Email, Prompt: "consent"})
+		to, err := s.setOut(w, r, a, up.ID, e, upstream.AuthParams{LoginHint: who.Email, Prompt: "consent"})
 		if err == nil {
 			w.Header().Set("Location", to)
 			w.WriteHeader(http.StatusFound)
@@ -273,11 +273,11 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 		a.Confirms = e.Session
 	}
 	out, err := s.Login.WithUpstream(r.Context(), s.from(r), &a.Login, login.UpstreamReturn{
-		Who: who, Errand: e, Language: s.printer(r).Tag(), Replaces: s.cookies.sessionToken(r),
+		Who: who, Request: e, Language: s.printer(r).Tag(), Replaces: s.cookies.sessionToken(r),
 		Browser: journey, State: answer.State,
 	})
 	if errors.Is(err, login.ErrUnconnected) {
-		if a.PendingIdentity, err = s.Upstreams.Hold(r.Context(), a.BrowserHash(), who); err != nil {
+		if a.PendingIdentity, err = s.Upstreams.KeepIdentity(r.Context(), a.BrowserHash(), who); err != nil {
 			return err
 		}
 		if err := s.cookies.saveLogin(w, a); err != nil {
@@ -293,7 +293,7 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 
 // lostUpstream says what went wrong: on the App's own page, where the sign-in began
 // there and the App has one, else on ours.
-func (s *Server) lostUpstream(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, e upstream.Errand, err error) error {
+func (s *Server) lostUpstream(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, e upstream.AuthRequest, err error) error {
 	f, ok := errors.AsType[*fault.Fault](err)
 	word, there := s.askIn(e.Return)
 	app := s.Apps.Named(word.App)
@@ -317,7 +317,7 @@ func (s *Server) lostUpstream(w http.ResponseWriter, r *http.Request, up *upstre
 
 // linkBack connects whom an upstream vouches for to the account that is signed in,
 // when it is still the one that asked.
-func (s *Server) linkBack(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, e upstream.Errand, who upstream.Identity) error {
+func (s *Server) linkBack(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, e upstream.AuthRequest, who upstream.Identity) error {
 	cur, err := s.current(w, r)
 	if errors.Is(err, session.ErrNone) || err == nil && (cur.Session.ID != e.Session || cur.User.ID != e.User) {
 		return upstream.ErrLost.With("upstream", up.Name)

@@ -29,12 +29,12 @@ import (
 
 // What can be said to the one who asked.
 var (
-	ErrLimited   = fault.New(fault.Limited, "error.limited")
-	ErrAddresses = fault.New(fault.Limited, "emails.limited")
-	ErrLastMethod   = fault.New(fault.Invalid, "ways.last")
-	ErrLastName  = fault.New(fault.Invalid, "username.last")
-	ErrEnded     = fault.New(fault.Denied, "session.ended")
-	ErrNotFound     = fault.New(fault.NotFound, "error.not_found")
+	ErrLimited    = fault.New(fault.Limited, "error.limited")
+	ErrAddresses  = fault.New(fault.Limited, "emails.limited")
+	ErrLastMethod = fault.New(fault.Invalid, "ways.last")
+	ErrLastName   = fault.New(fault.Invalid, "username.last")
+	ErrEnded      = fault.New(fault.Denied, "session.ended")
+	ErrNotFound   = fault.New(fault.NotFound, "error.not_found")
 )
 
 // FreshFor is how long after proving themselves people may change what opens

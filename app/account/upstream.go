@@ -34,7 +34,7 @@ func (s *Service) Connect(ctx context.Context, from audit.Origin, userID string,
 // account. The token is spent.
 func (s *Service) ConnectPending(ctx context.Context, from audit.Origin, userID string, browserHash []byte, token string) error {
 	return s.update(ctx, func(tx *store.Tx) error {
-		who, err := s.Upstreams.Release(tx, browserHash, token)
+		who, err := s.Upstreams.TakeIdentity(tx, browserHash, token)
 		if err != nil {
 			return err
 		}

@@ -44,11 +44,11 @@ var (
 var (
 	perAddress = []limit.Rule{{Count: 3, Per: 10 * time.Minute}, {Count: 10, Per: 24 * time.Hour}}
 	perNetwork = []limit.Rule{{Count: 60, Per: 10 * time.Minute}, {Count: 600, Per: 24 * time.Hour}}
-	perServer   = []limit.Rule{{Count: 500, Per: 10 * time.Minute}}
+	perServer  = []limit.Rule{{Count: 500, Per: 10 * time.Minute}}
 	perCodes   = []limit.Rule{{Count: 100, Per: 10 * time.Minute}}
 	// Where anybody may come, mail goes to whatever address is typed: a mailbox that
 	// has all addresses of its domain must not get one for each.
-	perDomain        = []limit.Rule{{Count: 30, Per: 10 * time.Minute}, {Count: 100, Per: 24 * time.Hour}}
+	perDomain         = []limit.Rule{{Count: 30, Per: 10 * time.Minute}, {Count: 100, Per: 24 * time.Hour}}
 	perDomainOfServer = []limit.Rule{{Count: 150, Per: 10 * time.Minute}, {Count: 600, Per: 24 * time.Hour}}
 )
 
@@ -223,11 +223,11 @@ func (f *Flow) enqueueOnce(ctx context.Context, from audit.Origin, kind string, 
 
 // recipient is whom mail to a typed address goes to.
 type recipient struct {
-	user     store.User // zero when nobody has the address
-	registers    bool       // nobody has it, and whoever proves it may come
-	mail     string     // as its owner gave it, never as a visitor typed it
-	typed    string     // as who comes typed it
-	language string
+	user      store.User // zero when nobody has the address
+	registers bool       // nobody has it, and whoever proves it may come
+	mail      string     // as its owner gave it, never as a visitor typed it
+	typed     string     // as who comes typed it
+	language  string
 }
 
 // wanted is mail that somebody asks for.

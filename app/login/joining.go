@@ -31,8 +31,8 @@ type Joining struct {
 
 // PendingApproval is what somebody is told who waits to be let in.
 type PendingApproval struct {
-	NotifiedAt     time.Time `json:"t,omitzero"`  // when admins were mailed; zero for never
-	Upstream string    `json:"u,omitempty"` // the name of the one they came by, where they have proven no address
+	NotifiedAt time.Time `json:"t,omitzero"`  // when admins were mailed; zero for never
+	Upstream   string    `json:"u,omitempty"` // the name of the one they came by, where they have proven no address
 }
 
 // Where people go who have just come: to choose a password, or to be welcomed.

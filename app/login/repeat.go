@@ -57,8 +57,8 @@ func (l *Login) use(parts ...string) use {
 // result is what is kept of an outcome.
 type result struct {
 	Outcome
-	Approval   *PendingApproval // instead: they wait to be let in
-	Attempt Login  // for what is still needed
+	Approval *PendingApproval // instead: they wait to be let in
+	Attempt  Login            // for what is still needed
 }
 
 // result is what to keep of an outcome, or of having to wait.
@@ -85,8 +85,8 @@ func (f *Flow) keepOutcome(tx *store.Tx, u use, r result) error {
 	}
 	nonce := secret.Random(box.NonceSize())
 	now := f.Now()
-	return tx.AddJourney(store.Journey{
-		StateHash: u.hash, Provider: repeatedBy, BrowserHash: u.browser, Baggage: box.Seal(nonce, nonce, text, nil), CreatedAt: now, ExpiresAt: now.Add(repeatFor),
+	return tx.AddAuthRequest(store.AuthRequest{
+		StateHash: u.hash, Provider: repeatedBy, BrowserHash: u.browser, Payload: box.Seal(nonce, nonce, text, nil), CreatedAt: now, ExpiresAt: now.Add(repeatFor),
 	})
 }
 
@@ -95,7 +95,7 @@ func (f *Flow) keptOutcome(tx *store.Tx, l *Login, u use) (r result, ok bool, er
 	if u.hash == nil {
 		return result{}, false, nil
 	}
-	j, err := tx.JourneyOf(u.hash, repeatedBy, u.browser, f.Now())
+	j, err := tx.AuthRequestOf(u.hash, repeatedBy, u.browser, f.Now())
 	if errors.Is(err, store.ErrNotFound) {
 		return result{}, false, nil
 	}
@@ -106,10 +106,10 @@ func (f *Flow) keptOutcome(tx *store.Tx, l *Login, u use) (r result, ok bool, er
 	if err != nil {
 		return result{}, false, err
 	}
-	if len(j.Baggage) < box.NonceSize() {
+	if len(j.Payload) < box.NonceSize() {
 		return result{}, false, errors.New("an outcome that was kept is too short")
 	}
-	text, err := box.Open(nil, j.Baggage[:box.NonceSize()], j.Baggage[box.NonceSize():], nil)
+	text, err := box.Open(nil, j.Payload[:box.NonceSize()], j.Payload[box.NonceSize():], nil)
 	if err == nil {
 		err = json.Unmarshal(text, &r)
 	}

@@ -8,14 +8,14 @@ import (
 // Sent is what an attempt was when its mail was sent. One browser has several, one in
 // each tab: the page that waits for a code names its own.
 type Sent struct {
-	Number     int      `json:"n"` // of those that this browser asked for, from 1
-	Challenge  string   `json:"c"`
-	Email      string   `json:"e"`
-	Identifier string   `json:"i,omitempty"`
-	Return     string   `json:"r,omitempty"`
-	AppLogin      *AppLogin   `json:"a,omitempty"`
-	Confirms   string   `json:"k,omitempty"`
-	Joining    *Joining `json:"j,omitempty"`
+	Number     int       `json:"n"` // of those that this browser asked for, from 1
+	Challenge  string    `json:"c"`
+	Email      string    `json:"e"`
+	Identifier string    `json:"i,omitempty"`
+	Return     string    `json:"r,omitempty"`
+	AppLogin   *AppLogin `json:"a,omitempty"`
+	Confirms   string    `json:"k,omitempty"`
+	Joining    *Joining  `json:"j,omitempty"`
 }
 
 // name is what the page calls it. It says nothing of the address: pages are the same

@@ -31,7 +31,7 @@ var ErrUnconnected = errors.New("nobody here is known by that identity")
 // UpstreamReturn is somebody who came back from an upstream.
 type UpstreamReturn struct {
 	Who      upstream.Identity
-	Errand   upstream.Errand
+	Request  upstream.AuthRequest
 	Language string // of the browser
 	Replaces string // the token of a session that ends
 	// Browser is the token of the browser for this journey alone, and State the state
@@ -58,7 +58,7 @@ func (f *Flow) WithUpstream(ctx context.Context, from audit.Origin, l *Login, a 
 		if !errors.Is(err, store.ErrNotFound) {
 			return u, err
 		}
-		if a.Errand.To == upstream.ToConfirm {
+		if a.Request.To == upstream.ToConfirm {
 			return store.User{}, ErrAnother
 		}
 		if up := f.Upstreams.Named(a.Who.Upstream); up == nil || !a.Who.Verified || !up.TrustsEmail() {
@@ -73,7 +73,7 @@ func (f *Flow) Join(ctx context.Context, from audit.Origin, l *Login, language, 
 	a := UpstreamReturn{Language: language, Replaces: replaces}
 	use := l.use("held", l.PendingIdentity)
 	out, err := f.byUpstream(ctx, from, l, &a, use, func(tx *store.Tx) (u store.User, err error) {
-		if a.Who, err = f.Upstreams.Release(tx, l.BrowserHash(), l.PendingIdentity); err != nil {
+		if a.Who, err = f.Upstreams.TakeIdentity(tx, l.BrowserHash(), l.PendingIdentity); err != nil {
 			return store.User{}, err
 		}
 		l.PendingIdentity = ""
@@ -118,7 +118,7 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.Origin, l *Login, a *U
 			return err
 		}
 		met = u
-		if a.Errand.To == upstream.ToConfirm && a.Errand.User != u.ID {
+		if a.Request.To == upstream.ToConfirm && a.Request.User != u.ID {
 			return ErrAnother
 		}
 		if err := gate.MayEnter(u); err != nil {

@@ -66,7 +66,7 @@ type Invitation struct {
 // the mail alone, so that whoever shows it has proven to read mail there. For one
 // without, the link is returned, this once.
 func (s *Invites) Add(ctx context.Context, from audit.Origin, i Invitation) (v store.Invite, link string, err error) {
-	if v, err = s.invite(i); err != nil {
+	if v, err = s.newInvite(i); err != nil {
 		return store.Invite{}, "", err
 	}
 	text, hash := token()
@@ -111,8 +111,8 @@ func (s *Invites) Add(ctx context.Context, from audit.Origin, i Invitation) (v s
 	return v, link, err
 }
 
-// invite returns the invite that is asked for, without its token.
-func (s *Invites) invite(i Invitation) (store.Invite, error) {
+// newInvite returns the newInvite that is asked for, without its token.
+func (s *Invites) newInvite(i Invitation) (store.Invite, error) {
 	if i.For == 0 {
 		i.For = DefaultFor
 	}

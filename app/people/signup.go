@@ -15,9 +15,9 @@ import (
 // What the door can say to a stranger. It is said only to who has proven an
 // address, or shown an invite: before that all addresses look alike.
 var (
-	ErrClosed     = fault.New(fault.Denied, "signup.closed")
-	ErrNotInvited = fault.New(fault.Denied, "signup.not_invited")
-	ErrPending    = fault.New(fault.Denied, "signup.waiting")
+	ErrClosed      = fault.New(fault.Denied, "signup.closed")
+	ErrNotInvited  = fault.New(fault.Denied, "signup.not_invited")
+	ErrPending     = fault.New(fault.Denied, "signup.waiting")
 	ErrDeclined    = fault.New(fault.Denied, "signup.refused")
 	ErrOtherDomain = fault.New(fault.Invalid, "signup.other_domain")
 )
@@ -65,7 +65,7 @@ type Decision int
 
 // The answers.
 const (
-	Denied Decision = iota
+	Denied        Decision = iota
 	NeedsApproval          // for an admin's word
 	Allowed
 )
@@ -104,9 +104,9 @@ type Registration struct {
 
 // Registered is what came of a stranger who was let in, or who waits.
 type Registered struct {
-	User  store.User
+	User    store.User
 	Pending store.Applicant // with ErrWaiting: who waits
-	New bool            // they wait since this moment: an admin is to be told
+	New     bool            // they wait since this moment: an admin is to be told
 	// InviteEnded says that their invite is dead, and that the door let them in or has
 	// them wait all the same.
 	InviteEnded bool

@@ -42,7 +42,7 @@ type Users struct {
 	Audit  *audit.Log
 	Limits *limit.Limiter
 	Now    func() time.Time
-	Policy   SignupPolicy
+	Policy SignupPolicy
 }
 
 // SetUpCode returns the code that proves its holder reads this server's

@@ -215,8 +215,8 @@ func withoutQuery(err error) error {
 	return err
 }
 
-// troubled turns what went wrong in talking to the upstream into a fault.
-func (u *Upstream) troubled(err error) error {
+// faultOf turns what went wrong in talking to the upstream into a fault.
+func (u *Upstream) faultOf(err error) error {
 	if e, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		status := 0
 		if e.Response != nil {

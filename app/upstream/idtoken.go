@@ -20,10 +20,10 @@ import (
 // skew is how far an upstream's clock may be from ours.
 const skew = 5 * time.Minute
 
-// visit is one answer of an upstream, being read.
-type visit struct {
+// exchange is one answer of an upstream, being read.
+type exchange struct {
 	up     *Upstream
-	place  *place
+	place  *endpoints
 	token  *oauth2.Token
 	claims claims
 	issuer string
@@ -35,7 +35,7 @@ type visit struct {
 
 // readIDToken checks the ID token as OpenID Connect Core 1.0, 3.1.3.7 asks, and
 // keeps its claims.
-func (v *visit) readIDToken(ctx context.Context, luggage parcel) error {
+func (v *exchange) readIDToken(ctx context.Context, luggage savedRequest) error {
 	raw, _ := v.token.Extra("id_token").(string)
 	if raw == "" {
 		return v.up.fault(ErrMisconfigured, errors.New("the upstream sent no ID token: is \"openid\" among the scopes?"))
@@ -50,7 +50,7 @@ func (v *visit) readIDToken(ctx context.Context, luggage parcel) error {
 		return v.up.fault(ErrClock, errors.New("a new ID token is not valid yet"))
 	}
 	if e, ok := errors.AsType[*keysError](err); ok {
-		return v.up.troubled(e)
+		return v.up.faultOf(e)
 	}
 	if err != nil {
 		return untrue("the ID token: %v", err)
@@ -88,8 +88,8 @@ func (v *visit) readIDToken(ctx context.Context, luggage parcel) error {
 		at = now
 	}
 	v.authAt = at
-	if luggage.Errand.To == ToConfirm {
-		if at.IsZero() && !luggage.Errand.Only || !at.IsZero() && at.Before(luggage.At.Add(-skew)) {
+	if luggage.Request.To == ToConfirm {
+		if at.IsZero() && !luggage.Request.Only || !at.IsZero() && at.Before(luggage.At.Add(-skew)) {
 			return v.up.fault(ErrNotAsked, errors.New("the upstream did not ask the person again, or does not tell"))
 		}
 	}
@@ -101,7 +101,7 @@ func (v *visit) readIDToken(ctx context.Context, luggage parcel) error {
 
 // verify checks the signature of a JWT of the upstream's, and what c asks besides,
 // and returns its claims.
-func (v *visit) verify(ctx context.Context, raw string, c *oidc.Config) (*oidc.IDToken, claims, error) {
+func (v *exchange) verify(ctx context.Context, raw string, c *oidc.Config) (*oidc.IDToken, claims, error) {
 	c.SupportedSigningAlgs, c.Now, c.SkipIssuerCheck = algorithms, v.up.now, true
 	keys := &readable{KeySet: v.place.keys}
 	t, err := oidc.NewVerifier(v.place.issuer, keys, c).Verify(v.up.with(ctx), raw)
@@ -165,7 +165,7 @@ var protocol = []string{"iss", "aud", "azp", "exp", "iat", "nbf", "nonce", "auth
 // readUserinfo adds the claims of userinfo and returns them. A claim of the ID token stands: it is
 // signed. Userinfo that cannot be read leaves the visit with the ID token alone, and
 // v.lacks says why; userinfo about another subject is an error.
-func (v *visit) readUserinfo(ctx context.Context) (claims, error) {
+func (v *exchange) readUserinfo(ctx context.Context) (claims, error) {
 	if v.place.userinfo == "" {
 		return nil, nil
 	}
@@ -194,7 +194,7 @@ func (v *visit) readUserinfo(ctx context.Context) (claims, error) {
 
 // userinfo asks for the claims of userinfo, which are JSON or a signed JWT (OpenID
 // Connect Core 1.0, 5.3.2). Its error is a Fault where it is proof of foul play.
-func (v *visit) userinfo(ctx context.Context) (claims, error) {
+func (v *exchange) userinfo(ctx context.Context) (claims, error) {
 	body, _, err := v.up.ask(ctx, v.place.userinfo, v.token.AccessToken)
 	if err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ type kind struct {
 	tells         bool   // it tells when they last did, so that it can be checked
 	style         oauth2.AuthStyle
 	formPost      bool
-	read          func(context.Context, *visit) (Identity, error)
+	read          func(context.Context, *exchange) (Identity, error)
 }
 
 // kinds are all of them. Whose addresses count as verified is written at each
@@ -86,7 +86,7 @@ func kindOf(id string) kind {
 func claim(set, usual string) string { return cmp.Or(set, usual) }
 
 // readOpenID reads an OpenID provider's standard claims.
-func readOpenID(ctx context.Context, v *visit) (Identity, error) {
+func readOpenID(ctx context.Context, v *exchange) (Identity, error) {
 	c := v.up.config.Claims
 	subject := claim(c.Subject, "sub")
 	groups, verified := claim(c.Groups, "groups"), claim(c.EmailVerified, "email_verified")
@@ -127,7 +127,7 @@ func (u *Upstream) email(c claims) (email string, sole bool) {
 // readGoogle reads Google's claims. It vouches for its own addresses and for those
 // of domains it hosts (hd). Any other was theirs when they made the account there,
 // which may be years ago.
-func readGoogle(ctx context.Context, v *visit) (Identity, error) {
+func readGoogle(ctx context.Context, v *exchange) (Identity, error) {
 	who, err := readOpenID(ctx, v)
 	if err != nil {
 		return who, err
@@ -142,7 +142,7 @@ func readGoogle(ctx context.Context, v *visit) (Identity, error) {
 // or anybody with a tenant, has typed: it counts only when Microsoft says that the
 // domain's owner was verified (xms_edov), or for the one tenant whose word the
 // operator takes. A person is tid and oid; sub differs from app to app.
-func readMicrosoft(_ context.Context, v *visit) (Identity, error) {
+func readMicrosoft(_ context.Context, v *exchange) (Identity, error) {
 	tenant, object := v.claims.text("tid"), v.claims.text("oid")
 	who := Identity{
 		Issuer: v.issuer, Formerly: []string{v.claims.text("sub")}, Email: v.claims.text("email"),
@@ -171,7 +171,7 @@ func (u *Upstream) ownTenant() bool {
 
 // readApple reads Apple's claims. It has no userinfo, and tells a name only the
 // first time, by way of the browser. It verifies addresses, those it relays too.
-func readApple(_ context.Context, v *visit) (Identity, error) {
+func readApple(_ context.Context, v *exchange) (Identity, error) {
 	return Identity{
 		Issuer: v.issuer, Subject: v.claims.text("sub"), Email: v.claims.text("email"), Verified: v.claims.yes("email_verified"), Name: v.name,
 	}, nil
@@ -179,7 +179,7 @@ func readApple(_ context.Context, v *visit) (Identity, error) {
 
 // readPlain reads what some OAuth 2.0 provider tells, by the names the operator
 // has set.
-func readPlain(ctx context.Context, v *visit) (Identity, error) {
+func readPlain(ctx context.Context, v *exchange) (Identity, error) {
 	if _, err := v.up.get(ctx, v.place.userinfo, v.token.AccessToken, &v.claims); err != nil {
 		return Identity{}, err
 	}

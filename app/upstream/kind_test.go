@@ -76,7 +76,7 @@ func (b *bench) come() (upstream.Identity, error) {
 	b.t.Helper()
 	browser, _ := secret.Hash(secret.Token())
 	id := b.All()[0].ID
-	to, err := b.Begin(b.t.Context(), audit.Origin{Network: "192.0.2.1"}, id, browser, upstream.Errand{To: upstream.ToSignIn}, upstream.Wishes{})
+	to, err := b.Begin(b.t.Context(), audit.Origin{Network: "192.0.2.1"}, id, browser, upstream.AuthRequest{To: upstream.ToSignIn}, upstream.AuthParams{})
 	if err != nil {
 		return upstream.Identity{}, err
 	}
@@ -94,7 +94,7 @@ func (b *bench) come() (upstream.Identity, error) {
 		b.t.Fatalf("the upstream answered %d: %s", res.StatusCode, text)
 	}
 	q := back.Query()
-	_, who, err := b.Return(b.t.Context(), id, browser, upstream.Answer{State: q.Get("state"), Code: q.Get("code"), Error: q.Get("error"), Issuer: q.Get("iss")})
+	_, who, err := b.Finish(b.t.Context(), id, browser, upstream.Answer{State: q.Get("state"), Code: q.Get("code"), Error: q.Get("error"), Issuer: q.Get("iss")})
 	return who, err
 }
 
@@ -331,7 +331,7 @@ func TestApple(t *testing.T) {
 		s.Shown = func(form url.Values) { shown = form.Get("client_secret") }
 	})
 	browser, _ := secret.Hash(secret.Token())
-	to, err := b.Begin(t.Context(), audit.Origin{}, "apple", browser, upstream.Errand{}, upstream.Wishes{})
+	to, err := b.Begin(t.Context(), audit.Origin{}, "apple", browser, upstream.AuthRequest{}, upstream.AuthParams{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,7 +353,7 @@ func TestApple(t *testing.T) {
 			answer.Code = f[2]
 		}
 	}
-	_, who, err := b.Return(t.Context(), "apple", browser, answer)
+	_, who, err := b.Finish(t.Context(), "apple", browser, answer)
 	if err != nil || who.Subject != "001.abc" || !who.Verified || who.Name != "Mara Okafor" || who.Email != "x1y2@privaterelay.appleid.com" {
 		t.Errorf("got %+v, %v", who, err)
 	}
@@ -442,7 +442,7 @@ func TestAJourneyIsOverAfterTenMinutes(t *testing.T) {
 	t.Parallel()
 	b := load(t, "kind = \"oidc\"\nissuer = \"URL\"")
 	browser, _ := secret.Hash(secret.Token())
-	to, err := b.Begin(t.Context(), audit.Origin{}, "oidc", browser, upstream.Errand{}, upstream.Wishes{})
+	to, err := b.Begin(t.Context(), audit.Origin{}, "oidc", browser, upstream.AuthRequest{}, upstream.AuthParams{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -451,7 +451,7 @@ func TestAJourneyIsOverAfterTenMinutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.ahead = 10*time.Minute + time.Second
-	if _, _, err := b.Return(t.Context(), "oidc", browser, upstream.Answer{State: at.Query().Get("state"), Code: "x"}); !errors.Is(err, upstream.ErrLost) {
+	if _, _, err := b.Finish(t.Context(), "oidc", browser, upstream.Answer{State: at.Query().Get("state"), Code: "x"}); !errors.Is(err, upstream.ErrLost) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -29,7 +29,7 @@ func withQuery(address string, params url.Values) string {
 // readGitHub reads a person and their addresses. /user has the one they show to
 // the world, if any; only /user/emails tells what was verified. The id stays when
 // they rename themselves and somebody else takes the old name.
-func readGitHub(ctx context.Context, v *visit) (Identity, error) {
+func readGitHub(ctx context.Context, v *exchange) (Identity, error) {
 	var raw claims
 	if _, err := v.up.get(ctx, v.place.userinfo, v.token.AccessToken, &raw); err != nil {
 		return Identity{}, err
@@ -63,7 +63,7 @@ func readGitHub(ctx context.Context, v *visit) (Identity, error) {
 
 // gitHubGroups are a user's organisations, and teams as "organisation/team". With an
 // error it returns those that it could read.
-func gitHubGroups(ctx context.Context, v *visit) (list []string, err error) {
+func gitHubGroups(ctx context.Context, v *exchange) (list []string, err error) {
 	orgs, err := readList[struct{ Login string }](ctx, v, v.place.userinfo+"/orgs", hundred, byLink)
 	for _, o := range orgs {
 		list = append(list, o.Login)
@@ -91,7 +91,7 @@ var hundred = url.Values{"per_page": {"100"}}
 
 // readList reads a list that may come in several pages, the first by query. next
 // returns the query of the page after this one, or nil after the last.
-func readList[T any](ctx context.Context, v *visit, at string, query url.Values, next func(page []T, asked url.Values, header http.Header) url.Values) ([]T, error) {
+func readList[T any](ctx context.Context, v *exchange, at string, query url.Values, next func(page []T, asked url.Values, header http.Header) url.Values) ([]T, error) {
 	var all []T
 	for range maxPages {
 		var page []T
@@ -129,7 +129,7 @@ func byLink[T any](page []T, asked url.Values, header http.Header) url.Values {
 
 // readTwitter reads a person of X. It tells an address only when it is asked for
 // users.email and the person has confirmed one.
-func readTwitter(ctx context.Context, v *visit) (Identity, error) {
+func readTwitter(ctx context.Context, v *exchange) (Identity, error) {
 	var raw claims
 	at := withQuery(v.place.userinfo, url.Values{"user.fields": {"profile_image_url,confirmed_email"}})
 	if _, err := v.up.get(ctx, at, v.token.AccessToken, &raw); err != nil {
@@ -145,7 +145,7 @@ func readTwitter(ctx context.Context, v *visit) (Identity, error) {
 // readFacebook reads a person of Facebook, which says nothing about whether an
 // address was verified, and may tell none. The proof shows that the token was given
 // to us and not to another app.
-func readFacebook(ctx context.Context, v *visit) (Identity, error) {
+func readFacebook(ctx context.Context, v *exchange) (Identity, error) {
 	mac := hmac.New(sha256.New, []byte(v.up.config.ClientSecret.Reveal()))
 	mac.Write([]byte(v.token.AccessToken))
 	var raw claims
@@ -157,7 +157,7 @@ func readFacebook(ctx context.Context, v *visit) (Identity, error) {
 }
 
 // readDiscord reads a person of Discord; groups are the ids of servers.
-func readDiscord(ctx context.Context, v *visit) (Identity, error) {
+func readDiscord(ctx context.Context, v *exchange) (Identity, error) {
 	var raw claims
 	if _, err := v.up.get(ctx, v.place.userinfo, v.token.AccessToken, &raw); err != nil {
 		return Identity{}, err

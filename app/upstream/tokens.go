@@ -96,7 +96,7 @@ func (s *Upstreams) claim(ctx context.Context, u *Upstream, userID string) (a st
 // NeedsConsent reports whether somebody who came back has to be sent once more, to
 // be asked for consent: Google sends a refresh token only then, and whoever consented
 // before some App was allowed its tokens is not asked by itself.
-func (s *Upstreams) NeedsConsent(ctx context.Context, e Errand, who Identity) (bool, error) {
+func (s *Upstreams) NeedsConsent(ctx context.Context, e AuthRequest, who Identity) (bool, error) {
 	u := s.Named(who.Upstream)
 	if u == nil || !u.offline || !u.kind.byConsent || who.Tokens.Refresh != "" || e.To == ToConfirm || e.Consented {
 		return false, nil
@@ -142,7 +142,7 @@ func (s *Upstreams) refresh(ctx context.Context, u *Upstream, a store.Account, c
 // renew asks the upstream for new tokens (RFC 6749, 6). What it does not send
 // stays as it was.
 func (u *Upstream) renew(ctx context.Context, old store.Tokens) (store.Tokens, error) {
-	p, err := u.where(ctx)
+	p, err := u.endpointsNow(ctx)
 	if err != nil {
 		return store.Tokens{}, err
 	}
@@ -153,7 +153,7 @@ func (u *Upstream) renew(ctx context.Context, old store.Tokens) (store.Tokens, e
 	// A token that has ended makes x/oauth2 ask at once; it keeps nothing for us.
 	t, err := client.TokenSource(u.exchanging(ctx), &oauth2.Token{RefreshToken: old.Refresh, Expiry: time.Unix(1, 0)}).Token()
 	if err != nil {
-		return store.Tokens{}, u.troubled(err)
+		return store.Tokens{}, u.faultOf(err)
 	}
 	fresh := tokensOf(t, u.now())
 	if fresh.ID == "" {

@@ -63,11 +63,11 @@ type Upstream struct {
 	now      func() time.Time
 	log      *slog.Logger
 
-	mu       sync.Mutex
-	place    *place
-	placedAt time.Time
-	failed   error
-	failedAt time.Time
+	mu        sync.Mutex
+	endpoints *endpoints
+	placedAt  time.Time
+	failed    error
+	failedAt  time.Time
 }
 
 // Upstreams are all of them. Make them with New.
@@ -193,7 +193,7 @@ func (u *Upstream) scopes() []string {
 }
 
 // oauth returns the client for x/oauth2.
-func (u *Upstream) oauth(p *place) (*oauth2.Config, error) {
+func (u *Upstream) oauth(p *endpoints) (*oauth2.Config, error) {
 	secret := u.config.ClientSecret.Reveal()
 	if key := u.config.AppleKey(); key != nil {
 		var err error
@@ -208,7 +208,7 @@ func (u *Upstream) oauth(p *place) (*oauth2.Config, error) {
 }
 
 // style is how we show the client's secret.
-func (u *Upstream) style(p *place) oauth2.AuthStyle {
+func (u *Upstream) style(p *endpoints) oauth2.AuthStyle {
 	switch u.config.AuthMethod {
 	case "client_secret_basic":
 		return oauth2.AuthStyleInHeader

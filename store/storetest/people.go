@@ -124,15 +124,15 @@ func unlink(t *testing.T, db *store.DB) {
 func journeyEnds(t *testing.T, db *store.DB) {
 	begin := func(state string) {
 		Update(t, db, func(tx *store.Tx) error {
-			return tx.AddJourney(store.Journey{StateHash: Hash(state), Provider: "github", BrowserHash: Hash("b"), Baggage: []byte("bag"), CreatedAt: Now, ExpiresAt: Now.Add(time.Minute)})
+			return tx.AddAuthRequest(store.AuthRequest{StateHash: Hash(state), Provider: "github", BrowserHash: Hash("b"), Payload: []byte("bag"), CreatedAt: Now, ExpiresAt: Now.Add(time.Minute)})
 		})
 	}
 	begin("s")
 	end := func(provider, browser string, at time.Time) error {
 		return db.Update(t.Context(), func(tx *store.Tx) error {
-			j, err := tx.EndJourney(Hash("s"), provider, Hash(browser), at)
-			if err == nil && !bytes.Equal(j.Baggage, []byte("bag")) {
-				t.Errorf("the baggage is %q", j.Baggage)
+			j, err := tx.TakeAuthRequest(Hash("s"), provider, Hash(browser), at)
+			if err == nil && !bytes.Equal(j.Payload, []byte("bag")) {
+				t.Errorf("the baggage is %q", j.Payload)
 			}
 			return err
 		})

@@ -22,17 +22,17 @@ import (
 )
 
 const (
-	// journeyFor is how long somebody may be away. Some first make an account there.
-	journeyFor = 10 * time.Minute
-	// heldFor is how long whom an upstream vouched for is kept while the person
+	// requestFor is how long somebody may be away. Some first make an account there.
+	requestFor = 10 * time.Minute
+	// pendingFor is how long whom an upstream vouched for is kept while the person
 	// proves an account here.
-	heldFor = 15 * time.Minute
+	pendingFor = 15 * time.Minute
 )
 
 // A network is an office as often as an attacker; each journey is a write.
 var (
 	perNetwork = []limit.Rule{{Count: 60, Per: 10 * time.Minute}, {Count: 1000, Per: 24 * time.Hour}}
-	perHouse   = []limit.Rule{{Count: 2000, Per: 10 * time.Minute}}
+	perServer  = []limit.Rule{{Count: 2000, Per: 10 * time.Minute}}
 )
 
 // What a journey is for.
@@ -42,8 +42,8 @@ const (
 	ToLink    = "link"    // the identity to the user's account
 )
 
-// Errand is what somebody is sent to an upstream for. It waits in the store.
-type Errand struct {
+// AuthRequest is what somebody is sent to an upstream for. It waits in the store.
+type AuthRequest struct {
 	To      string // one of the above
 	Return  string // the local path to go to in the end
 	User    string // of ToConfirm and ToLink
@@ -59,8 +59,8 @@ type Errand struct {
 	Consented bool
 }
 
-// Wishes are what whoever begins a sign-in may ask of the upstream.
-type Wishes struct {
+// AuthParams are what whoever begins a sign-in may ask of the upstream.
+type AuthParams struct {
 	LoginHint string // an address to begin with
 	Prompt    string // "login", "select_account" or "consent"
 	MaxAge    string // the seconds since they last proved themselves there, at most; "" for any
@@ -69,32 +69,32 @@ type Wishes struct {
 	Known string
 }
 
-// parcel is what lies in the store under a hash: of a state while somebody is
+// savedRequest is what lies in the store under a hash: of a state while somebody is
 // away, of a token of ours while somebody is held.
-type parcel struct {
-	Verifier string    `json:"v,omitempty"`
-	Nonce    string    `json:"n,omitempty"`
-	Issuer   string    `json:"i,omitempty"`
-	Errand   Errand    `json:"e"`
-	At       time.Time `json:"t"`
-	Held     *Identity `json:"h,omitempty"`
+type savedRequest struct {
+	Verifier string      `json:"v,omitempty"`
+	Nonce    string      `json:"n,omitempty"`
+	Issuer   string      `json:"i,omitempty"`
+	Request  AuthRequest `json:"e"`
+	At       time.Time   `json:"t"`
+	Pending  *Identity   `json:"h,omitempty"`
 }
 
 // Begin prepares a journey for the browser with that hash and returns the address
 // to send it to. It is worth something in that browser alone, once.
-func (s *Upstreams) Begin(ctx context.Context, from audit.Origin, id string, browserHash []byte, e Errand, w Wishes) (string, error) {
+func (s *Upstreams) Begin(ctx context.Context, from audit.Origin, id string, browserHash []byte, e AuthRequest, w AuthParams) (string, error) {
 	u := s.Named(id)
 	if u == nil || browserHash == nil {
 		return "", ErrUnknown
 	}
-	asks := append(limit.Networks("journey:", from.Network, perNetwork, perHouse), limit.Ask{Key: "journeys", Rules: perHouse})
+	asks := append(limit.Networks("journey:", from.Network, perNetwork, perServer), limit.Ask{Key: "journeys", Rules: perServer})
 	if w.Known != "" {
 		asks = []limit.Ask{{Key: "journey user:" + w.Known, Rules: perNetwork}}
 	}
 	if wait, _ := s.limits.Take(asks...); wait > 0 {
 		return "", ErrLimited.After(wait)
 	}
-	p, err := u.where(ctx)
+	p, err := u.endpointsNow(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -104,7 +104,7 @@ func (s *Upstreams) Begin(ctx context.Context, from audit.Origin, id string, bro
 	}
 	state, now := secret.Token(), s.now()
 	hash, _ := secret.Hash(state)
-	luggage := parcel{Verifier: oauth2.GenerateVerifier(), Issuer: p.issuer, Errand: e, At: now}
+	luggage := savedRequest{Verifier: oauth2.GenerateVerifier(), Issuer: p.issuer, Request: e, At: now}
 	params := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(luggage.Verifier)}
 	if u.kind.openID {
 		luggage.Nonce = secret.Token()
@@ -113,14 +113,14 @@ func (s *Upstreams) Begin(ctx context.Context, from audit.Origin, id string, bro
 	for name, value := range u.params(p, e, w) {
 		params = append(params, oauth2.SetAuthURLParam(name, value))
 	}
-	if err := s.put(ctx, hash, u.ID, browserHash, luggage, journeyFor); err != nil {
+	if err := s.save(ctx, hash, u.ID, browserHash, luggage, requestFor); err != nil {
 		return "", err
 	}
 	return client.AuthCodeURL(state, params...), nil
 }
 
 // params are what the kind and the errand add to the address.
-func (u *Upstream) params(p *place, e Errand, w Wishes) map[string]string {
+func (u *Upstream) params(p *endpoints, e AuthRequest, w AuthParams) map[string]string {
 	params := make(map[string]string)
 	for name, value := range u.kind.params {
 		params[name] = value
@@ -158,14 +158,14 @@ func (u *Upstream) params(p *place, e Errand, w Wishes) map[string]string {
 	return params
 }
 
-func (s *Upstreams) put(ctx context.Context, hash []byte, provider string, browserHash []byte, p parcel, lasts time.Duration) error {
+func (s *Upstreams) save(ctx context.Context, hash []byte, provider string, browserHash []byte, p savedRequest, lasts time.Duration) error {
 	text, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("packing a journey: %w", err)
 	}
 	now := s.now()
-	j := store.Journey{StateHash: hash, Provider: provider, BrowserHash: browserHash, Baggage: text, CreatedAt: now, ExpiresAt: now.Add(lasts)}
-	return s.db.Update(ctx, func(tx *store.Tx) error { return tx.AddJourney(j) })
+	j := store.AuthRequest{StateHash: hash, Provider: provider, BrowserHash: browserHash, Payload: text, CreatedAt: now, ExpiresAt: now.Add(lasts)}
+	return s.db.Update(ctx, func(tx *store.Tx) error { return tx.AddAuthRequest(j) })
 }
 
 // Answer is what an upstream sends a browser back with.
@@ -176,50 +176,50 @@ type Answer struct {
 	Name string
 }
 
-// Return ends the journey of the browser and says what it was for and whom the
+// Finish ends the journey of the browser and says what it was for and whom the
 // upstream vouches for. The Errand is filled for faults too, where it is known.
-func (s *Upstreams) Return(ctx context.Context, id string, browserHash []byte, a Answer) (Errand, Identity, error) {
+func (s *Upstreams) Finish(ctx context.Context, id string, browserHash []byte, a Answer) (AuthRequest, Identity, error) {
 	u := s.Named(id)
 	if u == nil {
-		return Errand{}, Identity{}, ErrUnknown
+		return AuthRequest{}, Identity{}, ErrUnknown
 	}
 	hash, ok := secret.Hash(a.State)
 	if !ok || browserHash == nil {
-		return Errand{}, Identity{}, u.fault(ErrLost, nil)
+		return AuthRequest{}, Identity{}, u.fault(ErrLost, nil)
 	}
-	var luggage parcel
+	var luggage savedRequest
 	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
-		luggage, err = take(tx, hash, u.ID, browserHash, s.now())
+		luggage, err = takeSaved(tx, hash, u.ID, browserHash, s.now())
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return Errand{}, Identity{}, u.fault(ErrLost, nil)
+		return AuthRequest{}, Identity{}, u.fault(ErrLost, nil)
 	}
 	if err != nil {
-		return Errand{}, Identity{}, err
+		return AuthRequest{}, Identity{}, err
 	}
 	who, err := u.redeem(ctx, a, luggage)
-	return luggage.Errand, who, err
+	return luggage.Request, who, err
 }
 
-func take(tx *store.Tx, hash []byte, provider string, browserHash []byte, now time.Time) (parcel, error) {
-	j, err := tx.EndJourney(hash, provider, browserHash, now)
+func takeSaved(tx *store.Tx, hash []byte, provider string, browserHash []byte, now time.Time) (savedRequest, error) {
+	j, err := tx.TakeAuthRequest(hash, provider, browserHash, now)
 	if err != nil {
-		return parcel{}, err
+		return savedRequest{}, err
 	}
-	return unpack(j)
+	return readSaved(j)
 }
 
-func unpack(j store.Journey) (p parcel, err error) {
-	if err = json.Unmarshal(j.Baggage, &p); err != nil {
+func readSaved(j store.AuthRequest) (p savedRequest, err error) {
+	if err = json.Unmarshal(j.Payload, &p); err != nil {
 		return p, fmt.Errorf("unpacking a journey: %w", err)
 	}
 	return p, nil
 }
 
 // redeem turns the code of an answer into whom it stands for.
-func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identity, error) {
-	p, err := u.where(ctx)
+func (u *Upstream) redeem(ctx context.Context, a Answer, luggage savedRequest) (Identity, error) {
+	p, err := u.endpointsNow(ctx)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -240,14 +240,14 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identi
 	}
 	token, err := client.Exchange(u.exchanging(ctx), a.Code, oauth2.VerifierOption(luggage.Verifier))
 	if err != nil {
-		return Identity{}, u.troubled(err)
+		return Identity{}, u.faultOf(err)
 	}
-	v := visit{up: u, place: p, token: token, name: a.Name}
+	v := exchange{up: u, place: p, token: token, name: a.Name}
 	if u.kind.openID {
 		if err := v.readIDToken(ctx, luggage); err != nil {
 			return Identity{}, err
 		}
-	} else if luggage.Errand.To == ToConfirm && !luggage.Errand.Only {
+	} else if luggage.Request.To == ToConfirm && !luggage.Request.Only {
 		return Identity{}, u.fault(ErrNotAsked, errors.New("OAuth 2.0 does not tell when somebody was asked"))
 	}
 	who, err := u.kind.read(ctx, &v)
@@ -255,9 +255,9 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identi
 		if _, ok := errors.AsType[*fault.Fault](err); ok {
 			return Identity{}, err
 		}
-		return Identity{}, u.troubled(err)
+		return Identity{}, u.faultOf(err)
 	}
-	if err := u.withoutAll(who, v.lacks); err != nil {
+	if err := u.checkPartial(who, v.lacks); err != nil {
 		return Identity{}, err
 	}
 	if who.Subject == "" || len(who.Subject) > 255 {
@@ -266,7 +266,7 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identi
 	who.AuthAt = v.authAt
 	who.Upstream, who.Type, who.Tokens = u.ID, u.Type(), tokensOf(token, u.now())
 	if who.Issuer == "" {
-		who.Issuer = p.vouches()
+		who.Issuer = p.issuerOrHost()
 	}
 	who.Name, _ = people.ShortName(who.Name)
 	if a, err := email.Read(who.Email); err == nil {
@@ -278,14 +278,14 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage parcel) (Identi
 	return who, u.permits(who)
 }
 
-// withoutAll decides about an identity of which something optional could not be read.
+// checkPartial decides about an identity of which something optional could not be read.
 // It is an error where the missing part decides who the person is or whether they may
 // sign in, and where another try may bring the address that is missing.
-func (u *Upstream) withoutAll(who Identity, lacks error) error {
+func (u *Upstream) checkPartial(who Identity, lacks error) error {
 	if lacks == nil {
 		return nil
 	}
-	trouble := u.troubled(lacks)
+	trouble := u.faultOf(lacks)
 	refused := u.permits(who) != nil && (!who.Verified || len(u.config.AllowGroups) > 0)
 	if who.Subject == "" || refused || who.Email == "" && errors.Is(trouble, ErrDown) {
 		return trouble
@@ -294,9 +294,9 @@ func (u *Upstream) withoutAll(who Identity, lacks error) error {
 	return nil
 }
 
-// vouches names the server of an upstream that has no issuer, so that an account
+// issuerOrHost names the server of an upstream that has no issuer, so that an account
 // never stands for somebody at another one.
-func (p *place) vouches() string {
+func (p *endpoints) issuerOrHost() string {
 	if p.issuer != "" {
 		return p.issuer
 	}
@@ -323,33 +323,33 @@ func (u *Upstream) refused(code string) error {
 // limited keeps a stranger's words short in the log.
 func limited(text string) string { return strings.ToValidUTF8(text[:min(len(text), 100)], "") }
 
-// heldBy is the provider under which a held identity lies: no state of a journey
+// pendingBy is the provider under which a held identity lies: no state of a journey
 // opens it.
-const heldBy = "+held"
+const pendingBy = "+held"
 
-// Hold keeps whom an upstream vouched for until the browser has proved an account
+// KeepIdentity keeps whom an upstream vouched for until the browser has proved an account
 // here, and returns the token that stands for it.
-func (s *Upstreams) Hold(ctx context.Context, browserHash []byte, who Identity) (string, error) {
+func (s *Upstreams) KeepIdentity(ctx context.Context, browserHash []byte, who Identity) (string, error) {
 	token := secret.Token()
 	hash, _ := secret.Hash(token)
-	return token, s.put(ctx, hash, heldBy, browserHash, parcel{Held: &who, At: s.now()}, heldFor)
+	return token, s.save(ctx, hash, pendingBy, browserHash, savedRequest{Pending: &who, At: s.now()}, pendingFor)
 }
 
-// Held returns whom a token stands for, and leaves it. ErrLost when it stands for
+// PendingIdentity returns whom a token stands for, and leaves it. ErrLost when it stands for
 // nobody.
-func (s *Upstreams) Held(ctx context.Context, browserHash []byte, token string) (who Identity, err error) {
+func (s *Upstreams) PendingIdentity(ctx context.Context, browserHash []byte, token string) (who Identity, err error) {
 	err = s.db.View(ctx, func(tx *store.Tx) error {
 		hash, ok := secret.Hash(token)
 		if !ok || browserHash == nil {
 			return store.ErrNotFound
 		}
-		j, err := tx.JourneyOf(hash, heldBy, browserHash, s.now())
+		j, err := tx.AuthRequestOf(hash, pendingBy, browserHash, s.now())
 		if err != nil {
 			return err
 		}
-		p, err := unpack(j)
+		p, err := readSaved(j)
 		if err == nil {
-			who = *p.Held
+			who = *p.Pending
 		}
 		return err
 	})
@@ -359,18 +359,18 @@ func (s *Upstreams) Held(ctx context.Context, browserHash []byte, token string) 
 	return who, err
 }
 
-// Release spends the token of Hold within a transaction.
-func (s *Upstreams) Release(tx *store.Tx, browserHash []byte, token string) (Identity, error) {
+// TakeIdentity spends the token of Hold within a transaction.
+func (s *Upstreams) TakeIdentity(tx *store.Tx, browserHash []byte, token string) (Identity, error) {
 	hash, ok := secret.Hash(token)
 	if !ok || browserHash == nil {
 		return Identity{}, ErrLost
 	}
-	p, err := take(tx, hash, heldBy, browserHash, s.now())
+	p, err := takeSaved(tx, hash, pendingBy, browserHash, s.now())
 	if errors.Is(err, store.ErrNotFound) {
 		return Identity{}, ErrLost
 	}
 	if err != nil {
 		return Identity{}, err
 	}
-	return *p.Held, nil
+	return *p.Pending, nil
 }

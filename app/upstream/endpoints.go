@@ -12,8 +12,8 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// place is where an upstream is asked, as it tells itself or as is known.
-type place struct {
+// endpoints is where an upstream is asked, as it tells itself or as is known.
+type endpoints struct {
 	auth, token, userinfo string
 	issuer                string // "" where there is none
 	template              bool   // issuer holds {tenantid}, for Microsoft's many
@@ -34,21 +34,21 @@ const (
 // secret is no signature.
 var algorithms = []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA}
 
-// where returns where to ask, and asks an OpenID provider for it the first time
+// endpointsNow returns endpointsNow to ask, and asks an OpenID provider for it the first time
 // and then once in a while. What was once told serves while it does not answer.
-func (u *Upstream) where(ctx context.Context) (*place, error) {
+func (u *Upstream) endpointsNow(ctx context.Context) (*endpoints, error) {
 	if !u.kind.openID {
-		return u.known(), nil
+		return u.fixedEndpoints(), nil
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	now := time.Now()
 	switch {
-	case u.place != nil && now.Sub(u.placedAt) < placeFor:
-		return u.place, nil
+	case u.endpoints != nil && now.Sub(u.placedAt) < placeFor:
+		return u.endpoints, nil
 	case u.failed != nil && now.Sub(u.failedAt) < failedFor:
-		if u.place != nil {
-			return u.place, nil
+		if u.endpoints != nil {
+			return u.endpoints, nil
 		}
 		return nil, u.failed
 	}
@@ -58,21 +58,21 @@ func (u *Upstream) where(ctx context.Context) (*place, error) {
 			return nil, u.fault(ErrDown, ctx.Err()) // the asker went away; that says nothing
 		}
 		u.failed, u.failedAt = err, now
-		if u.place != nil {
-			return u.place, nil
+		if u.endpoints != nil {
+			return u.endpoints, nil
 		}
 		return nil, err
 	}
-	if u.place != nil && u.place.issuer == p.issuer && u.place.keysAt == p.keysAt {
-		p.keys = u.place.keys // with those it has read
+	if u.endpoints != nil && u.endpoints.issuer == p.issuer && u.endpoints.keysAt == p.keysAt {
+		p.keys = u.endpoints.keys // with those it has read
 	}
-	u.place, u.placedAt, u.failed = p, now, nil
+	u.endpoints, u.placedAt, u.failed = p, now, nil
 	return p, nil
 }
 
-// known is the place of an upstream that does not speak OpenID.
-func (u *Upstream) known() *place {
-	p := &place{auth: u.kind.auth, token: u.kind.token, userinfo: u.kind.userinfo, issuer: u.config.Issuer}
+// fixedEndpoints is the place of an upstream that does not speak OpenID.
+func (u *Upstream) fixedEndpoints() *endpoints {
+	p := &endpoints{auth: u.kind.auth, token: u.kind.token, userinfo: u.kind.userinfo, issuer: u.config.Issuer}
 	if base := u.config.URL; base != "" {
 		p.auth, p.token, p.userinfo = base+"/login/oauth/authorize", base+"/login/oauth/access_token", base+"/api/v3/user"
 	}
@@ -103,13 +103,13 @@ func (u *Upstream) issuer() string {
 }
 
 // discover reads the provider's own description (OpenID Connect Discovery 1.0, 4).
-func (u *Upstream) discover(ctx context.Context) (*place, error) {
+func (u *Upstream) discover(ctx context.Context) (*endpoints, error) {
 	issuer := u.issuer()
 	var told claims
 	if _, err := u.get(ctx, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration", "", &told); err != nil {
-		return nil, u.troubled(err)
+		return nil, u.faultOf(err)
 	}
-	p := &place{
+	p := &endpoints{
 		auth: told.text("authorization_endpoint"), token: told.text("token_endpoint"), userinfo: told.text("userinfo_endpoint"),
 		issuer: told.text("issuer"), announces: told.yes("authorization_response_iss_parameter_supported"),
 		authMethods: told.list("token_endpoint_auth_methods_supported"), prompts: told.list("prompt_values_supported"),
@@ -144,7 +144,7 @@ var tenantID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-
 
 // issuedBy reports whether an ID token's issuer is the provider. For Microsoft's
 // many tenants it is the one that the token names.
-func (p *place) issuedBy(issuer, tenant string) bool {
+func (p *endpoints) issuedBy(issuer, tenant string) bool {
 	if p.template {
 		return tenantID.MatchString(tenant) && issuer == strings.ReplaceAll(p.issuer, "{tenantid}", tenant)
 	}

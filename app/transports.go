@@ -16,9 +16,9 @@ import (
 	"gatelodge/app/mail/resolve"
 )
 
-// buildWays makes the ways that mail can go by. Where it goes directly a
+// buildTransports makes the ways that mail can go by. Where it goes directly a
 // smarthost may stand by.
-func (a *App) buildWays() {
+func (a *App) buildTransports() {
 	c := a.Config
 	a.Resolver = resolve.New(c.Resolver(), a.Now)
 	a.Resolver.TrustAD = c.Mail.TrustAD
