@@ -164,6 +164,9 @@ func (s *Server) changeMail(
 		if err != nil {
 			return err
 		}
+		if n == 0 {
+			return s.backTo(w, r, adminMail, "admin_mail.nothing_waits", 0)
+		}
 		s.Audit.Note(s.from(r), audit.MailChanged, audit.ByUser, cur.User.ID, strings.TrimSpace(done+" "+id))
 		return s.backTo(w, r, adminMail, notice, n)
 	})

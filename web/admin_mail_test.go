@@ -40,34 +40,34 @@ func TestAdminsRetryHoldAndTakeBackMail(t *testing.T) {
 	h.browser().post("/signin", "identifier", "gone@home.example")
 	h.settled()
 	page := b.get("/admin/mail")
-	page.is(t, 200, "slow@home.example", "451 4.7.1", "greylisted", "Sign-in link", "in 3", "1 try")
+	page.is(t, 200, "slow@home.example", "451 4.7.1", "greylisted", "Sign-in link", "in 3", "1 attempt")
 	id := messageLink.FindStringSubmatch(page.body)[1]
 
 	b.post("/admin/mail/hold", "id", id).goesTo(t, "/admin/mail")
-	b.get("/admin/mail").is(t, 200, "The mail is held", ">Held<")
+	b.get("/admin/mail").is(t, 200, "Message held", ">Held<")
 	b.post("/admin/mail/retry").goesTo(t, "/admin/mail")
-	b.get("/admin/mail").is(t, 200, "0 mails are tried now.", ">Held<")
+	b.get("/admin/mail").is(t, 200, "No mail to retry.", ">Held<")
 	b.post("/admin/mail/retry", "id", id).goesTo(t, "/admin/mail")
-	b.get("/admin/mail").is(t, 200, "1 mail is tried now.")
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(b.get("/admin/mail").body, "2 tries"); time.Sleep(5 * time.Millisecond) {
+	b.get("/admin/mail").is(t, 200, "Retrying 1 message.")
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(b.get("/admin/mail").body, "2 attempts"); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the mail was not tried again")
 		}
 	}
 	b.get("/admin/mail/message/"+id).is(t, 200, "slow@home.example", "451 4.7.1", "127.0.0.1")
 	b.post("/admin/mail/cancel", "id", id).goesTo(t, "/admin/mail")
-	b.get("/admin/mail").is(t, 200, "The mail is taken back.", "No mail is waiting.")
+	b.get("/admin/mail").is(t, 200, "Message cancelled.", "The queue is empty.")
 	b.post("/admin/mail/cancel", "id", id).goesTo(t, "/admin/mail")
-	b.get("/admin/mail").is(t, 200, "That mail is not waiting any more.")
+	b.get("/admin/mail").is(t, 200, "That message is no longer in the queue.")
 
 	done := b.get("/admin/mail/sent")
-	done.is(t, 200, "@home.example", "Taken back", "550 5.1.1")
+	done.is(t, 200, "@home.example", "Cancelled", "550 5.1.1")
 	if strings.Contains(done.body, "slow@home.example") {
 		t.Error("the address is kept when the mail is done")
 	}
 	b.get("/admin/mail/blocked").is(t, 200, "gone@home.example", "550 5.1.1")
 	b.post("/admin/mail/unsuppress", "email", "gone@home.example").goesTo(t, "/admin/mail/blocked")
-	b.get("/admin/mail/blocked").is(t, 200, "Mail goes there again.", "No address is blocked.")
+	b.get("/admin/mail/blocked").is(t, 200, "Address unblocked.", "No blocked addresses.")
 	b.get("/admin/mail/message/none").is(t, 404)
 }
 
@@ -75,8 +75,8 @@ func TestATestMailShowsTheConversation(t *testing.T) {
 	smarthost := mailtest.Serve(t, picky)
 	h := open(t, through(smarthost.Port))
 	b := h.boss()
-	b.post("/admin/mail/test", "email", "mara@home.example").is(t, 200, "The server took it", "RCPT TO:&lt;mara@home.example&gt;", "250 queued")
-	b.post("/admin/mail/test", "email", "policy@home.example").is(t, 200, "The server did not take it", "550 5.7.1 not from you")
+	b.post("/admin/mail/test", "email", "mara@home.example").is(t, 200, "The server accepted the message", "RCPT TO:&lt;mara@home.example&gt;", "250 queued")
+	b.post("/admin/mail/test", "email", "policy@home.example").is(t, 200, "The server did not accept the message", "550 5.7.1 not from you")
 	b.post("/admin/mail/test", "email", "nobody").is(t, 422, "Error: ")
 	if n := len(smarthost.Messages()); n != 1 {
 		t.Errorf("%d mails arrived, want 1", n)
@@ -102,7 +102,7 @@ func TestAdminsAreToldThatTheRelayIsShut(t *testing.T) {
 		t.Fatalf("it listens at %s", got)
 	}
 	for _, path := range []string{"/admin/people", "/admin/mail"} {
-		b.get(path).is(t, 200, "Apps cannot hand over their mail over SMTP.", at+": address already in use", "stop the mail server that has the port")
+		b.get(path).is(t, 200, "Apps cannot submit mail over SMTP.", at+": address already in use", "stop the mail server that has the port")
 	}
 	if strings.Contains(b.get("/account").body, "Apps cannot hand over") {
 		t.Error("it is told on a page that is not for admins")
@@ -124,11 +124,11 @@ func TestAdminsAreToldThatMailWaits(t *testing.T) {
 	}
 	h.pass(61 * time.Second)
 	for _, path := range []string{"/admin/people", "/admin/mail", "/admin/mail/sent", "/admin/mail/blocked", "/admin/mail/dns", "/admin/mail/test"} {
-		b.get(path).is(t, 200, "Sign-in mail is waiting.")
+		b.get(path).is(t, 200, "Sign-in mail is delayed.")
 	}
 	if strings.Contains(stranger.get("/signin/code").body, "delayed") {
 		t.Error("a stranger is told that the one mail waits")
 	}
 	h.pass(80 * time.Minute)
-	b.get("/admin/mail").is(t, 200, "Sign-in mail is waiting.")
+	b.get("/admin/mail").is(t, 200, "Sign-in mail is delayed.")
 }

@@ -20,11 +20,11 @@ func TestAnAdminRemovesSomebodyAfterAQuestionAndNeverTheLastAdmin(t *testing.T) 
 	mara := h.browser()
 	mara.signIn("mara@home.example")
 	at := "/admin/people/" + u.ID
-	sam.get(at).is(t, 200, "Remove for good", at+"/remove")
-	sam.get(at+"/remove").is(t, 200, "Remove mara@home.example?", "The audit log stays")
+	sam.get(at).is(t, 200, "Delete account", at+"/remove")
+	sam.get(at+"/remove").is(t, 200, "Delete mara@home.example?", "The audit log stays")
 	mara.isSignedInAs("mara@home.example")
 	sam.post(at+"/remove").goesTo(t, "/admin/people")
-	sam.get("/admin/people").is(t, 200, "The account is removed")
+	sam.get("/admin/people").is(t, 200, "Account deleted")
 	mara.isSignedInAs("")
 	sam.post(at+"/remove").goesTo(t, "/admin/people") // somebody was quicker
 	sam.get(at+"/remove").is(t, http.StatusNotFound)
@@ -33,7 +33,7 @@ func TestAnAdminRemovesSomebodyAfterAQuestionAndNeverTheLastAdmin(t *testing.T) 
 	sam.get(own).is(t, 200, "This is your own account. You would be signed out at once")
 	sam.get(own+"/remove").is(t, 200, "This is your own account")
 	sam.post(own+"/remove").goesTo(t, own)
-	sam.get(own).is(t, 200, "That is the last admin")
+	sam.get(own).is(t, 200, "The last admin cannot be removed")
 	sam.isSignedInAs("sam@home.example")
 }
 
@@ -46,10 +46,10 @@ func TestAnAdminMailsALinkThatOnlyTheUserSees(t *testing.T) {
 			sam := h.admin("sam@home.example")
 			u := h.user("mara@home.example")
 			at := "/admin/people/" + u.ID
-			sam.get(at).is(t, 200, "Mail a sign-in link")
+			sam.get(at).is(t, 200, "Email a sign-in link")
 			sam.post(at+"/link").goesTo(t, at)
 			page := sam.get(at)
-			page.is(t, 200, "A link to sign in is on its way")
+			page.is(t, 200, "Sign-in link sent")
 			if strings.Contains(page.body, "/signin/link/") {
 				t.Error("the admin sees the link")
 			}
@@ -59,7 +59,7 @@ func TestAnAdminMailsALinkThatOnlyTheUserSees(t *testing.T) {
 			}
 			mara := h.browser()
 			asks := mara.get(mara.path(m))
-			asks.is(t, 200, "Somebody who runs this server made this link")
+			asks.is(t, 200, "An admin created this link for you")
 			if strings.Contains(asks.body, "127.0.0.1") {
 				t.Error("the page tells where the admin sits")
 			}
@@ -77,7 +77,7 @@ func TestAnAdminMailsALinkThatOnlyTheUserSees(t *testing.T) {
 			if err := h.app.Users.Disable(t.Context(), app.Operator(), u); err != nil {
 				t.Fatal(err)
 			}
-			if page := sam.get(at); strings.Contains(page.body, "Mail a sign-in link") {
+			if page := sam.get(at); strings.Contains(page.body, "Email a sign-in link") {
 				t.Error("a link is offered that opens nothing")
 			}
 			sam.post(at+"/link").is(t, http.StatusForbidden, "suspended")
@@ -110,16 +110,16 @@ func TestAnAdminEndsOneDeviceAndTakesAwayOneWay(t *testing.T) {
 			sam.post(at+"/end", "session", row.ID).goesTo(t, at)
 		}
 	}
-	sam.get(at).is(t, 200, "That device is signed out")
+	sam.get(at).is(t, 200, "Device signed out")
 	desk.isSignedInAs("")
 	phone.isSignedInAs("mara@home.example")
 
 	sam.post(at+"/remove-password").goesTo(t, at)
-	sam.get(at).is(t, 200, "The password is removed")
+	sam.get(at).is(t, 200, "Password removed")
 	phone.isSignedInAs("")
 	h.browser().tryPassword("mara@home.example", goodPassword).is(t, 422)
 	sam.post(at+"/disconnect", "account", h.accounts("mara@home.example")[0].ID).goesTo(t, at)
-	sam.get(at).is(t, 200, "It is disconnected")
+	sam.get(at).is(t, 200, "Account disconnected")
 	if n := len(h.accounts("mara@home.example")); n != 0 {
 		t.Errorf("%d are connected", n)
 	}
@@ -156,7 +156,7 @@ func TestTheLastWayOfSomebodyStaysByThePagesToo(t *testing.T) {
 	sam.post(at+"/disconnect", "account", a.ID).goesTo(t, at)
 	sam.get(at).is(t, 200, "last way to sign in")
 	sam.post(at+"/link").goesTo(t, at)
-	sam.get(at).is(t, 200, "no address to mail to")
+	sam.get(at).is(t, 200, "no address to email")
 
 	// A password that no name can be typed with is no second way.
 	b.post("/account/password", "password", goodPassword).goesTo(t, "/account")
@@ -186,22 +186,22 @@ func TestPeopleAreListedWhoAreInvitedOrWait(t *testing.T) {
 		}
 	}
 	sam.get("/admin/people?status=invited").is(t, 200, `<span class="badge badge-accent">Invited</span>`)
-	if page := sam.get("/admin/people?status=waiting"); strings.Contains(page.body, "Nobody fits") {
+	if page := sam.get("/admin/people?status=waiting"); strings.Contains(page.body, "No matches") {
 		t.Error("below those who wait stands that there are none")
 	}
-	sam.get("/admin/people?status=waiting").is(t, 200, `<span class="badge badge-warn">Waiting</span>`)
+	sam.get("/admin/people?status=waiting").is(t, 200, `<span class="badge badge-warn">Pending</span>`)
 }
 
 func TestManyAreInvitedAtOnceAndWhoCannotBeStaysInTheForm(t *testing.T) {
 	h := open(t, mode("closed"))
 	sam := h.admin("sam@home.example")
 	sam.post("/admin/invites", "email", "a@home.example\r\nb@home.example, c@home.example", "uses", "1", "days", "7").goesTo(t, "/admin/invites")
-	sam.get("/admin/invites").is(t, 200, "3 invites are on their way")
+	sam.get("/admin/invites").is(t, 200, "3 invitations sent")
 	if n := len(h.letters("invite")); n != 3 {
 		t.Errorf("%d mails", n)
 	}
 	a := sam.post("/admin/invites", "email", "d@home.example sam@home.example nobody e@home.example", "uses", "1", "days", "7")
-	a.is(t, 422, "2 invites are on their way", "sam@home.example: Somebody with that address has an account already", ">sam@home.example\nnobody</textarea>")
+	a.is(t, 422, "2 invitations sent", "sam@home.example: A user with that address exists", ">sam@home.example\nnobody</textarea>")
 	if n := len(h.letters("invite")); n != 5 {
 		t.Errorf("%d mails", n)
 	}
@@ -225,11 +225,11 @@ func TestAnInviteWhoseMailCameBackSaysSo(t *testing.T) {
 	sam.post("/admin/invites", "email", "gone@home.example mara@home.example", "uses", "1", "days", "7").goesTo(t, "/admin/invites")
 	h.settled()
 	page := sam.get("/admin/invites")
-	page.is(t, 200, "Mail came back")
-	if n := strings.Count(page.body, "Mail came back"); n != 1 {
+	page.is(t, 200, "Bounced")
+	if n := strings.Count(page.body, "Bounced"); n != 1 {
 		t.Errorf("%d came back", n)
 	}
-	sam.get("/admin/people?status=invited").is(t, 200, "Mail came back")
+	sam.get("/admin/people?status=invited").is(t, 200, "Bounced")
 	for email, want := range map[string]string{"gone@home.example": "returned", "mara@home.example": "open"} {
 		v, err := h.app.Invites.Find(t.Context(), email)
 		if err != nil || h.app.Invites.State(v) != want {
@@ -237,7 +237,7 @@ func TestAnInviteWhoseMailCameBackSaysSo(t *testing.T) {
 		}
 		sam.post("/admin/invites/"+v.ID+"/revoke").goesTo(t, "/admin/invites")
 	}
-	sam.get("/admin/invites").is(t, 200, "Taken back")
+	sam.get("/admin/invites").is(t, 200, "Revoked")
 }
 
 // A form that comes too late is not lost without a word.
@@ -264,18 +264,18 @@ func TestAFormThatHadToBeConfirmedIsFilledAgain(t *testing.T) {
 			h.pass(20 * time.Minute)
 			sam.post(tt.path, tt.form...).goesTo(t, "/account/confirm")
 			page := sam.get("/account/confirm")
-			page.is(t, 200, "Confirm that it is you to go on")
+			page.is(t, 200, "Confirm that it is you to continue")
 			if strings.Contains(page.body, "how your account is opened") {
 				t.Error("the page says what is not so")
 			}
 			m := h.brings(func() { sam.post("/account/confirm", "method", "mail").goesTo(t, "/signin/code") })
 			sam.post("/signin/code", "code", codeIn(t, m)).goesTo(t, tt.page)
 			again := sam.get(tt.page)
-			again.is(t, 200, append(tt.want, "Now do it once more")...)
+			again.is(t, 200, append(tt.want, "Submit the change once more")...)
 			if strings.Contains(again.body, goodPassword) {
 				t.Error("the page holds a password")
 			}
-			if later := sam.get(tt.page); strings.Contains(later.body, "Now do it once more") {
+			if later := sam.get(tt.page); strings.Contains(later.body, "Submit the change once more") {
 				t.Error("it is said twice")
 			}
 		})
@@ -302,7 +302,7 @@ func TestWelcomeBackNamesTheLastMethod(t *testing.T) {
 	b := h.browser()
 	b.signIn("mara@home.example")
 	b.post("/signout")
-	b.get("/signin").is(t, 200, "Welcome back", "You used a mailed link or code last time on this browser.")
+	b.get("/signin").is(t, 200, "Welcome back", "You used an emailed link or code last time on this browser.")
 	b.tryPassword("mara@home.example", goodPassword).goesTo(t, "/account")
 	b.post("/signout")
 	b.get("/signin").is(t, 200, "You used your password last time on this browser.")

@@ -38,20 +38,20 @@ func TestAnAdminManagesPeople(t *testing.T) {
 	if strings.Contains(found.body, ">sam@home.example<") {
 		t.Error("the search finds others")
 	}
-	sam.get("/admin/people?q=%25&status=disabled").is(t, 200, "Nobody fits")
+	sam.get("/admin/people?q=%25&status=disabled").is(t, 200, "No matches")
 
 	at := "/admin/people/" + u.ID
 	sam.get(at).is(t, 200, "mara@home.example", "Firefox on Linux")
 	sam.post("/admin/groups", "group", "Media").goesTo(t, "/admin/groups")
-	sam.post("/admin/groups", "group", "media").is(t, 422, "There is such a group already")
+	sam.post("/admin/groups", "group", "media").is(t, 422, "A group with that name exists")
 	sam.post(at+"/join", "group", "media").goesTo(t, at)
-	sam.get(at).is(t, 200, "They are in the group", "media")
+	sam.get(at).is(t, 200, "Added to the group", "media")
 	if a := mara.get("/api/auth/session"); !strings.Contains(a.body, `"groups":["media"]`) {
 		t.Errorf("the session says %s", a.body)
 	}
 	sam.post(at+"/leave", "group", "media").goesTo(t, at)
 	sam.post("/admin/groups/media/remove").goesTo(t, "/admin/groups")
-	sam.get("/admin/groups").is(t, 200, "The group is removed")
+	sam.get("/admin/groups").is(t, 200, "Group deleted")
 
 	sam.post(at+"/sign-out").goesTo(t, at)
 	mara.isSignedInAs("")
@@ -60,7 +60,7 @@ func TestAnAdminManagesPeople(t *testing.T) {
 	mara.isSignedInAs("mara@home.example")
 	sam.post(at+"/disable").goesTo(t, at)
 	mara.isSignedInAs("")
-	sam.get(at).is(t, 200, "The account is suspended and all sessions have ended", "Suspended", "Lift the suspension")
+	sam.get(at).is(t, 200, "Account suspended. All its sessions have ended", "Suspended", "Reactivate account")
 	sam.post(at+"/enable").goesTo(t, at)
 	sam.get("/admin/people/nobody").is(t, http.StatusNotFound)
 }
@@ -71,10 +71,10 @@ func TestTheLastAdminStaysOneByThePagesToo(t *testing.T) {
 	at := "/admin/people/" + h.person("sam@home.example").ID
 	for _, try := range [][]string{{"/disable"}, {"/leave", "group", store.Admins}} {
 		sam.post(at+try[0], try[1:]...).goesTo(t, at)
-		sam.get(at).is(t, 200, "That is the last admin")
+		sam.get(at).is(t, 200, "The last admin cannot be removed")
 	}
 	sam.post("/admin/groups/admins/remove").goesTo(t, "/admin/groups")
-	sam.get("/admin/groups").is(t, 200, "always there")
+	sam.get("/admin/groups").is(t, 200, "cannot be deleted")
 	sam.isSignedInAs("sam@home.example")
 }
 
@@ -84,9 +84,9 @@ func TestAnAdminDecidesWhoComes(t *testing.T) {
 	h.group("media")
 	h.browser().comes("ana@else.example").goesTo(t, "/signup/waiting")
 	h.browser().comes("eve@else.example").goesTo(t, "/signup/waiting")
-	sam.get("/admin/people").is(t, 200, "They wait for your word", "ana@else.example", "eve@else.example")
+	sam.get("/admin/people").is(t, 200, "Waiting for approval", "ana@else.example", "eve@else.example")
 	sam.post("/admin/waiting/approve", "who", "ana@else.example", "group", "media").goesTo(t, "/admin/people")
-	sam.get("/admin/people").is(t, 200, "They are let in")
+	sam.get("/admin/people").is(t, 200, "Account approved")
 	sam.post("/admin/waiting/refuse", "who", "eve@else.example").goesTo(t, "/admin/people")
 	sam.post("/admin/waiting/refuse", "who", "eve@else.example").goesTo(t, "/admin/people") // somebody was quicker
 	if page := sam.get("/admin/people"); strings.Contains(page.body, "eve@else.example") {
@@ -108,7 +108,7 @@ func TestAnAdminInvites(t *testing.T) {
 	h.group("media")
 	sam.post("/admin/invites", "email", "mara@home.example", "uses", "1", "days", "7", "group", "media").goesTo(t, "/admin/invites")
 	page := sam.get("/admin/invites")
-	page.is(t, 200, "The invite is on its way", "mara@home.example", "Open")
+	page.is(t, 200, "Invitation sent", "mara@home.example", "Open")
 	if shownLink.MatchString(page.body) {
 		t.Error("the link of a mailed invite is shown")
 	}
@@ -139,7 +139,7 @@ func TestAnAdminInvites(t *testing.T) {
 		t.Fatalf("%d invites, %v", len(list), err)
 	}
 	sam.post("/admin/invites/"+list[0].ID+"/revoke").goesTo(t, "/admin/invites")
-	h.browser().get(u.Path).is(t, http.StatusGone, "taken back")
+	h.browser().get(u.Path).is(t, http.StatusGone, "was revoked")
 	if logged := h.logged(); strings.Contains(logged, strings.TrimPrefix(u.Path, "/invite/")) {
 		t.Error("the log tells the token of an invite")
 	}

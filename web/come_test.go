@@ -44,7 +44,7 @@ func TestAStrangerComesWhereTheDoorIsOpen(t *testing.T) {
 	h := open(t, mode("open"))
 	b := h.browser()
 	m := b.ask("Mara@home.example")
-	if !strings.Contains(m.Text, "asked for an account") {
+	if !strings.Contains(m.Text, "An account on") {
 		t.Errorf("the mail says\n%s", m.Text)
 	}
 	b.get(b.path(m)).goesTo(t, "/account?welcome")
@@ -57,7 +57,7 @@ func TestAStrangerComesWhereTheDoorIsOpen(t *testing.T) {
 	b = h.browser()
 	h.pass(10 * time.Minute)
 	m = b.ask("mara@home.example")
-	if strings.Contains(m.Text, "asked for an account") {
+	if strings.Contains(m.Text, "An account on") {
 		t.Errorf("the mail says\n%s", m.Text)
 	}
 	b.post("/signin/code", "code", codeIn(t, m)).goesTo(t, "/account")
@@ -71,7 +71,7 @@ func TestAStrangerComesByCodeAndOnlyInTheBrowserThatAsked(t *testing.T) {
 	b.post("/signin/code", "code", wrong(codeIn(t, m))).goesTo(t, "/signin/code")
 	b.get("/signin/code").is(t, 200, "4 tries left")
 	b.post("/signin/code", "code", codeIn(t, m)).goesTo(t, "/account?welcome")
-	h.browser().get(b.path(m)).is(t, http.StatusGone, "used already")
+	h.browser().get(b.path(m)).is(t, http.StatusGone, "was used")
 	b.get(b.path(m)).goesTo(t, "/account")
 }
 
@@ -178,7 +178,7 @@ func TestWhoWasRefusedIsToldPolitelyAndOnlyWhenTheyAsk(t *testing.T) {
 		t.Errorf("%d mails, want the one they asked for", n)
 	}
 	h.pass(10 * time.Minute)
-	b.comes("eve@else.example").is(t, http.StatusForbidden, "You were not let in", "Talk to whoever runs this server")
+	b.comes("eve@else.example").is(t, http.StatusForbidden, "Your account was not approved", "Ask the operator of this server")
 	if _, err := h.app.Applicants.Approve(t.Context(), app.Operator(), "eve@else.example"); err != nil {
 		t.Fatal(err)
 	}

@@ -194,7 +194,7 @@ func TestAGroupWithPeopleIsNotRemovedByOneClick(t *testing.T) {
 	if strings.Contains(page.body, `action="/admin/groups/media/remove"`) {
 		t.Error("one click removes the group")
 	}
-	sam.get("/admin/groups/media/remove").is(t, 200, "Remove media?", "One person is in it", `action="/admin/groups/media/remove"`)
+	sam.get("/admin/groups/media/remove").is(t, 200, "Delete media?", "It has one member", `action="/admin/groups/media/remove"`)
 	sam.get("/admin/groups/admins/remove").is(t, http.StatusNotFound)
 	sam.get("/admin/groups/none/remove").is(t, http.StatusNotFound)
 }
@@ -216,7 +216,7 @@ func TestAdminsAreToldThatMailIsCaptured(t *testing.T) {
 	h := open(t, nil)
 	sam := h.admin("sam@home.example")
 	for _, path := range []string{"/admin/people", "/admin/invites", "/admin/groups"} {
-		sam.get(path).is(t, 200, "Mail is captured and reaches nobody")
+		sam.get(path).is(t, 200, "Mail is captured, not sent")
 	}
 }
 

@@ -92,8 +92,8 @@ func TestWhoOwnsTheBrowserIsToldWhatBecameOfTheMail(t *testing.T) {
 	smarthost := mailtest.Serve(t, picky)
 	h := open(t, through(smarthost.Port))
 	for name, said := range map[string]string{
-		"mara": "The message left this server", "gone": "there is no such mailbox", "full": "the mailbox is full",
-		"slow": "has not taken the message yet", "lost": "Check what stands behind the @", "policy": "It does not take mail from this server.",
+		"mara": "The message left this server", "gone": "the mailbox does not exist", "full": "the mailbox is full",
+		"slow": "has not accepted the message yet", "lost": "Check the part after the @", "policy": "It does not accept mail from this server.",
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := h.browser()
@@ -173,7 +173,7 @@ func TestWhereEverybodyGetsMailEverybodyIsTold(t *testing.T) {
 		c.Signup.Mode = "open"
 	})
 	h.user("full@home.example")
-	for name, said := range map[string]string{"gone": "there is no such mailbox", "full": "the mailbox is full", "mara": "The message left this server"} {
+	for name, said := range map[string]string{"gone": "the mailbox does not exist", "full": "the mailbox is full", "mara": "The message left this server"} {
 		b := h.browser()
 		b.post("/signin", "identifier", name+"@home.example").goesTo(t, "/signin/code")
 		h.settled()
@@ -234,13 +234,13 @@ func TestThePageTellsWhenMailLastLeftOnlyWhileNoneDoes(t *testing.T) {
 	b := h.browser()
 	b.post("/signin", "identifier", "mara@home.example").goesTo(t, "/signin/code")
 	h.settled()
-	if strings.Contains(b.get("/signin/code").body, "The last message left") {
+	if strings.Contains(b.get("/signin/code").body, "The last message was sent") {
 		t.Error("it tells when mail left while mail leaves")
 	}
 	down.Store(true)
 	h.pass(3 * time.Minute)
 	b.post("/signin", "identifier", "mara@home.example").goesTo(t, "/signin/code")
-	b.shows("/signin/code", "Mail from this server is delayed", "The last message left 3 minutes ago")
+	b.shows("/signin/code", "Mail from this server is delayed", "The last message was sent 3 minutes ago")
 }
 
 var clockTimes = regexp.MustCompile(`\d\d:\d\d UTC|data-wait="\d+"|\d:\d\d`)

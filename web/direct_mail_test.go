@@ -56,7 +56,7 @@ func TestMailToAServerThatNobodyReachesIsToldToBePutOff(t *testing.T) {
 	b := h.browser()
 	b.known(h.user("mara@home.example"))
 	b.post("/signin", "identifier", "mara@home.example").goesTo(t, "/signin/code")
-	b.shows("/signin/code", "has not taken the message yet")
+	b.shows("/signin/code", "has not accepted the message yet")
 	boss := h.boss()
 	boss.shows("/admin/mail", "mara@home.example", "Not offered yet", "Mail to home.example waits")
 	if page := boss.get("/admin/mail").body; strings.Contains(page, ">now<") || strings.Contains(page, "0 tries") {
@@ -82,7 +82,7 @@ func TestAdminsAreToldThatTheStandbyRefusesThisServer(t *testing.T) {
 	h.user("mara@home.example")
 	boss := h.boss()
 	h.browser().post("/signin", "identifier", "mara@home.example").goesTo(t, "/signin/code")
-	boss.shows("/admin/people", "The smarthost that stands by refuses this server.", "bad credentials")
+	boss.shows("/admin/people", "The standby smarthost refuses this server.", "bad credentials")
 	// Whoever mends it says so with the button.
 	before := s.Sessions()
 	boss.post("/admin/mail/retry").goesTo(t, "/admin/mail")
@@ -103,7 +103,7 @@ func TestARefusalForReasonsOfPolicyIsOnEveryAdminPage(t *testing.T) {
 	h.browser().post("/signin", "identifier", "policy@home.example").goesTo(t, "/signin/code")
 	h.settled()
 	for _, path := range []string{"/admin/people", "/admin/mail"} {
-		b.get(path).is(t, 200, "The server of home.example refuses mail from this one.", "550 5.7.1 not from you")
+		b.get(path).is(t, 200, "The server of home.example refuses mail from this server.", "550 5.7.1 not from you")
 	}
 	h.pass(time.Second)
 	h.browser().post("/signin", "identifier", "mara@home.example").goesTo(t, "/signin/code")

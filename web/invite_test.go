@@ -73,8 +73,8 @@ func TestAMailedInviteLetsInWhereTheDoorIsClosed(t *testing.T) {
 	if p.Name != "Mara" || strings.Join(p.Groups, " ") != "media" || p.EmailVerifiedAt.IsZero() || p.Admin || p.Password {
 		t.Errorf("got %+v", p)
 	}
-	h.browser().get(path).is(t, http.StatusGone, "This invite has been used")
-	h.browser().post(path, "name", "Eve").is(t, http.StatusGone, "This invite has been used")
+	h.browser().get(path).is(t, http.StatusGone, "This invitation has been used")
+	h.browser().post(path, "name", "Eve").is(t, http.StatusGone, "This invitation has been used")
 }
 
 func TestAMailedInviteTakesAPassword(t *testing.T) {
@@ -121,7 +121,7 @@ func TestALinkLetsInAsManyAsItIsForOnceTheyProveAnAddress(t *testing.T) {
 			t.Errorf("%s is in %q", email, got)
 		}
 	}
-	h.browser().get(path).is(t, http.StatusGone, "This invite has been used")
+	h.browser().get(path).is(t, http.StatusGone, "This invitation has been used")
 	if got, err := h.app.Invites.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -135,7 +135,7 @@ func TestTheLastUseOfALinkGoesOnce(t *testing.T) {
 	a := h.brings(func() { first.post(path, "name", "A", "email", "a@home.example").goesTo(t, "/signin/code") })
 	b := h.brings(func() { second.post(path, "name", "B", "email", "b@home.example").goesTo(t, "/signin/code") })
 	second.get(second.path(b)).goesTo(t, "/account?welcome")
-	first.get(first.path(a)).is(t, http.StatusGone, "This invite has been used")
+	first.get(first.path(a)).is(t, http.StatusGone, "This invitation has been used")
 	first.isSignedInAs("")
 }
 
@@ -165,8 +165,8 @@ func TestADeadInviteSaysWhatBecameOfIt(t *testing.T) {
 	}
 	h.pass(time.Hour)
 	for path, words := range map[string]string{
-		old: "This invite is too old", revoked: "This invite was taken back", "/invite/" + strings.Repeat("A", 43): "This invite does not work",
-		"/invite/x": "This invite does not work",
+		old: "This invitation has expired", revoked: "This invitation was revoked", "/invite/" + strings.Repeat("A", 43): "This invitation link does not work",
+		"/invite/x": "This invitation link does not work",
 	} {
 		h.browser().get(path).is(t, http.StatusGone, words)
 		h.browser().post(path, "name", "A", "email", "a@home.example").is(t, http.StatusGone, words)
@@ -180,7 +180,7 @@ func TestAnInviteOpenedWhileSignedInAsSomebodyElse(t *testing.T) {
 	b := h.browser()
 	b.signIn("eve@home.example")
 	_, path := h.invites(people.Invitation{Email: "mara@home.example"})
-	b.get(path).is(t, 200, "You are signed in here as", "eve@home.example", "makes another account")
+	b.get(path).is(t, 200, "You are signed in here as", "eve@home.example", "creates another account")
 	b.isSignedInAs("eve@home.example")
 	// Not hers: the button for whoever is signed in is not there, and of no use.
 	b.post(path, "as", "me").is(t, 422, "Enter your name")
@@ -192,7 +192,7 @@ func TestAnInviteOpenedWhileSignedInAsSomebodyElse(t *testing.T) {
 	v, link := h.invites(people.Invitation{Groups: []string{"media"}, Uses: 2})
 	b.get(link).is(t, 200, "Accept as mara@home.example")
 	b.post(link, "as", "me").goesTo(t, "/account")
-	b.get("/account").is(t, 200, "You accepted the invite")
+	b.get("/account").is(t, 200, "Invitation accepted")
 	b.post(link, "as", "me").goesTo(t, "/account")
 	if got, err := h.app.Invites.Find(t.Context(), v.ID); err != nil || got.UsesLeft != 1 {
 		t.Errorf("accepted twice, %d uses are left, %v", got.UsesLeft, err)
@@ -217,7 +217,7 @@ func TestWhoHasAnAccountSignsInToAcceptAnInvite(t *testing.T) {
 
 	b = h.browser()
 	b.post(link, "as", "known").goesTo(t, "/signin?other=1")
-	b.get("/signin?other=1").is(t, 200, "to accept the invite")
+	b.get("/signin?other=1").is(t, 200, "to accept the invitation")
 	h.pass(10 * time.Minute)
 	b.comes("mara@home.example").goesTo(t, "/account")
 	if got := h.person("mara@home.example").Groups; strings.Join(got, " ") != "media ops" {
@@ -288,7 +288,7 @@ func TestSigningUpWithAKnownAddressLooksTheSame(t *testing.T) {
 				t.Errorf("the work differs: %+v, %+v", knownWork, unknownWork)
 			}
 			list := h.signInMails()
-			if !strings.Contains(list[1].Text, "You have one already") || !strings.Contains(list[0].Text, "asked for an account") {
+			if !strings.Contains(list[1].Text, "You already have an account") || !strings.Contains(list[0].Text, "An account on") {
 				t.Errorf("the mails say\n%s\n%s", list[1].Text, list[0].Text)
 			}
 			// And nobody's name is changed by who only typed their address.
@@ -320,11 +320,11 @@ func TestTheSignUpPageIsThereWhereStrangersMayCome(t *testing.T) {
 		words  string
 		signin string
 	}{
-		"closed":  {http.StatusForbidden, "Nobody new comes in here", "No account? Ask"},
-		"invite":  {http.StatusForbidden, "You need an invite", "for an invite"},
+		"closed":  {http.StatusForbidden, "Sign-up is closed", "No account? Ask"},
+		"invite":  {http.StatusForbidden, "You need an invitation", "for an invitation"},
 		"domain":  {200, "Only people with an address at home.example", "New here?"},
-		"approve": {200, "lets you in", "New here?"},
-		"open":    {200, "With these you are in", "New here?"},
+		"approve": {200, "reviews your request", "New here?"},
+		"open":    {200, "Then your account is ready", "New here?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := open(t, func(c *config.Config) {
@@ -402,7 +402,7 @@ func TestAnInviteIsAcceptedByAnUpstream(t *testing.T) {
 	}
 	// It is used up, and the door is for the invited.
 	signsIn(up, "sub", "3", "email", "eve@else.example", "email_verified", true)
-	h.browser().with("school").is(t, http.StatusForbidden, "You need an invite")
+	h.browser().with("school").is(t, http.StatusForbidden, "You need an invitation")
 	if _, err := h.app.Users.Find(t.Context(), "eve@else.example"); err == nil {
 		t.Error("a stranger was kept")
 	}
@@ -437,18 +437,18 @@ func TestWhoWaitsWithoutAProvenAddressIsToldWhatIsTrue(t *testing.T) {
 	}{
 		"with an address nobody has proven": {
 			[]any{"sub", "1", "name", "Ana", "email", "ana@else.example", "email_verified", true},
-			[]string{"Ana asks for an account", "Our school, which says that their address is ana@else.example", "Nobody has confirmed that"},
-			[]string{"Ana", "Our school says <strong>ana@else.example</strong>, which nobody has confirmed"},
+			[]string{"Ana requests an account", "Our school, which reports the address ana@else.example", "The address is not confirmed"},
+			[]string{"Ana", "Our school reports <strong>ana@else.example</strong>, which is not confirmed"},
 		},
 		"without a name": {
 			[]any{"sub", "1", "email", "ana@else.example"},
-			[]string{"ana@else.example asks for an account"},
+			[]string{"ana@else.example requests an account"},
 			[]string{"<strong class=\"any\">ana@else.example</strong>"},
 		},
 		"without a name or an address": {
 			[]any{"sub", "subject-1"},
-			[]string{"subject-1 asks for an account", "Our school, which tells no address"},
-			[]string{"<strong class=\"any\">subject-1</strong>", "Our school tells no address"},
+			[]string{"subject-1 requests an account", "Our school, which reports no address"},
+			[]string{"<strong class=\"any\">subject-1</strong>", "Our school reports no address"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -460,7 +460,7 @@ func TestWhoWaitsWithoutAProvenAddressIsToldWhatIsTrue(t *testing.T) {
 			b.with("school").goesTo(t, "/signin/connect")
 			b.post("/signin/connect").goesTo(t, "/signup/waiting")
 			page := b.get("/signup/waiting")
-			page.is(t, 200, "Your account waits for approval", "On 23 Nov 2026 word of it went to whoever runs this server", "continue with Our school to see")
+			page.is(t, 200, "Your account waits for approval", "We notified the operator of this server on 23 Nov 2026", "Continue with Our school again to check")
 			if strings.Contains(page.body, "confirmed:") || strings.Contains(page.body, "you get a mail") {
 				t.Errorf("they are promised a mail:\n%s", page.body)
 			}
@@ -483,7 +483,7 @@ func TestWhoWaitsWithoutAProvenAddressIsToldWhatIsTrue(t *testing.T) {
 				t.Fatalf("%+v wait, %v", list, err)
 			}
 			sam.post("/admin/waiting/approve", "who", list[0].EmailNorm).goesTo(t, "/admin/people")
-			sam.get("/admin/people").is(t, 200, "so no mail tells them")
+			sam.get("/admin/people").is(t, 200, "so we cannot email them")
 			if n := len(h.letters("approved")); n != 0 {
 				t.Errorf("%d mails went to nobody", n)
 			}
@@ -519,11 +519,11 @@ func TestTheContactIsNamedWhereSomebodyIsToldToAsk(t *testing.T) {
 	})
 	up.Set(func(s *upstreamtest.Server) { s.Now = h.Now })
 	signsIn(up, "sub", "1", "email", "ana@else.example", "email_verified", true)
-	h.browser().with("school").is(t, http.StatusForbidden, "Ask Sam Rivera for one")
+	h.browser().with("school").is(t, http.StatusForbidden, "Ask Sam Rivera for an invitation")
 	h.app.Users.Policy = people.NewSignupPolicy(people.ByApproval, nil)
 	b := h.browser()
 	b.with("school").goesTo(t, "/signup/waiting")
-	b.get("/signup/waiting").is(t, 200, "It is for Sam Rivera to decide", "Your address is confirmed: you get a mail")
+	b.get("/signup/waiting").is(t, 200, "New accounts are reviewed by Sam Rivera", "Your address is confirmed. We email you")
 	h.browser().get("/signup/waiting").goesTo(t, "/signin") // a stranger learns of no account
 	u := h.user("mara@home.example")
 	if err := h.app.Users.Disable(t.Context(), app.Operator(), u); err != nil {
@@ -586,7 +586,7 @@ func TestAnInviteThatDiedMeanwhileIsToldToWhoSignsIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.comes("mara@home.example").goesTo(t, "/account")
-	b.get("/account").is(t, 200, "You are signed in, but the invite gave you nothing: it was taken back.")
+	b.get("/account").is(t, 200, "You are signed in, but the invitation was revoked.")
 }
 
 // An invite that was mailed to one address makes no account for another, and is not
@@ -627,7 +627,7 @@ func TestADeadInviteKeepsNobodyOutOfAnOpenHouse(t *testing.T) {
 	toFirst, toSecond := letter(first, "mara"), letter(second, "ana")
 	first.get(first.path(toFirst)).goesTo(t, "/account?welcome")
 	second.get(second.path(toSecond)).goesTo(t, "/account?welcome")
-	second.get("/account").is(t, 200, "the invite gave you nothing: it has been used up")
+	second.get("/account").is(t, 200, "the invitation has been used")
 	if got := h.person("ana@home.example"); len(got.Groups) != 0 {
 		t.Errorf("in %v", got.Groups)
 	}

@@ -24,7 +24,7 @@ func TestAnAddressThatAThiefTookOffIsNotANewAccounts(t *testing.T) {
 	owner = h.browser()
 	owner.post("/signin", "identifier", "vic@home.example").goesTo(t, "/signin/code")
 	asked := h.lettersTo("signin", "vic@home.example", 3)
-	owner.get(owner.path(asked[0])).is(t, http.StatusForbidden, "taken off an account", "gives you the account back")
+	owner.get(owner.path(asked[0])).is(t, http.StatusForbidden, "removed from an account", "restores the account")
 
 	owner.post(owner.path(h.lettersTo("email_changed", "vic@home.example", 1)[0])).is(t, http.StatusSeeOther)
 	if thief.who() != "" {

@@ -45,7 +45,7 @@ func TestNoSentenceHasAHoleForSomebodyWithoutAnAddress(t *testing.T) {
 	}
 	page := b.get("/account?welcome")
 	whole("the welcome", page)
-	page.is(t, 200, "Next time, sign in the same way", "Ana", "Add an address", "You have one way to sign in")
+	page.is(t, 200, "Next time, sign in the same way", "Ana", "Add an address", "You have only one way to sign in")
 	for _, path := range []string{"/account", "/account/profile", "/account/emails", "/account/password", "/account/history", "/account/close", "/signout"} {
 		whole(path, b.get(path))
 	}
@@ -54,7 +54,7 @@ func TestNoSentenceHasAHoleForSomebodyWithoutAnAddress(t *testing.T) {
 	b.post("/account/password", "password", goodPassword).goesTo(t, "/account")
 	page = b.get("/account")
 	whole("after a password was set", page)
-	page.is(t, 200, "Your password is set.", "no address or username to type with it")
+	page.is(t, 200, "Password saved.", "no address or username to sign in with")
 	b.post("/account/profile", "name", "Ana", "username", "ana").goesTo(t, "/account/profile")
 	b.get("/account/password").is(t, 200, `value="ana"`)
 	id := h.accountOf("school", "1").ID
@@ -64,7 +64,7 @@ func TestNoSentenceHasAHoleForSomebodyWithoutAnAddress(t *testing.T) {
 	whole("after it was connected", b.get("/account"))
 	b.post("/account/password/remove").goesTo(t, "/account")
 	whole("after the password was removed", b.get("/account"))
-	b.post("/account/close", "confirm", "ana").is(t, 200, "ask whoever runs this server")
+	b.post("/account/close", "confirm", "ana").is(t, 200, "ask the operator of this server")
 }
 
 func (h *house) accountOf(provider, subject string) (a store.Account) {
@@ -96,8 +96,8 @@ func TestAPasswordIsAWayInOnlyWithANameToTypeItWith(t *testing.T) {
 
 	b.post("/account/profile", "username", "ana").goesTo(t, "/account/profile")
 	b.post("/account/ways/unlink", "account", id).goesTo(t, "/account")
-	b.get("/account").is(t, 200, "It is disconnected")
-	b.post("/account/profile", "username", "").is(t, 422, "have no other way in")
+	b.get("/account").is(t, 200, "Account disconnected")
+	b.post("/account/profile", "username", "").is(t, 422, "have no other way to sign in")
 	b.post("/account/profile", "username", "anna").goesTo(t, "/account/profile")
 	b.post("/account/password/remove").is(t, 422, "This is your last way to sign in")
 	h.browser().tryPassword("anna", goodPassword).goesTo(t, "/account")
@@ -156,7 +156,7 @@ func TestARefusedInviteIsNotShownAsASuccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.get(b.path(m)).goesTo(t, "/account")
-	b.get("/account").is(t, 200, `<div class="alert alert-warn" role="alert">`, "it was taken back")
+	b.get("/account").is(t, 200, `<div class="alert alert-warn" role="alert">`, "was revoked")
 }
 
 // When somebody signed in stays what it was when they confirm that it is them.
@@ -186,7 +186,7 @@ func TestABrowserIsForgottenFromTheListOfThem(t *testing.T) {
 	eve.signIn("eve@home.example")
 	h.lettersTo("new_device", "mara@home.example", 1)
 	page := desk.get("/account")
-	page.is(t, 200, "Browsers that are remembered", "This browser")
+	page.is(t, 200, "Remembered browsers", "This browser")
 	found := regexp.MustCompile(`name="browser" value="([0-9a-f]{64})">Forget<span class="vh"> Chrome on Android`).FindStringSubmatch(page.body)
 	if found == nil {
 		t.Fatalf("the phone is not among them:\n%s", page.body)
@@ -197,7 +197,7 @@ func TestABrowserIsForgottenFromTheListOfThem(t *testing.T) {
 	desk.post("/account/browsers/forget", "browser", "zz").is(t, 404)
 	desk.post("/account/browsers/forget", "browser", found[1]).goesTo(t, "/account")
 	page = desk.get("/account")
-	page.is(t, 200, "That browser is forgotten.")
+	page.is(t, 200, "Browser forgotten.")
 	if strings.Contains(page.body, found[1]) {
 		t.Error("it is still known")
 	}
@@ -261,7 +261,7 @@ func TestTheOverviewAsksForASecondWay(t *testing.T) {
 	h.user("mara@home.example")
 	b := h.browser()
 	b.signIn("mara@home.example")
-	b.get("/account").is(t, 200, "You have one way to sign in")
+	b.get("/account").is(t, 200, "You have only one way to sign in")
 	b.post("/account/password", "password", goodPassword).goesTo(t, "/account")
 	if page := b.get("/account"); strings.Contains(page.body, "one way to sign in") {
 		t.Error("two ways are one")

@@ -36,10 +36,10 @@ func TestAnAddressIsAddedOnlyByWhoReadsMailThere(t *testing.T) {
 	h.user("mara@home.example")
 	b := h.browser()
 	b.signIn("mara@home.example")
-	b.post("/account/emails", "email", "not an address").is(t, 422, "That does not look like an email address")
-	b.post("/account/emails", "email", "MARA@home.example").is(t, 422, "yours already")
+	b.post("/account/emails", "email", "not an address").is(t, 422, "Check the address")
+	b.post("/account/emails", "email", "MARA@home.example").is(t, 422, "already yours")
 	b.post("/account/emails", "email", "Mara@Work.example").goesTo(t, "/account/emails")
-	b.get("/account/emails").is(t, 200, "Mara@Work.example", "Waits for you")
+	b.get("/account/emails").is(t, 200, "Mara@Work.example", "Waiting for confirmation")
 
 	m := h.letter("confirm_email")
 	if m.Rcpt != "Mara@work.example" {
@@ -83,7 +83,7 @@ func TestAStolenMainAddressIsTakenBack(t *testing.T) {
 	owner := h.browser()
 	h.pass(6 * 24 * time.Hour)
 	link := owner.path(h.letter("email_changed"))
-	owner.get(link).is(t, 200, "Take the change back?", "mara@home.example")
+	owner.get(link).is(t, 200, "Undo the change?", "mara@home.example")
 	if a := owner.post(link); !strings.HasPrefix(a.Header.Get("Location"), "/mailed/") {
 		t.Fatalf("got %d to %s\n%s", a.StatusCode, a.Header.Get("Location"), a.body)
 	}
@@ -122,8 +122,8 @@ func TestAProfileIsChangedAndAUsernameIsUnique(t *testing.T) {
 	b.signIn("mara@home.example")
 	sam.signIn("sam@home.example")
 	b.post("/account/profile", "name", "Mara", "username", "Mara.O", "language", "de", "theme", "dark").goesTo(t, "/account/profile")
-	b.get("/account/profile").is(t, 200, `data-theme="dark"`, `lang="de"`, "Ihr Profil ist gespeichert", "Mara.O")
-	sam.post("/account/profile", "username", "mara.o").is(t, 422, "Somebody has that username")
+	b.get("/account/profile").is(t, 200, `data-theme="dark"`, `lang="de"`, "Profil gespeichert", "Mara.O")
+	sam.post("/account/profile", "username", "mara.o").is(t, 422, "That username is taken")
 	for _, bad := range []string{"a", "-x-", "mara@home", "mаra", strings.Repeat("x", 41), "x y"} {
 		sam.post("/account/profile", "username", bad).is(t, 422, "A username has")
 	}

@@ -218,7 +218,7 @@ func TestAPasswordIsSetChangedAndRemovedByItsOwner(t *testing.T) {
 	b.post("/account/password", "password", "tooshort").is(t, 422, "At least 15", "That has 8 characters")
 	b.post("/account/password", "password", "Password12345!!").is(t, 422, "leaked passwords")
 	b.post("/account/password", "password", goodPassword).goesTo(t, "/account")
-	b.get("/account").is(t, 200, "Your password is set", "Changed just now")
+	b.get("/account").is(t, 200, "Password saved", "Changed just now")
 	b.isSignedInAs("mara@home.example")
 	if who := other.who(); who != "" {
 		t.Errorf("another browser is still signed in as %s", who)
@@ -318,14 +318,14 @@ func TestAForgottenPasswordIsChosenAnewByMail(t *testing.T) {
 	const next = "nine walnuts beneath the awning"
 	b.post(link, "password", "short").is(t, 422, "That has 5 characters")
 	b.post(link, "password", next).goesTo(t, "/signin")
-	b.get("/signin").is(t, 200, "Your new password is set")
+	b.get("/signin").is(t, 200, "Password saved")
 	if who := in.who(); who != "" {
 		t.Errorf("%s is still signed in somewhere", who)
 	}
 	if who := b.who(); who != "" {
 		t.Errorf("the link signed %s in", who)
 	}
-	b.post(link, "password", goodPassword).is(t, http.StatusGone, "used already")
+	b.post(link, "password", goodPassword).is(t, http.StatusGone, "was used")
 	h.pass(time.Hour)
 	h.browser().tryPassword("mara@home.example", goodPassword).is(t, 422)
 	h.browser().tryPassword("mara@home.example", next).goesTo(t, "/account")
@@ -417,7 +417,7 @@ func TestTheSignInPageRemembersTheAccountsOfABrowser(t *testing.T) {
 	b.get("/signin?other=1").is(t, 200, "Email or username")
 	b.post("/signin/forget").goesTo(t, "/signin")
 	forgotten := b.get("/signin")
-	forgotten.is(t, 200, "remembers no account")
+	forgotten.is(t, 200, "no longer remembers any account")
 	if strings.Contains(forgotten.body, "mara@") {
 		t.Error("it still remembers")
 	}

@@ -75,7 +75,7 @@ func TestWhoPreparedAnImportedAccountLosesItToTheOwnerOfTheAddress(t *testing.T)
 	for name, proves := range map[string]func(*testing.T, *house, *browser){
 		"a link": func(t *testing.T, h *house, b *browser) {
 			b.signIn("victim@home.example")
-			b.get("/account").is(t, 200, "What opened this account before was removed", "alert-warn")
+			b.get("/account").is(t, 200, "Earlier ways to sign in were removed", "alert-warn")
 		},
 		"a code": func(t *testing.T, h *house, b *browser) {
 			m := b.ask("victim@home.example")
@@ -261,7 +261,7 @@ func TestWhoPreparedTheAccountOfTheFirstAdminIsNone(t *testing.T) {
 	}
 	admin := h.browser()
 	admin.post("/setup", "setup_code", code, "email", "victim@home.example").is(t, http.StatusSeeOther)
-	admin.get("/account").is(t, 200, "What opened this account before was removed")
+	admin.get("/account").is(t, 200, "Earlier ways to sign in were removed")
 	admin.get("/admin/people").is(t, 200)
 	h.hasWays(u, false)
 	if stranger.who() != "" {

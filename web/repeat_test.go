@@ -144,7 +144,7 @@ func TestARepetitionIsTheSameBrowsersAlone(t *testing.T) {
 
 	again().goesTo(t, "/account") // the same browser, at once
 	thief.get(b.path(m))
-	thief.post(b.path(m)).is(t, http.StatusGone, "used already")
+	thief.post(b.path(m)).is(t, http.StatusGone, "was used")
 	thief.post("/signin/code", "code", code).is(t, http.StatusGone)
 	thief.isSignedInAs("")
 
@@ -174,9 +174,9 @@ func TestALinkThatSignedInLeadsOn(t *testing.T) {
 	h.pass(time.Hour)
 	b.get(b.path(m)).goesTo(t, "/account")
 	b.post(b.path(m)).goesTo(t, "/account")
-	h.browser().get(b.path(m)).is(t, http.StatusGone, "used already")
+	h.browser().get(b.path(m)).is(t, http.StatusGone, "was used")
 	eve.signIn("eve@home.example")
-	eve.get(b.path(m)).is(t, http.StatusGone, "used already")
+	eve.get(b.path(m)).is(t, http.StatusGone, "was used")
 }
 
 // Two clicks ask once: the second mail would make the first one's link useless, while

@@ -157,9 +157,9 @@ func TestDevicesAreEndedAtOnce(t *testing.T) {
 	tablet.isSignedInAs("mara@home.example")
 
 	desk.post("/account/devices/"+ids[0][1]+"/end").goesTo(t, "/account")
-	desk.get("/account").is(t, 200, "That device is signed out.")
+	desk.get("/account").is(t, 200, "Device signed out.")
 	desk.post("/account/end-others").goesTo(t, "/account")
-	desk.get("/account").is(t, 200, "1 other device is signed out.")
+	desk.get("/account").is(t, 200, "1 other device signed out.")
 	for _, b := range []*browser{phone, tablet} {
 		b.get("/account").goesTo(t, "/signin")
 		b.get("/signin").is(t, 200, "You were signed out.")
@@ -214,7 +214,7 @@ func TestAnErrorPageIsKnownByItsReference(t *testing.T) {
 	h := open(t, func(c *config.Config) { c.Contact = "sam@home.example" })
 	a := h.browser().get("/nowhere")
 	ref := a.Header.Get("X-Request-Id")
-	a.is(t, 404, ref, "There is nothing here", "sam@home.example")
+	a.is(t, 404, ref, "Page not found", "sam@home.example")
 	if found := h.app.Recent.Find(ref); len(found) != 1 || found[0].Status != 404 {
 		t.Errorf("got %+v", found)
 	}
@@ -300,15 +300,15 @@ func TestRequestsThatAreNoneOfOurs(t *testing.T) {
 		status int
 		words  string
 	}{
-		"a path that is not there":      {b.get("/nowhere"), 404, "There is nothing here"},
-		"a path with a slash too many":  {b.get("/signin/"), 404, "There is nothing here"},
-		"a method that is not there":    {b.do("DELETE", "/signin", nil), 405, "cannot be used that way"},
-		"a POST to a page":              {b.post("/account"), 405, "cannot be used that way"},
+		"a path that is not there":      {b.get("/nowhere"), 404, "Page not found"},
+		"a path with a slash too many":  {b.get("/signin/"), 404, "Page not found"},
+		"a method that is not there":    {b.do("DELETE", "/signin", nil), 405, "does not accept that request"},
+		"a POST to a page":              {b.post("/account"), 405, "does not accept that request"},
 		"another host":                  {b.get("/signin", "Host", "evil.example"), 421, "another address"},
-		"a body that is too large":      {b.post("/signin", "identifier", strings.Repeat("x", 70<<10)), 413, "larger than any form"},
-		"a code without a sign-in":      {b.post("/signin/code", "code", "123456"), 410, "started somewhere else"},
+		"a body that is too large":      {b.post("/signin", "identifier", strings.Repeat("x", 70<<10)), 413, "larger than this server accepts"},
+		"a code without a sign-in":      {b.post("/signin/code", "code", "123456"), 410, "started in another browser"},
 		"a page of code without asking": {b.get("/signin/code"), 303, ""},
-		"a resend without asking":       {b.post("/signin/resend"), 410, "started somewhere else"},
+		"a resend without asking":       {b.post("/signin/resend"), 410, "started in another browser"},
 	} {
 		t.Run(name, func(t *testing.T) { tt.reply.is(t, tt.status, tt.words) })
 	}

@@ -37,7 +37,7 @@ func TestCodeSignsInWhateverItsSpaces(t *testing.T) {
 			b.post("/signin/code", "code", typed(codeIn(t, m))).goesTo(t, "/account")
 			b.isSignedInAs("mara@home.example")
 			// The link of the same mail is spent with it. Here it leads on.
-			h.browser().get(b.path(m)).is(t, http.StatusGone, "used already")
+			h.browser().get(b.path(m)).is(t, http.StatusGone, "was used")
 			b.get(b.path(m)).goesTo(t, "/account")
 		})
 	}
@@ -91,7 +91,7 @@ func TestLinkInAnotherBrowserAsksFirst(t *testing.T) {
 	phone.post(desk.path(m)).goesTo(t, "/account")
 	phone.isSignedInAs("mara@home.example")
 	desk.isSignedInAs("")
-	desk.get(desk.path(m)).is(t, http.StatusGone, "used already")
+	desk.get(desk.path(m)).is(t, http.StatusGone, "was used")
 }
 
 func TestWhoDidNotAskCanVoidTheLink(t *testing.T) {
@@ -99,10 +99,10 @@ func TestWhoDidNotAskCanVoidTheLink(t *testing.T) {
 	h.user("mara@home.example")
 	attacker, mara := h.browser(), h.browser()
 	m := attacker.ask("mara@home.example")
-	mara.post(attacker.path(m), "no", "1").is(t, 200, "This link is void")
+	mara.post(attacker.path(m), "no", "1").is(t, 200, "Link cancelled")
 	attacker.post("/signin/code", "code", codeIn(t, m)).is(t, http.StatusGone)
 	attacker.isSignedInAs("")
-	mara.get(attacker.path(m)).is(t, http.StatusGone, "void")
+	mara.get(attacker.path(m)).is(t, http.StatusGone, "was cancelled")
 }
 
 func TestLinkThatAsksForItsCodeElsewhere(t *testing.T) {
@@ -146,7 +146,7 @@ func TestGuessingTheCodeEndsAfterFiveTries(t *testing.T) {
 			t.Errorf("the page says it again:\n%s", again.body)
 		}
 	}
-	b.post("/signin/code", "code", wrong(code)).is(t, http.StatusGone, "no tries left")
+	b.post("/signin/code", "code", wrong(code)).is(t, http.StatusGone, "no tries are left")
 	b.post("/signin/code", "code", code).is(t, http.StatusGone)
 	b.isSignedInAs("")
 	// The link has 256 bits and nothing to do with guesses of the code.
@@ -181,7 +181,7 @@ func TestCodeWorksOnlyInTheBrowserThatAsked(t *testing.T) {
 	h.user("mara@home.example")
 	desk, other := h.browser(), h.browser()
 	code := codeIn(t, desk.ask("mara@home.example"))
-	other.post("/signin/code", "code", code).is(t, http.StatusGone, "started somewhere else")
+	other.post("/signin/code", "code", code).is(t, http.StatusGone, "started in another browser")
 	other.ask("mara@home.example")
 	other.post("/signin/code", "code", code).goesTo(t, "/signin/code")
 	other.isSignedInAs("")
@@ -198,7 +198,7 @@ func TestOldLinksSayWhatBecameOfThem(t *testing.T) {
 	b.get(b.path(first)).is(t, http.StatusGone, "There is a newer link", "GL-")
 	b.get(b.path(second)).goesTo(t, "/account")
 	b.get(b.path(second)).goesTo(t, "/account")
-	h.browser().get(b.path(second)).is(t, http.StatusGone, "used already")
+	h.browser().get(b.path(second)).is(t, http.StatusGone, "was used")
 	b.get("/signin/link/"+strings.Repeat("A", 43)).is(t, http.StatusGone, "does not work")
 	b.get("/signin/link/short").is(t, http.StatusGone, "does not work")
 
@@ -321,7 +321,7 @@ func TestWrongAddressesAreSaidAndCorrected(t *testing.T) {
 	h.user("mara@home.example")
 	b := h.browser()
 	b.post("/signin", "identifier", "").is(t, 422, "Enter your email address", `aria-invalid="true"`)
-	b.post("/signin", "identifier", "<script>@x").is(t, 422, "does not look like", "&lt;script&gt;@x")
+	b.post("/signin", "identifier", "<script>@x").is(t, 422, "Check the address", "&lt;script&gt;@x")
 	b.post("/signin", "identifier", "mraa@home.example").goesTo(t, "/signin/code")
 	b.get("/signin?change=1").is(t, 200, `value="mraa@home.example"`)
 	b.signIn("mara@home.example")
@@ -386,7 +386,7 @@ func TestSetUpMakesOneAdminHoweverManyTry(t *testing.T) {
 	h.browser().get("/").goesTo(t, "/setup")
 	h.browser().get("/setup?code="+code).is(t, 200, code)
 	h.browser().post("/setup", "setup_code", "0000-0000-0000-0000", "email", "x@home.example").is(t, 422, "not the set-up code")
-	h.browser().post("/setup", "setup_code", code, "email", "nobody").is(t, 422, "does not look like")
+	h.browser().post("/setup", "setup_code", code, "email", "nobody").is(t, 422, "Check the address")
 	var mu sync.Mutex
 	won := 0
 	var wg sync.WaitGroup
@@ -401,7 +401,7 @@ func TestSetUpMakesOneAdminHoweverManyTry(t *testing.T) {
 				won++
 				b.isSignedInAs(email)
 			} else {
-				a.is(t, http.StatusGone, "has been set up")
+				a.is(t, http.StatusGone, "is already set up")
 				b.isSignedInAs("")
 			}
 		})
@@ -423,7 +423,7 @@ func TestSetUpMakesOneAdminHoweverManyTry(t *testing.T) {
 	if users != 1 {
 		t.Errorf("there are %d users", users)
 	}
-	h.browser().get("/setup?code="+code).is(t, http.StatusGone, "has been set up")
+	h.browser().get("/setup?code="+code).is(t, http.StatusGone, "is already set up")
 }
 
 // A user added on the command line before the set-up must not leave the house

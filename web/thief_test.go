@@ -144,7 +144,7 @@ func TestAWaitingAddressDiesWithAnyChangeOfWhatOpensTheAccount(t *testing.T) {
 			late := b.path(h.lettersTo("confirm_email", "late@evil.example", 1)[0])
 			h.browser().get(late).is(t, 200)
 			change(t, h, b)
-			h.browser().post(late).is(t, http.StatusGone, "taken back")
+			h.browser().post(late).is(t, http.StatusGone, "was cancelled")
 			if _, err := h.app.Users.Find(t.Context(), "late@evil.example"); !errors.Is(err, people.ErrUnknown) {
 				t.Errorf("it leads there: %v", err)
 			}
@@ -161,7 +161,7 @@ func TestWhoAskedForAnAddressIsWrittenDown(t *testing.T) {
 	b.signIn("mara@home.example")
 	b.post("/account/emails", "email", "mara@new.example").goesTo(t, "/account/emails")
 	b.post("/account/emails/cancel", "email", "mara@new.example").goesTo(t, "/account/emails")
-	b.get("/account/history").is(t, 200, "A link was mailed to mara@new.example, which is to be added", "mara@new.example, which waited to be confirmed, was taken back")
+	b.get("/account/history").is(t, 200, "A confirmation link was mailed to mara@new.example", "The confirmation of mara@new.example was cancelled")
 }
 
 // eventsOf returns the kinds of what happened to a user.

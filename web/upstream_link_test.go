@@ -48,11 +48,11 @@ func TestPeopleConnectAndDisconnectWhatIsTheirs(t *testing.T) {
 	b.signIn("mara@home.example")
 	b.get("/account").is(t, 200, "Connect another account", "Our school")
 	b.link("school").goesTo(t, "/account")
-	b.get("/account").is(t, 200, "It is connected", "m.okafor@school.example")
+	b.get("/account").is(t, 200, "Account connected", "m.okafor@school.example")
 	if m := h.letter("linked"); m.Rcpt != "mara@home.example" || !strings.Contains(m.Text, "m.okafor@school.example") {
 		t.Errorf("%s was told %s", m.Rcpt, m.Text)
 	}
-	b.link("school").is(t, http.StatusConflict, "That is connected already")
+	b.link("school").is(t, http.StatusConflict, "account is already connected")
 
 	other := h.browser()
 	other.with("school").goesTo(t, "/account")
@@ -61,7 +61,7 @@ func TestPeopleConnectAndDisconnectWhatIsTheirs(t *testing.T) {
 	// Nobody else can have it, nor take it away.
 	sam := h.browser()
 	sam.signIn("sam@home.example")
-	sam.link("school").is(t, http.StatusConflict, "connected to another account")
+	sam.link("school").is(t, http.StatusConflict, "connected to another user")
 	id := h.accounts("mara@home.example")[0].ID
 	sam.post("/account/ways/unlink", "account", id).is(t, http.StatusNotFound)
 	if a := b.post("/account/data"); !strings.Contains(a.body, `"provider": "school"`) || strings.Contains(a.body, "id_token") {
@@ -138,7 +138,7 @@ func TestLinkingNeedsALateProof(t *testing.T) {
 	// Not by somebody else's.
 	h.pass(11 * time.Minute)
 	signsIn(up, "sub", "2", "auth_time", h.Now().Unix())
-	b.get(b.visit(b.post("/account/confirm", "upstream", "school").wayOn(t))).is(t, http.StatusForbidden, "somebody else")
+	b.get(b.visit(b.post("/account/confirm", "upstream", "school").wayOn(t))).is(t, http.StatusForbidden, "another user")
 	signsIn(up, "sub", "1", "auth_time", h.Now().Add(-time.Hour).Unix())
 	b.get(b.visit(b.post("/account/confirm", "upstream", "school").wayOn(t))).is(t, http.StatusForbidden, "did not ask you again")
 	b.isSignedInAs("mara@home.example")
@@ -163,7 +163,7 @@ func TestLinkingIsBoundToTheSessionThatAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.client.Jar.SetCookies(at, []*http.Cookie{{Name: h.named("gatelodge-login"), Value: login, Path: "/"}})
-	b.get(back).is(t, http.StatusGone, "started somewhere else")
+	b.get(back).is(t, http.StatusGone, "started in another browser")
 	if len(h.accounts("mara@home.example")) != 0 {
 		t.Error("Eve's account signs in to Mara's")
 	}
@@ -220,7 +220,7 @@ func TestAnAccountIsProvenFirstAndThenConnected(t *testing.T) {
 		t.Fatal("it was connected without a word")
 	}
 	b.post("/account/connect", "yes", "1").goesTo(t, "/account")
-	b.get("/account").is(t, 200, "It is connected")
+	b.get("/account").is(t, 200, "Account connected")
 	h.letter("linked")
 	h.browser().with("school").goesTo(t, "/account")
 
@@ -250,7 +250,7 @@ func TestWhatIsHeldBelongsToOneBrowser(t *testing.T) {
 	m := b.ask("mara@home.example") // keeps the cookie alive
 	h.pass(2 * time.Minute)
 	b.get("/signin/connect").goesTo(t, "/signin")
-	b.get("/signin").is(t, 200, "That took too long")
+	b.get("/signin").is(t, 200, "The sign-in expired before it was connected")
 	b.get(b.path(m)).goesTo(t, "/account")
 }
 
@@ -281,7 +281,7 @@ func TestPreHijackingAnAccountThatNobodyHasVerified(t *testing.T) {
 	again.get(again.path(pending)).is(t, http.StatusGone)
 	again.post(again.path(pending))
 	signsIn(up, "sub", "attacker", "email", "attacker@evil.example", "email_verified", true)
-	again.with("school").is(t, http.StatusForbidden, "You need an invite")
+	again.with("school").is(t, http.StatusForbidden, "You need an invitation")
 	if list := h.accounts("victim@home.example"); len(list) != 1 || list[0].Subject != "victim" {
 		t.Errorf("trojan identifier: connected are %+v", list)
 	}
@@ -371,7 +371,7 @@ func TestAnUpstreamThatMovedOpensNoAccountOfTheOldOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.browser().with("school").is(t, http.StatusForbidden, "is not what it was")
+	h.browser().with("school").is(t, http.StatusForbidden, "has changed")
 }
 
 // A browser that is left alone is signed in at GitHub too: what asks nobody

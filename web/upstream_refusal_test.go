@@ -28,29 +28,29 @@ func TestEachFailureOfAnUpstreamHasItsSentence(t *testing.T) {
 		says   string
 	}{
 		"cancelled there":       {nil, mara, set(func(s *upstreamtest.Server) { s.Error = "access_denied" }), 403, "You were not signed in at Our school"},
-		"busy there":            {nil, mara, set(func(s *upstreamtest.Server) { s.Error = "temporarily_unavailable" }), 503, "Our school does not answer"},
+		"busy there":            {nil, mara, set(func(s *upstreamtest.Server) { s.Error = "temporarily_unavailable" }), 503, "Our school does not respond"},
 		"not registered there":  {nil, mara, set(func(s *upstreamtest.Server) { s.Error = "unauthorized_client" }), 503, "does not know this server"},
 		"a wrong secret":        {nil, mara, set(func(s *upstreamtest.Server) { s.TokenError = "invalid_client" }), 503, "does not know this server"},
 		"an error that is 200":  {nil, mara, set(func(s *upstreamtest.Server) { s.TokenError, s.StatusOK = "invalid_client", true }), 503, "does not know this server"},
-		"a code that is dead":   {nil, mara, set(func(s *upstreamtest.Server) { s.TokenError = "invalid_grant" }), 410, "That took too long"},
-		"gone down meanwhile":   {nil, mara, set(func(s *upstreamtest.Server) { s.TokenError = "server_error" }), 503, "Our school does not answer"},
+		"a code that is dead":   {nil, mara, set(func(s *upstreamtest.Server) { s.TokenError = "invalid_grant" }), 410, "The sign-in took too long"},
+		"gone down meanwhile":   {nil, mara, set(func(s *upstreamtest.Server) { s.TokenError = "server_error" }), 503, "Our school does not respond"},
 		"our clock is ahead":    {nil, mara, set(func(s *upstreamtest.Server) { now := s.Now().Add(-time.Hour); s.Now = func() time.Time { return now } }), 503, "The clocks do not agree"},
 		"our clock is behind":   {nil, mara, set(func(s *upstreamtest.Server) { now := s.Now().Add(time.Hour); s.Now = func() time.Time { return now } }), 503, "The clocks do not agree"},
-		"unsigned":              {nil, mara, set(func(s *upstreamtest.Server) { s.Algorithm = "none" }), 403, "could not be checked"},
-		"signed by the secret":  {nil, mara, set(func(s *upstreamtest.Server) { s.Algorithm = "HS256" }), 403, "could not be checked"},
-		"for another client":    {nil, with("aud", "somebody else"), nil, 403, "could not be checked"},
-		"for several others":    {nil, with("aud", []string{"the shop", "other"}), nil, 403, "could not be checked"},
-		"to another party":      {nil, with("azp", "other"), nil, 403, "could not be checked"},
-		"to another question":   {nil, with("nonce", "replayed"), nil, 403, "could not be checked"},
-		"by another issuer":     {nil, with("iss", "https://evil.example"), nil, 403, "could not be checked"},
-		"another access token":  {nil, with("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"), nil, 403, "could not be checked"},
+		"unsigned":              {nil, mara, set(func(s *upstreamtest.Server) { s.Algorithm = "none" }), 403, "could not be verified"},
+		"signed by the secret":  {nil, mara, set(func(s *upstreamtest.Server) { s.Algorithm = "HS256" }), 403, "could not be verified"},
+		"for another client":    {nil, with("aud", "somebody else"), nil, 403, "could not be verified"},
+		"for several others":    {nil, with("aud", []string{"the shop", "other"}), nil, 403, "could not be verified"},
+		"to another party":      {nil, with("azp", "other"), nil, 403, "could not be verified"},
+		"to another question":   {nil, with("nonce", "replayed"), nil, 403, "could not be verified"},
+		"by another issuer":     {nil, with("iss", "https://evil.example"), nil, 403, "could not be verified"},
+		"another access token":  {nil, with("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"), nil, 403, "could not be verified"},
 		"of nobody":             {nil, []any{"email", "mara@home.example", "email_verified", true}, nil, 503, "does not know this server"},
-		"userinfo of another":   {nil, []any{"sub", "1"}, set(func(s *upstreamtest.Server) { s.Userinfo = map[string]any{"sub": "2", "email": "mara@home.example"} }), 403, "could not be checked"},
-		"not on the list":       {func(u *config.Upstream) { u.AllowDomains = []string{"school.example"} }, mara, nil, 403, "You may not come in by Our school"},
-		"a domain that ends so": {func(u *config.Upstream) { u.AllowDomains = []string{"me.example"} }, mara, nil, 403, "You may not come in by Our school"},
-		"unverified for a list": {func(u *config.Upstream) { u.AllowDomains = []string{"home.example"} }, with("email_verified", false), nil, 403, "does not vouch for your address"},
-		"no address for a list": {func(u *config.Upstream) { u.AllowEmails = []string{"mara@home.example"} }, []any{"sub", "1"}, nil, 403, "does not vouch for your address"},
-		"not in the group":      {func(u *config.Upstream) { u.AllowGroups = []string{"teachers"} }, with("groups", []string{"pupils"}), nil, 403, "You may not come in by Our school"},
+		"userinfo of another":   {nil, []any{"sub", "1"}, set(func(s *upstreamtest.Server) { s.Userinfo = map[string]any{"sub": "2", "email": "mara@home.example"} }), 403, "could not be verified"},
+		"not on the list":       {func(u *config.Upstream) { u.AllowDomains = []string{"school.example"} }, mara, nil, 403, "Your Our school account is not allowed here"},
+		"a domain that ends so": {func(u *config.Upstream) { u.AllowDomains = []string{"me.example"} }, mara, nil, 403, "Your Our school account is not allowed here"},
+		"unverified for a list": {func(u *config.Upstream) { u.AllowDomains = []string{"home.example"} }, with("email_verified", false), nil, 403, "sent no verified email address"},
+		"no address for a list": {func(u *config.Upstream) { u.AllowEmails = []string{"mara@home.example"} }, []any{"sub", "1"}, nil, 403, "sent no verified email address"},
+		"not in the group":      {func(u *config.Upstream) { u.AllowGroups = []string{"teachers"} }, with("groups", []string{"pupils"}), nil, 403, "Your Our school account is not allowed here"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -101,7 +101,7 @@ func TestAnUpstreamThatIsDownKeepsNobodyElseOut(t *testing.T) {
 	up.Set(func(s *upstreamtest.Server) { s.Down = true })
 	h.user("mara@home.example")
 	b := h.browser()
-	b.post("/signin/with/school").is(t, http.StatusServiceUnavailable, "Our school does not answer", "/signin")
+	b.post("/signin/with/school").is(t, http.StatusServiceUnavailable, "Our school does not respond", "/signin")
 	b.signIn("mara@home.example")
 	h.pass(10 * time.Minute)
 	b.post("/account/ways/link", "upstream", "school").goesTo(t, "/account/confirm")
@@ -119,9 +119,9 @@ func TestAStateThatIsReplayedOrOfAnotherBrowserSignsNobodyIn(t *testing.T) {
 	// Login CSRF: the attacker's own answer, in the victim's browser.
 	attacker, victim := h.browser(), h.browser()
 	back := attacker.visit(attacker.post("/signin/with/school").wayOn(t))
-	victim.get(back).is(t, http.StatusGone, "This sign-in was started somewhere else")
+	victim.get(back).is(t, http.StatusGone, "This sign-in was started in another browser")
 	victim.post("/signin/with/school")
-	victim.get(back).is(t, http.StatusGone, "This sign-in was started somewhere else")
+	victim.get(back).is(t, http.StatusGone, "This sign-in was started in another browser")
 	if victim.who() != "" {
 		t.Fatal("the victim is signed in as the attacker")
 	}
@@ -130,7 +130,7 @@ func TestAStateThatIsReplayedOrOfAnotherBrowserSignsNobodyIn(t *testing.T) {
 	attacker.get(back).goesTo(t, "/account")
 	attacker.get(back).goesTo(t, "/account")
 	attacker.post("/signout")
-	attacker.get(back).is(t, http.StatusGone, "started somewhere else")
+	attacker.get(back).is(t, http.StatusGone, "started in another browser")
 
 	// And it does not wait for ever.
 	back = attacker.visit(attacker.post("/signin/with/school").wayOn(t))
@@ -168,12 +168,12 @@ func TestMixUpOfTwoUpstreams(t *testing.T) {
 	t.Run("an answer that names another", func(t *testing.T) {
 		honest.Set(func(s *upstreamtest.Server) { s.NamedAs = evil.URL })
 		b := h.browser()
-		b.with("honest").is(t, http.StatusForbidden, "That answer came from somewhere else")
+		b.with("honest").is(t, http.StatusForbidden, "The answer came from another provider")
 		honest.Set(func(s *upstreamtest.Server) { s.NamedAs = "" })
 	})
 	t.Run("an error that names another", func(t *testing.T) {
 		honest.Set(func(s *upstreamtest.Server) { s.NamedAs, s.Error = evil.URL, "access_denied" })
-		h.browser().with("honest").is(t, http.StatusForbidden, "That answer came from somewhere else")
+		h.browser().with("honest").is(t, http.StatusForbidden, "The answer came from another provider")
 		honest.Set(func(s *upstreamtest.Server) { s.NamedAs, s.Error = "", "" })
 	})
 }
@@ -184,7 +184,7 @@ func TestAnUpstreamThatAnnouncesItselfMustDoSo(t *testing.T) {
 	up.Set(func(s *upstreamtest.Server) { s.Announces, s.Silent = true, true })
 	h.user("mara@home.example")
 	signsIn(up, "sub", "1", "email", "mara@home.example", "email_verified", true)
-	h.browser().with("school").is(t, http.StatusForbidden, "That answer came from somewhere else")
+	h.browser().with("school").is(t, http.StatusForbidden, "The answer came from another provider")
 	up.Set(func(s *upstreamtest.Server) { s.Silent = false })
 	h.browser().with("school").goesTo(t, "/account")
 }

@@ -131,7 +131,7 @@ func TestAStrangerIsTurnedAwayAndLeavesNothing(t *testing.T) {
 	h, up := withUpstream(t, trusted)
 	signsIn(up, "sub", "1", "email", "eve@else.example", "email_verified", true)
 	b := h.browser()
-	b.with("school").is(t, http.StatusForbidden, "You need an invite", "GL-")
+	b.with("school").is(t, http.StatusForbidden, "You need an invitation", "GL-")
 	if b.who() != "" {
 		t.Error("a stranger is in")
 	}

@@ -27,7 +27,7 @@ func adminStates(l web.Layout) map[string]state {
 	}
 	queued := message("m1", "queued", func(m *web.AdminMessage) { m.In = 4 * time.Minute })
 	ended := func(m *web.AdminMessage) { m.DoneAt, m.Rcpt, m.LastCode, m.LastEnh = now, "", 250, "" }
-	record := web.AdminRecord{About: "What others do with mail that is not signed", Record: check.Record{Name: "_dmarc.home.example", Type: "TXT", Value: "v=DMARC1; p=none; rua=mailto:sam@home.example"}}
+	record := web.AdminRecord{About: "The policy for unsigned mail", Record: check.Record{Name: "_dmarc.home.example", Type: "TXT", Value: "v=DMARC1; p=none; rua=mailto:sam@home.example"}}
 	days := make([]store.MailDay, 7)
 	for i := range days {
 		days[i] = store.MailDay{Day: now.AddDate(0, 0, i-6), Sent: i * 7, Returned: i % 3}
@@ -55,7 +55,7 @@ func adminStates(l web.Layout) map[string]state {
 	return map[string]state{
 		"admin-mail": {"admin-mail.html", page},
 		"admin-mail-alarm": {"admin-mail.html", with(page, func(p *web.AdminMailPage) {
-			p.Alarm, p.Way, p.Looking, p.Notice = outbox.Alarm{Kind: outbox.AlarmLate, Since: now.Add(-5 * time.Minute)}, "smarthost", true, "The mail is taken back."
+			p.Alarm, p.Way, p.Looking, p.Notice = outbox.Alarm{Kind: outbox.AlarmLate, Since: now.Add(-5 * time.Minute)}, "smarthost", true, "Message cancelled."
 		})},
 		"admin-mail-none": {"admin-mail.html", web.AdminMailPage{Layout: with(layout, func(l *web.Layout) {
 			l.Alarm = outbox.Alarm{Kind: outbox.AlarmFailing, Failed: 4, Asked: 12}
@@ -69,14 +69,14 @@ func adminStates(l web.Layout) map[string]state {
 		})},
 		"admin-sent":         {"admin-sent.html", web.AdminSentPage{Layout: down, Messages: done}},
 		"admin-sent-none":    {"admin-sent.html", web.AdminSentPage{Layout: layout}},
-		"admin-message":      {"admin-message.html", web.AdminMessagePage{Layout: layout, Message: queued, Notice: "The mail is held."}},
+		"admin-message":      {"admin-message.html", web.AdminMessagePage{Layout: layout, Message: queued, Notice: "Message held."}},
 		"admin-message-done": {"admin-message.html", web.AdminMessagePage{Layout: layout, Message: message("m5", "failed", func(m *web.AdminMessage) { ended(m); m.App = "nas" })}},
-		"admin-blocked": {"admin-blocked.html", web.AdminBlockedPage{Layout: layout, Notice: "Mail goes there again.", Blocked: []store.Suppression{
+		"admin-blocked": {"admin-blocked.html", web.AdminBlockedPage{Layout: layout, Notice: "Address unblocked.", Blocked: []store.Suppression{
 			{Rcpt: "gone@partner.example", Reason: "550 5.1.1 no such user", ExpiresAt: now.AddDate(0, 1, 0)},
 		}}},
 		"admin-blocked-none":  {"admin-blocked.html", web.AdminBlockedPage{Layout: layout}},
 		"admin-dns":           {"admin-dns.html", web.AdminDNSPage{Layout: layout, Records: []web.AdminRecord{record}}},
-		"admin-test":          {"admin-test.html", web.AdminTestPage{Layout: layout, Email: "sam@home.example", Problem: "That does not look like an email address."}},
+		"admin-test":          {"admin-test.html", web.AdminTestPage{Layout: layout, Email: "sam@home.example", Problem: "Check the address."}},
 		"admin-test-captured": {"admin-test.html", web.AdminTestPage{Layout: layout, Captured: true}},
 		"admin-test-accepted": {"admin-test.html", web.AdminTestPage{Layout: layout, Email: "sam@home.example", Accepted: true, Steps: []string{" 0.003s < 220 mail.test ESMTP", " 0.004s > EHLO auth.home.example"}}},
 		"admin-test-refused":  {"admin-test.html", web.AdminTestPage{Layout: layout, Email: "sam@home.example", Steps: []string{" 0.003s < 550 no"}, Answer: "550 5.7.1 not from you"}},

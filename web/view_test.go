@@ -68,8 +68,8 @@ func states() map[string]state {
 	found := map[string]state{
 		"signin":         {"signin.html", web.SignInPage{Layout: l}},
 		"signin-alone":   {"signin.html", web.SignInPage{Layout: bare}},
-		"signin-problem": {"signin.html", web.SignInPage{Layout: l, Identifier: "mara@", Problem: "That does not look like an email address."}},
-		"signin-notice":  {"signin.html", web.SignInPage{Layout: l, Notice: "You were signed out. Sign in again to go on."}},
+		"signin-problem": {"signin.html", web.SignInPage{Layout: l, Identifier: "mara@", Problem: "Check the address."}},
+		"signin-notice":  {"signin.html", web.SignInPage{Layout: l, Notice: "You were signed out. Sign in again to continue."}},
 		"signin-target":  {"signin.html", web.SignInPage{Layout: l, Target: web.Target{Name: "Grafana", Host: "grafana.home.example"}}},
 
 		"signin-passwords": {"signin.html", web.SignInPage{Layout: l, Passwords: true}},
@@ -86,21 +86,21 @@ func states() map[string]state {
 		"reauth-limited":       {"confirm.html", web.ConfirmPage{Layout: mine, Identifier: "mara@home.example", Mail: true, Problem: "Too many mails were asked for."}},
 		"reauth-other":         {"confirm.html", web.ConfirmPage{Layout: mine, Identifier: "mara"}},
 		"forgot":               {"forgot.html", web.ForgotPage{Layout: l, Identifier: "mara@home.example"}},
-		"forgot-problem":       {"forgot.html", web.ForgotPage{Layout: l, Identifier: "mara", Problem: "That does not look like an email address."}},
+		"forgot-problem":       {"forgot.html", web.ForgotPage{Layout: l, Identifier: "mara", Problem: "Check the address."}},
 		"forgot-sent":          {"forgot.html", web.ForgotPage{Layout: l, Identifier: "mara@home.example", Sent: true, From: "login@home.example", Captured: true}},
 		"mailed-reset-problem": {"mailed.html", web.MailedPage{Layout: l, Purpose: "reset", Account: "mara@home.example", Least: 15, Problem: "That has 4 characters."}},
-		"mailed-tick":          {"mailed.html", web.MailedPage{Layout: l, Purpose: "not_me", Account: "mara@home.example", Tick: true, Problem: "Tick the box to go on."}},
-		"own-password":         {"own-password.html", web.OwnPasswordPage{Layout: mine, Set: true, Least: 15, Notice: "Now do it once more."}},
+		"mailed-tick":          {"mailed.html", web.MailedPage{Layout: l, Purpose: "not_me", Account: "mara@home.example", Tick: true, Problem: "Tick the box to continue."}},
+		"own-password":         {"own-password.html", web.OwnPasswordPage{Layout: mine, Set: true, Least: 15, Notice: "Submit the change once more."}},
 		"own-password-first":   {"own-password.html", web.OwnPasswordPage{Layout: mine, Last: true, Least: 15, Problem: "That has 4 characters."}},
-		"profile":              {"profile.html", web.ProfilePage{Layout: mine, Name: "Mara Okafor", Username: "mara", Language: "de", Chosen: "dark", Notice: "Your profile is saved."}},
-		"profile-problem":      {"profile.html", web.ProfilePage{Layout: mine, Name: "Mara", Username: "m", Chosen: "light", NameProblem: "Too long.", UsernameProblem: "Somebody has that username."}},
-		"emails": {"emails.html", web.EmailsPage{Layout: mine, Notice: "The address is yours now.", Waiting: []string{"mara@new.example"}, Emails: []web.OwnEmail{
+		"profile":              {"profile.html", web.ProfilePage{Layout: mine, Name: "Mara Okafor", Username: "mara", Language: "de", Chosen: "dark", Notice: "Profile saved."}},
+		"profile-problem":      {"profile.html", web.ProfilePage{Layout: mine, Name: "Mara", Username: "m", Chosen: "light", NameProblem: "Too long.", UsernameProblem: "That username is taken."}},
+		"emails": {"emails.html", web.EmailsPage{Layout: mine, Notice: "Address added.", Waiting: []string{"mara@new.example"}, Emails: []web.OwnEmail{
 			{Norm: "mara@home.example", Email: "mara@home.example", Primary: true, Verified: true}, {Norm: "mara@work.example", Email: "mara@work.example"},
 		}}},
-		"emails-none":   {"emails.html", web.EmailsPage{Layout: mine, Email: "x", Problem: "That does not look like an email address."}},
+		"emails-none":   {"emails.html", web.EmailsPage{Layout: mine, Email: "x", Problem: "Check the address."}},
 		"history":       {"history.html", web.HistoryPage{Layout: mine, Older: "01", Events: []web.HistoryLine{{What: "You signed in", At: now, Where: "Firefox on Linux, 203.0.113.7", Reference: "GL-7F3K-92QD"}, {What: "A sign-in was refused", At: now, Bad: true}}}},
 		"history-none":  {"history.html", web.HistoryPage{Layout: mine}},
-		"close":         {"close.html", web.ClosePage{Layout: mine, Name: "mara@home.example", EraseAt: now, Notice: "Now do it once more."}},
+		"close":         {"close.html", web.ClosePage{Layout: mine, Name: "mara@home.example", EraseAt: now, Notice: "Submit the change once more."}},
 		"close-problem": {"close.html", web.ClosePage{Layout: mine, Name: "mara@home.example", EraseAt: now, Problem: "That is not mara@home.example."}},
 		"closed":        {"closed.html", web.ClosePage{Layout: l, EraseAt: now}},
 		"account-ways": {"account.html", with(account, func(p *web.AccountPage) {
@@ -129,7 +129,7 @@ func states() map[string]state {
 		"invite-problem":   {"invite.html", web.InvitePage{Layout: l, By: "Sam", Email: "mara@home.example", Until: now, Passwords: true, Least: 15, Problems: web.SignUpProblems{Name: "Enter your name.", Password: "Too short."}}},
 
 		"admin-people":         {"admin-people.html", people},
-		"admin-people-none":    {"admin-people.html", web.PeoplePage{Layout: managing, Search: "x", Status: "disabled", Total: 1, Notice: "They are let in."}},
+		"admin-people-none":    {"admin-people.html", web.PeoplePage{Layout: managing, Search: "x", Status: "disabled", Total: 1, Notice: "Account approved."}},
 		"admin-person":         {"admin-person.html", web.PersonPage{Layout: managing, One: one, Emails: []web.OwnEmail{{Email: "mara@home.example", Primary: true, Verified: true}, {Email: "mara@work.example"}}, Own: []web.OwnWay{{Kind: "email", Name: "mara@home.example"}, {Kind: "password", At: now}, {Kind: "upstream", Name: "GitHub", Detail: "mara", ID: "a1", At: now}, {Kind: "upstream", Name: "GitHub", Detail: "mara", ID: "a2", At: now, UsedAt: now}}, Devices: account.Devices, Others: []string{"media"}, Events: []web.HistoryLine{{What: "Signed in", At: now, Where: "Firefox", Reference: "GL-7F3K-92QD"}, {What: "Refused", At: now, Bad: true}}}},
 		"admin-person-closed":  {"admin-person.html", web.PersonPage{Layout: managing, One: web.OnePerson{ID: "u2", Person: web.Person{Email: "eve@home.example"}, Status: "disabled", Since: now}, Notice: "Access is closed."}},
 		"admin-person-self":    {"admin-person.html", web.PersonPage{Layout: managing, One: one, Self: true, Own: []web.OwnWay{{Kind: "password", At: now, Last: true}}}},
@@ -143,7 +143,7 @@ func states() map[string]state {
 		"admin-invites":        {"admin-invites.html", web.InvitesPage{Layout: managing, Groups: []string{"media", "ops"}, Chosen: []string{"ops"}, Uses: 1, MaxUses: 1000, Days: 7, Link: "https://auth.home.example/invite/9vQ2", Notice: "On its way.", Invites: []web.OneInvite{{ID: "i1", Email: "ana@home.example", State: "open", UsesLeft: 1, Groups: []string{"ops"}, Until: now, By: "Sam"}, {ID: "i6", Email: "jin@home.example", State: "returned", UsesLeft: 1, Until: now, By: "Sam"}, {ID: "i2", State: "open", UsesLeft: 3, Until: now, By: "Sam"}, {ID: "i3", State: "used", Until: now, By: "Sam"}, {ID: "i4", State: "expired", Until: now, By: "Sam"}, {ID: "i5", State: "revoked", Until: now, By: "Sam"}}}},
 		"admin-invites-none":   {"admin-invites.html", web.InvitesPage{Layout: managing, Uses: 1, MaxUses: 1000, Days: 7, Emails: "x\ny", Problem: "x: No address."}},
 		"admin-groups":         {"admin-groups.html", web.GroupsPage{Layout: managing, Groups: []web.OneGroup{{Name: "admins", Members: 1, Fixed: true}, {Name: "ops", Members: 2}}}},
-		"admin-groups-problem": {"admin-groups.html", web.GroupsPage{Layout: managing, Name: "a b", Problem: "No name.", Notice: "The group is removed."}},
+		"admin-groups-problem": {"admin-groups.html", web.GroupsPage{Layout: managing, Name: "a b", Problem: "No name.", Notice: "Group deleted."}},
 
 		"signin-upstreams": {"signin.html", web.SignInPage{Layout: l, Passwords: true, Upstreams: buttons}},
 		"signin-known-upstream": {"signin.html", web.SignInPage{Layout: l, Upstreams: buttons, Known: []web.Known{
@@ -175,7 +175,7 @@ func states() map[string]state {
 		})},
 		"check-deferred": {"check-email.html", with(check, func(p *web.CheckEmailPage) { p.Delivery = login.Delivery{State: login.Deferred, NextAt: now} })},
 		"check-dead": {"check-email.html", with(check, func(p *web.CheckEmailPage) {
-			p.Dead, p.ResendIn = "That code did not match, and there are no tries left. Ask for a new one.", 20*time.Second
+			p.Dead, p.ResendIn = "That code did not match, and no tries are left. Request a new one.", 20*time.Second
 		})},
 
 		"confirm":          {"confirm-link.html", confirm},
@@ -191,24 +191,24 @@ func states() map[string]state {
 
 		"setup": {"setup.html", web.SetupPage{Layout: bare}},
 		"setup-problem": {"setup.html", web.SetupPage{Layout: bare, Code: "K7QW-2F9D", Email: "mara", Name: "Mara", Problems: web.SetupProblems{
-			Code: "That is not the set-up code.", Email: "That does not look like an email address.", Name: "That name is too long.",
+			Code: "That is not the set-up code.", Email: "Check the address.", Name: "That name is too long.",
 		}}},
 
 		"account":         {"account.html", account},
-		"account-notice":  {"account.html", with(account, func(p *web.AccountPage) { p.Notice, p.Devices = "2 other devices are signed out.", p.Devices[:1] })},
+		"account-notice":  {"account.html", with(account, func(p *web.AccountPage) { p.Notice, p.Devices = "2 other devices signed out.", p.Devices[:1] })},
 		"account-welcome": {"account.html", with(account, func(p *web.AccountPage) { p.Welcome, p.Person.Name = true, "" })},
 
 		"signout":       {"signout.html", web.SignOutPage{Layout: mine, Devices: 3}},
 		"signout-alone": {"signout.html", web.SignOutPage{Layout: mine, Devices: 1}},
 		"signed-out":    {"signed-out.html", web.SignedOutPage{Layout: l}},
 
-		"error":       {"error.html", web.ErrorPage{Layout: l, Heading: "Something went wrong here", Text: "This server made a mistake, and it was written down.", Next: web.Link{Text: "Go to the start page", Href: "/"}, Ref: ref}},
-		"error-alone": {"error.html", web.ErrorPage{Layout: bare, Heading: "There is nothing here", Text: "The address may be old or mistyped.", Ref: ref}},
+		"error":       {"error.html", web.ErrorPage{Layout: l, Heading: "Something went wrong", Text: "This server made a mistake, and it was written down.", Next: web.Link{Text: "Go to the start page", Href: "/"}, Ref: ref}},
+		"error-alone": {"error.html", web.ErrorPage{Layout: bare, Heading: "Page not found", Text: "The address may be old or mistyped.", Ref: ref}},
 
 		"continue": {"continue.html", web.GoingToPage{Layout: l, Target: web.Target{Name: "Grafana", Host: "grafana.home.example"}, Href: "https://grafana.home.example/d/1?a=b&c=d"}},
 
 		"dev-mail":           {"dev-mail.html", web.DevMailPage{Layout: l, Messages: []web.DevMail{mail, {ID: "m2", To: "sam@home.example", Subject: "Test mail from Gatelodge", At: now.Add(-time.Hour)}}}},
-		"dev-mail-empty":     {"dev-mail.html", web.DevMailPage{Layout: l, Notice: "The captured mail is gone."}},
+		"dev-mail-empty":     {"dev-mail.html", web.DevMailPage{Layout: l, Notice: "Captured mail deleted."}},
 		"dev-message":        {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Body: "Sign in to Gatelodge\n\nhttp://localhost:8080/signin/link/9vQ2\n"}},
 		"dev-message-source": {"dev-message.html", web.DevMailMessagePage{Layout: l, Message: mail, Source: true, Body: "From: <login@home.example>\r\nSubject: x\r\n\r\n" + strings.Repeat("x", 400)}},
 	}
@@ -434,7 +434,7 @@ func TestPagesSay(t *testing.T) {
 	tests := map[string]struct {
 		state, element, want string
 	}{
-		"the lede of check-email":          {"check", "p", "If mara@home.example has an account here, a link and a code are on their way. Each works once. The code expires in 15 minutes (14:27 UTC), the link in 2 hours (16:12 UTC)."},
+		"the lede of check-email":          {"check", "p", "If mara@home.example has an account here, we sent a link and a code. Each works once. The code expires in 15 minutes (14:27 UTC), the link in 2 hours (16:12 UTC)."},
 		"a title with a problem":           {"signin-problem", "title", "Error: Sign in · Gatelodge"},
 		"a title without":                  {"signin", "title", "Sign in · Gatelodge"},
 		"what became of the mail":          {"check-delivered", "p", "Delivered. Your mail server took the message 4 seconds after you asked."},
@@ -443,7 +443,7 @@ func TestPagesSay(t *testing.T) {
 		"where the code goes instead":      {"confirm", "p", "To sign in on the other device instead, type the code 482 913 there and close this page."},
 		"an address to write to":           {"signin", "p", "No account? Ask Sam Rivera, who runs this server."},
 		"a link that expired":              {"dead-expired-known", "p", "It expired 52 minutes ago (13:20 UTC). Nothing is wrong with your account."},
-		"a link that expired at some time": {"dead-expired", "p", "It is too old to be used. Nothing is wrong with your account."},
+		"a link that expired at some time": {"dead-expired", "p", "Sign-in links work for a limited time. Nothing is wrong with your account."},
 		"a device in the same network":     {"account", "div", "Same network as you, active 2 hours ago"},
 		"a device, for screen readers":     {"account", "button", "Sign out Safari on Mac"},
 		"a person without a name":          {"account-welcome", "span", "M"},

@@ -37,18 +37,18 @@ func TestPeopleComeByInvite(t *testing.T) {
 		sam := p.admin(person())
 		stranger := person()
 		stranger.open(p.url + "/signup")
-		stranger.see("Nobody new comes in here")
+		stranger.see("Sign-up is closed")
 		stranger.accessible("closed")
 
 		sam.open(p.url + "/admin/groups")
 		sam.see("Groups")
 		sam.fill("Name", "Two words")
-		sam.press("Make the group")
+		sam.press("Create group")
 		sam.sees("A group's name has")
 		sam.accessible("groups, a name that is none")
 		sam.fill("Name", "media")
-		sam.press("Make the group")
-		sam.sees("The group is made.")
+		sam.press("Create group")
+		sam.sees("Group created.")
 		sam.accessible("groups")
 
 		sam.open(p.url + "/admin/invites")
@@ -56,7 +56,7 @@ func TestPeopleComeByInvite(t *testing.T) {
 		sam.fill("Email addresses", "mara@home.example")
 		sam.choose("media")
 		sam.press("Invite")
-		sam.sees("The invite is on its way.")
+		sam.sees("Invitation sent.")
 		sam.accessible("invites")
 
 		// Mara reads her mail on the phone, and chooses a password.
@@ -79,7 +79,7 @@ func TestPeopleComeByInvite(t *testing.T) {
 		mara.see("Your account")
 		other := person()
 		other.open(p.wait(invitedLink))
-		other.see("This invite has been used")
+		other.see("This invitation has been used")
 		other.accessible("a used invite")
 
 		// Ana has a link from Sam. She confirms an address of hers first.
@@ -105,7 +105,7 @@ func TestPeopleComeByInvite(t *testing.T) {
 		stranger.sees("You are signed in here as ana@else.example.")
 		stranger.accessible("an invite for somebody who is signed in")
 		stranger.press("Accept as ana@else.example")
-		stranger.sees("You accepted the invite.")
+		stranger.sees("Invitation accepted.")
 		if got := p.command("group", "show", "media"); !strings.Contains(got, "ana@else.example") || !strings.Contains(got, "mara@home.example") {
 			t.Errorf("the group is\n%s", got)
 		}
@@ -118,11 +118,11 @@ func TestPeopleComeByInvite(t *testing.T) {
 		sam.see("Mara Okafor")
 		sam.accessible("a person")
 		sam.press("Sign out everywhere")
-		sam.sees("They are signed out everywhere.")
+		sam.sees("Signed out everywhere.")
 		sam.press("Suspend")
-		sam.sees("The account is suspended and all sessions have ended.")
+		sam.sees("Account suspended. All its sessions have ended.")
 		sam.accessible("a person who is suspended")
-		sam.press("Remove for good")
+		sam.press("Delete account")
 		sam.see("Remove Mara Okafor?")
 		sam.accessible("a person to remove")
 		sam.press("Keep it")
@@ -165,7 +165,7 @@ func TestPeopleAskToCome(t *testing.T) {
 		ana.accessible("sign up")
 		ana.fill("Email address", "ana@")
 		ana.press("Email me a link and code")
-		ana.sees("That does not look like an email address.")
+		ana.sees("Check the address.")
 		ana.accessible("sign up, a malformed address")
 		ask(ana, "ana@else.example")
 		ana.see("Your account waits for approval")
@@ -174,12 +174,12 @@ func TestPeopleAskToCome(t *testing.T) {
 		eve.see("Your account waits for approval")
 
 		sam.open(p.url + "/admin/people")
-		sam.sees("They wait for your word")
+		sam.sees("Waiting for approval")
 		sam.accessible("people, of whom two wait")
 		sam.run(chromedp.Click(`//li[contains(., "ana@else.example")]//button[starts-with(normalize-space(), "Let in")]`, chromedp.BySearch))
-		sam.sees("They are let in, and get a mail.")
+		sam.sees("Account approved. We emailed them.")
 		sam.run(chromedp.Click(`//li[contains(., "eve@else.example")]//button[starts-with(normalize-space(), "Refuse")]`, chromedp.BySearch))
-		sam.sees("They are refused.")
+		sam.sees("Request declined.")
 
 		if got := p.command("user", "waiting"); got != "Nobody waits." {
 			t.Errorf("user waiting says %q", got)
@@ -208,6 +208,6 @@ func TestSigningUpWithoutScript(t *testing.T) {
 	b.open(p.wait(mailLink))
 	b.see("Set a password")
 	b.fill("New password", "crimson ladder over quiet fjord")
-	b.press("Save the password")
+	b.press("Save password")
 	b.see("Your account")
 }

@@ -80,7 +80,7 @@ url = "smtp://127.0.0.1:%d?tls=off"
 			p.command("user", "add", name+"@home.example")
 		}
 		for name, said := range map[string]string{
-			"mara": "The message left this server", "slow": "has not taken the message yet", "gone": "there is no such mailbox",
+			"mara": "The message left this server", "slow": "has not accepted the message yet", "gone": "the mailbox does not exist",
 		} {
 			waiting.open(p.command("user", "link", name+"@home.example"))
 			waiting.press("Yes, sign in here")
@@ -109,10 +109,10 @@ url = "smtp://127.0.0.1:%d?tls=off"
 		admin.see("Sign-in link")
 		admin.checked("admin message")
 		admin.press("Hold")
-		admin.sees("The mail is held until you try it again.")
+		admin.sees("Message held. Retry it to send it.")
 		admin.press("slow@home.example")
 		admin.press("Take back")
-		admin.sees("The mail is taken back.")
+		admin.sees("Message cancelled.")
 		admin.press("Sent")
 		admin.see("Sent mail")
 		admin.checked("admin sent")
@@ -120,16 +120,16 @@ url = "smtp://127.0.0.1:%d?tls=off"
 		admin.see("Blocked addresses")
 		admin.sees("gone@home.example")
 		admin.checked("admin blocked")
-		admin.press("Send again")
-		admin.sees("No address is blocked.")
+		admin.press("Unblock")
+		admin.sees("No blocked addresses.")
 		admin.press("DNS records")
 		admin.see("DNS records for mail")
 		admin.checked("admin dns")
 		admin.open(p.url + "/admin/mail/test")
 		admin.see("Test mail")
 		admin.fill("To", "mara@home.example")
-		admin.press("Send a test")
-		admin.sees("The server took it")
+		admin.press("Send test mail")
+		admin.sees("The server accepted the message")
 		admin.checked("admin test")
 	})
 }

@@ -124,7 +124,7 @@ func (n *notes) story(t *testing.T, version string) {
 	}
 	b.call(`auth.signOut({redirect: false})`, &struct{}{})
 	b.shows("status", "unauthenticated")
-	other.sees("That page is for people who are signed in.")
+	other.sees("Only signed-in people can open that page.")
 	if got := session(t, n.origin, cookie); got != map[string]string{"v4": "{}", "v5": "null"}[version] {
 		t.Errorf("the old cookie still opens: %s", got)
 	}

@@ -86,7 +86,7 @@ password = %q
 	desk.press("Sign in")
 	desk.sees("Each link and its code work once.")
 	desk.accessible("a code of a used link")
-	if out := p.command("mail", "queue"); out != "No mail is waiting." {
+	if out := p.command("mail", "queue"); out != "The queue is empty." {
 		t.Errorf("mail queue says %q", out)
 	}
 	if out := p.command("mail", "test", "mara@else.example"); !strings.Contains(out, "Accepted by the smarthost (TLS 1.3)") || strings.Contains(out, postfix.Password) {
@@ -137,7 +137,7 @@ func TestEveryPageWithCapturedMail(t *testing.T) {
 	b.open(p.url + "/setup")
 	b.see("Your account")
 	other.open(p.url + "/setup")
-	other.see("This server has been set up")
+	other.see("This server is already set up")
 	other.accessible("error page")
 	b.open(p.url + "/signout")
 	b.accessible("sign out?")
@@ -168,17 +168,17 @@ func TestEveryPageWithCapturedMail(t *testing.T) {
 	other.open(p.wait(mailLink))
 	other.see("Sign in on this device?")
 	other.press("I did not ask for this")
-	other.see("This link is void")
+	other.see("Link cancelled")
 	other.accessible("voided link")
 	other.open(p.wait(mailLink))
-	other.see("This sign-in link is void")
+	other.see("This sign-in link was cancelled")
 	other.accessible("dead link")
 
 	b.open(p.url + "/signin/code")
-	b.sees("It was taken back before it was used.")
+	b.sees("It was cancelled before it was used.")
 	b.accessible("code of a voided link")
 	b.open(p.url + "/nowhere?lang=de")
-	b.see("Hier ist nichts")
+	b.see("Seite nicht gefunden")
 	b.accessible("error page in German")
 }
 

@@ -130,7 +130,7 @@ func TestSigningInByACertifiedUpstream(t *testing.T) {
 	desk.press("The school")
 	desk.atSchool("mara")
 	desk.see("Your account")
-	desk.sees("It is connected. We mailed you about it.")
+	desk.sees("Account connected. We emailed you about it.")
 	desk.sees("mara@school.example")
 	desk.accessible("account with a connected upstream")
 
@@ -178,12 +178,12 @@ func TestSigningInByACertifiedUpstream(t *testing.T) {
 	other.fill("6-digit code", p.wait(mailCode))
 	other.press("Sign in")
 	other.see("Connect The school to your account?")
-	other.sees("Whoever can sign in there can then sign in to this account.")
+	other.sees("Anyone who can sign in there can then sign in to this account.")
 	other.accessible("connect what with what")
 	other.press("Do not connect")
 	other.see("Your account")
 	other.press("Disconnect")
-	other.sees("It is disconnected")
+	other.sees("Account disconnected")
 	desk.open(p.url + "/account")
 	desk.see("Welcome back")
 }
@@ -233,7 +233,7 @@ func TestMixUpByAnotherProvider(t *testing.T) {
 	up.mix("school")
 	b.open(p.url + "/signin?other=1")
 	b.press("Continue with Another school")
-	b.see("This sign-in was started somewhere else")
+	b.see("This sign-in was started in another browser")
 	b.accessible("a sign-in that was started elsewhere")
 	b.open(p.url + "/account")
 	b.see("Welcome back")
@@ -271,7 +271,7 @@ allow_domains = ["school.example"]
 	early := person(t)
 	early.open(p.url + "/signin")
 	early.press("Continue with The school")
-	early.see("The school does not answer")
+	early.see("The school does not respond")
 	early.accessible("an upstream that was down from the start")
 	for _, script := range []bool{true, false} {
 		b := person(t)
@@ -282,15 +282,15 @@ allow_domains = ["school.example"]
 			heading string
 			is      func(*upstreamtest.Server)
 		}{
-			{"The school does not answer", func(s *upstreamtest.Server) { s.Error = "temporarily_unavailable" }},
+			{"The school does not respond", func(s *upstreamtest.Server) { s.Error = "temporarily_unavailable" }},
 			{"The school does not know this server", func(s *upstreamtest.Server) { s.TokenError = "invalid_client" }},
 			{"You were not signed in at The school", func(s *upstreamtest.Server) { s.Error = "access_denied" }},
-			{"That took too long", func(s *upstreamtest.Server) { s.TokenError = "invalid_grant" }},
-			{"That answer came from somewhere else", func(s *upstreamtest.Server) { s.NamedAs = "https://evil.example" }},
-			{"That answer could not be checked", func(s *upstreamtest.Server) { s.Algorithm = "none" }},
+			{"The sign-in took too long", func(s *upstreamtest.Server) { s.TokenError = "invalid_grant" }},
+			{"The answer came from another provider", func(s *upstreamtest.Server) { s.NamedAs = "https://evil.example" }},
+			{"That answer could not be verified", func(s *upstreamtest.Server) { s.Algorithm = "none" }},
 			{"The clocks do not agree", func(s *upstreamtest.Server) { s.Now = func() time.Time { return time.Now().Add(time.Hour) } }},
-			{"The school does not vouch for your address", func(s *upstreamtest.Server) { s.Claims["email_verified"] = false }},
-			{"You may not come in by The school", func(s *upstreamtest.Server) { s.Claims["email"] = "mara@else.example" }},
+			{"The school sent no verified email address", func(s *upstreamtest.Server) { s.Claims["email_verified"] = false }},
+			{"Your The school account is not allowed here", func(s *upstreamtest.Server) { s.Claims["email"] = "mara@else.example" }},
 		} {
 			school.Set(honest)
 			school.Set(tt.is)
@@ -303,13 +303,13 @@ allow_domains = ["school.example"]
 		}
 		// Its answer, where nobody waits for it.
 		b.open(p.url + "/api/auth/callback/school?code=x&state=y")
-		b.see("This sign-in was started somewhere else")
+		b.see("This sign-in was started in another browser")
 		b.press("Sign in")
 		school.Set(honest)
 		b.press("Continue with The school")
 		b.see("Your account")
 		b.press("The school")
-		b.see("That is connected already")
+		b.see("account is already connected")
 		b.accessible("connected already")
 	}
 }

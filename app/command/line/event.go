@@ -27,7 +27,7 @@ type EventJSON struct {
 	Cause     string    `json:"cause,omitempty"`
 }
 
-// DescribeEvents says events for scripts.
+// DescribeEvents returns events in a form for scripts.
 func DescribeEvents(events []store.Event) []EventJSON {
 	list := make([]EventJSON, len(events))
 	for i, e := range events {
@@ -39,76 +39,76 @@ func DescribeEvents(events []store.Event) []EventJSON {
 	return list
 }
 
-// sentences say each kind of event.
+// sentences describe each kind of event.
 var sentences = map[string]string{
-	audit.SetUp:           "The server was set up and the first admin made.",
-	audit.SetUpRefused:    "Somebody tried to set the server up with a wrong code.",
-	audit.LinkAsked:       "Somebody asked for a sign-in mail.",
-	audit.LinkLimited:     "A sign-in mail was refused because too many were asked for.",
+	audit.SetUp:           "The server was set up, and the first admin was created.",
+	audit.SetUpRefused:    "A wrong set-up code was entered.",
+	audit.LinkAsked:       "A sign-in link was requested.",
+	audit.LinkLimited:     "A sign-in link was refused: too many were requested.",
 	audit.SignedIn:        "Signed in.",
 	audit.SignInRefused:   "A sign-in was refused.",
-	audit.PasswordLimited: "A password was refused unseen because too many were wrong.",
-	audit.NewBrowser:      "Signed in with a browser that was not known before.",
-	audit.Confirmed:       "Confirmed that it was them.",
+	audit.PasswordLimited: "A password was refused without a check: too many were wrong.",
+	audit.NewBrowser:      "Signed in with a new browser.",
+	audit.Confirmed:       "Confirmed their identity.",
 	audit.BrowserGone:     "A browser was forgotten.",
 	audit.PasswordSet:     "A password was set.",
 	audit.PasswordRemoved: "The password was removed.",
-	audit.ResetAsked:      "Somebody asked for a mail to set a new password.",
+	audit.ResetAsked:      "A new password was requested.",
 	audit.ProfileChanged:  "The profile was changed.",
-	audit.NotMe:           "The owner said that it was not them.",
+	audit.NotMe:           "The owner reported a sign-in that was not theirs.",
 	audit.Closed:          "The user closed their account.",
-	audit.Reopened:        "The user opened their account again.",
-	audit.DataTaken:       "The user took a copy of their data.",
-	audit.Erased:          "A closed account was erased.",
-	audit.MailChanged:     "An admin changed what becomes of a mail.",
-	audit.LinkVoided:      "A sign-in link was voided by somebody who had not asked for it.",
+	audit.Reopened:        "The user reopened their account.",
+	audit.DataTaken:       "The user downloaded their data.",
+	audit.Erased:          "A closed account was deleted.",
+	audit.MailChanged:     "An admin changed a message in the queue.",
+	audit.LinkVoided:      "A sign-in link was cancelled by a person who had not requested it.",
 	audit.SignedOut:       "Signed out.",
 	audit.SessionEnded:    "A device was signed out.",
 	audit.SessionsEnded:   "Devices were signed out.",
-	audit.Claimed:         "The owner of the address came for the first time; what opened the account before was removed.",
+	audit.Claimed:         "The owner confirmed the address. Earlier ways to sign in were removed.",
 	audit.AppEntered:      "Signed in to an app.",
 	audit.UserChanged:     "The user changed their profile.",
 	audit.UserAdded:       "The user was added.",
-	audit.UserLinked:      "An operator made a sign-in link for the user.",
+	audit.UserLinked:      "An admin created a sign-in link for the user.",
 	audit.UserDisabled:    "The account was suspended.",
-	audit.UserEnabled:     "The account was opened again.",
+	audit.UserEnabled:     "The account was reactivated.",
 	audit.UserRemoved:     "The user was removed.",
-	audit.UserCame:        "Came and made an account.",
-	audit.UserApproved:    "The user was let in by an admin.",
-	audit.Applied:         "Somebody asked to be let in.",
-	audit.ApplicantOut:    "Somebody who asked to be let in was refused.",
-	audit.GroupAdded:      "A group was made.",
-	audit.GroupRemoved:    "A group was removed.",
+	audit.UserCame:        "Created an account.",
+	audit.UserApproved:    "An admin approved the account.",
+	audit.Applied:         "An account was requested.",
+	audit.ApplicantOut:    "A request for an account was declined.",
+	audit.GroupAdded:      "A group was created.",
+	audit.GroupRemoved:    "A group was deleted.",
 	audit.GroupJoined:     "The user joined a group.",
 	audit.GroupLeft:       "The user left a group.",
-	audit.InviteAdded:     "Somebody was invited.",
-	audit.InviteAccepted:  "The user accepted an invite.",
-	audit.InviteRevoked:   "An invite was taken back.",
-	audit.UserImported:    "The user was taken over from another system.",
-	audit.Imported:        "People were taken over from another system.",
-	audit.Exported:        "An operator exported the people.",
-	audit.KeyRotated:      "A new sealing key was made.",
-	audit.KeyDropped:      "Sealing keys with which nothing was sealed were removed.",
+	audit.InviteAdded:     "An invitation was created.",
+	audit.InviteAccepted:  "The user accepted an invitation.",
+	audit.InviteRevoked:   "An invitation was revoked.",
+	audit.UserImported:    "The user was imported from another system.",
+	audit.Imported:        "Users were imported from another system.",
+	audit.Exported:        "The users were exported.",
+	audit.KeyRotated:      "A new sealing key was created.",
+	audit.KeyDropped:      "Unused sealing keys were removed.",
 	audit.BackupMade:      "A backup was made.",
 	audit.BackupFailed:    "A backup failed.",
 	audit.RequestRefused:  "A request was refused.",
-	audit.RequestFailed:   "A request failed on this server's side.",
+	audit.RequestFailed:   "A request failed on the server.",
 }
 
-// named are the sentences of events that are about an address or an upstream, which
-// stands in their detail.
+// named are the sentences of events about an address or a provider, which their detail
+// names.
 var named = map[string]string{
-	audit.EmailAsked:     "A link was mailed to %s, which is to be added.",
-	audit.EmailCancelled: "%s, which waited to be confirmed, was taken back.",
+	audit.EmailAsked:     "A confirmation link was mailed to %s.",
+	audit.EmailCancelled: "The confirmation of %s was cancelled.",
 	audit.EmailAdded:     "The address %s was added.",
 	audit.EmailPrimary:   "The main address was changed to %s.",
 	audit.EmailRemoved:   "The address %s was removed.",
-	audit.EmailUndone:    "A change of the address %s was taken back.",
+	audit.EmailUndone:    "A change of the address %s was undone.",
 	audit.Linked:         "An account at %s was connected.",
 	audit.Unlinked:       "An account at %s was disconnected.",
 }
 
-// What says an event in English.
+// What describes an event in English.
 func What(kind, detail string) string {
 	if form, ok := named[kind]; ok {
 		return fmt.Sprintf(form, detail)

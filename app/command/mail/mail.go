@@ -173,7 +173,7 @@ func mailQueue(ctx context.Context, c *line.Call) error {
 		fmt.Fprintf(c.Out, "Mail to %s waits until %s, sign-ins look once a minute: %s\n", d.Domain, line.Stamp(d.Until), d.Reason)
 	}
 	if len(list) == 0 {
-		fmt.Fprintln(c.Out, "No mail is waiting.")
+		fmt.Fprintln(c.Out, "The queue is empty.")
 		return nil
 	}
 	w := c.Table("ID\tCLASS\tTO\tSTATE\tTRIES\tNEXT\tLAST ANSWER")

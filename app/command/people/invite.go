@@ -138,7 +138,7 @@ func inviteList(ctx context.Context, c *line.Call) error {
 		return c.PrintJSON(list)
 	}
 	if len(invites) == 0 {
-		fmt.Fprintln(c.Out, "Nobody is invited.")
+		fmt.Fprintln(c.Out, "No invitations yet.")
 		return nil
 	}
 	w := c.Table("ID\tFOR\tSTATE\tUSES LEFT\tGROUPS\tUNTIL")

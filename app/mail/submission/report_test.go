@@ -175,7 +175,7 @@ func TestADelayIsToldThoughNothingIsTried(t *testing.T) {
 	}
 	w := h.captured(2)[0]
 	checkReport(t, &w, "delayed", "4.0.0")
-	if !strings.Contains(string(w.Body), "The reason: connection refused") {
+	if !strings.Contains(string(w.Body), "Reason: connection refused") {
 		t.Errorf("the report does not say why:\n%s", w.Body)
 	}
 	if n := late(); n != 0 {
