@@ -83,6 +83,7 @@ func TestEverySealedColumnIsInTheList(t *testing.T) {
 	for _, name := range []string{"passkeys.credential_id", "passkeys.public_key"} {
 		delete(found, name) // public by nature
 	}
+	delete(found, "login_outcomes.outcome") // sealed with a key that only a browser has
 	for name := range found {
 		if !strings.HasSuffix(name, "_hash") {
 			t.Errorf("%s is a BLOB. Sealed: add it to sealedColumns and to sealSomething below. A hash: name it …_hash", name)
@@ -102,7 +103,7 @@ var sealSomething = map[string]func(*Tx) error{
 	},
 	"accounts.refresh_token": func(*Tx) error { return nil }, // see above
 	"accounts.id_token":      func(*Tx) error { return nil },
-	"journeys.baggage": func(tx *Tx) error {
+	"auth_requests.payload": func(tx *Tx) error {
 		return tx.AddAuthRequest(AuthRequest{StateHash: []byte{0, 1, 0xff}, BrowserHash: []byte{1}, Payload: []byte("x"), CreatedAt: time.UnixMilli(1), ExpiresAt: time.UnixMilli(1)})
 	},
 	"messages.rcpt": addSomeMessages,

@@ -24,7 +24,7 @@ var sealedColumns = []sealedColumn{
 	{table: "accounts", name: "access_token", key: "id"},
 	{table: "accounts", name: "refresh_token", key: "id"},
 	{table: "accounts", name: "id_token", key: "id"},
-	{table: "journeys", name: "baggage", key: "state_hash", bytes: true},
+	{table: "auth_requests", name: "payload", key: "state_hash", bytes: true},
 	{table: "messages", name: "rcpt", key: "id"},
 	{table: "messages", name: "body", key: "id"},
 	{table: "suppressions", name: "rcpt", key: "rcpt_hash", bytes: true},

@@ -22,7 +22,8 @@ var sweeps = []struct {
 	// Older than any of its messages can wait, and than a day's count.
 	{`DELETE FROM submissions WHERE id IN (SELECT id FROM submissions s WHERE created_at < $1
 	      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.submission_id = s.id AND m.submission_id <> '') LIMIT $2)`, 7 * 24 * time.Hour},
-	{`DELETE FROM journeys WHERE state_hash IN (SELECT state_hash FROM journeys WHERE expires_at < $1 LIMIT $2)`, time.Hour},
+	{`DELETE FROM auth_requests WHERE state_hash IN (SELECT state_hash FROM auth_requests WHERE expires_at < $1 LIMIT $2)`, time.Hour},
+	{`DELETE FROM login_outcomes WHERE use_hash IN (SELECT use_hash FROM login_outcomes WHERE expires_at < $1 LIMIT $2)`, time.Minute},
 	// Kept so that an old invite can say what became of it.
 	{`DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at < $1 LIMIT $2)`, 30 * 24 * time.Hour},
 	// Who was refused may ask again after this; who waited so long too.

@@ -27,30 +27,23 @@ import (
 // repeatFor is how long an outcome is kept.
 const repeatFor = 30 * time.Second
 
-// repeatedBy is the provider under which outcomes lie among the journeys: no state of a
-// journey opens one.
-const repeatedBy = "+repeat"
-
 // use is one secret that an attempt spends, in its browser. The zero value, of an
 // attempt without a browser token, is never repeated.
 type use struct {
-	hash    []byte // by which the store finds the outcome
-	key     []byte // that opens it; kept nowhere
-	browser []byte
+	hash []byte // the store's key of the outcome
+	key  []byte // opens the outcome; stored nowhere
 }
 
 // use returns the use of a secret, which may come in several parts. The browser token
 // is part of both keys: without it an outcome can be neither found nor opened.
 func (l *Login) use(parts ...string) use {
-	browser := l.BrowserHash()
-	if browser == nil {
+	if l.BrowserHash() == nil {
 		return use{}
 	}
 	parts = append([]string{l.app(), l.Confirms}, parts...)
 	return use{
-		hash:    secret.MAC([]byte("repeat"), append([]string{l.Browser}, parts...)...),
-		key:     secret.MAC([]byte("repeat key"), append([]string{l.Browser}, parts...)...),
-		browser: browser,
+		hash: secret.MAC([]byte("repeat"), append([]string{l.Browser}, parts...)...),
+		key:  secret.MAC([]byte("repeat key"), append([]string{l.Browser}, parts...)...),
 	}
 }
 
@@ -84,10 +77,7 @@ func (f *Flow) keepOutcome(tx *store.Tx, u use, r result) error {
 		return fmt.Errorf("keeping an outcome: %w", err)
 	}
 	nonce := secret.Random(box.NonceSize())
-	now := f.Now()
-	return tx.AddAuthRequest(store.AuthRequest{
-		StateHash: u.hash, Provider: repeatedBy, BrowserHash: u.browser, Payload: box.Seal(nonce, nonce, text, nil), CreatedAt: now, ExpiresAt: now.Add(repeatFor),
-	})
+	return tx.AddLoginOutcome(store.LoginOutcome{UseHash: u.hash, Sealed: box.Seal(nonce, nonce, text, nil), ExpiresAt: f.Now().Add(repeatFor)})
 }
 
 // keptOutcome returns what keep keptOutcome, when it still holds. Without ok there is nothing.
@@ -95,7 +85,7 @@ func (f *Flow) keptOutcome(tx *store.Tx, l *Login, u use) (r result, ok bool, er
 	if u.hash == nil {
 		return result{}, false, nil
 	}
-	j, err := tx.AuthRequestOf(u.hash, repeatedBy, u.browser, f.Now())
+	sealed, err := tx.LoginOutcomeOf(u.hash, f.Now())
 	if errors.Is(err, store.ErrNotFound) {
 		return result{}, false, nil
 	}
@@ -106,10 +96,10 @@ func (f *Flow) keptOutcome(tx *store.Tx, l *Login, u use) (r result, ok bool, er
 	if err != nil {
 		return result{}, false, err
 	}
-	if len(j.Payload) < box.NonceSize() {
+	if len(sealed) < box.NonceSize() {
 		return result{}, false, errors.New("an outcome that was kept is too short")
 	}
-	text, err := box.Open(nil, j.Payload[:box.NonceSize()], j.Payload[box.NonceSize():], nil)
+	text, err := box.Open(nil, sealed[:box.NonceSize()], sealed[box.NonceSize():], nil)
 	if err == nil {
 		err = json.Unmarshal(text, &r)
 	}

@@ -12,22 +12,23 @@ import (
 
 // people are the promises about accounts, groups, invites and applicants.
 var people = map[string]func(*testing.T, *store.DB){
-	"an upstream identity belongs to one user":                     oneIdentity,
-	"an account keeps its tokens, and its refresh token if silent": accountTokens,
-	"of twenty who refresh an account's tokens one may":            refreshOnce,
-	"a lost claim stores no tokens":                                lostRefresh,
-	"nobody unlinks somebody else's account":                       unlink,
-	"a journey ends once, in its browser, at its upstream":         journeyEnds,
-	"a session's user has their groups":                            sessionGroups,
-	"a group's name is taken once, and its members outlive it":     groupLife,
-	"an invite is used as often as it may":                         spendInvite,
-	"an invite that ended lets nobody in":                          deadInvite,
-	"of twenty admins one approves":                                approveOnce,
-	"removing a user removes their accounts and memberships":       removePerson,
-	"who may manage the server is in the group of admins":          adminsGroup,
-	"people are found by name, address, group and status":          findPeople,
-	"who asked since a moment is counted":                          applicantsSince,
-	"the newest invite of an address is found":                     inviteOfAddress,
+	"an upstream identity belongs to one user":                        oneIdentity,
+	"an account keeps its tokens, and its refresh token if silent":    accountTokens,
+	"of twenty who refresh an account's tokens one may":               refreshOnce,
+	"a lost claim stores no tokens":                                   lostRefresh,
+	"nobody unlinks somebody else's account":                          unlink,
+	"an auth request is taken once, by its browser, for its provider": takeAuthRequest,
+	"an outcome is found by its use until it expires":                 loginOutcome,
+	"a session's user has their groups":                               sessionGroups,
+	"a group's name is taken once, and its members outlive it":        groupLife,
+	"an invite is used as often as it may":                            spendInvite,
+	"an invite that ended lets nobody in":                             deadInvite,
+	"of twenty admins one approves":                                   approveOnce,
+	"removing a user removes their accounts and memberships":          removePerson,
+	"who may manage the server is in the group of admins":             adminsGroup,
+	"people are found by name, address, group and status":             findPeople,
+	"who asked since a moment is counted":                             applicantsSince,
+	"the newest invite of an address is found":                        inviteOfAddress,
 }
 
 func account(u store.User, subject string) store.Account {
@@ -121,18 +122,18 @@ func unlink(t *testing.T, db *store.DB) {
 	want(t, db.View(t.Context(), func(tx *store.Tx) error { _, err := tx.AccountBySubject("github", "1"); return err }), store.ErrNotFound)
 }
 
-func journeyEnds(t *testing.T, db *store.DB) {
+func takeAuthRequest(t *testing.T, db *store.DB) {
 	begin := func(state string) {
 		Update(t, db, func(tx *store.Tx) error {
-			return tx.AddAuthRequest(store.AuthRequest{StateHash: Hash(state), Provider: "github", BrowserHash: Hash("b"), Payload: []byte("bag"), CreatedAt: Now, ExpiresAt: Now.Add(time.Minute)})
+			return tx.AddAuthRequest(store.AuthRequest{StateHash: Hash(state), Provider: "github", BrowserHash: Hash("b"), Payload: []byte("payload"), CreatedAt: Now, ExpiresAt: Now.Add(time.Minute)})
 		})
 	}
 	begin("s")
 	end := func(provider, browser string, at time.Time) error {
 		return db.Update(t.Context(), func(tx *store.Tx) error {
 			j, err := tx.TakeAuthRequest(Hash("s"), provider, Hash(browser), at)
-			if err == nil && !bytes.Equal(j.Payload, []byte("bag")) {
-				t.Errorf("the baggage is %q", j.Payload)
+			if err == nil && !bytes.Equal(j.Payload, []byte("payload")) {
+				t.Errorf("the payload is %q", j.Payload)
 			}
 			return err
 		})
@@ -141,8 +142,44 @@ func journeyEnds(t *testing.T, db *store.DB) {
 	want(t, end("github", "another", Now), store.ErrNotFound)
 	want(t, end("github", "b", Now.Add(time.Minute)), store.ErrNotFound)
 	if won := race(t, 20, store.ErrNotFound, func(int) error { return end("github", "b", Now) }); won != 1 {
-		t.Errorf("it ended %d times", won)
+		t.Errorf("it was taken %d times", won)
 	}
+}
+
+func loginOutcome(t *testing.T, db *store.DB) {
+	found := func(use string, at time.Time) (sealed []byte, err error) {
+		err = db.View(t.Context(), func(tx *store.Tx) error {
+			sealed, err = tx.LoginOutcomeOf(Hash(use), at)
+			return err
+		})
+		return sealed, err
+	}
+	for _, sealed := range []string{"first", "second"} {
+		Update(t, db, func(tx *store.Tx) error {
+			return tx.AddLoginOutcome(store.LoginOutcome{UseHash: Hash("use"), Sealed: []byte(sealed), ExpiresAt: Now.Add(time.Minute)})
+		})
+		if got, err := found("use", Now); err != nil || string(got) != sealed {
+			t.Errorf("%q, %v; want %q", got, err, sealed)
+		}
+	}
+	for _, tt := range []struct {
+		use string
+		at  time.Time
+	}{{"another", Now}, {"use", Now.Add(time.Minute)}} {
+		_, err := found(tt.use, tt.at)
+		want(t, err, store.ErrNotFound)
+	}
+	if _, err := db.Sweep(t.Context(), Now.Add(90*time.Second), 100); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := found("use", Now); err != nil {
+		t.Errorf("a sweep removed it too early: %v", err)
+	}
+	if _, err := db.Sweep(t.Context(), Now.Add(3*time.Minute), 100); err != nil {
+		t.Fatal(err)
+	}
+	_, err := found("use", Now)
+	want(t, err, store.ErrNotFound)
 }
 
 func group(t *testing.T, db *store.DB, name string, members ...store.User) store.Group {
