@@ -103,6 +103,7 @@ func serve(ctx context.Context, p command.Process, args []string) error {
 	flags.String("config", "", "the configuration `file` (default ./config.toml where there is one)")
 	flags.String("data", "", "the data `directory` (default ./gatelodge-data)")
 	flags.String("listen", "", "the `address` to listen on (default 127.0.0.1:8080)")
+	wait := flags.Duration("wait", command.StartWithin, "how long to wait for the database server and the address to listen on")
 	dev := flags.Bool("dev", false, "try it out: a fresh data directory, an admin, and a link that signs you in")
 	help := func(w io.Writer) {
 		io.WriteString(w, serveUsage)
@@ -123,18 +124,18 @@ func serve(ctx context.Context, p command.Process, args []string) error {
 		return command.ErrUsage
 	}
 	if *dev {
-		return serveDev(ctx, p, flags)
+		return serveDev(ctx, p, flags, *wait)
 	}
 	loaded, err := command.LoadConfig(p, flags)
 	if err != nil {
 		return err
 	}
-	return serveHouse(ctx, p, loaded, nil)
+	return serveHouse(ctx, p, loaded, *wait, nil)
 }
 
 // serveDev serves a house that is thrown away afterwards, unless -data names
 // one, with an admin in it.
-func serveDev(ctx context.Context, p command.Process, flags *flag.FlagSet) error {
+func serveDev(ctx context.Context, p command.Process, flags *flag.FlagSet, wait time.Duration) error {
 	if flags.Lookup("data").Value.String() == "" {
 		dir, err := os.MkdirTemp("", "gatelodge-dev-*")
 		if err != nil {
@@ -149,7 +150,7 @@ func serveDev(ctx context.Context, p command.Process, flags *flag.FlagSet) error
 	if err != nil {
 		return err
 	}
-	return serveHouse(ctx, p, loaded, func(a *app.App) (string, error) {
+	return serveHouse(ctx, p, loaded, wait, func(a *app.App) (string, error) {
 		const email = "admin@localhost"
 		u, err := a.Users.Add(ctx, app.Operator(), email, "Dev Admin", true)
 		if err != nil {
@@ -165,7 +166,7 @@ func serveDev(ctx context.Context, p command.Process, flags *flag.FlagSet) error
 
 // serveHouse opens the house and serves it until ctx ends. prepare, unless nil,
 // is called before, and what it returns stands below the greeting.
-func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, prepare func(*app.App) (string, error)) error {
+func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, wait time.Duration, prepare func(*app.App) (string, error)) error {
 	out, errs := command.NewOutput(p.Out), command.NewOutput(p.Err)
 	defer out.Close()
 	defer errs.Close()
@@ -177,14 +178,23 @@ func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, p
 	// The port first: it is what most often cannot be had, and asking for it
 	// touches nothing.
 	mode, _ := loaded.SocketPerm()
-	listener, err := listen(loaded.Listen, mode)
+	last := time.Now().Add(wait)
+	var listener net.Listener
+	err := command.Await(ctx, log, last, func() (err error) {
+		listener, err = listen(loaded.Listen, mode)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
 	loaded.SetPort(listener.Addr())
 
-	a, err := app.Open(ctx, &loaded.Config, app.Options{Log: log, Captured: p.Out})
+	var a *app.App
+	err = command.Await(ctx, log, last, func() (err error) {
+		a, err = app.Open(ctx, &loaded.Config, app.Options{Log: log, Captured: p.Out})
+		return err
+	})
 	if err != nil {
 		return err
 	}

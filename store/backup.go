@@ -39,6 +39,7 @@ func (e *sqliteEngine) copyOut(ctx context.Context, path string) error {
 	}
 	defer pool.Close()
 	if err := vacuumInto(ctx, pool, whole); err != nil {
+		e.notice(err)
 		return fmt.Errorf("writing the backup: %w", err)
 	}
 	if err := publish(whole, path); err != nil {

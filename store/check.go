@@ -22,13 +22,15 @@ func (db *DB) Check(ctx context.Context) error {
 	}
 	defer pool.Close()
 	var finding string
-	if err := pool.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&finding); err != nil {
-		return db.engine.explain(err)
+	err = pool.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&finding)
+	if err == nil && finding != "ok" {
+		err = &classified{kind: ErrCorrupt, err: errors.New(finding)}
 	}
-	if finding != "ok" {
-		return db.engine.explain(&classified{kind: ErrCorrupt, err: errors.New(finding)})
+	if err == nil {
+		return nil
 	}
-	return nil
+	db.engine.again(ctx, err, db.now()) // notices the damage
+	return db.engine.explain(err)
 }
 
 // Size returns how many bytes the database takes on the disk of the data

@@ -90,3 +90,57 @@ func TestADamagedPageThatIsMetStopsAllWriting(t *testing.T) {
 	}
 	wantProblem(t, dir, store.ErrCorrupt, "is damaged")
 }
+
+// TestDamageThatABackupMetIsFoundAgain damages a page of rows that only a backup reads:
+// nothing is written any more, and the next start finds it although the stop was clean.
+func TestDamageThatABackupMetIsFoundAgain(t *testing.T) {
+	for name, meet := range map[string]func(*store.DB) error{
+		"a backup": func(db *store.DB) error {
+			return db.Backup(t.Context(), filepath.Join(t.TempDir(), "backup.db"))
+		},
+		"a check": func(db *store.DB) error { return db.Check(t.Context()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			db, err := store.Open(t.Context(), store.Options{Dir: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			storetest.Update(t, db, func(tx *store.Tx) error {
+				for i := range 3000 {
+					id := fmt.Sprintf("GL-%04d", i)
+					if err := tx.AddEvent(store.Event{ID: id, At: storetest.Now, Kind: "k", Reference: id}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "gatelodge.db")
+			pages := storetest.PagesOf(t, path, "events")
+			f, err := os.OpenFile(path, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = f.WriteAt([]byte(strings.Repeat("\xff", 64)), int64(pages[len(pages)/2]-1)*4096)
+			if err := errors.Join(err, f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if db, err = store.Open(t.Context(), store.Options{Dir: dir}); err != nil {
+				t.Fatal(err)
+			}
+			if err := meet(db); !errors.Is(err, store.ErrCorrupt) {
+				t.Errorf("got %v", err)
+			}
+			if err := db.Ready(t.Context()); !errors.Is(err, store.ErrCorrupt) {
+				t.Errorf("it is ready: %v", err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			wantProblem(t, dir, store.ErrCorrupt, "is damaged")
+		})
+	}
+}

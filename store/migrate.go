@@ -73,11 +73,7 @@ func (db *DB) migrateTo(ctx context.Context, steps []migration) error {
 		return err
 	}
 	if version > len(steps) {
-		return &Problem{
-			kind: ErrNewer,
-			text: fmt.Sprintf("the database in %s was written by a newer Gatelodge (schema %d; this one knows %d)", db.dir, version, len(steps)),
-			hint: fmt.Sprintf("run the newer program, or restore %s/%s/pre-v%d.db with this one", db.dir, backupsName, len(steps)+1),
-		}
+		return db.newer(version, len(steps))
 	}
 	if err := db.checkApplied(ctx, steps[:version]); err != nil {
 		return err
@@ -93,6 +89,27 @@ func (db *DB) migrateTo(ctx context.Context, steps []migration) error {
 		}
 	}
 	return nil
+}
+
+// newer is what a database that a newer program wrote gets. The backup from before the
+// migration is where that program ran.
+func (db *DB) newer(version, known int) *Problem {
+	p := &Problem{
+		kind: ErrNewer,
+		text: fmt.Sprintf("%s was written by a newer Gatelodge (schema %d; this one knows %d)", db.shownDatabase(), version, known),
+	}
+	name := fmt.Sprintf("pre-v%d.db", known+1)
+	path := filepath.Join(db.dir, backupsName, name)
+	_, err := os.Stat(path)
+	switch {
+	case err == nil:
+		p.hint = "run the newer program, or restore " + path + " with this one"
+	case db.Shared():
+		p.hint = "run the newer program on every server; to go back, restore " + backupsName + "/" + name + " from the data directory of the server that migrated"
+	default:
+		p.hint = "run the newer program, or restore a backup from before it with this one"
+	}
+	return p
 }
 
 // checkApplied compares the text of the steps taken with the text this program

@@ -14,7 +14,10 @@ import (
 )
 
 const (
+	// pgConnections is how many connections a process uses at most, and pgFewest the
+	// fewest that it works with: one shows the others that it lives.
 	pgConnections = 10
+	pgFewest      = 3
 	// pgWithin bounds one transaction or lookup: a network that swallows packets
 	// must not hold requests for ever.
 	pgWithin = 8 * time.Second
@@ -34,7 +37,9 @@ type postgresEngine struct {
 	*DB
 	dsn       string
 	connector *pgConnector
-	instance  int32 // the advisory lock that shows others that this process lives
+	// connections is how many the pool may have.
+	connections int
+	instance    int32 // the advisory lock that shows others that this process lives
 	leave     context.CancelFunc
 	present   sync.WaitGroup
 }
@@ -55,10 +60,11 @@ func (e *postgresEngine) open() error {
 	if warning := name.Warning(); warning != "" {
 		e.log.Warn(warning, "hint", "remove them; settings of the server go into options=-c%20NAME=VALUE")
 	}
-	e.connector = name.connector()
+	e.connector = name.forStore().connector()
+	e.connections = name.connections
 	pool := sql.OpenDB(e.connector)
-	pool.SetMaxOpenConns(pgConnections)
-	pool.SetMaxIdleConns(pgConnections)
+	pool.SetMaxOpenConns(e.connections)
+	pool.SetMaxIdleConns(e.connections)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	pool.SetConnMaxLifetime(30 * time.Minute)
 	e.readers, e.writers = pool, pool
@@ -105,6 +111,9 @@ func (e *postgresEngine) fresh(ctx context.Context) (bool, error) {
 	if err := e.open(); err != nil {
 		return false, err
 	}
+	if err := e.tryPool(ctx); err != nil {
+		return false, err
+	}
 	version, err := e.version(ctx)
 	return version == 0, err
 }
@@ -129,9 +138,12 @@ func (e *postgresEngine) update(ctx context.Context, f func(*Tx) error) error {
 	start := time.Now()
 	for try := 0; ; try++ {
 		committing, err := e.updateOnce(begun, f)
-		switch waited := time.Since(start); {
+		waited := time.Since(start)
+		switch {
 		case err == nil:
 			return nil
+		case isStale(err) && waited < pgRestart:
+			e.connector.renew()
 		case isConflict(err) && waited < pgConflicts:
 		case errors.Is(classify(err), ErrUnreachable) && !committing && waited < pgRestart:
 		case errors.Is(classify(err), ErrUnreachable) && committing:
@@ -169,8 +181,12 @@ func backOff(try int) time.Duration {
 // again lets a read be made again while the server restarts.
 func (e *postgresEngine) again(ctx context.Context, err error, begun time.Time) bool {
 	waited := time.Since(begun)
-	if waited >= pgRestart || ctx.Err() != nil || !errors.Is(classify(err), ErrUnreachable) {
+	stale := isStale(err)
+	if waited >= pgRestart || ctx.Err() != nil || !stale && !errors.Is(classify(err), ErrUnreachable) {
 		return false
+	}
+	if stale {
+		e.connector.renew()
 	}
 	// The first pauses are short: a connection that was idle too long is replaced at once.
 	time.Sleep(min(max(waited, 10*time.Millisecond), 250*time.Millisecond))

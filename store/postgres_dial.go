@@ -3,8 +3,14 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
+	"fmt"
+	"maps"
 	"net"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lib/pq"
@@ -18,7 +24,8 @@ const pgGrace = time.Second
 // the server to cancel and goes on reading, which never ends when the server is frozen
 // or the network swallows packets.
 type pgConnector struct {
-	config pq.Config
+	config     pq.Config
+	generation atomic.Int64 // of the connections that may still be used
 
 	mu   sync.Mutex
 	open map[*pgSocket]struct{}
@@ -48,11 +55,20 @@ func (c *pgConnector) hurry() {
 	}
 }
 
+// renew makes the pool replace every connection before its next use. After a failover
+// the server that they lead to answers, and takes no writes.
+func (c *pgConnector) renew() { c.generation.Add(1) }
+
 func (c *pgConnector) Driver() driver.Driver { return &pq.Driver{} }
 
-// Connect makes a connection with a dialer of its own.
+// Connect makes a connection with a dialer of its own. The settings of the session are
+// made afterwards: PgBouncer refuses most of them in the startup packet.
 func (c *pgConnector) Connect(ctx context.Context) (driver.Conn, error) {
-	inner, err := pq.NewConnectorConfig(c.config.Clone())
+	generation := c.generation.Load()
+	config := c.config.Clone()
+	settings := config.Runtime
+	config.Runtime = nil
+	inner, err := pq.NewConnectorConfig(config)
 	if err != nil {
 		return nil, err
 	}
@@ -61,13 +77,24 @@ func (c *pgConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	defer context.AfterFunc(ctx, d.cut)()
 	conn, err := inner.Connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, &unconnected{err}
+	}
+	made := &pgConn{conn.(pqConn), d, generation}
+	if err := made.set(settings, config.ConnectTimeout); err != nil {
+		_ = made.Close() // err says what is wrong
+		return nil, &unconnected{err}
 	}
 	d.mu.Lock()
 	d.connected = true
 	d.mu.Unlock()
-	return &pgConn{conn.(pqConn), d}, nil
+	return made, nil
 }
+
+// unconnected is why a connection could not be made.
+type unconnected struct{ err error }
+
+func (e *unconnected) Error() string { return e.err.Error() }
+func (e *unconnected) Unwrap() error { return e.err }
 
 // pqConn is what the driver's connections can do.
 type pqConn interface {
@@ -86,7 +113,43 @@ type pqConn interface {
 // driver watches the context only afterwards.
 type pgConn struct {
 	pqConn
-	dialer *pgDialer
+	dialer     *pgDialer
+	generation int64 // of its connector, when it was made
+}
+
+// set makes settings of the session, all in one round trip.
+func (c *pgConn) set(settings map[string]string, within time.Duration) error {
+	if len(settings) == 0 {
+		return nil
+	}
+	var calls []string
+	var args []driver.NamedValue
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		n := len(args)
+		calls = append(calls, fmt.Sprintf("set_config($%d, $%d, false)", n+1, n+2))
+		args = append(args, driver.NamedValue{Ordinal: n + 1, Value: name}, driver.NamedValue{Ordinal: n + 2, Value: settings[name]})
+	}
+	if err := c.dialer.conn.SetDeadline(time.Now().Add(within)); err != nil {
+		return err
+	}
+	rows, err := c.QueryContext(context.Background(), "SELECT "+strings.Join(calls, ", "), args)
+	if err != nil {
+		return err
+	}
+	return errors.Join(rows.Close(), c.dialer.conn.SetDeadline(time.Time{}))
+}
+
+// IsValid reports whether the connection may be used again.
+func (c *pgConn) IsValid() bool {
+	return c.generation == c.dialer.connector.generation.Load() && c.pqConn.IsValid()
+}
+
+// ResetSession lets the pool replace a connection that may not be used again.
+func (c *pgConn) ResetSession(ctx context.Context) error {
+	if !c.IsValid() {
+		return driver.ErrBadConn
+	}
+	return c.pqConn.ResetSession(ctx)
 }
 
 // BeginTx begins a transaction while ctx lasts.

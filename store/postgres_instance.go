@@ -68,10 +68,17 @@ func (e *postgresEngine) stay(ctx context.Context, conn *sql.Conn) {
 	}
 }
 
+// alive reports whether the connection leads to a server that takes writes. When that
+// has become a standby, every connection is replaced: reads there grow old unnoticed.
 func (e *postgresEngine) alive(ctx context.Context, conn *sql.Conn) bool {
 	ctx, cancel := e.within(ctx)
 	defer cancel()
-	return conn.PingContext(ctx) == nil
+	var readOnly bool
+	err := conn.QueryRowContext(ctx, `SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'`).Scan(&readOnly)
+	if readOnly {
+		e.connector.renew()
+	}
+	return err == nil && !readOnly
 }
 
 func (e *postgresEngine) disappear(conn *sql.Conn) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/url"
 	"os"
@@ -38,7 +39,8 @@ type PostgresName struct {
 	config pq.Config
 	// Ignored are options that are neither PostgreSQL's nor the driver's. They are not
 	// sent to the server.
-	Ignored []string
+	Ignored     []string
+	connections int // the most at a time
 }
 
 // Warning returns what to say about the ignored options, or "".
@@ -71,6 +73,10 @@ func ParsePostgres(name string) (PostgresName, error) {
 		return PostgresName{}, &badName{err}
 	}
 	q := u.Query()
+	connections, err := takeLimit(q)
+	if err != nil {
+		return PostgresName{}, &badName{err}
+	}
 	ignored := translate(q)
 	u.RawQuery = q.Encode()
 	c, err := pq.NewConfig(u.String())
@@ -88,15 +94,22 @@ func ParsePostgres(name string) (PostgresName, error) {
 		c.ConnectTimeout = pgConnectWithin
 	}
 	c.ApplicationName = cmp.Or(c.ApplicationName, "gatelodge")
-	if c.Runtime == nil {
-		c.Runtime = make(map[string]string)
-	}
-	const idle = "idle_in_transaction_session_timeout"
-	// A process that hangs in the middle of a write must not hold its locks.
-	c.Runtime[idle] = cmp.Or(c.Runtime[idle], "30000")
 	// One round trip for a query that is not prepared.
 	c.BinaryParameters = true
-	return PostgresName{c, ignored}, nil
+	return PostgresName{config: c, Ignored: ignored, connections: connections}, nil
+}
+
+// forStore returns the name with what a store needs: of several servers the one that
+// takes writes, and an end to the locks of a process that hangs in a write.
+func (n PostgresName) forStore() PostgresName {
+	n.config = n.config.Clone()
+	n.config.TargetSessionAttrs = cmp.Or(n.config.TargetSessionAttrs, pq.TargetSessionAttrsReadWrite)
+	if n.config.Runtime == nil {
+		n.config.Runtime = make(map[string]string)
+	}
+	const idle = "idle_in_transaction_session_timeout"
+	n.config.Runtime[idle] = cmp.Or(n.config.Runtime[idle], "30000")
+	return n
 }
 
 // How long a new connection may take, and the most that a name may ask for.
@@ -104,6 +117,24 @@ const (
 	pgConnectWithin = 5 * time.Second
 	pgConnectMost   = 10 * time.Second
 )
+
+// takeLimit removes the options with which Prisma and pgx limit their pools, and
+// returns the limit.
+func takeLimit(q url.Values) (int, error) {
+	limit := pgConnections
+	for _, key := range []string{"connection_limit", "pool_max_conns"} {
+		if !q.Has(key) {
+			continue
+		}
+		n, err := strconv.Atoi(q.Get(key))
+		if err != nil {
+			return 0, fmt.Errorf("%s is not a number", key)
+		}
+		limit = min(max(n, pgFewest), pgConnections)
+		q.Del(key)
+	}
+	return limit, nil
+}
 
 // translate turns options of other clients into the driver's, removes what is
 // neither PostgreSQL's nor the driver's, and returns the names of what was removed.

@@ -14,7 +14,7 @@ func TestNamesThatOtherProgramsWriteAreTaken(t *testing.T) {
 		config  string // host port database sslmode search_path
 		ignored []string
 	}{
-		"postgresql://me@db/app?schema=public&connection_limit=5&pgbouncer=true": {`db 5432 app require "public"`, []string{"connection_limit", "pgbouncer"}},
+		"postgresql://me@db/app?schema=public&connection_limit=5&pgbouncer=true": {`db 5432 app require "public"`, []string{"pgbouncer"}},
 		"postgres://me@db/app?sslmode=require&channel_binding=require":           {"db 5432 app require ", []string{"channel_binding"}},
 		`postgres://me@db/app?schema=a"b`:                                        {`db 5432 app require "a""b"`, nil},
 		"postgres://me@db/app?keepalives=1&keepalives_idle=30&keepalives_interval=10&keepalives_count=3": {
@@ -26,7 +26,7 @@ func TestNamesThatOtherProgramsWriteAreTaken(t *testing.T) {
 		"postgres://me@localhost/app?ssl=false":                                     {"localhost 5432 app disable ", nil},
 		"postgres://me@localhost/app?sslaccept=strict":                              {"localhost 5432 app verify-full ", nil},
 		"postgres://me@localhost/app?gssencmode=disable&require_auth=scram-sha-256": {"localhost 5432 app disable ", []string{"gssencmode", "require_auth"}},
-		"postgres://me@db/app?pool_max_conns=10&default_query_exec_mode=exec":       {"db 5432 app require ", []string{"default_query_exec_mode", "pool_max_conns"}},
+		"postgres://me@db/app?pool_max_conns=10&default_query_exec_mode=exec":       {"db 5432 app require ", []string{"default_query_exec_mode"}},
 		"postgres://me@db/app?currentSchema=auth&ApplicationName=x&encoding=utf8":   {`db 5432 app require "auth"`, nil},
 		"postgres://me@db/app?TimeZone=UTC&statement_timeout=5000&my.setting=1":     {"db 5432 app require ", nil},
 		"postgres://me@db/app?client_encoding=auto":                                 {"db 5432 app require ", nil},
@@ -81,5 +81,18 @@ func TestAPasswordIsShownOfNoName(t *testing.T) {
 		if shown := ShownDatabase(name); strings.Contains(shown, "secret") {
 			t.Errorf("%s is shown as %s", name, shown)
 		}
+	}
+}
+
+// TestALimitOfThePoolIsKept reads the options of Prisma and pgx.
+func TestALimitOfThePoolIsKept(t *testing.T) {
+	for options, want := range map[string]int{"": 10, "?connection_limit=5": 5, "?pool_max_conns=4": 4, "?connection_limit=1": 3, "?connection_limit=500": 10} {
+		n, err := ParsePostgres("postgres://me@db/app" + options)
+		if err != nil || n.connections != want {
+			t.Errorf("%s: %d connections, %v", options, n.connections, err)
+		}
+	}
+	if _, err := ParsePostgres("postgres://me@db/app?connection_limit=many"); err == nil {
+		t.Error("a limit that is no number is taken")
 	}
 }

@@ -27,19 +27,40 @@ func (e *postgresEngine) version(ctx context.Context) (int, error) {
 	return pgVersion(ctx, e.writers)
 }
 
+// closedSchemas selects, where no schema of search_path can be used, the names of those
+// that exist.
+const closedSchemas = `
+	CASE WHEN current_schema() IS NULL
+	     THEN (SELECT COALESCE(string_agg(quote_ident(nspname), ', '), '')
+	             FROM pg_namespace
+	            WHERE nspname = ANY (string_to_array(replace(current_setting('search_path'), '"', ''), ', '))
+	              AND NOT has_schema_privilege(oid, 'USAGE'))
+	     ELSE '' END`
+
 func pgVersion(ctx context.Context, q querier) (int, error) {
 	const query = `
-		SELECT COUNT(*) FILTER (WHERE table_name IN ('schema_migrations', 'meta')) = 2, COUNT(*), current_schema(), current_database()
-		  FROM information_schema.tables
-		 WHERE table_schema = current_schema()`
+		SELECT COUNT(*) FILTER (WHERE relname IN ('schema_migrations', 'meta')) = 2, COUNT(*), current_schema(), current_database(),
+		       current_setting('server_encoding'), ` + closedSchemas + `
+		  FROM pg_class
+		 WHERE relkind IN ('r', 'p', 'v', 'f') AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())`
 	var ours bool
 	var tables, version int
 	var schema sql.NullString
-	var database string
-	if err := q.QueryRowContext(ctx, query).Scan(&ours, &tables, &schema, &database); err != nil {
+	var database, encoding, closed string
+	if err := q.QueryRowContext(ctx, query).Scan(&ours, &tables, &schema, &database, &encoding, &closed); err != nil {
 		return 0, err
 	}
 	switch {
+	case encoding != "UTF8":
+		return 0, &Problem{
+			kind: ErrEncoding, text: fmt.Sprintf("the database %s keeps texts in %s, which has not every character", database, encoding),
+			hint: "make one in UTF-8: createdb --encoding=UTF8 --template=template0 NAME",
+		}
+	case closed != "":
+		return 0, &Problem{
+			kind: ErrPrivilege, text: fmt.Sprintf("the user of the database %s may not use the schema %s", database, closed),
+			hint: "GRANT USAGE, CREATE ON SCHEMA " + closed + " TO the user",
+		}
 	case !schema.Valid:
 		return 0, &Problem{
 			kind: ErrForeign, text: "the schema that search_path names is not in the database " + database,

@@ -33,6 +33,11 @@ func TestPostgreSQL(t *testing.T) {
 		"two servers rotate the key without a gap":               pgRotation,
 		"a frozen server holds nobody":                           pgFrozen,
 		"options of other clients are not sent to the server":    pgOptions,
+		"stale connections are replaced":                         pgStale,
+		"a standby is left for the primary":                      pgFailover,
+		"a connection pooler serves or is refused":               pgPooler,
+		"what a database lacks is named":                         pgUnfit,
+		"a newer database names the backup that is there":        pgNewer,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, p) })
 	}
@@ -115,7 +120,7 @@ func pgOptions(t *testing.T, p *storetest.Postgres) {
 	if err := db.Close(); err != nil {
 		t.Error(err)
 	}
-	if want := "channel_binding, connection_limit, keepalives_idle, nobodys, pgbouncer, uselibpqcompat"; strings.Count(log.String(), want) != 1 {
+	if want := "channel_binding, keepalives_idle, nobodys, pgbouncer, uselibpqcompat"; strings.Count(log.String(), want) != 1 {
 		t.Errorf("the log does not say once that these are ignored:\n%s", &log)
 	}
 }

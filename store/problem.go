@@ -39,17 +39,31 @@ var (
 	// ErrUnreachable means the database server does not answer, or does not let us
 	// in.
 	ErrUnreachable = errors.New("database cannot be reached")
+	// ErrEncoding means the database keeps texts in an encoding that has not every
+	// character.
+	ErrEncoding = errors.New("database is not in UTF-8")
+	// ErrPrivilege means the database server knows us, and we lack a privilege there.
+	ErrPrivilege = errors.New("no privilege")
 	// ErrClosed means the store was closed.
 	ErrClosed = errors.New("store is closed")
 )
 
-// Problem is a condition a person can mend: one sentence that names the thing,
+// Problem is a condition that a person can fix: one sentence that names the thing,
 // and a hint that names the fix. errors.Is sees its kind.
 type Problem struct {
 	kind  error
 	text  string
 	hint  string
 	cause error
+	// passing says that waiting may help.
+	passing bool
+}
+
+// Passing reports whether err may be gone in some seconds without a change here: a
+// database server that is not there yet, starts, or is about to become the primary.
+func Passing(err error) bool {
+	p, ok := errors.AsType[*Problem](err)
+	return ok && p.passing
 }
 
 // Error returns the sentence and, when there is one, the cause.

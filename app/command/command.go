@@ -37,6 +37,8 @@ const (
 	ExitFull     = 8
 	ExitDamaged  = 9
 	ExitDatabase = 10
+	ExitEncoding = 11
+	ExitGrant    = 12
 )
 
 // ErrPort means the address to listen on cannot be had.
@@ -166,6 +168,10 @@ func ExitCode(err error) int {
 		return ExitNewer
 	case errors.Is(err, store.ErrFull):
 		return ExitFull
+	case errors.Is(err, store.ErrEncoding):
+		return ExitEncoding
+	case errors.Is(err, store.ErrPrivilege):
+		return ExitGrant
 	case errors.Is(err, store.ErrUnreachable):
 		return ExitDatabase
 	case errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrForeign), errors.Is(err, store.ErrEmptied):

@@ -76,7 +76,7 @@ func TestWhatKeepsTheServerFromStarting(t *testing.T) {
 			return []string{"-listen", taken(t)}
 		}, command.ExitPort, "another program is using it"},
 		"an address of another machine": {func(*testing.T, string) []string {
-			return []string{"-listen", "192.0.2.1:8080"}
+			return []string{"-listen", "192.0.2.1:8080", "-wait", "0"}
 		}, command.ExitPort, "cannot listen on 192.0.2.1:8080: it is not an address of this machine"},
 		"a socket in a directory that is not there": {func(t *testing.T, dir string) []string {
 			write(t, filepath.Join(dir, "config.toml"), "public_url = \"http://localhost\"\n", 0o600)

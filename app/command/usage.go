@@ -16,7 +16,8 @@ const usageFoot = `
 "gatelodge COMMAND -h" tells more. Exit codes: 0 done, 1 failed, 2 usage or
 configuration, 3 cannot listen, 4 another process has the data directory, 5 key
 file, 6 not writable, 7 newer database, 8 disk full, 9 damaged database, 10 the
-database server cannot be reached.
+database server cannot be reached or used, 11 its database is not in UTF-8, 12 a
+privilege is missing there.
 `
 
 // topic is a first word of commands. One that is a whole command has an about; the

@@ -214,3 +214,25 @@ func (p *Postgres) Open(t testing.TB) *store.DB {
 	t.Helper()
 	return open(t, store.Options{Dir: t.TempDir(), Database: p.Name(t)})
 }
+
+// Own reports whether the server is the test's own, and runs.
+func (p *Postgres) Own() bool { return p.server != nil }
+
+// Dir returns the directory of the server's socket.
+func (p *Postgres) Dir() string { return p.dir }
+
+// Demote restarts the server as a standby, which takes no writes.
+func (p *Postgres) Demote(t testing.TB) {
+	t.Helper()
+	p.Stop(t, "fast")
+	if err := os.WriteFile(p.dir+"/data/standby.signal", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p.Start(t)
+}
+
+// Promote makes a standby take writes.
+func (p *Postgres) Promote(t testing.TB) {
+	t.Helper()
+	p.do(t, "pg_ctl", "promote", "-D", p.dir+"/data")
+}
