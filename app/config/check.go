@@ -310,7 +310,7 @@ func (k *checker) signature() {
 func parseSender(text string) (mail.Address, error) {
 	a, err := mail.ParseAddress(text)
 	if err != nil {
-		return mail.Address{}, errors.New(`must be one address, as in from = "Our house <login@example.com>"`)
+		return mail.Address{}, errors.New(`must be one address, as in from = "Example <login@example.com>"`)
 	}
 	at := strings.LastIndexByte(a.Address, '@')
 	local := a.Address[:at]
@@ -402,7 +402,7 @@ func (k *checker) twin(key string, to *Secret, fileKey, path string) {
 
 func (k *checker) sender() {
 	if k.l.Mail.From == "" {
-		k.fail("mail.from", `must be set to send mail, as in from = "Our house <login@example.com>"`)
+		k.fail("mail.from", `must be set to send mail, as in from = "Example <login@example.com>"`)
 	}
 }
 

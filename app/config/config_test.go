@@ -67,7 +67,7 @@ func TestWhatIsWrongIsNamedWithItsLineAndTheFix(t *testing.T) {
 		"an unknown key":             {"nmae = \"x\"", "config.toml:1: nmae is not a setting; did you mean name?"},
 		"an unknown key in a table":  {"\n[link]\nlifetme = \"2h\"", "config.toml:3: link.lifetme is not a setting; did you mean link.lifetime?"},
 		"an unknown table":           {"[colours]\nred = 1", "config.toml:2: colours.red is not a setting"},
-		"a number for a text":        {"name = 5", `config.toml:1: name is the number 5, but must be a text in quotes, as in name = "Our house"`},
+		"a number for a text":        {"name = 5", `config.toml:1: name is the number 5, but must be a text in quotes, as in name = "Example"`},
 		"a text for a number":        {"[theme]\nhue = \"blue\"", `config.toml:2: theme.hue is the text "blue", but must be a whole number, as in hue = 205`},
 		"a text for a list":          {`trusted_proxies = "10.0.0.1"`, `config.toml:1: trusted_proxies is the text "10.0.0.1", but must be a list of texts`},
 		"a number for a length":      {"[session]\nlifetime = 30", "config.toml:2: session.lifetime is the number 30, but must be a text in quotes"},
