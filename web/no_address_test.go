@@ -37,7 +37,7 @@ func TestNoSentenceHasAHoleForSomebodyWithoutAnAddress(t *testing.T) {
 		t.Helper()
 		a.is(t, 200)
 		if found := emptyValue.FindString(a.body); found != "" {
-			t.Errorf("%s holds %q", what, found)
+			t.Errorf("%s contains %q", what, found)
 		}
 		if found := promises.FindString(a.body); found != "" {
 			t.Errorf("%s promises %q", what, found)

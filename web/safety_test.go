@@ -262,7 +262,7 @@ func TestTheLogHoldsNoSecret(t *testing.T) {
 	logged := strings.ReplaceAll(h.logged(), "msg=auth-fail ip=127.0.0.1 user=mara@home.example reason=code", "")
 	for _, s := range secrets {
 		if strings.Contains(logged, s) {
-			t.Errorf("the log holds %q:\n%s", s, h.logged())
+			t.Errorf("the log contains %q:\n%s", s, h.logged())
 		}
 	}
 }

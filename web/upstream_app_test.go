@@ -296,7 +296,7 @@ func TestTokensOfUpstreamsLieSealed(t *testing.T) {
 	}
 	for _, token := range []string{tokens.Access, tokens.Refresh, tokens.ID} {
 		if token == "" || bytes.Contains(copied, []byte(token)) {
-			t.Errorf("the database holds %q", token)
+			t.Errorf("the database contains %q", token)
 		}
 	}
 	if !bytes.Contains(copied, []byte("mara@home.example")) {

@@ -486,7 +486,7 @@ func TestPagesKeepSecretsOfTheirStates(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			text := render(t, templates, catalog.For("en"), all[tt.state])
 			if strings.Contains(text, tt.never) {
-				t.Errorf("the page holds %q", tt.never)
+				t.Errorf("the page contains %q", tt.never)
 			}
 		})
 	}

@@ -174,21 +174,21 @@ func (k *checker) apps() {
 		case n == 0 || n > maxName || strings.ContainsFunc(a.Name, unicode.IsControl):
 			fail("app.name", `must have 1 to %d characters, as in name = "Wiki"`, maxName)
 		case names[strings.ToLower(a.Name)]:
-			fail("app.name", "is %q, and so is another App's: each needs a name of its own", a.Name)
+			fail("app.name", "is %q, and so is another App's: each needs its own name", a.Name)
 		}
 		names[strings.ToLower(a.Name)] = true
 		k.appHosts(a, hosts, fail)
 		for _, who := range a.Allow {
 			kind, what, _ := strings.Cut(who, ":")
 			if who != "everyone" && (kind != "user" && kind != "group" || what == "") {
-				fail("app.allow", `holds %q, but must hold "everyone", "user:mara@example.com" or "group:ops"`, who)
+				fail("app.allow", `contains %q, but must contain "everyone", "user:mara@example.com" or "group:ops"`, who)
 			}
 		}
 		if len(a.Allow) == 0 {
-			k.warn(`nobody may use the app %q: say who, as in allow = ["everyone"]`, a.Name)
+			k.warn(`no one can use the app %q: list who can, as in allow = ["everyone"]`, a.Name)
 		}
 		if k.l.origins[appKey(i, "app.authjs")] == "" {
-			fail("app.authjs", "is missing: add the table [app.authjs] below it, which gives this App the session API")
+			fail("app.authjs", "is missing: add the table [app.authjs] below it, which enables the session API for this App")
 			continue
 		}
 		if v := a.AuthJS.Version; v != "v4" && v != "v5" && v != "auto" {
@@ -196,7 +196,7 @@ func (k *checker) apps() {
 		}
 		for _, id := range a.AuthJS.Tokens {
 			if !slices.ContainsFunc(k.l.Upstreams, func(u Upstream) bool { return u.ID == id }) {
-				fail("app.authjs.tokens", "holds %q, which is no [[upstream]] here", id)
+				fail("app.authjs.tokens", "contains %q, which is not the id of an [[upstream]]", id)
 			}
 		}
 		k.appSecrets(a, fail)
@@ -211,7 +211,7 @@ func (k *checker) apps() {
 
 func (k *checker) appHosts(a *App, taken map[string]string, fail func(key, format string, args ...any)) {
 	if len(a.Hosts) == 0 {
-		fail("app.hosts", `must name where people open the App, as in hosts = ["wiki.example.com"]`)
+		fail("app.hosts", `must list the hosts where people open the App, as in hosts = ["wiki.example.com"]`)
 		return
 	}
 	origins := a.AuthJS.Origins
@@ -228,7 +228,7 @@ func (k *checker) appHosts(a *App, taken map[string]string, fail func(key, forma
 	for _, host := range a.Hosts {
 		// Checked by themselves too: origins may name others.
 		if u, err := parseOrigin("https://" + host); err == nil && k.ours(u) {
-			fail("app.hosts", "holds %q, where Gatelodge itself is: an App needs a host of its own", host)
+			fail("app.hosts", "contains %q, the host of Gatelodge itself: an App needs its own host", host)
 			return
 		}
 	}
@@ -243,22 +243,22 @@ func (k *checker) appHosts(a *App, taken map[string]string, fail func(key, forma
 			continue
 		}
 		if k.ours(u) {
-			fail("app.hosts", "holds %q, where Gatelodge itself is: an App needs a host of its own", u.Host)
+			fail("app.hosts", "contains %q, the host of Gatelodge itself: an App needs its own host", u.Host)
 			continue
 		}
 		if other := taken[sameHost(u)]; other == a.Name {
-			fail("app.hosts", "holds %q twice", u.Host)
+			fail("app.hosts", "contains %q twice", u.Host)
 			continue
 		} else if other != "" {
-			fail("app.hosts", "holds %q, which belongs to the App %q", u.Host, other)
+			fail("app.hosts", "contains %q, which belongs to the App %q", u.Host, other)
 			continue
 		}
 		taken[sameHost(u)] = a.Name
 		if own := k.l.Origin(); u.Hostname() == own.Hostname() && !loopback(u.Hostname()) {
-			k.warn("the app %q is on the host of public_url, %s: cookies do not keep ports apart, so the app can read the cookies that people sign in to Gatelodge with; give it a host of its own", a.Name, u.Hostname())
+			k.warn("the app %q is on the host of public_url, %s: browsers send cookies to every port, so the app can read the cookies of Gatelodge; give it its own host", a.Name, u.Hostname())
 		}
 		if u.Scheme == "http" && !loopback(u.Hostname()) {
-			k.warn("the app %q is on http: anybody on the way can take over its sessions; use https", a.Name)
+			k.warn("the app %q is on http: anyone on the network path can take over its sessions; use https", a.Name)
 		}
 		a.AuthJS.Origins = append(a.AuthJS.Origins, u.String())
 	}

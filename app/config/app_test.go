@@ -19,12 +19,12 @@ func TestWhatIsWrongWithAnAppIsNamedWithItsLine(t *testing.T) {
 		"one table":            {"[app]\nname = \"Wiki\"", "config.toml:1: app must be written [[app]], once for each App"},
 		"the second one":       {wiki + "[app.authjs]\n" + strings.ReplaceAll(wiki, "wiki.", "notes."), `config.toml:7: app.name is "Wiki", and so is another App's`},
 		"no name":              {"[[app]]\nhosts = [\"a.example\"]\n[app.authjs]", "config.toml:1: app.name must have 1 to 64 characters"},
-		"no hosts":             {"[[app]]\nname = \"Wiki\"\n[app.authjs]", "config.toml:1: app.hosts must name where people open the App"},
+		"no hosts":             {"[[app]]\nname = \"Wiki\"\n[app.authjs]", "config.toml:1: app.hosts must list the hosts where people open the App"},
 		"no dialect":           {wiki, "config.toml:1: app.authjs is missing"},
 		"a bad host":           {strings.ReplaceAll(wiki, "wiki.", "wiki./x") + "[app.authjs]", "config.toml:3: app.hosts is"},
 		"a bad origin":         {wiki + "[app.authjs]\norigins = [\"wiki\"]", `config.toml:6: app.authjs.origins is "wiki", but must be an address`},
-		"one host, two Apps":   {wiki + "[app.authjs]\n" + strings.ReplaceAll(wiki, "Wiki", "Notes") + "[app.authjs]\n", `config.toml:8: app.hosts holds "wiki.example.com", which belongs to the App "Wiki"`},
-		"nobody of that kind":  {strings.ReplaceAll(wiki, "everyone", "ops") + "[app.authjs]", `config.toml:4: app.allow holds "ops"`},
+		"one host, two Apps":   {wiki + "[app.authjs]\n" + strings.ReplaceAll(wiki, "Wiki", "Notes") + "[app.authjs]\n", `config.toml:8: app.hosts contains "wiki.example.com", which belongs to the App "Wiki"`},
+		"nobody of that kind":  {strings.ReplaceAll(wiki, "everyone", "ops") + "[app.authjs]", `config.toml:4: app.allow contains "ops"`},
 		"an unknown version":   {wiki + "[app.authjs]\nversion = \"v6\"", `config.toml:6: app.authjs.version is "v6"`},
 		"no file":              {wiki + "[app.authjs]\nsecret_file = \"none\"", "config.toml:6: app.authjs.secret_file cannot be read"},
 		"two secrets":          {wiki + "[app.authjs]\nsecret = \"a\"\nsecret_file = \"b\"", "config.toml:7: app.authjs.secret_file is set, and so is app.authjs.secret"},
@@ -61,7 +61,7 @@ func TestAppsAreReadWithTheirSecrets(t *testing.T) {
 		t.Errorf("got %v", dev.Origins)
 	}
 	warnings := strings.Join(l.Warnings, "\n")
-	for _, want := range []string{"a secret of 3 letters", `nobody may use the app "Dev"`} {
+	for _, want := range []string{"a secret of 3 letters", `no one can use the app "Dev"`} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("no warning of %s in %s", want, warnings)
 		}
@@ -72,23 +72,23 @@ func TestAppsAreReadWithTheirSecrets(t *testing.T) {
 func TestAnAppIsNotWhereGatelodgeIs(t *testing.T) {
 	const rest = "name = \"Wiki\"\nallow = [\"everyone\"]\n"
 	for name, tt := range map[string]struct{ own, hosts, origins, want string }{
-		"the same":                {"https://auth.example.com", `"auth.example.com"`, "", "where Gatelodge itself is"},
-		"in other case":           {"https://auth.example.com", `"AUTH.Example.com"`, "", "where Gatelodge itself is"},
-		"our case":                {"https://AUTH.example.com", `"auth.example.com"`, "", "where Gatelodge itself is"},
-		"a final dot":             {"https://auth.example.com", `"auth.example.com."`, "", "where Gatelodge itself is"},
-		"our final dot":           {"https://auth.example.com.", `"auth.example.com"`, "", "where Gatelodge itself is"},
-		"the usual port":          {"https://auth.example.com", `"auth.example.com:443"`, "", "where Gatelodge itself is"},
-		"our usual port":          {"https://auth.example.com:443", `"auth.example.com"`, "", "where Gatelodge itself is"},
-		"a dot and the port":      {"https://auth.example.com", `"auth.example.com.:443"`, "", "where Gatelodge itself is"},
-		"the same odd port":       {"https://auth.example.com:8443", `"auth.example.com:8443"`, "", "where Gatelodge itself is"},
-		"one of several":          {"https://auth.example.com", `"wiki.example.com", "auth.example.com"`, "", "where Gatelodge itself is"},
-		"another scheme":          {"https://auth.example.com", `"wiki.example.com"`, `"http://auth.example.com"`, "where Gatelodge itself is"},
-		"hidden behind origins":   {"https://auth.example.com", `"auth.example.com"`, `"https://wiki.example.com"`, "where Gatelodge itself is"},
-		"punycode":                {"https://xn--bcher-kva.example", `"XN--BCHER-KVA.example"`, "", "where Gatelodge itself is"},
+		"the same":                {"https://auth.example.com", `"auth.example.com"`, "", "the host of Gatelodge itself"},
+		"in other case":           {"https://auth.example.com", `"AUTH.Example.com"`, "", "the host of Gatelodge itself"},
+		"our case":                {"https://AUTH.example.com", `"auth.example.com"`, "", "the host of Gatelodge itself"},
+		"a final dot":             {"https://auth.example.com", `"auth.example.com."`, "", "the host of Gatelodge itself"},
+		"our final dot":           {"https://auth.example.com.", `"auth.example.com"`, "", "the host of Gatelodge itself"},
+		"the usual port":          {"https://auth.example.com", `"auth.example.com:443"`, "", "the host of Gatelodge itself"},
+		"our usual port":          {"https://auth.example.com:443", `"auth.example.com"`, "", "the host of Gatelodge itself"},
+		"a dot and the port":      {"https://auth.example.com", `"auth.example.com.:443"`, "", "the host of Gatelodge itself"},
+		"the same odd port":       {"https://auth.example.com:8443", `"auth.example.com:8443"`, "", "the host of Gatelodge itself"},
+		"one of several":          {"https://auth.example.com", `"wiki.example.com", "auth.example.com"`, "", "the host of Gatelodge itself"},
+		"another scheme":          {"https://auth.example.com", `"wiki.example.com"`, `"http://auth.example.com"`, "the host of Gatelodge itself"},
+		"hidden behind origins":   {"https://auth.example.com", `"auth.example.com"`, `"https://wiki.example.com"`, "the host of Gatelodge itself"},
+		"punycode":                {"https://xn--bcher-kva.example", `"XN--BCHER-KVA.example"`, "", "the host of Gatelodge itself"},
 		"not punycode":            {"https://xn--bcher-kva.example", `"bücher.example"`, "", "xn-- for others"},
-		"an address":              {"http://[::1]:8080", `"x.example"`, `"http://[0:0:0:0:0:0:0:1]:8080"`, "where Gatelodge itself is"},
-		"this machine's names":    {"", `"127.0.0.1:8080"`, "", "where Gatelodge itself is"},
-		"this machine":            {"", `"localhost:8080"`, "", "where Gatelodge itself is"},
+		"an address":              {"http://[::1]:8080", `"x.example"`, `"http://[0:0:0:0:0:0:0:1]:8080"`, "the host of Gatelodge itself"},
+		"this machine's names":    {"", `"127.0.0.1:8080"`, "", "the host of Gatelodge itself"},
+		"this machine":            {"", `"localhost:8080"`, "", "the host of Gatelodge itself"},
 		"a wildcard":              {"https://auth.example.com", `"*.example.com"`, "", `"*.example.com" is no host`},
 		"a wildcard origin":       {"https://auth.example.com", `"wiki.example.com"`, `"https://*.example.com"`, `"*.example.com" is no host`},
 		"twice":                   {"https://auth.example.com", `"wiki.example.com", "WIKI.example.com."`, "", "twice"},
@@ -113,7 +113,7 @@ func TestAnAppIsNotWhereGatelodgeIs(t *testing.T) {
 			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
-			if name == "another port, elsewhere" && (l == nil || !strings.Contains(strings.Join(l.Warnings, "\n"), "cookies do not keep ports apart")) {
+			if name == "another port, elsewhere" && (l == nil || !strings.Contains(strings.Join(l.Warnings, "\n"), "browsers send cookies to every port")) {
 				t.Errorf("there is no warning")
 			}
 		})

@@ -61,7 +61,7 @@ func (k *checker) address() {
 	path, socket := strings.CutPrefix(c.Listen, "unix:")
 	switch {
 	case socket && path == "":
-		k.fail("listen", `names no socket, as in listen = "unix:/run/gatelodge.sock"`)
+		k.fail("listen", `is not a socket path, as in listen = "unix:/run/gatelodge.sock"`)
 	case socket && c.PublicURL == "":
 		k.fail("public_url", `must be set when listen is a socket, as in public_url = "https://auth.example.com"`)
 	case !socket:
@@ -75,7 +75,7 @@ func (k *checker) address() {
 	}
 	for _, text := range c.TrustedProxies {
 		if _, err := parsePrefix(text); err != nil {
-			k.fail("trusted_proxies", "holds %q, which is neither an address nor a network such as \"10.0.0.0/24\"", text)
+			k.fail("trusted_proxies", "contains %q, which is neither an address nor a network such as \"10.0.0.0/24\"", text)
 		}
 	}
 	if len(k.errs) > 0 {
@@ -83,7 +83,7 @@ func (k *checker) address() {
 	}
 	origin := c.Origin()
 	if origin.Scheme == "http" && !loopback(origin.Hostname()) {
-		k.warn("public_url is http: anybody on the way can read sign-in links and take over sessions; use https")
+		k.warn("public_url is http: anyone on the network path can read sign-in links and take over sessions; use https")
 	}
 }
 
@@ -145,7 +145,7 @@ func browserHost(u *url.URL) (string, error) {
 	case !labels(strings.ReplaceAll(name, "_", "x")):
 		return "", fmt.Errorf("%q is no host: between its dots are 1 to 63 letters, digits and dashes", name)
 	case numeric(name[strings.LastIndexByte(name, '.')+1:]):
-		return "", fmt.Errorf("browsers take %q for an IPv4 address, and it is not a whole one", name)
+		return "", fmt.Errorf("browsers read %q as an incomplete IPv4 address", name)
 	}
 	if port := u.Port(); port != "" {
 		name += ":" + port
@@ -173,7 +173,7 @@ func (k *checker) look() {
 	c := k.l
 	for key, text := range map[string]string{"name": c.Name, "contact": c.Contact, "mail.from": c.Mail.From, "mail.ehlo_name": c.Mail.EHLOName} {
 		if strings.ContainsFunc(text, unicode.IsControl) {
-			k.fail(key, "holds a line break or another control character")
+			k.fail(key, "contains a line break or another control character")
 		}
 	}
 	if n := len([]rune(c.Name)); n == 0 || n > maxName {
@@ -215,14 +215,14 @@ func (k *checker) signup() {
 	k.choice("signup.mode", s.Mode, "closed", "invite", "domain", "approve", "open")
 	for _, domain := range s.Domains {
 		if ascii, ok := email.Domain(domain); !ok || !hostName(ascii) {
-			k.fail("signup.domains", "holds %q, which is no domain such as \"example.com\"; a subdomain is named by itself, and there is no \"*\"", domain)
+			k.fail("signup.domains", "contains %q, which is no domain such as \"example.com\"; list subdomains separately, without \"*\"", domain)
 		}
 	}
 	switch {
 	case s.Mode == "domain" && len(s.Domains) == 0:
 		k.fail("signup.domains", "must be set when signup.mode is \"domain\", as in domains = [\"example.com\"]")
 	case s.Mode != "domain" && len(s.Domains) > 0:
-		k.fail("signup.domains", "is set, but counts only when signup.mode is \"domain\"; it is %q", s.Mode)
+		k.fail("signup.domains", "is set, but has no effect unless signup.mode is \"domain\"; it is %q", s.Mode)
 	}
 }
 
@@ -283,7 +283,7 @@ func (k *checker) mail() {
 		return
 	}
 	if len(k.errs) == 0 && !loopback(c.Origin().Hostname()) {
-		k.warn("mail is captured: nobody gets a sign-in mail until mail.mode is \"smarthost\" or \"direct\"; \"gatelodge mail show\" and \"gatelodge user link\" help until then")
+		k.warn("mail is captured: sign-in mail is not sent until mail.mode is \"smarthost\" or \"direct\"; \"gatelodge mail show\" and \"gatelodge user link\" help until then")
 	}
 }
 
@@ -300,7 +300,7 @@ func (k *checker) signature() {
 	case !hostName(domain):
 		k.fail("mail.dkim.domain", "is %q, but must be a domain, as in \"example.com\"", domain)
 	case err == nil && !strings.EqualFold(domain, domainOf(from)):
-		k.fail("mail.dkim.domain", "is %q, but mail.from is of %q: our own mail would leave unsigned; remove mail.dkim.domain, or make them the same", domain, domainOf(from))
+		k.fail("mail.dkim.domain", "is %q, but mail.from is of %q: its mail would be sent unsigned; remove mail.dkim.domain, or make them equal", domain, domainOf(from))
 	}
 }
 
@@ -317,11 +317,11 @@ func parseSender(text string) (mail.Address, error) {
 	if len(local) > 64 || strings.ContainsFunc(local, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"\(),:;<>@[]`, r)
 	}) || strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
-		return mail.Address{}, fmt.Errorf("many servers take no mail from an address with %q before the @: plain letters, digits, dots and dashes only", local)
+		return mail.Address{}, fmt.Errorf("many servers refuse mail from an address with %q before the @: plain letters, digits, dots and dashes only", local)
 	}
 	domain, ok := email.Domain(a.Address[at+1:])
 	if !ok || !labels(domain) {
-		return mail.Address{}, fmt.Errorf("%q is no domain that mail can come from", a.Address[at+1:])
+		return mail.Address{}, fmt.Errorf("%q is not a domain that can send mail", a.Address[at+1:])
 	}
 	return mail.Address{Name: a.Name, Address: local + "@" + domain}, nil
 }
@@ -367,7 +367,7 @@ func (k *checker) metrics() {
 	case err != nil:
 		k.fail("metrics.listen", "has the host %q, but the address to listen on is a number, as in \"127.0.0.1:9464\"", host)
 	case !ip.IsLoopback():
-		k.warn("metrics.listen is not on this machine alone: whoever reaches %s reads how many sign in and how the mail fares", listen)
+		k.warn("metrics.listen is not limited to this machine: anyone who can connect to %s can read the metrics", listen)
 	}
 }
 
@@ -526,7 +526,7 @@ func parseSmarthost(text string) (Smarthost, error) {
 		}
 		h.TLS = "off"
 	default:
-		return h, fmt.Errorf("has %q behind the host, where only tls=off is known", u.RawQuery)
+		return h, fmt.Errorf("has %q after the host, where only tls=off is allowed", u.RawQuery)
 	}
 	return h, nil
 }

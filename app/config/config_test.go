@@ -67,11 +67,11 @@ func TestWhatIsWrongIsNamedWithItsLineAndTheFix(t *testing.T) {
 		"an unknown key":             {"nmae = \"x\"", "config.toml:1: nmae is not a setting; did you mean name?"},
 		"an unknown key in a table":  {"\n[link]\nlifetme = \"2h\"", "config.toml:3: link.lifetme is not a setting; did you mean link.lifetime?"},
 		"an unknown table":           {"[colours]\nred = 1", "config.toml:2: colours.red is not a setting"},
-		"a number for a text":        {"name = 5", `config.toml:1: name is the number 5, but must be a text in quotes, as in name = "Example"`},
+		"a number for a text":        {"name = 5", `config.toml:1: name is the number 5, but must be a quoted string, as in name = "Example"`},
 		"a text for a number":        {"[theme]\nhue = \"blue\"", `config.toml:2: theme.hue is the text "blue", but must be a whole number, as in hue = 205`},
 		"a text for a list":          {`trusted_proxies = "10.0.0.1"`, `config.toml:1: trusted_proxies is the text "10.0.0.1", but must be a list of texts`},
-		"a number for a length":      {"[session]\nlifetime = 30", "config.toml:2: session.lifetime is the number 30, but must be a text in quotes"},
-		"no length of time":          {"[session]\nlifetime = \"a month\"", `config.toml:2: session.lifetime is "a month", but must be a length of time such as "90s", "15m", "2h" or "30d"`},
+		"a number for a length":      {"[session]\nlifetime = 30", "config.toml:2: session.lifetime is the number 30, but must be a quoted string"},
+		"no length of time":          {"[session]\nlifetime = \"a month\"", `config.toml:2: session.lifetime is "a month", but must be a duration such as "90s", "15m", "2h" or "30d"`},
 		"a length out of range":      {"[link]\nlifetime = \"3d\"", "config.toml:2: link.lifetime is 3d, but must be between 2m and 1d"},
 		"a code outlives its link":   {"[link]\nlifetime = \"10m\"", "link.code_lifetime is 15m, but must not be longer than link.lifetime, which is 10m"},
 		"no TOML":                    {"name = \"x", "config.toml:1:"},
@@ -81,7 +81,7 @@ func TestWhatIsWrongIsNamedWithItsLineAndTheFix(t *testing.T) {
 		"a port that is none":        {`listen = "127.0.0.1:99999"`, "a port is a number from 0 to 65535"},
 		"a listen without a port":    {`listen = "127.0.0.1"`, "must be host:port"},
 		"a socket without an origin": {`listen = "unix:/run/x.sock"`, "public_url must be set when listen is a socket"},
-		"a proxy that is no network": {`trusted_proxies = ["proxy"]`, `holds "proxy", which is neither an address nor a network`},
+		"a proxy that is no network": {`trusted_proxies = ["proxy"]`, `contains "proxy", which is neither an address nor a network`},
 		"a hue beyond the circle":    {"[theme]\nhue = 400", "theme.hue is 400, but a hue is a number from 0 to 359"},
 		"a choice that is none":      {"[link]\nconfirm = \"no\"", `link.confirm is "no", but must be "button" or "code"`},
 		"a level that is none":       {"[log]\nlevel = \"loud\"", `log.level is "loud", but must be "debug", "info", "warn" or "error"`},
@@ -93,11 +93,11 @@ func TestWhatIsWrongIsNamedWithItsLineAndTheFix(t *testing.T) {
 		"direct mail over IPX":       {direct + `ip_family = "ipx"`, `mail.ip_family is "ipx", but must be "auto", "4" or "6"`},
 		"direct mail with half DANE": {direct + `dane = "yes"`, `mail.dane is "yes", but must be "auto" or "off"`},
 		"direct mail, half a switch": {direct + `allow_private_destinations = "yes"`, "but must be true or false"},
-		"a signature of another":     {direct + "[mail.dkim]\ndomain = \"other.example\"", `mail.dkim.domain is "other.example", but mail.from is of "b.example": our own mail would leave unsigned; remove mail.dkim.domain`},
+		"a signature of another":     {direct + "[mail.dkim]\ndomain = \"other.example\"", `mail.dkim.domain is "other.example", but mail.from is of "b.example": its mail would be sent unsigned; remove mail.dkim.domain`},
 		"a signature of a parent":    {strings.Replace(direct, "a@b", "a@mail.b", 1) + "[mail.dkim]\ndomain = \"b.example\"", `but mail.from is of "mail.b.example"`},
 		"a quoted sender":            {"[mail]\nfrom = '\"a b\"@b.example'", "before the @: plain letters"},
 		"a sender beyond ASCII":      {"[mail]\nfrom = \"grün@b.example\"", "before the @: plain letters"},
-		"a sender at a number":       {"[mail]\nfrom = \"a@[192.0.2.1]\"", "is no domain that mail can come from"},
+		"a sender at a number":       {"[mail]\nfrom = \"a@[192.0.2.1]\"", "is not a domain that can send mail"},
 		"a signature of no domain":   {direct + "[mail.dkim]\ndomain = \"a b\"", "mail.dkim.domain"},
 		"a smarthost without a url":  {"[mail]\nmode = \"smarthost\"\nfrom = \"a@b.example\"", "mail.smarthost.url must be set to send mail"},
 		"a smarthost without sender": {"[mail]\nmode = \"smarthost\"\n[mail.smarthost]\nurl = \"smtps://h\"", "mail.from must be set to send mail"},
@@ -107,7 +107,7 @@ func TestWhatIsWrongIsNamedWithItsLineAndTheFix(t *testing.T) {
 		"no TLS to a stranger":       {mail + `url = "smtp://mail.example.net?tls=off"`, "tls=off, which is only for smtp:// to this machine"},
 		"a password file not there":  {mail + "url = \"smtps://u@h\"\npassword_file = \"nowhere\"", "mail.smarthost.password_file cannot be read"},
 		"a sender that is none":      {"[mail]\nfrom = \"nobody\"", `mail.from is "nobody", but must be one address`},
-		"a name with a line break":   {"name = \"a\\nb\"", "name holds a line break"},
+		"a name with a line break":   {"name = \"a\\nb\"", "name contains a line break"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestTheLaterSourceWins(t *testing.T) {
 
 func TestAVariableThatNamesNothing(t *testing.T) {
 	_, err := config.Load(config.Source{Env: []string{"GATELODGE_MAIL_FORM=x"}})
-	if err == nil || !strings.Contains(err.Error(), "GATELODGE_MAIL_FORM names no setting; did you mean GATELODGE_MAIL_FROM?") {
+	if err == nil || !strings.Contains(err.Error(), "GATELODGE_MAIL_FORM is not a setting; did you mean GATELODGE_MAIL_FROM?") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -115,7 +115,7 @@ func (l *Loaded) readFile() Errors {
 	errs := l.readTOML(filepath.Base(l.File), string(text))
 	info, err := os.Stat(l.File)
 	if err == nil && info.Mode().Perm()&0o077 != 0 && l.holdsSecret() {
-		l.Warnings = append(l.Warnings, fmt.Sprintf("%s holds a password or a secret and may be read by others: chmod 600 %s, or use password_file, secret_file and client_secret_file", l.File, l.File))
+		l.Warnings = append(l.Warnings, fmt.Sprintf("%s contains a password or a secret and can be read by other users: chmod 600 %s, or use password_file, secret_file and client_secret_file", l.File, l.File))
 	}
 	return errs
 }
@@ -250,7 +250,7 @@ func (l *Loaded) readEnv(env []string) Errors {
 		i := slices.IndexFunc(known, func(s setting) bool { return envName(s.key) == name })
 		if i < 0 {
 			key := strings.ToLower(strings.TrimPrefix(name, prefix))
-			errs = append(errs, fmt.Errorf("the environment variable %s names no setting%s", name, meantEnv(key)))
+			errs = append(errs, fmt.Errorf("the environment variable %s is not a setting%s", name, meantEnv(key)))
 			continue
 		}
 		if err := known[i].parse(&l.Config, value); err != nil {

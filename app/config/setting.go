@@ -107,7 +107,7 @@ func (s setting) set(c *Config, value any) error {
 	}
 	text, ok := value.(string)
 	if !ok {
-		return s.fits(kindOf(value), "a text in quotes")
+		return s.fits(kindOf(value), "a quoted string")
 	}
 	return s.parse(c, text)
 }
@@ -136,7 +136,7 @@ func (s setting) parse(c *Config, text string) (err error) {
 		}
 	case *Duration:
 		if *p, err = ParseDuration(text); err != nil {
-			return s.fits(strconv.Quote(text), "a length of time such as \"90s\", \"15m\", \"2h\" or \"30d\"")
+			return s.fits(strconv.Quote(text), "a duration such as \"90s\", \"15m\", \"2h\" or \"30d\"")
 		}
 	case *slog.Level:
 		levels := []string{"debug", "info", "warn", "error"}

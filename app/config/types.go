@@ -31,7 +31,7 @@ func ParseDuration(text string) (Duration, error) {
 		}
 		n, err := strconv.ParseUint(rest[:i], 10, 16)
 		if err != nil {
-			return 0, fmt.Errorf("%q is not a length of time", text)
+			return 0, fmt.Errorf("%q is not a duration", text)
 		}
 		if rest[i] == 'w' {
 			n *= 7
@@ -45,7 +45,7 @@ func ParseDuration(text string) (Duration, error) {
 	if rest != "" || text == "" {
 		d, err := time.ParseDuration(rest)
 		if err != nil || d < 0 || d > maxDays*time.Duration(day) {
-			return 0, fmt.Errorf("%q is not a length of time", text)
+			return 0, fmt.Errorf("%q is not a duration", text)
 		}
 		total += d
 	}

@@ -157,11 +157,11 @@ func (k *checker) upstreams() {
 		}
 		switch {
 		case !goodID(u.ID):
-			fail("id", `is %q, but must have 1 to 40 lower-case letters, digits, "-" or "_": it stands in addresses`, u.ID)
+			fail("id", `is %q, but must have 1 to 40 lower-case letters, digits, "-" or "_": it is part of addresses`, u.ID)
 		case slices.Contains(reservedIDs, u.ID):
-			fail("id", "is %q, which is another way to sign in: choose another", u.ID)
+			fail("id", "is %q, which is another sign-in method: choose another", u.ID)
 		case taken[u.ID]:
-			fail("id", "is %q, and so is another upstream's: each needs an id of its own", u.ID)
+			fail("id", "is %q, and so is another upstream's: each needs its own id", u.ID)
 		}
 		taken[u.ID] = true
 		if n := len([]rune(u.Name)); n > maxName || strings.ContainsFunc(u.Name, unicode.IsControl) {
@@ -171,7 +171,7 @@ func (k *checker) upstreams() {
 		for _, rule := range upstreamKeys {
 			switch set := rule.value(*u) != ""; {
 			case set && !slices.Contains(rule.kinds, u.Kind):
-				fail(rule.key, "is nothing that kind = %q has; it is for %s", u.Kind, quoted(rule.kinds))
+				fail(rule.key, "does not exist for kind = %q; it is for %s", u.Kind, quoted(rule.kinds))
 			case !set && slices.Contains(rule.need, u.Kind):
 				fail(rule.key, "must be set for kind = %q", u.Kind)
 			}
@@ -190,7 +190,7 @@ func goodID(id string) bool {
 // upstreamSecret reads what we prove with to the upstream who we are.
 func (k *checker) upstreamSecret(u *Upstream, fail func(key, format string, args ...any)) {
 	if u.ClientID == "" {
-		fail("client_id", "must be set: the provider gives it out when you register %s there", k.l.Origin().String())
+		fail("client_id", "must be set: the provider shows it when you register %s there", k.l.Origin().String())
 	}
 	if u.ClientSecretFile != "" {
 		if u.ClientSecret.text != "" {
@@ -209,7 +209,7 @@ func (k *checker) upstreamSecret(u *Upstream, fail func(key, format string, args
 	}
 	switch secret := u.ClientSecret.text != ""; {
 	case u.Kind == "apple" && secret:
-		fail("client_secret", "is made by us for Apple: set team_id, key_id and private_key_file instead")
+		fail("client_secret", "is created by Gatelodge for Apple: set team_id, key_id and private_key_file instead")
 	case u.Kind == "apple" && u.PrivateKeyFile != "":
 		var err error
 		if u.appleKey, err = readAppleKey(u.PrivateKeyFile); err != nil {
@@ -232,12 +232,12 @@ func readAppleKey(path string) (*ecdsa.PrivateKey, error) {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, errors.New("holds no key in PEM form; Apple's file is AuthKey_….p8")
+		return nil, errors.New("contains no key in PEM format; Apple's file is AuthKey_….p8")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if err != nil || !ok || key.Curve != elliptic.P256() {
-		return nil, errors.New("holds another kind of key than Apple's, which is EC P-256")
+		return nil, errors.New("contains another kind of key than Apple's, which is EC P-256")
 	}
 	return key, nil
 }
@@ -259,7 +259,7 @@ func upstreamPlaces(u *Upstream, fail func(key, format string, args ...any)) {
 		case at.Scheme != "https" && (at.Scheme != "http" || !loopback(at.Hostname())):
 			fail(key, "is %q, but must begin with https://: secrets go there", text)
 		case key != "auth_url" && key != "userinfo_url" && at.RawQuery != "":
-			fail(key, "is %q, but must have nothing behind a question mark", text)
+			fail(key, "is %q, but must have no query", text)
 		}
 	}
 	if t := u.Tenant; strings.ContainsFunc(t, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`/\?#{}%`, r) }) {
@@ -274,31 +274,31 @@ func upstreamPlaces(u *Upstream, fail func(key, format string, args ...any)) {
 // upstreamPeople checks who may come by the upstream.
 func (k *checker) upstreamPeople(u *Upstream, fail func(key, format string, args ...any)) {
 	if u.TrustEmail && u.Kind == "facebook" {
-		fail("trust_email", "cannot be true: Facebook does not tell whether an address is verified")
+		fail("trust_email", "cannot be true: Facebook does not report whether an address is verified")
 	}
 	if u.TrustEmail && u.Kind == "oauth2" && u.Claims.EmailVerified == "" {
-		fail("trust_email", "is true, but claims.email_verified does not say how to tell that an address is verified")
+		fail("trust_email", "is true, but claims.email_verified is not set, so no address counts as verified")
 	}
 	for i, domain := range u.AllowDomains {
 		u.AllowDomains[i] = strings.ToLower(strings.TrimPrefix(domain, "@"))
 		if d := u.AllowDomains[i]; d == "" || strings.ContainsAny(d, "@*/ ") {
-			fail("allow_domains", `holds %q, but must hold domains, as in "example.com"`, domain)
+			fail("allow_domains", `contains %q, but must contain domains, as in "example.com"`, domain)
 		}
 	}
 	for i, address := range u.AllowEmails {
 		u.AllowEmails[i] = strings.ToLower(address)
 		if at := strings.IndexByte(address, '@'); at < 1 || at == len(address)-1 {
-			fail("allow_emails", `holds %q, but must hold addresses, as in "mara@example.com"`, address)
+			fail("allow_emails", `contains %q, but must contain addresses, as in "mara@example.com"`, address)
 		}
 	}
 	if u.Kind == "facebook" && len(u.AllowDomains)+len(u.AllowEmails) > 0 {
-		fail("allow_domains", "and upstream.allow_emails let nobody in: Facebook does not tell whether an address is verified")
+		fail("allow_domains", "and upstream.allow_emails match no one: Facebook does not report whether an address is verified")
 	}
 	if slices.Contains([]string{"google", "twitter", "facebook", "apple"}, u.Kind) && len(u.AllowGroups) > 0 {
-		fail("allow_groups", "lets nobody in: kind = %q does not tell groups", u.Kind)
+		fail("allow_groups", "matches no one: kind = %q does not report groups", u.Kind)
 	}
 	anybody := u.Kind != "oidc" && u.Kind != "oauth2" && u.Issuer == "" && u.URL == ""
 	if u.SignUp && anybody && len(u.AllowDomains)+len(u.AllowEmails)+len(u.AllowGroups) == 0 {
-		k.warn("anybody with an account at %s gets one here: the upstream %q has sign_up = true and no allow_ list", u.Kind, u.ID)
+		k.warn("anyone with an account at %s gets one here: the upstream %q has sign_up = true and no allow_ list", u.Kind, u.ID)
 	}
 }
