@@ -27,6 +27,7 @@ import (
 	"gatelodge/app/keys"
 	"gatelodge/app/lang"
 	"gatelodge/app/limit"
+	"gatelodge/app/links"
 	"gatelodge/app/login"
 	"gatelodge/app/mail/check"
 	"gatelodge/app/mail/compose"
@@ -270,7 +271,7 @@ func (a *App) InboxURL(id string) string {
 	if a.InboxKey == "" {
 		return ""
 	}
-	return a.Config.Origin().JoinPath("dev/mail", id).String() + "?key=" + a.InboxKey
+	return a.Config.Origin().JoinPath(links.Inbox, id).String() + "?key=" + a.InboxKey
 }
 
 // Run works in the background until ctx ends. Then it stops claiming mail,

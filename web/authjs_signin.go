@@ -13,6 +13,7 @@ import (
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/fault"
 	"gatelodge/app/gate"
+	"gatelodge/app/links"
 	"gatelodge/app/login"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
@@ -160,7 +161,7 @@ func (s *Server) postSignInEmail(w http.ResponseWriter, r *http.Request, st site
 		out, err := s.Login.EnterCode(r.Context(), s.from(r), &a.Login, code, s.ownToken(r, st))
 		return s.entered(w, r, st, a, out, err, to)
 	}
-	a.Return = login.LocalPath(localOf(st, to))
+	a.Return = links.Local(localOf(st, to))
 	err := s.Login.SendLink(r.Context(), s.from(r), &a.Login, r.PostForm.Get("email"), s.printer(r).Tag())
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
 		s.refused(r, f)

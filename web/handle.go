@@ -17,7 +17,7 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/lang"
 	"gatelodge/app/limit"
-	"gatelodge/app/login"
+	"gatelodge/app/links"
 	"gatelodge/store"
 )
 
@@ -161,7 +161,7 @@ func (s *Server) languageSwitch(h handlerFunc) handlerFunc {
 			pairs, err := url.ParseQuery(pair)
 			return err == nil && pairs.Has("lang")
 		})
-		http.Redirect(w, r, login.LocalPath((&url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: strings.Join(rest, "&")}).String()), http.StatusSeeOther)
+		http.Redirect(w, r, links.Local((&url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: strings.Join(rest, "&")}).String()), http.StatusSeeOther)
 		return nil
 	}
 }
@@ -281,7 +281,7 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error 
 
 // redirect answers a form: 303, so that reloading sends nothing again.
 func (s *Server) redirect(w http.ResponseWriter, r *http.Request, path string) error {
-	http.Redirect(w, r, login.LocalPath(path), http.StatusSeeOther)
+	http.Redirect(w, r, links.Local(path), http.StatusSeeOther)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"gatelodge/app/account"
 	"gatelodge/app/fault"
+	"gatelodge/app/links"
 	"gatelodge/app/login"
 	"gatelodge/app/people"
 	"gatelodge/app/session"
@@ -93,7 +94,7 @@ func (s *Server) current(w http.ResponseWriter, r *http.Request) (session.Curren
 func (s *Server) toSignIn(w http.ResponseWriter, r *http.Request) error {
 	a := s.cookies.readLogin(r)
 	if r.Method == http.MethodGet {
-		a.Return = login.LocalPath(r.URL.RequestURI())
+		a.Return = links.Local(r.URL.RequestURI())
 	}
 	switch {
 	case r.Method == http.MethodPost:

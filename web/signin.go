@@ -8,6 +8,7 @@ import (
 	"gatelodge/app/challenge"
 	"gatelodge/app/factor"
 	"gatelodge/app/fault"
+	"gatelodge/app/links"
 	"gatelodge/app/login"
 	"gatelodge/app/people"
 	"gatelodge/app/session"
@@ -61,7 +62,7 @@ func (s *Server) signInPage(r *http.Request, a attempt, last factor.Means) SignI
 
 // home is where a sign-in without a target leads.
 func home(target string) string {
-	if target = login.LocalPath(target); target == "/" {
+	if target = links.Local(target); target == "/" {
 		return "/account"
 	}
 	return target

@@ -14,6 +14,7 @@ import (
 	"gatelodge/app/factor"
 	"gatelodge/app/fault"
 	"gatelodge/app/gate"
+	"gatelodge/app/links"
 	"gatelodge/app/login"
 	"gatelodge/app/people"
 	"gatelodge/app/secret"
@@ -214,7 +215,7 @@ func (s *Server) postBack(w http.ResponseWriter, r *http.Request, up *upstream.U
 	if err != nil {
 		return login.ErrStateLost.Because(err) // longer than any that is true
 	}
-	return s.redirect(w, r, upstream.CallbackPath(up.ID)+"?"+bounced+"="+url.QueryEscape(sealed))
+	return s.redirect(w, r, links.Callback(up.ID)+"?"+bounced+"="+url.QueryEscape(sealed))
 }
 
 // getBack receives somebody from an upstream.

@@ -10,6 +10,7 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/fault"
+	"gatelodge/app/links"
 	"gatelodge/app/people"
 	"gatelodge/store"
 )
@@ -79,7 +80,7 @@ func (s *Service) Follow(ctx context.Context, from audit.Origin, token string, b
 	var done Result
 	var refused *fault.Fault
 	err = s.update(ctx, func(tx *store.Tx) error {
-		done, refused = Result{Next: "/signin"}, nil
+		done, refused = Result{Next: links.SignIn}, nil
 		c, err := s.Challenges.Redeem(tx, k.Purpose, token)
 		if err != nil {
 			return err
@@ -90,7 +91,7 @@ func (s *Service) Follow(ctx context.Context, from audit.Origin, token string, b
 		}
 		switch c.Purpose {
 		case challenge.ConfirmEmail:
-			done, err = Result{Notice: "emails.confirmed", Next: "/account/emails"}, s.confirmed(tx, from, u, c)
+			done, err = Result{Notice: "emails.confirmed", Next: links.Emails}, s.confirmed(tx, from, u, c)
 		case challenge.UndoEmail:
 			done, err = s.secure(tx, from, u, c)
 		case challenge.NotMe:
@@ -189,7 +190,7 @@ func (s *Service) secure(tx *store.Tx, from audit.Origin, u store.User, c store.
 		return Result{}, err
 	}
 	if s.Passwords == nil {
-		return Result{Notice: "notme.done", Next: "/signin"}, nil
+		return Result{Notice: "notme.done", Next: links.SignIn}, nil
 	}
 	issued := s.Challenges.Issue(challenge.Ask{
 		From: from, Purpose: challenge.Reset, EmailNorm: c.EmailNorm, UserID: u.ID, BrowserHash: c.BrowserHash, Sends: 1, For: resetFor,

@@ -18,6 +18,7 @@ import (
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
+	"gatelodge/app/links"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
@@ -172,7 +173,7 @@ func (s *Service) letterTo(tx *store.Tx, from audit.Origin, u store.User, to str
 	})
 }
 
-func (s *Service) link(token string) string { return s.PublicURL + "/mailed/" + token }
+func (s *Service) link(token string) string { return s.PublicURL + links.Mailed(token) }
 
 // update runs f in a transaction and wakes the queue for what it wrote.
 func (s *Service) update(ctx context.Context, f func(*store.Tx) error) error {

@@ -12,6 +12,7 @@ import (
 	"gatelodge/app/command/line"
 	"gatelodge/app/config"
 	"gatelodge/app/fault"
+	"gatelodge/app/links"
 )
 
 func setUpVerbs() []*line.Verb {
@@ -71,7 +72,7 @@ func SetUpLink(ctx context.Context, a *app.App) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return a.Login.PublicURL + "/setup?code=" + code, nil
+	return a.Login.PublicURL + links.SetUp(code), nil
 }
 
 func setUpLink(ctx context.Context, c *line.Call) error {

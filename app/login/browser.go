@@ -7,6 +7,7 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/factor"
+	"gatelodge/app/links"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/people"
@@ -71,7 +72,7 @@ func (f *Flow) rememberBrowser(tx *store.Tx, from audit.Origin, l *Login, u stor
 		return "", err
 	}
 	return token, f.Post.Add(tx, compose.NewDevice{
-		At: row.CreatedAt, Device: from.Device, IP: from.IP, Means: f.meansNamed(row.AMR), Link: f.PublicURL + "/mailed/" + issued.Token,
+		At: row.CreatedAt, Device: from.Device, IP: from.IP, Means: f.meansNamed(row.AMR), Link: f.PublicURL + links.Mailed(issued.Token),
 	}, post.Terms{To: people.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
 }
 

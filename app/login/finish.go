@@ -8,6 +8,7 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/factor"
 	"gatelodge/app/gate"
+	"gatelodge/app/links"
 	"gatelodge/app/session"
 	"gatelodge/store"
 )
@@ -87,7 +88,7 @@ func (f *Flow) Finish(tx *store.Tx, from audit.Origin, l *Login, u store.User, r
 	if l.Claimed && notice == "" {
 		notice, warns = "account.claimed", true
 	}
-	out, proven := Outcome{User: u, Return: LocalPath(l.Return), Notice: notice, Warns: warns}, l.means(u.ID, f.Now())
+	out, proven := Outcome{User: u, Return: links.Local(l.Return), Notice: notice, Warns: warns}, l.means(u.ID, f.Now())
 	if l.Confirms != "" {
 		out.Token, out.Session, err = f.starter.Confirm(tx, u.ID, l.Confirms, replaces, proven, l.authAt())
 		if err == nil {

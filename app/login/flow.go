@@ -17,6 +17,7 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/gate"
 	"gatelodge/app/limit"
+	"gatelodge/app/links"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
@@ -327,7 +328,7 @@ func (f *Flow) link(l *Login, c challenge.Issued) string {
 	return f.linkURL(c.Token)
 }
 
-func (f *Flow) linkURL(token string) string { return f.PublicURL + "/signin/link/" + token }
+func (f *Flow) linkURL(token string) string { return f.PublicURL + links.SignInLink(token) }
 
 // enqueue writes challenge and mail together: neither is ever without the
 // other. Mail that still waits for the same address is cancelled, since its
@@ -414,7 +415,7 @@ func (f *Flow) SetUp(ctx context.Context, from audit.Origin, l *Login, s people.
 	err := f.Users.SetUp(ctx, from, s, func(tx *store.Tx, u store.User, claimed bool) (err error) {
 		*l = began
 		l.addProof(Proof{Means: factor.SetUp, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
-		l.Return, l.Claimed = welcomePath, claimed
+		l.Return, l.Claimed = links.Welcome, claimed
 		out, err = f.Finish(tx, from, l, u, replaces)
 		return errors.Join(err, f.keepOutcome(tx, use, l.result(out, nil)))
 	})

@@ -13,6 +13,7 @@ import (
 	"gatelodge/app/factor"
 	"gatelodge/app/factor/password"
 	"gatelodge/app/fault"
+	"gatelodge/app/links"
 	"gatelodge/app/people"
 	"gatelodge/store"
 )
@@ -34,12 +35,6 @@ type PendingApproval struct {
 	NotifiedAt time.Time `json:"t,omitzero"`  // when admins were mailed; zero for never
 	Upstream   string    `json:"u,omitempty"` // the name of the one they came by, where they have proven no address
 }
-
-// Where people go who have just come: to choose a password, or to be welcomed.
-const (
-	passwordPath = "/account/password"
-	welcomePath  = "/account?welcome"
-)
 
 // typed returns the address as it was typed. What was typed last may be another
 // account's name.
@@ -143,9 +138,9 @@ func (f *Flow) challengeUser(tx *store.Tx, from audit.Origin, l *Login, c store.
 	}
 	switch {
 	case d.Password && f.Passwords != nil:
-		l.Return = passwordPath
-	case LocalPath(l.Return) == "/":
-		l.Return = welcomePath
+		l.Return = links.NewPassword
+	case links.Local(l.Return) == links.Home:
+		l.Return = links.Welcome
 	}
 	return f.register(tx, from, l, people.Registration{Email: d.Email, Name: d.Name, Language: d.Language, Invite: d.Invite})
 }
@@ -306,8 +301,8 @@ func (f *Flow) AcceptMailed(ctx context.Context, from audit.Origin, l *Login, to
 			}
 		}
 		l.addProof(Proof{Means: factor.Email, UserID: u.ID, At: f.Now(), AuthAt: f.Now()})
-		if LocalPath(l.Return) == "/" {
-			l.Return = welcomePath
+		if links.Local(l.Return) == links.Home {
+			l.Return = links.Welcome
 		}
 		if out, err = f.Finish(tx, from, l, u, replaces); err != nil {
 			return err

@@ -8,9 +8,7 @@
 package login
 
 import (
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"gatelodge/app/email"
@@ -192,24 +190,4 @@ func (l *Login) authAt() (latest time.Time) {
 		}
 	}
 	return latest
-}
-
-// LocalPath returns p when it is a path on this server, and "/" for anything
-// that a browser could take for another place. What is returned always begins
-// with one slash and is safe in a Location header.
-func LocalPath(p string) string {
-	if len(p) > 2000 || !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") {
-		return "/"
-	}
-	for _, r := range p {
-		if r <= ' ' || r == '\\' || r >= 0x7f {
-			return "/"
-		}
-	}
-	u, err := url.Parse(p)
-	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || u.Opaque != "" || strings.HasPrefix(u.Path, "//") ||
-		strings.ContainsAny(u.Path, "\\\r\n\x00") {
-		return "/"
-	}
-	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()
 }

@@ -15,6 +15,7 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/gate"
 	"gatelodge/app/limit"
+	"gatelodge/app/links"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/people"
 	"gatelodge/store"
@@ -268,7 +269,7 @@ func (f *Flow) SendReset(ctx context.Context, from audit.Origin, l *Login, typed
 	issued := f.Challenges.Issue(challenge.Ask{
 		From: from, Purpose: challenge.Reset, EmailNorm: address, UserID: to.user.ID, BrowserHash: l.browserHash(), Sends: last.Sends + 1,
 	})
-	mail, err := f.mail(from, issued, to, compose.Reset{Link: f.PublicURL + "/mailed/" + issued.Token, Device: from.Device, Until: issued.ExpiresAt})
+	mail, err := f.mail(from, issued, to, compose.Reset{Link: f.PublicURL + links.Mailed(issued.Token), Device: from.Device, Until: issued.ExpiresAt})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/gate"
 	"gatelodge/app/limit"
+	"gatelodge/app/links"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/people"
@@ -238,7 +239,7 @@ func (f *Flow) confirmAddress(tx *store.Tx, from audit.Origin, l *Login, u store
 	if u, err = tx.UserByID(u.ID); err != nil {
 		return false, err
 	}
-	return true, f.Post.Add(tx, compose.Claimed{At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/account"},
+	return true, f.Post.Add(tx, compose.Claimed{At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + links.Account},
 		post.Terms{To: people.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference})
 }
 

@@ -10,6 +10,7 @@ import (
 	"gatelodge/app/factor"
 	"gatelodge/app/fault"
 	"gatelodge/app/gate"
+	"gatelodge/app/links"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/people"
@@ -77,8 +78,8 @@ func (f *Flow) Join(ctx context.Context, from audit.Origin, l *Login, language, 
 			return store.User{}, err
 		}
 		l.PendingIdentity = ""
-		if to := LocalPath(l.Return); to == "/" || to == "/account" {
-			l.Return = welcomePath
+		if to := links.Local(l.Return); to == links.Home || to == links.Account {
+			l.Return = links.Welcome
 		}
 		// The address is nothing that they have proven to us.
 		return f.registerIdentity(tx, from, l, a, "")
@@ -287,6 +288,6 @@ func (f *Flow) notifyLinked(tx *store.Tx, from audit.Origin, u store.User, who u
 		return err
 	}
 	return f.Post.Add(tx, compose.Linked{
-		Upstream: f.Upstreams.NameOf(who.Upstream), Who: who.Called(), At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + "/mailed/" + issued.Token,
+		Upstream: f.Upstreams.NameOf(who.Upstream), Who: who.Called(), At: f.Now(), Device: from.Device, IP: from.IP, Link: f.PublicURL + links.Mailed(issued.Token),
 	}, post.Terms{To: people.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
 }

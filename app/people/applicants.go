@@ -8,6 +8,7 @@ import (
 
 	"gatelodge/app/audit"
 	"gatelodge/app/email"
+	"gatelodge/app/links"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
@@ -74,7 +75,7 @@ func (s *Applicants) Approve(ctx context.Context, from audit.Origin, typed strin
 		if !u.HasEmail() {
 			return nil
 		}
-		return s.Post.Add(tx, compose.Approved{Link: s.PublicURL + "/signin"}, post.Terms{
+		return s.Post.Add(tx, compose.Approved{Link: s.PublicURL + links.SignIn}, post.Terms{
 			To: MailAddress(u), Language: u.Language, Reference: from.Reference, NotAfter: s.Now().Add(mailFor),
 		})
 	})
@@ -120,7 +121,7 @@ func (s *Applicants) Notify(tx *store.Tx, from audit.Origin, a store.Applicant, 
 	if err != nil {
 		return false, err
 	}
-	letter := compose.AccessRequest{Person: cmp.Or(a.Name, a.Email, a.Claimed, a.Subject), Email: a.Email, Link: s.PublicURL + "/admin/people"}
+	letter := compose.AccessRequest{Person: cmp.Or(a.Name, a.Email, a.Claimed, a.Subject), Email: a.Email, Link: s.PublicURL + links.AdminPeople}
 	if a.Email == "" {
 		letter.Upstream, letter.Claimed = upstream, a.Claimed
 	}

@@ -12,6 +12,7 @@ import (
 	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/gate"
+	"gatelodge/app/links"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
@@ -70,7 +71,7 @@ func (s *Invites) Add(ctx context.Context, from audit.Origin, i Invitation) (v s
 		return store.Invite{}, "", err
 	}
 	text, hash := token()
-	v.TokenHash, link = hash, s.PublicURL+"/invite/"+text
+	v.TokenHash, link = hash, s.PublicURL+links.Invite(text)
 	var mail queue.Mail
 	if v.Email != "" {
 		mail, err = s.Post.Write(s.letter(v, i.By, link), post.Terms{

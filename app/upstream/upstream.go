@@ -27,6 +27,7 @@ import (
 	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/limit"
+	"gatelodge/app/links"
 	"gatelodge/store"
 )
 
@@ -89,9 +90,6 @@ type Options struct {
 	Tokens    []string // the ids whose tokens some App is allowed
 }
 
-// CallbackPath is where an upstream sends browsers back to.
-func CallbackPath(id string) string { return "/api/auth/callback/" + id }
-
 // New returns the upstreams of a configuration that has been checked.
 func New(list []config.Upstream, o Options) *Upstreams {
 	s := &Upstreams{db: o.DB, limits: o.Limits, now: o.Now, log: o.Log}
@@ -99,7 +97,7 @@ func New(list []config.Upstream, o Options) *Upstreams {
 	for _, c := range list {
 		k := kindOf(c.Kind)
 		u := &Upstream{
-			ID: c.ID, Kind: c.Kind, Name: c.Name, config: c, kind: k, redirect: o.PublicURL + CallbackPath(c.ID),
+			ID: c.ID, Kind: c.Kind, Name: c.Name, config: c, kind: k, redirect: o.PublicURL + links.Callback(c.ID),
 			offline: slices.Contains(o.Tokens, c.ID), client: client, now: o.Now, log: o.Log,
 		}
 		if u.Name == "" {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatelodge/app/command/line"
+	"gatelodge/app/links"
 	"gatelodge/store"
 )
 
@@ -42,7 +43,7 @@ func credentialAdd(ctx context.Context, c *line.Call) error {
 		return err
 	}
 	listen := c.App.Config.Mail.Submission.Listen
-	web := strings.TrimSuffix(c.App.Config.Origin().String(), "/") + "/api/mail/send"
+	web := strings.TrimSuffix(c.App.Config.Origin().String(), "/") + links.MailAPI
 	if c.Bool("json") {
 		return c.PrintJSON(struct {
 			Name     string `json:"name"`

@@ -1,11 +1,11 @@
-package web_test
+package links_test
 
 import (
 	"net/url"
 	"strings"
 	"testing"
 
-	"gatelodge/app/login"
+	"gatelodge/app/links"
 )
 
 func mustURL(t testing.TB, text string) *url.URL {
@@ -35,7 +35,7 @@ func TestOpenRedirect(t *testing.T) {
 		"slashes after a slash": "///evil.example",
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := login.LocalPath(target)
+			got := links.Local(target)
 			wantLocal(t, got)
 			if name == "another site" && got != "/" {
 				t.Errorf("got %q", got)
@@ -43,7 +43,7 @@ func TestOpenRedirect(t *testing.T) {
 		})
 	}
 	for _, path := range []string{"/account", "/account?a=b&c=d", "/caf%C3%A9", "/oidc/authorize/x?y=%2Fz"} {
-		if got := login.LocalPath(path); got != path {
+		if got := links.Local(path); got != path {
 			t.Errorf("%q became %q", path, got)
 		}
 	}
@@ -62,14 +62,14 @@ func wantLocal(t *testing.T, got string) {
 	}
 }
 
-func FuzzLocalPath(f *testing.F) {
+func FuzzLocal(f *testing.F) {
 	f.Add("/a?b=c")
 	f.Add("//evil.example")
 	f.Add("/\\/evil")
 	f.Fuzz(func(t *testing.T, target string) {
-		got := login.LocalPath(target)
+		got := links.Local(target)
 		wantLocal(t, got)
-		if again := login.LocalPath(got); again != got {
+		if again := links.Local(got); again != got {
 			t.Errorf("%q becomes %q, then %q", target, got, again)
 		}
 	})
