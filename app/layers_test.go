@@ -100,7 +100,7 @@ func TestStepsWithinAppPointDown(t *testing.T) {
 		{"upstream"},
 		{"account", "login", "move"},
 		{"app"},
-		{"command", "dev"},
+		{"command", "dev", "apptest"},
 	}
 	step := func(path string) int {
 		rest, ours := strings.CutPrefix(path, "gatelodge/app")
@@ -124,6 +124,30 @@ func TestStepsWithinAppPointDown(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What helps tests is linked into tests alone.
+func TestOnlyTestsImportWhatHelpsThem(t *testing.T) {
+	helpers := 0
+	for _, p := range packages(t) {
+		if helps(p.ImportPath) {
+			helpers++
+			continue
+		}
+		for _, path := range p.Imports {
+			if helps(path) {
+				t.Errorf("%s imports %s, which is for tests", p.ImportPath, path)
+			}
+		}
+	}
+	if helpers < 3 {
+		t.Errorf("saw only %d packages for tests: the test looks at nothing", helpers)
+	}
+}
+
+// helps reports whether a package is named as one for tests: apptest, storetest.
+func helps(path string) bool {
+	return strings.HasPrefix(path, "gatelodge/") && strings.HasSuffix(path, "test")
 }
 
 // modernc.org/sqlite works only with exactly the libc it was made with.

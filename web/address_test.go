@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatelodge/app/apptest"
 	"gatelodge/app/config"
 	"gatelodge/app/gate"
 )
@@ -85,7 +86,7 @@ func TestAnAllowListNamesTheAddressThatCanBeSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.EmailVerifiedAt = midday
+	u.EmailVerifiedAt = apptest.Midday
 	if gate.Decide(h.app.Apps.All()[0], gate.Person{User: u}) != nil {
 		t.Error("the App refuses mara")
 	}

@@ -478,10 +478,7 @@ func TestNewPeopleAreWelcomed(t *testing.T) {
 func TestAFailureIsToldToEachInItsWay(t *testing.T) {
 	for name, more := range map[string]string{"our page": "", "the App's own": "[app.authjs.pages]\nerror = \"/oops\"\n"} {
 		h := wiki(t, "v5", more)
-		if err := h.app.Close(); err != nil {
-			t.Fatal(err)
-		}
-		h.shut = true
+		h.CloseStore()
 		ask := func(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 			r := httptest.NewRequestWithContext(t.Context(), method, "/api/auth/"+path, strings.NewReader(body))
 			r.Host = "localhost:3000"

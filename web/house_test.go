@@ -1,161 +1,65 @@
 package web_test
 
 import (
-	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"gatelodge/app"
+	"gatelodge/app/apptest"
 	"gatelodge/app/config"
 	"gatelodge/app/factor/password"
-	"gatelodge/app/lang"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/app/secret"
 	"gatelodge/store"
-	"gatelodge/store/storetest"
 	"gatelodge/web"
 )
 
-// house is a whole server on a real store, with a clock of its own.
+// house is a whole server that answers HTTP.
 type house struct {
+	*apptest.Server
 	t   testing.TB
 	app *app.App
 	web *web.Server
 	srv *httptest.Server
 	url string
-	// shut is set by a test that closed the store under the server.
-	shut bool
-	// rest ends what the server does beside answering.
-	rest func()
-
-	mu  sync.Mutex
-	now time.Time
-	log strings.Builder
 }
 
-func (h *house) Now() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
-
-func (h *house) pass(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = h.now.Add(d)
-}
-
-func (h *house) Write(b []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.log.Write(b)
-}
-
-func (h *house) logged() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.log.String()
-}
+func (h *house) pass(d time.Duration) { h.Pass(d) }
+func (h *house) logged() string       { return h.Logged() }
 
 // open starts a house. change may alter its configuration; a public URL that
 // begins with https:// is what the server believes, though it is reached by http.
 func open(t testing.TB, change func(*config.Config)) *house {
 	t.Helper()
-	return openAt(t, password.Cost{Memory: 64, Passes: 1, Lanes: 1}, change)
+	return openAt(t, apptest.Cheap, change)
 }
 
-// firstStart is what a first start writes: making it takes longer than most tests.
-var firstStart = sync.OnceValues(func() (map[string][]byte, error) {
-	dir, err := os.MkdirTemp("", "gatelodge")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	c := config.Default()
-	c.DataDir = dir
-	a, err := app.Open(context.Background(), &c, app.Options{Now: func() time.Time { return midday }, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return nil, err
-	}
-	if err := a.Close(); err != nil {
-		return nil, err
-	}
-	files := make(map[string][]byte)
-	for _, name := range []string{"gatelodge.db", "secret.key"} {
-		if files[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
-			return nil, err
-		}
-	}
-	return files, nil
-})
-
-// sentences are the same in every house.
-var sentences = sync.OnceValues(lang.Load)
-
-// midday is when every house opens.
-var midday = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-
-// openAt is open with a cost of passwords; zero is the real one.
+// openAt is open with a cost of passwords.
 func openAt(t testing.TB, cost password.Cost, change func(*config.Config)) *house {
 	t.Helper()
-	h := &house{t: t, now: midday}
-	c := config.Default()
-	c.DataDir = storetest.Dir(t)
-	files, err := firstStart()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(c.DataDir, name), content, 0o600); err != nil {
-			t.Fatal(err)
+	h := &house{t: t, srv: httptest.NewUnstartedServer(nil)}
+	h.Server = apptest.Open(t, apptest.Options{Cost: cost, Configure: func(c *config.Config) {
+		c.Listen = h.srv.Listener.Addr().String()
+		if change != nil {
+			change(c)
 		}
-	}
-	h.srv = httptest.NewUnstartedServer(nil)
-	c.Listen = h.srv.Listener.Addr().String()
-	if change != nil {
-		change(&c)
-	}
-	catalog, err := sentences()
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := app.Open(t.Context(), &c, app.Options{Now: h.Now, Cost: cost, Lang: catalog, Log: slog.New(slog.NewTextHandler(h, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.app = a
-	h.web, err = web.New(a)
-	if err != nil {
+	}})
+	h.app = h.App
+	var err error
+	if h.web, err = web.New(h.app); err != nil {
 		t.Fatal(err)
 	}
 	h.srv.Config.Handler = h.web
 	h.srv.Start()
 	h.url = h.srv.URL
-	work, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); a.Run(work) }()
-	h.rest = func() { stop(); <-done }
-	t.Cleanup(func() {
-		h.srv.Close()
-		h.rest()
-		if h.shut {
-			return
-		}
-		if err := a.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(h.srv.Close)
 	return h
 }
 
@@ -176,45 +80,10 @@ func (h *house) begin(tx *store.Tx, userID, app string) (own, share string, row 
 	return own, share, row, tx.PutAppSession(store.AppSession{TokenHash: hash, App: app, SessionID: row.ID, CreatedAt: now})
 }
 
-// user adds a user and returns them.
-func (h *house) user(email string) store.User {
-	h.t.Helper()
-	u, err := h.app.Users.Add(h.t.Context(), app.Operator(), email, "", false)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return u
-}
-
-// mail returns the captured messages, the newest first, once there are at least
-// n of them.
-func (h *house) mail(n int) []outbox.Message {
-	h.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		list, err := h.app.Outbox.Captured(h.t.Context())
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		if len(list) >= n {
-			return list
-		}
-		if time.Now().After(deadline) {
-			h.t.Fatalf("got %d mails, want %d", len(list), n)
-		}
-	}
-}
-
-var codeForm = regexp.MustCompile(`(?m)^    (\d{3}) (\d{3})\r?$`)
-
-// codeIn returns the six digits of a sign-in mail.
-func codeIn(t testing.TB, m outbox.Message) string {
-	t.Helper()
-	found := codeForm.FindStringSubmatch(m.Text)
-	if found == nil {
-		t.Fatalf("no code in %q", m.Text)
-	}
-	return found[1] + found[2]
-}
+func (h *house) user(email string) store.User      { return h.User(email) }
+func (h *house) mail(n int) []outbox.Message       { return h.Mail(n) }
+func (h *house) brings(ask func()) outbox.Message  { return h.SignInMail(ask) }
+func codeIn(t testing.TB, m outbox.Message) string { return apptest.CodeIn(t, m) }
 
 // browser is somebody with a cookie jar.
 type browser struct {
@@ -327,23 +196,6 @@ func (a reply) is(t testing.TB, status int, words ...string) {
 func (b *browser) ask(email string) outbox.Message {
 	b.t.Helper()
 	return b.h.brings(func() { b.post("/signin", "identifier", email).goesTo(b.t, "/signin/code") })
-}
-
-// brings returns the sign-in mail that ask asks for. One that was asked for before
-// may come only now.
-func (h *house) brings(ask func()) outbox.Message {
-	h.t.Helper()
-	h.pass(time.Millisecond) // mails are listed by the time they were asked for
-	asked := h.Now().Truncate(time.Millisecond)
-	ask()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		if list := h.signInMails(); len(list) > 0 && !list[0].CreatedAt.Before(asked) {
-			return list[0]
-		}
-		if time.Now().After(deadline) {
-			h.t.Fatal("no sign-in mail came")
-		}
-	}
 }
 
 // signInMails returns the captured sign-in mails, the newest first.

@@ -103,7 +103,7 @@ func TestAnswersTakeTheSameWorkForNobody(t *testing.T) {
 			ask := unlocked[row.name]
 			h := open(t, mode(row.door))
 			h.crowd(asked)
-			h.rest()
+			h.Stop()
 			var at work
 			spent := func() (w work) {
 				w.memory, w.rounds = h.app.Passwords.Spent()

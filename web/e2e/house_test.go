@@ -1,18 +1,14 @@
 package e2e
 
 import (
-	"context"
-	"log/slog"
 	"net/http/httptest"
-	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"gatelodge/app"
+	"gatelodge/app/apptest"
 	"gatelodge/app/config"
-	"gatelodge/app/factor/password"
 	"gatelodge/app/mail/mailtest"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/web"
@@ -21,61 +17,31 @@ import (
 // house is a server within the test, on a clock that the test sets: for what takes
 // minutes, or days.
 type house struct {
+	*apptest.Server
 	t   testing.TB
 	app *app.App
 	url string
-
-	mu  sync.Mutex
-	now time.Time
 }
 
-func (h *house) Now() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
-
-func (h *house) pass(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = h.now.Add(d)
-}
+func (h *house) pass(d time.Duration) { h.Pass(d) }
 
 func openHouse(t testing.TB) *house {
 	t.Helper()
 	mailtest.Peer(t, "chromium") // nobody else comes
-	// Close to the browser's own time, which its cookies go by.
-	h := &house{t: t, now: time.Now()}
-	c := config.Default()
-	c.DataDir, c.Name, c.Contact = t.TempDir(), "Our house", "Sam <sam@home.example>"
 	srv := httptest.NewUnstartedServer(nil)
-	c.Listen = srv.Listener.Addr().String()
-	a, err := app.Open(t.Context(), &c, app.Options{
-		Now: h.Now, Cost: password.Cost{Memory: 64, Passes: 1, Lanes: 1},
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.app = a
-	s, err := web.New(a)
+	// Close to the browser's own time, which its cookies go by.
+	h := &house{t: t, Server: apptest.Open(t, apptest.Options{Start: time.Now(), Configure: func(c *config.Config) {
+		c.Name, c.Contact, c.Listen = "Our house", "Sam <sam@home.example>", srv.Listener.Addr().String()
+	}})}
+	h.app = h.App
+	s, err := web.New(h.app)
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv.Config.Handler = s
 	srv.Start()
 	h.url = strings.Replace(srv.URL, "127.0.0.1", "localhost", 1)
-	work, stop := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); a.Run(work) }()
-	t.Cleanup(func() {
-		srv.Close()
-		stop()
-		<-done
-		if err := a.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(srv.Close)
 	return h
 }
 
@@ -97,20 +63,4 @@ func (h *house) user(b *browser, email, name string) {
 }
 
 // letter returns the newest mail of a kind to an address, once there is one.
-func (h *house) letter(purpose, to string) outbox.Message {
-	h.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		list, err := h.app.Outbox.Captured(h.t.Context())
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		for _, m := range list {
-			if m.Purpose == purpose && m.Rcpt == to {
-				return m
-			}
-		}
-		if time.Now().After(deadline) {
-			h.t.Fatalf("no mail of kind %s to %s", purpose, to)
-		}
-	}
-}
+func (h *house) letter(purpose, to string) outbox.Message { return h.Letter(purpose, to) }

@@ -1,16 +1,13 @@
 package peers_test
 
 import (
-	"context"
 	"crypto/x509"
-	"log/slog"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"gatelodge/app"
+	"gatelodge/app/apptest"
 	"gatelodge/app/config"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/deliver"
@@ -18,50 +15,26 @@ import (
 	"gatelodge/store"
 )
 
-// lodge is our side: a house whose mail goes directly, and whose clock the test
+// lodge is our side: a server whose mail goes directly, and whose clock the test
 // turns.
 type lodge struct {
-	*app.App
-	t  testing.TB
-	mu sync.Mutex
-	at time.Time
-}
-
-func (l *lodge) clock() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.at
+	*apptest.Server
+	t testing.TB
 }
 
 func (l *lodge) pass(d time.Duration) {
-	l.mu.Lock()
-	l.at = l.at.Add(d)
-	l.mu.Unlock()
+	l.Pass(d)
 	l.Queue.Wake()
 }
 
 func (n *network) lodge() *lodge {
 	n.t.Helper()
-	l := &lodge{t: n.t, at: time.Now()}
-	c := config.Default()
-	c.DataDir, c.PublicURL = n.t.TempDir(), "https://auth.home.example"
-	c.Mail.Mode, c.Mail.From, c.Mail.Resolver = "direct", "Our house <login@home.example>", "127.0.0.1"
-	c.Mail.CAFile = filepath.Join(n.dir, "ca.pem")
-	n.write(c.Mail.CAFile, string(n.ca.PEM))
-	var err error
-	l.App, err = app.Open(n.t.Context(), &c, app.Options{Now: l.clock, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { l.Queue.Run(ctx) })
-	n.t.Cleanup(func() {
-		stop()
-		running.Wait()
-		l.Close()
-	})
-	return l
+	return &lodge{t: n.t, Server: apptest.Open(n.t, apptest.Options{Start: time.Now(), Configure: func(c *config.Config) {
+		c.PublicURL = "https://auth.home.example"
+		c.Mail.Mode, c.Mail.From, c.Mail.Resolver = "direct", "Our house <login@home.example>", "127.0.0.1"
+		c.Mail.CAFile = filepath.Join(n.dir, "ca.pem")
+		n.write(c.Mail.CAFile, string(n.ca.PEM))
+	}})}
 }
 
 // send queues a message that somebody waits for, and returns its id.

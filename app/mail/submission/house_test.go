@@ -6,8 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/smtp"
 	"net/textproto"
 	"os"
@@ -18,39 +16,27 @@ import (
 	"time"
 
 	"gatelodge/app"
+	"gatelodge/app/apptest"
 	"gatelodge/app/config"
 	"gatelodge/store"
-	"gatelodge/store/storetest"
 )
 
-// relay is a house that takes mail from apps and captures it.
+// relay is a server that takes mail from apps and captures it.
 type relay struct {
+	*apptest.Server
 	t        testing.TB
 	app      *app.App
 	addr     string
 	password string // of the credential "nas"
-
-	mu  sync.Mutex
-	now time.Time
 }
 
-func (h *relay) clock() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
+func (h *relay) pass(d time.Duration) { h.Pass(d) }
 
-func (h *relay) pass(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = h.now.Add(d)
-}
-
-// open starts the house. Its credential may send as nas@home.example and as all
+// open starts the server. Its credential may send as nas@home.example and as all
 // of lab.example; change may narrow that.
 func open(t testing.TB, change func(*store.SubmissionCredential)) *relay {
 	t.Helper()
-	return openIn(t, storetest.Dir(t), change)
+	return openIn(t, "", change)
 }
 
 // openIn does so in a directory.
@@ -62,38 +48,30 @@ func openIn(t testing.TB, dir string, change func(*store.SubmissionCredential)) 
 // openWith does so with another configuration.
 func openWith(t testing.TB, dir string, change func(*store.SubmissionCredential), configure func(*config.Config)) *relay {
 	t.Helper()
-	h := &relay{t: t, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
-	c := config.Default()
-	c.DataDir, c.Mail.Submission.Listen = dir, "127.0.0.1:0"
-	c.Mail.EHLOName = "auth.home.example"
-	if configure != nil {
-		configure(&c)
-	}
-	a, err := app.Open(t.Context(), &c, app.Options{Now: h.clock, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.app = a
+	h := &relay{t: t, Server: apptest.Open(t, apptest.Options{Dir: dir, Configure: func(c *config.Config) {
+		c.Mail.Submission.Listen, c.Mail.EHLOName = "127.0.0.1:0", "auth.home.example"
+		if configure != nil {
+			configure(c)
+		}
+	}})}
+	h.app = h.App
 	credential := store.SubmissionCredential{Name: "nas", Senders: "nas@home.example *@lab.example"}
 	if change != nil {
 		change(&credential)
 	}
-	if h.password, err = a.Relay.Add(t.Context(), credential); err != nil {
+	var err error
+	if h.password, err = h.Relay.Add(t.Context(), credential); err != nil {
 		t.Fatal(err)
 	}
-	if h.addr = a.Listener.Listen(); h.addr == "" {
-		t.Fatal(a.Listener.Trouble().Err)
+	if h.addr = h.Listener.Listen(); h.addr == "" {
+		t.Fatal(h.Listener.Trouble().Err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { a.Listener.Run(ctx) })
-	running.Go(func() { a.Queue.Run(ctx) })
+	running.Go(func() { h.Listener.Run(ctx) })
 	t.Cleanup(func() {
 		stop()
 		running.Wait()
-		if err := a.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 	return h
 }

@@ -70,8 +70,8 @@ func TestAMissingCertificateIsTold(t *testing.T) {
 	h := openWith(t, t.TempDir(), nil, nil)
 	c := config.Default()
 	c.Mail.Submission.CertFile = filepath.Join(t.TempDir(), "none.pem")
-	l := &submission.Listener{Address: "127.0.0.1:0", Now: h.clock, Log: slog.New(slog.DiscardHandler), Open: func() (*submission.Server, error) {
-		_, err := submission.OpenCertificate(c.Mail.Submission.CertFile, c.Mail.Submission.CertFile, h.app.DB.Dir(), "x", h.clock())
+	l := &submission.Listener{Address: "127.0.0.1:0", Now: h.Now, Log: slog.New(slog.DiscardHandler), Open: func() (*submission.Server, error) {
+		_, err := submission.OpenCertificate(c.Mail.Submission.CertFile, c.Mail.Submission.CertFile, h.app.DB.Dir(), "x", h.Now())
 		return nil, err
 	}}
 	if l.Listen() != "" || !errors.Is(l.Trouble().Err, fs.ErrNotExist) || !strings.Contains(l.Trouble().Err.Error(), "none.pem") {

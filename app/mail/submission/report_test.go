@@ -133,10 +133,10 @@ func TestADelayIsToldWhenItIsCertain(t *testing.T) {
 	}
 	w := h.captured(1)[0]
 	h.pass(2 * time.Hour)
-	if told(t, h, w, store.Report{State: "queued", Code: 451, DueAt: h.clock().Add(time.Hour)}) != nil {
+	if told(t, h, w, store.Report{State: "queued", Code: 451, DueAt: h.Now().Add(time.Hour)}) != nil {
 		t.Error("a delay of three hours was told")
 	}
-	checkReport(t, told(t, h, w, store.Report{State: "queued", Code: 451, DueAt: h.clock().Add(3 * time.Hour)}), "delayed", "4.0.0")
+	checkReport(t, told(t, h, w, store.Report{State: "queued", Code: 451, DueAt: h.Now().Add(3 * time.Hour)}), "delayed", "4.0.0")
 }
 
 // While a domain waits nothing is tried, and no attempt ends that could tell.
@@ -147,7 +147,7 @@ func TestADelayIsToldThoughNothingIsTried(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.captured(1)
-	now := h.clock()
+	now := h.Now()
 	err := h.app.DB.Update(t.Context(), func(tx *store.Tx) error {
 		return tx.BackOff("x.example", "connection refused", 9, now.Add(24*time.Hour), now.Add(24*time.Hour), now)
 	})
