@@ -18,7 +18,11 @@ type Email struct {
 // AddEmail adds an address to a user. It returns ErrConflict when it leads to
 // somebody already, be it the same user.
 func (tx *Tx) AddEmail(e Email) error {
-	return tx.change(ErrConflict, "adding an address", addEmailQuery, e.Norm, e.Email, e.UserID, nullMs(e.VerifiedAt), ms(e.CreatedAt))
+	err := tx.change(ErrConflict, "adding an address", addEmailQuery, e.Norm, e.Email, e.UserID, nullMs(e.VerifiedAt), ms(e.CreatedAt))
+	if err != nil {
+		return err
+	}
+	return tx.useUpInvites(e.Norm)
 }
 
 const insertEmail = `INSERT INTO emails (norm, email, user_id, verified_at, created_at) VALUES ($1, $2, $3, $4, $5)`

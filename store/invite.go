@@ -172,6 +172,25 @@ func (tx *Tx) RevokeInvite(id string, now time.Time) error {
 
 const revokeInviteQuery = `UPDATE invites SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 AND uses_left > 0`
 
+// ReplaceInvites revokes the invites to a normal address that can be accepted, and
+// returns the ids of the messages with their links.
+func (tx *Tx) ReplaceInvites(norm string, now time.Time) (messages []string, err error) {
+	return tx.texts("replacing invites", replaceInvitesQuery, norm, ms(now))
+}
+
+const replaceInvitesQuery = `
+	UPDATE invites
+	   SET revoked_at = $2
+	 WHERE email_norm = $1 AND uses_left > 0 AND revoked_at IS NULL AND expires_at > $2
+	RETURNING COALESCE(message_id, '')`
+
+// useUpInvites leaves no use to the invites to an address that has an account now.
+func (tx *Tx) useUpInvites(norm string) error {
+	return tx.exec("using up invites", useUpInvitesQuery, norm)
+}
+
+const useUpInvitesQuery = `UPDATE invites SET uses_left = 0 WHERE email_norm = $1 AND uses_left > 0 AND revoked_at IS NULL`
+
 // Applicant is somebody who waits for an admin's word: who proved an address, or came
 // by an upstream.
 type Applicant struct {

@@ -40,8 +40,8 @@ type postgresEngine struct {
 	// connections is how many the pool may have.
 	connections int
 	instance    int32 // the advisory lock that shows others that this process lives
-	leave     context.CancelFunc
-	present   sync.WaitGroup
+	leave       context.CancelFunc
+	present     sync.WaitGroup
 }
 
 func (e *postgresEngine) name() string { return "postgres" }

@@ -162,7 +162,10 @@ func (tx *Tx) AddFirstAdmin(u User) (id string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("adding the first admin's address: %w", classify(err))
 	}
-	return id, wantRow(res, ErrConflict)
+	if err := wantRow(res, ErrConflict); err != nil {
+		return "", err
+	}
+	return id, tx.useUpInvites(e.Norm)
 }
 
 const addFirstAdminQuery = `

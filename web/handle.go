@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gatelodge/app/audit"
 	"gatelodge/app/fault"
@@ -69,10 +70,27 @@ func (s *Server) handle(pattern string, logged bool, h handlerFunc, fail func(ht
 			}
 		}
 		if logged || w.status >= 300 {
-			s.Log.InfoContext(r.Context(), "request", "ref", reference(r), "method", r.Method, "route", pattern,
+			s.Log.InfoContext(r.Context(), "request", "ref", reference(r), "method", r.Method, "route", routeOf(r),
 				"status", w.status, "ip", s.Proxies.Client(r).String(), "for", time.Since(start).Round(time.Microsecond))
 		}
 	})
+}
+
+// routeOf returns the route of a request for logs. For a path that has none it is the
+// path's first segment, "/wp-admin/…": what follows may hold a token, and so may a
+// long segment.
+func routeOf(r *http.Request) string {
+	if r.Pattern != "" {
+		return r.Pattern
+	}
+	segment, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch {
+	case len(segment) > 32 || !utf8.ValidString(segment):
+		return "/…"
+	case rest != "":
+		return "/" + segment + "/…"
+	}
+	return "/" + segment
 }
 
 // safely turns a panic into an error: one request must not end the others.
@@ -113,12 +131,12 @@ var (
 // note writes down a refusal or failure under the request's Reference.
 func (s *Server) note(r *http.Request, f *fault.Fault, err error) {
 	from := s.from(r)
-	s.Recent.Add(audit.Refusal{At: s.Now(), From: from, Route: r.Method + " " + r.Pattern, Status: statusOf(f), What: f.Text, Cause: cause(f)})
+	s.Recent.Add(audit.Refusal{At: s.Now(), From: from, Route: r.Method + " " + routeOf(r), Status: statusOf(f), What: f.Text, Cause: cause(f)})
 	kind := audit.RequestRefused
 	switch {
 	case f.Kind == fault.Internal || f.Kind == fault.Unavailable:
 		kind = audit.RequestFailed
-		s.Log.ErrorContext(r.Context(), "request failed", "ref", from.Reference, "route", r.Pattern, "err", err)
+		s.Log.ErrorContext(r.Context(), "request failed", "ref", from.Reference, "route", routeOf(r), "err", err)
 	case f.Kind == fault.NotFound || f.Field != "":
 		return // scanners and typing errors
 	}

@@ -10,7 +10,7 @@ import (
 type Refusal struct {
 	At     time.Time
 	From   Origin
-	Route  string // method and pattern; never the path
+	Route  string // method and pattern, or the first segment of a path that has none
 	Status int
 	What   string // the key of the sentence that was shown
 	Cause  string // for the operator; "" when the sentence says it all

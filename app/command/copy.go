@@ -34,6 +34,11 @@ func copyDatabase(ctx context.Context, c *line.Call) error {
 			fmt.Fprintln(c.Err, "gatelodge: "+n.Warning())
 		}
 	}
+	for _, name := range c.Args {
+		if !store.IsPostgres(name) && !strings.HasPrefix(name, "file:") {
+			return c.UsageError(fmt.Sprintf("%q is no database: name it as file:PATH or postgres://USER@HOST/NAME", name))
+		}
+	}
 	bar := newProgress(c.Err)
 	done, err := store.Copy(ctx, c.Args[0], c.Args[1], bar.show)
 	bar.end()

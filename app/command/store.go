@@ -109,7 +109,7 @@ func why(ctx context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
-	list := line.DescribeEvents(events)
+	list := c.DescribeEvents(events)
 	for i := range list {
 		if list[i].UserID != "" {
 			if u, err := c.App.Users.ByID(ctx, list[i].UserID); err == nil {
@@ -119,7 +119,7 @@ func why(ctx context.Context, c *line.Call) error {
 	}
 	for _, r := range c.App.Recent.Find(ref) {
 		list = append(list, line.EventJSON{
-			At: r.At, Kind: audit.RequestRefused, What: line.RefusalText(r.What), Actor: audit.ByVisitor, IP: r.From.IP, Device: r.From.Device,
+			At: r.At, Kind: audit.RequestRefused, What: line.RefusalText(r.What, c.About()...), Actor: audit.ByVisitor, IP: r.From.IP, Device: r.From.Device,
 			Reference: ref, Detail: r.What, Route: r.Route, Status: r.Status, Cause: r.Cause,
 		})
 	}

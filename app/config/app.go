@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -214,8 +215,15 @@ func (k *checker) appHosts(a *App, taken map[string]string, fail func(key, forma
 		fail("app.hosts", `must list the hosts where people open the App, as in hosts = ["wiki.example.com"]`)
 		return
 	}
-	origins := a.AuthJS.Origins
+	for _, host := range a.Hosts {
+		if strings.Contains(host, "://") || strings.ContainsAny(host, "/?#@ ") {
+			fail("app.hosts", `is %q, but must be a host alone, without scheme and path, as in hosts = [%q]`, host, hostIn(host))
+			return
+		}
+	}
+	origins, key := a.AuthJS.Origins, "app.authjs.origins"
 	if len(origins) == 0 {
+		key = "app.hosts" // what is wrong with an origin is wrong with the host
 		for _, host := range a.Hosts {
 			scheme := "https://"
 			if name, _, _ := strings.Cut(host, ":"); loopback(name) {
@@ -235,10 +243,6 @@ func (k *checker) appHosts(a *App, taken map[string]string, fail func(key, forma
 	for _, text := range origins {
 		u, err := parseOrigin(text)
 		if err != nil {
-			key := "app.authjs.origins"
-			if strings.Contains(text, "://") && !strings.Contains(strings.Join(a.Hosts, " "), "://") && slices.Contains(a.Hosts, strings.SplitN(text, "://", 2)[1]) {
-				key = "app.hosts"
-			}
 			fail(key, "%w", err)
 			continue
 		}
@@ -262,6 +266,17 @@ func (k *checker) appHosts(a *App, taken map[string]string, fail func(key, forma
 		}
 		a.AuthJS.Origins = append(a.AuthJS.Origins, u.String())
 	}
+}
+
+// hostIn returns the host in what a user took for one.
+func hostIn(text string) string {
+	if _, after, ok := strings.Cut(text, "://"); ok {
+		text = after
+	}
+	if i := strings.IndexAny(text, "/?# "); i >= 0 {
+		text = text[:i]
+	}
+	return cmp.Or(text[strings.LastIndexByte(text, '@')+1:], "wiki.example.com")
 }
 
 // sameHost returns host and port of an origin in a form in which two are equal when

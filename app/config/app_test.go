@@ -22,6 +22,8 @@ func TestWhatIsWrongWithAnAppIsNamedWithItsLine(t *testing.T) {
 		"no hosts":             {"[[app]]\nname = \"Wiki\"\n[app.authjs]", "config.toml:1: app.hosts must list the hosts where people open the App"},
 		"no dialect":           {wiki, "config.toml:1: app.authjs is missing"},
 		"a bad host":           {strings.ReplaceAll(wiki, "wiki.", "wiki./x") + "[app.authjs]", "config.toml:3: app.hosts is"},
+		"a host with a scheme": {strings.ReplaceAll(wiki, "wiki.", "https://wiki.") + "[app.authjs]", `config.toml:3: app.hosts is "https://wiki.example.com", but must be a host alone, without scheme and path, as in hosts = ["wiki.example.com"]`},
+		"a host that is none":  {strings.ReplaceAll(wiki, "wiki.example.com", "wiki:99999") + "[app.authjs]", "config.toml:3: app.hosts has the port"},
 		"a bad origin":         {wiki + "[app.authjs]\norigins = [\"wiki\"]", `config.toml:6: app.authjs.origins is "wiki", but must be an address`},
 		"one host, two Apps":   {wiki + "[app.authjs]\n" + strings.ReplaceAll(wiki, "Wiki", "Notes") + "[app.authjs]\n", `config.toml:8: app.hosts contains "wiki.example.com", which belongs to the App "Wiki"`},
 		"nobody of that kind":  {strings.ReplaceAll(wiki, "everyone", "ops") + "[app.authjs]", `config.toml:4: app.allow contains "ops"`},

@@ -250,7 +250,11 @@ func (k *checker) atMost(key string, d Duration, limitKey string, limit Duration
 
 func (k *checker) mail() {
 	c := k.l
-	k.choice("mail.mode", c.Mail.Mode, "capture", "smarthost", "direct")
+	if slices.Contains(mailModes, strings.ToLower(c.Mail.Mode)) {
+		k.fail("mail.mode", "is %q, but must be \"capture\", \"smarthost\" or \"direct\"%s", c.Mail.Mode, smarthostHint)
+	} else {
+		k.choice("mail.mode", c.Mail.Mode, "capture", "smarthost", "direct")
+	}
 	if c.Mail.From != "" {
 		if _, err := parseSender(c.Mail.From); err != nil {
 			k.fail("mail.from", "is %q, but %w", c.Mail.From, err)

@@ -281,6 +281,9 @@ func (l *Loaded) readFlags(flags map[string]string) Errors {
 
 // meant suggests the setting that a wrong key was near to.
 func meant(key string) string {
+	if hint := meaningOf(key); hint != "" {
+		return hint
+	}
 	if best := nearest(key, func(s setting) string { return s.key }); best != "" {
 		return "; did you mean " + best + "?"
 	}
@@ -288,6 +291,9 @@ func meant(key string) string {
 }
 
 func meantEnv(key string) string {
+	if hint := meaningOf(key); hint != "" {
+		return hint
+	}
 	if best := nearest(key, func(s setting) string { return strings.ReplaceAll(s.key, ".", "_") }); best != "" {
 		return "; did you mean " + prefix + strings.ToUpper(best) + "?"
 	}

@@ -88,6 +88,9 @@ func (s *Invites) Add(ctx context.Context, from audit.Origin, i Invitation) (v s
 			if err := mustBeNew(tx, v.EmailNorm); err != nil {
 				return err
 			}
+			if err := s.replace(tx, v.EmailNorm); err != nil {
+				return err
+			}
 		}
 		err := tx.AddInvite(v)
 		if errors.Is(err, store.ErrNotFound) {
@@ -110,6 +113,21 @@ func (s *Invites) Add(ctx context.Context, from audit.Origin, i Invitation) (v s
 		link = ""
 	}
 	return v, link, err
+}
+
+// replace revokes the invites that an address has, and cancels their mail where that
+// has not left yet: of several links in a mailbox the newest works.
+func (s *Invites) replace(tx *store.Tx, norm string) error {
+	messages, err := tx.ReplaceInvites(norm, s.Now())
+	if err != nil {
+		return err
+	}
+	for _, id := range messages {
+		if err := tx.CancelMessage(id, s.Now()); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // newInvite returns the newInvite that is asked for, without its token.

@@ -28,11 +28,11 @@ type EventJSON struct {
 }
 
 // DescribeEvents returns events in a form for scripts.
-func DescribeEvents(events []store.Event) []EventJSON {
+func (c *Call) DescribeEvents(events []store.Event) []EventJSON {
 	list := make([]EventJSON, len(events))
 	for i, e := range events {
 		list[i] = EventJSON{
-			At: e.At, Kind: e.Kind, What: What(e.Kind, e.Detail), UserID: e.UserID, Actor: e.Actor, IP: e.IP, Device: e.Device,
+			At: e.At, Kind: e.Kind, What: What(e.Kind, e.Detail, c.About()...), UserID: e.UserID, Actor: e.Actor, IP: e.IP, Device: e.Device,
 			Reference: e.Reference, Detail: e.Detail, AdminID: e.AdminID, Admin: e.Admin,
 		}
 	}
@@ -109,7 +109,7 @@ var named = map[string]string{
 }
 
 // What describes an event in English.
-func What(kind, detail string) string {
+func What(kind, detail string, about ...any) string {
 	if form, ok := named[kind]; ok {
 		return fmt.Sprintf(form, detail)
 	}
@@ -117,7 +117,7 @@ func What(kind, detail string) string {
 	if text == "" {
 		text = kind
 	}
-	if said := RefusalText(detail); said != "" {
+	if said := RefusalText(detail, about...); said != "" {
 		text += " " + said
 	}
 	return text
@@ -125,7 +125,7 @@ func What(kind, detail string) string {
 
 // PrintEvents prints events for people.
 func (c *Call) PrintEvents(events []store.Event) error {
-	for _, e := range DescribeEvents(events) {
+	for _, e := range c.DescribeEvents(events) {
 		by := ""
 		if e.AdminID != "" {
 			by = "by " + cmp.Or(e.Admin, "an admin who is gone ("+e.AdminID+")") + ", "

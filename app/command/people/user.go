@@ -323,7 +323,7 @@ func userShow(ctx context.Context, c *line.Call) error {
 			Accounts []accountJSON    `json:"accounts"`
 			Sessions []sessionJSON    `json:"sessions"`
 			Events   []line.EventJSON `json:"events"`
-		}{describe(p), describeEmails(emails), appsOf(c, p), accounts, describeSessions(sessions), line.DescribeEvents(events)})
+		}{describe(p), describeEmails(emails), appsOf(c, p), accounts, describeSessions(sessions), c.DescribeEvents(events)})
 	}
 	w := c.Table("email\t" + line.Dash(u.Email) + confirmed(emails, u.EmailNorm))
 	for _, e := range emails {
@@ -450,6 +450,15 @@ func userSignOut(ctx context.Context, c *line.Call) error {
 		return err
 	}
 	if id := c.String("session"); id != "" {
+		// A browser that ends a session twice has what it wants. A person who mistypes an
+		// id thinks that a device is signed out.
+		rows, err := c.App.Sessions.Of(ctx, u.ID)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(rows, func(s store.Session) bool { return s.ID == id }) {
+			return &noSession{u, id}
+		}
 		if err := c.App.Sessions.End(ctx, app.Operator(), audit.ByAdmin, u.ID, id); err != nil {
 			return err
 		}
@@ -463,3 +472,16 @@ func userSignOut(ctx context.Context, c *line.Call) error {
 	fmt.Fprintf(c.Out, "signed %s out of %s\n", u.Called(), line.Count(n, "session", "sessions"))
 	return nil
 }
+
+// noSession means that a user has no session with that id.
+type noSession struct {
+	user store.User
+	id   string
+}
+
+func (e *noSession) Error() string {
+	return fmt.Sprintf("%s has no session %s; nothing was ended", e.user.Called(), e.id)
+}
+
+// Hint says where the ids are.
+func (e *noSession) Hint() string { return "list the sessions: gatelodge user sessions " + handle(e.user) }
