@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"gatelodge/app/mail/dkim"
 	"gatelodge/app/mail/resolve"
 )
 
@@ -72,12 +73,13 @@ func unknown(what, name string, err error) Finding {
 
 // dkim compares what is published with our keys.
 func (c *Checker) dkim(ctx context.Context) []Finding {
-	records, err := c.dkimRecords(ctx)
+	keys, err := c.dkimKeys(ctx, dkim.Signing, dkim.Next)
 	if err != nil {
 		return []Finding{{Level: Fail, Key: "dkim_keys", Answer: err.Error()}}
 	}
 	var list []Finding
-	for _, want := range records {
+	for _, k := range keys {
+		want := dkimRecord(k, "dkim")
 		args := []any{"name", want.Name}
 		texts, err := c.Resolver.TXT(ctx, want.Name)
 		switch {
@@ -85,53 +87,13 @@ func (c *Checker) dkim(ctx context.Context) []Finding {
 			list = append(list, unknown("TXT", want.Name, err))
 		case len(texts) == 0:
 			list = append(list, Finding{Level: Fail, Key: "dkim_missing", Args: args, Record: &want})
-		case len(texts) > 1 || plain(texts[0]) != plain(want.Value):
+		case len(texts) > 1 || !k.PublishedAs(texts[0]):
 			list = append(list, Finding{Level: Fail, Key: "dkim_other", Args: args, Record: &want, Answer: texts[0]})
 		default:
 			list = append(list, Finding{Level: OK, Key: "dkim", Args: args})
 		}
 	}
 	return list
-}
-
-// plain is a record without the spaces and the last semicolon that panels add
-// and that mean nothing.
-func plain(record string) string {
-	return strings.TrimSuffix(strings.Join(strings.Fields(record), ""), ";")
-}
-
-func (c *Checker) dmarc(ctx context.Context) []Finding {
-	name, texts, err := c.publishedDMARC(ctx)
-	args := []any{"name", name}
-	switch {
-	case err != nil:
-		return []Finding{unknown("TXT", name, err)}
-	case len(texts) == 1:
-		return []Finding{{Level: OK, Key: "dmarc", Args: args, Answer: texts[0]}}
-	case len(texts) > 1:
-		return []Finding{{Level: Fail, Key: "dmarc_twice", Args: args, Answer: strings.Join(texts, "\n")}}
-	}
-	record := c.dmarcRecord()
-	return []Finding{{Level: Warn, Key: "dmarc_missing", Args: []any{"name", record.Name}, Record: &record}}
-}
-
-// publishedDMARC returns the policies that count for the sender's domain and the
-// name they stand at. An error is about that name.
-func (c *Checker) publishedDMARC(ctx context.Context) (name string, texts []string, err error) {
-	// The organisation's record counts where the domain has none. Without a list
-	// of public suffixes, that is looked for at every parent of two labels or more.
-	for domain := c.domain(); strings.Contains(domain, "."); _, domain, _ = strings.Cut(domain, ".") {
-		name = "_dmarc." + domain
-		texts, err = c.Resolver.TXT(ctx, name)
-		if err != nil && !errors.Is(err, resolve.ErrNoName) {
-			return name, nil, err
-		}
-		texts = slices.DeleteFunc(texts, func(text string) bool { return !strings.HasPrefix(plain(text), "v=DMARC1") })
-		if len(texts) > 0 {
-			return name, texts, nil
-		}
-	}
-	return name, nil, nil
 }
 
 // sender looks whether the sender's domain takes mail: refusals come back there.

@@ -68,10 +68,6 @@ func (c *Checker) Records(ctx context.Context) ([]Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaves, err := c.retiredRecords(ctx)
-	if err != nil {
-		return nil, err
-	}
 	c.Resolver.Forget()
 	// Each waits some seconds when DNS is silent: side by side.
 	var list, policies, servers []Record
@@ -89,7 +85,7 @@ func (c *Checker) Records(ctx context.Context) ([]Record, error) {
 		list = append(list, *c.spfRecord(ctx))
 	}
 	asking.Wait()
-	return slices.Concat(list, signs, leaves, policies, servers), nil
+	return slices.Concat(list, signs, policies, servers), nil
 }
 
 func addressOf(name string, ip netip.Addr) Record {
@@ -109,29 +105,30 @@ func (c *Checker) addressRecord(ctx context.Context) *Record {
 	return &r
 }
 
-// dkimRecords are those of the keys that sign, or soon will.
-func (c *Checker) dkimRecords(ctx context.Context) ([]Record, error) {
+// dkimKeys returns our keys that are in one of the states.
+func (c *Checker) dkimKeys(ctx context.Context, states ...dkim.State) ([]dkim.Key, error) {
 	keys, err := c.DKIM.Keys(ctx)
+	return slices.DeleteFunc(keys, func(k dkim.Key) bool { return !slices.Contains(states, k.State) }), err
+}
+
+func dkimRecord(k dkim.Key, key string) Record {
+	return Record{Name: k.Name(), Type: "TXT", Value: k.Record, Key: key}
+}
+
+// dkimRecords returns the records of the keys that sign now or next, and of retired
+// keys whose mail may still be under way.
+func (c *Checker) dkimRecords(ctx context.Context) ([]Record, error) {
+	signing, err := c.dkimKeys(ctx, dkim.Signing, dkim.Next)
 	if err != nil {
 		return nil, err
 	}
+	retired, err := c.dkimKeys(ctx, dkim.Retired)
 	var list []Record
-	for _, k := range keys {
-		if k.State == dkim.Signing || k.State == dkim.Next {
-			list = append(list, Record{Name: k.Name(), Type: "TXT", Value: k.Record, Key: "dkim"})
-		}
+	for _, k := range signing {
+		list = append(list, dkimRecord(k, "dkim"))
 	}
-	return list, nil
-}
-
-// retiredRecords are those of keys that signed mail which is still on its way.
-func (c *Checker) retiredRecords(ctx context.Context) ([]Record, error) {
-	keys, err := c.DKIM.Keys(ctx)
-	var list []Record
-	for _, k := range keys {
-		if k.State == dkim.Retired {
-			list = append(list, Record{Name: k.Name(), Type: "TXT", Value: k.Record, Key: "dkim_retired"})
-		}
+	for _, k := range retired {
+		list = append(list, dkimRecord(k, "dkim_retired"))
 	}
 	return list, err
 }
@@ -140,18 +137,21 @@ func (c *Checker) retiredRecords(ctx context.Context) ([]Record, error) {
 // choose, or the one to begin with.
 func (c *Checker) dmarcRecords(ctx context.Context) []Record {
 	name, texts, err := c.publishedDMARC(ctx)
-	if err == nil && len(texts) > 0 {
-		list := make([]Record, len(texts))
-		for i, text := range texts {
-			list[i] = Record{Name: name, Type: "TXT", Value: text, Key: "dmarc_kept"}
+	var list []Record
+	for _, text := range texts {
+		list = append(list, Record{Name: name, Type: "TXT", Value: text, Key: "dmarc_kept"})
+	}
+	if list == nil {
+		r := c.dmarcRecord()
+		if err != nil {
+			r.Key = "dmarc_unread"
 		}
-		return list
+		list = []Record{r}
 	}
-	r := c.dmarcRecord()
-	if err != nil {
-		r.Key = "dmarc_unread"
+	for _, policy := range slices.Clone(list) {
+		list = append(list, c.reportRecords(ctx, policy)...)
 	}
-	return []Record{r}
+	return list
 }
 
 // mxRecords are the servers that refusals come back to, or where they are missing.
@@ -173,50 +173,6 @@ func (c *Checker) mxRecords(ctx context.Context) []Record {
 	return list
 }
 
-func (c *Checker) dmarcRecord() Record {
-	value := "v=DMARC1; p=none"
-	if c.Contact != "" {
-		value += "; rua=mailto:" + c.Contact
-	}
-	return Record{Name: "_dmarc." + c.domain(), Type: "TXT", Value: value, Key: "dmarc"}
-}
-
-// spfRecord returns the policy that lets us send, together with what the domain
-// lets others do already: there may be one record only (RFC 7208, 3.2).
-func (c *Checker) spfRecord(ctx context.Context) *Record {
-	r := Record{Name: c.domain(), Type: "TXT", Key: "spf"}
-	ours, _ := c.addresses(ctx)
-	var we []string
-	for _, ip := range ours {
-		if ip.Is4() {
-			we = append(we, "ip4:"+ip.String())
-		} else {
-			we = append(we, "ip6:"+ip.String())
-		}
-	}
-	if we == nil {
-		we = []string{"ip4:" + UnknownIPv4}
-	}
-	words := []string{"v=spf1", "-all"}
-	texts, err := c.Resolver.TXT(ctx, c.domain())
-	if err != nil && !errors.Is(err, resolve.ErrNoName) {
-		r.Key = "spf_unread" // there may be one, and a second would undo both
-	}
-	if err == nil {
-		for _, text := range texts {
-			if have := strings.Fields(text); len(have) > 0 && strings.EqualFold(have[0], "v=spf1") {
-				words, r.Key = have, "spf_merged"
-			}
-		}
-	}
-	we = slices.DeleteFunc(we, func(term string) bool { return slices.Contains(words, term) })
-	if len(we) == 0 {
-		r.Key = "spf_kept"
-	}
-	r.Value = strings.Join(slices.Insert(words, 1, we...), " ")
-	return &r
-}
-
 // errUnpublished means that DNS does not have a key yet.
 type errUnpublished struct{ name string }
 
@@ -230,20 +186,17 @@ func (e *errUnpublished) Hint() string {
 // NextPublished returns an error unless DNS has the next DKIM keys. Mail that
 // they sign before could not be verified.
 func (c *Checker) NextPublished(ctx context.Context) error {
-	keys, err := c.DKIM.Keys(ctx)
+	keys, err := c.dkimKeys(ctx, dkim.Next)
 	if err != nil {
 		return err
 	}
 	c.Resolver.Forget()
 	for _, k := range keys {
-		if k.State != dkim.Next {
-			continue
-		}
 		texts, err := c.Resolver.TXT(ctx, k.Name())
 		if err != nil && !errors.Is(err, resolve.ErrNoName) {
 			return err
 		}
-		if len(texts) != 1 || plain(texts[0]) != plain(k.Record) {
+		if len(texts) != 1 || !k.PublishedAs(texts[0]) {
 			return &errUnpublished{k.Name()}
 		}
 	}

@@ -19,7 +19,7 @@ func (c *Checker) spf(ctx context.Context) []Finding {
 	var list []Finding
 	for _, ip := range ours {
 		args := []any{"domain", c.domain(), "ip", ip.String()}
-		result, err := spf.CheckHostWithSender(ip.AsSlice(), c.EHLO, "postmaster@"+c.domain(), spf.WithContext(ctx), spf.WithResolver(spfResolver{c.Resolver}))
+		result, err := c.evaluate(ctx, ip, spfResolver{c.Resolver})
 		f := Finding{Level: Fail, Args: args}
 		if err != nil {
 			f.Answer = err.Error()
@@ -27,6 +27,9 @@ func (c *Checker) spf(ctx context.Context) []Finding {
 		switch result {
 		case spf.Pass:
 			f = Finding{Level: OK, Key: "spf", Args: args}
+			if texts, _ := c.Resolver.TXT(ctx, c.domain()); slices.ContainsFunc(policiesOf(texts), malformed) {
+				f = Finding{Level: Fail, Key: "spf_broken", Args: args, Record: c.spfRecord(ctx)}
+			}
 		case spf.None:
 			f.Key, f.Record = "spf_missing", c.spfRecord(ctx)
 		case spf.Fail, spf.SoftFail, spf.Neutral:
@@ -37,11 +40,16 @@ func (c *Checker) spf(ctx context.Context) []Finding {
 		case spf.TempError:
 			f.Level, f.Key = Warn, "spf_unknown"
 		default:
-			f.Key = "spf_broken"
+			f.Key, f.Record = "spf_broken", c.spfRecord(ctx)
 		}
 		list = append(list, f)
 	}
 	return list
+}
+
+// evaluate returns what a server finds that gets our mail from ip.
+func (c *Checker) evaluate(ctx context.Context, ip netip.Addr, dns spf.DNSResolver) (spf.Result, error) {
+	return spf.CheckHostWithSender(ip.AsSlice(), c.EHLO, "postmaster@"+c.domain(), spf.WithContext(ctx), spf.WithResolver(dns))
 }
 
 // spfResolver lets package spf ask our resolver.
