@@ -35,17 +35,3 @@ func TestAnAddressThatAThiefTookOffIsNotANewAccounts(t *testing.T) {
 	h.pass(time.Hour)
 	h.browser().signIn("vic@home.example")
 }
-
-// Whoever took an address off their own account can use it for another a week later.
-func TestAnAddressThatWasLeftIsFreeAfterAWeek(t *testing.T) {
-	t.Parallel()
-	h := open(t, mode("open"))
-	h.user("mara@home.example")
-	b := h.browser()
-	b.signIn("mara@home.example")
-	b.moves("mara@work.example")
-	b.post("/account/emails/remove", "email", "mara@home.example").goesTo(t, "/account/emails")
-	h.pass(8 * 24 * time.Hour)
-	again := h.browser()
-	again.get(again.path(again.ask("mara@home.example"))).goesTo(t, "/account?welcome")
-}

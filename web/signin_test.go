@@ -209,16 +209,6 @@ func TestOldLinksSayWhatBecameOfThem(t *testing.T) {
 	h.browser().get(b.path(third)).is(t, http.StatusGone, "has expired")
 }
 
-func TestCodeExpiresBeforeItsLink(t *testing.T) {
-	h := open(t, nil)
-	h.user("mara@home.example")
-	b := h.browser()
-	m := b.ask("mara@home.example")
-	h.pass(15*time.Minute + time.Second)
-	b.post("/signin/code", "code", codeIn(t, m)).is(t, http.StatusGone, "has expired")
-	b.get(b.path(m)).goesTo(t, "/account")
-}
-
 func TestResendWaitsAMinuteThenFive(t *testing.T) {
 	h := open(t, nil)
 	h.user("mara@home.example")
@@ -269,17 +259,6 @@ func TestFiftyClicksSendAtMostThreeMails(t *testing.T) {
 	}
 	newest := h.browser()
 	newest.post(newest.path(mails[0])).goesTo(t, "/account")
-}
-
-// Somebody who knows Mara's address must not learn whether it has an account,
-// nor make her link useless by asking too.
-func TestAStrangersAskEndsNobodysLink(t *testing.T) {
-	h := open(t, nil)
-	h.user("mara@home.example")
-	mara, stranger := h.browser(), h.browser()
-	m := mara.ask("mara@home.example")
-	stranger.ask("mara@home.example")
-	mara.get(mara.path(m)).goesTo(t, "/account")
 }
 
 func TestKnownAndUnknownAddressesLookAlike(t *testing.T) {

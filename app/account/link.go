@@ -77,6 +77,9 @@ func (s *Service) Follow(ctx context.Context, from audit.Origin, token string, b
 	if err != nil {
 		return Result{}, err
 	}
+	if k.Purpose == challenge.Reset {
+		return Result{}, challenge.ErrUnknown
+	}
 	var done Result
 	var refused *fault.Fault
 	err = s.update(ctx, func(tx *store.Tx) error {
