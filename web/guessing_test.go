@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
 )
 
 // Somebody who uses the right password is no guesser, from however many browsers.
