@@ -19,25 +19,12 @@ import (
 	"gatelodge/store"
 )
 
-// signedIn calls h for whoever is signed in and sends everybody else to the
-// sign-in page.
-func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, h func(session.Current) error) error {
-	cur, err := s.current(w, r)
-	if errors.Is(err, session.ErrNone) {
-		return s.toSignIn(w, r)
-	}
-	if err != nil {
-		return err
-	}
-	return h(cur)
-}
-
 // personal is the layout of a page for somebody who is signed in.
-func (s *Server) personal(r *http.Request, u store.User) Layout {
-	l := s.layout(r)
+func (s *Server) personal(q *Request, u store.User) Layout {
+	l := q.Layout()
 	l.Person, l.Manages = Person{Name: u.Name, Email: u.Email, Handle: u.Called()}, u.Admin
-	if u.Admin && strings.HasPrefix(r.Pattern, "/admin") {
-		l.Alarm = s.alarm(r)
+	if u.Admin && strings.HasPrefix(q.Pattern, "/admin") {
+		l.Alarm = s.alarm(q)
 		if s.Listener != nil {
 			l.Shut = s.Listener.Trouble()
 		}
@@ -47,41 +34,40 @@ func (s *Server) personal(r *http.Request, u store.User) Layout {
 
 // alarm is what is wrong with the mail. That it cannot be read is no reason for a
 // page about something else not to be there.
-func (s *Server) alarm(r *http.Request) outbox.Alarm {
-	alarm, err := s.Outbox.Alarm(r.Context())
+func (s *Server) alarm(q *Request) outbox.Alarm {
+	alarm, err := s.Outbox.Alarm(q.Context())
 	if err != nil {
-		s.Log.ErrorContext(r.Context(), "how the mail fares could not be read", "ref", reference(r), "err", err)
+		s.Log.ErrorContext(q.Context(), "how the mail fares could not be read", "ref", reference(q.Request), "err", err)
 	}
 	return alarm
 }
 
-func (s *Server) getAccount(w http.ResponseWriter, r *http.Request) error {
-	return s.signedIn(w, r, func(cur session.Current) error {
-		rows, err := s.Sessions.Of(r.Context(), cur.User.ID)
-		if err != nil {
-			return err
-		}
-		a := s.cookies.readLogin(r)
-		warns := a.Warns
-		page := AccountPage{
-			Layout: s.personal(r, cur.User), Admin: cur.User.Admin, Since: cur.User.CreatedAt, Username: cur.User.Username,
-			Devices: s.devices(rows, cur.Session, s.from(r)), Warns: warns, Notice: s.notice(r, &a), Welcome: r.URL.Query().Has("welcome"),
-		}
-		u, ways, err := s.Account.UserAndMethods(r.Context(), cur.User.ID)
-		if err != nil {
-			return err
-		}
-		page.Own, page.Upstreams = s.ownWays(ways), s.upstreamButtons("")
-		page.Unproven = u.HasEmail() && u.EmailVerifiedAt.IsZero()
-		page.OneWay = s.hasOneWay(u, ways)
-		if page.Browsers, err = s.ownBrowsers(r, u.ID); err != nil {
-			return err
-		}
-		if page.Notice != "" {
-			s.cookies.dropLogin(w)
-		}
-		return s.render(w, r, http.StatusOK, "account.html", page)
-	})
+func (s *Server) getAccount(q *Request) error {
+	cur := q.Current
+	rows, err := s.Sessions.Of(q.Context(), cur.User.ID)
+	if err != nil {
+		return err
+	}
+	a := q.Attempt()
+	warns := a.Warns
+	page := AccountPage{
+		Layout: s.personal(q, cur.User), Admin: cur.User.Admin, Since: cur.User.CreatedAt, Username: cur.User.Username,
+		Devices: s.devices(rows, cur.Session, q.From()), Warns: warns, Notice: q.Notice(&a), Welcome: q.URL.Query().Has("welcome"),
+	}
+	u, ways, err := s.Account.UserAndMethods(q.Context(), cur.User.ID)
+	if err != nil {
+		return err
+	}
+	page.Own, page.Upstreams = s.ownWays(ways), s.upstreamButtons("")
+	page.Unproven = u.HasEmail() && u.EmailVerifiedAt.IsZero()
+	page.OneWay = s.hasOneWay(u, ways)
+	if page.Browsers, err = s.ownBrowsers(q, u.ID); err != nil {
+		return err
+	}
+	if page.Notice != "" {
+		q.DropAttempt()
+	}
+	return q.Render(http.StatusOK, "account.html", page)
 }
 
 // ownWays lists how somebody signs in by what is kept here, and a password that
@@ -113,12 +99,12 @@ func (s *Server) hasOneWay(u store.User, ways []account.SignInMethod) bool {
 }
 
 // ownBrowsers lists the browsers that a user is known by.
-func (s *Server) ownBrowsers(r *http.Request, userID string) ([]OwnBrowser, error) {
-	known, err := s.Account.Browsers(r.Context(), userID)
+func (s *Server) ownBrowsers(q *Request, userID string) ([]OwnBrowser, error) {
+	known, err := s.Account.Browsers(q.Context(), userID)
 	if err != nil {
 		return nil, err
 	}
-	this := people.BrowserOf("", s.cookies.readLogin(r).Device)
+	this := people.BrowserOf("", q.Attempt().Device)
 	var list []OwnBrowser
 	for _, b := range known {
 		// One without a name stands for many, or was last used before names were kept.
@@ -131,22 +117,16 @@ func (s *Server) ownBrowsers(r *http.Request, userID string) ([]OwnBrowser, erro
 
 // postForgetBrowser makes a browser a stranger to whoever is signed in: they are told
 // when it comes again, and it counts as any other's.
-func (s *Server) postForgetBrowser(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
+func (s *Server) postForgetBrowser(q *Request) error {
+	cur := q.Current
+	hash, err := hex.DecodeString(q.PostForm.Get("browser"))
+	if err != nil {
+		return errNotFound
 	}
-	return s.signedIn(w, r, func(cur session.Current) error {
-		hash, err := hex.DecodeString(r.PostForm.Get("browser"))
-		if err != nil {
-			return errNotFound
-		}
-		return s.renewed(w, r, cur, func(cur session.Current) error {
-			if err := s.Login.ForgetBrowserOf(r.Context(), s.from(r), audit.ByUser, cur.User.ID, hash); err != nil {
-				return err
-			}
-			return s.backToAccount(w, r, "devices.browser_forgotten", 0)
-		})
-	})
+	if err := s.Login.ForgetBrowserOf(q.Context(), q.From(), audit.ByUser, cur.User.ID, hash); err != nil {
+		return err
+	}
+	return s.backToAccount(q, "devices.browser_forgotten", 0)
 }
 
 // devices lists a user's sessions, this one first.
@@ -178,50 +158,47 @@ func sameNetwork(ip, ours string) bool {
 	return err == nil && network(a) == ours
 }
 
-func (s *Server) postEndDevice(w http.ResponseWriter, r *http.Request) error {
-	return s.signedIn(w, r, func(cur session.Current) error {
-		id := param(r, "id")
-		if id == cur.Session.ID {
-			if err := s.Sessions.End(r.Context(), s.from(r), audit.ByUser, cur.User.ID, id); err != nil {
-				return err
-			}
-			return s.signedOut(w, r)
+func (s *Server) postEndDevice(q *Request) error {
+	cur := q.Current
+	id := q.Param("id")
+	if id == cur.Session.ID {
+		if err := s.Sessions.End(q.Context(), q.From(), audit.ByUser, cur.User.ID, id); err != nil {
+			return err
 		}
-		return s.renewed(w, r, cur, func(cur session.Current) error {
-			if err := s.Sessions.End(r.Context(), s.from(r), audit.ByUser, cur.User.ID, id); err != nil {
-				return err
-			}
-			return s.backToAccount(w, r, "devices.ended", 1)
-		})
-	})
+		return s.signedOut(q)
+	}
+	if err := q.Renew(); err != nil {
+		return err
+	}
+	if err := s.Sessions.End(q.Context(), q.From(), audit.ByUser, cur.User.ID, id); err != nil {
+		return err
+	}
+	return s.backToAccount(q, "devices.ended", 1)
 }
 
-func (s *Server) postEndOthers(w http.ResponseWriter, r *http.Request) error {
-	return s.signedIn(w, r, func(cur session.Current) error {
-		// A copy of this browser's cookie is one of the others.
-		return s.renewed(w, r, cur, func(cur session.Current) error {
-			n, err := s.Sessions.EndAll(r.Context(), s.from(r), audit.ByUser, cur.User.ID, cur.Session.ID)
-			if err != nil {
-				return err
-			}
-			return s.backToAccount(w, r, "devices.others_ended", n)
-		})
-	})
+func (s *Server) postEndOthers(q *Request) error {
+	cur := q.Current
+	// A copy of this browser's cookie is one of the others.
+	n, err := s.Sessions.EndAll(q.Context(), q.From(), audit.ByUser, cur.User.ID, cur.Session.ID)
+	if err != nil {
+		return err
+	}
+	return s.backToAccount(q, "devices.others_ended", n)
 }
 
 // backToAccount shows the account page with a sentence about what was done.
-func (s *Server) backToAccount(w http.ResponseWriter, r *http.Request, notice string, n int) error {
-	return s.backTo(w, r, "/account", notice, n)
+func (s *Server) backToAccount(q *Request, notice string, n int) error {
+	return q.BackTo("/account", notice, n)
 }
 
 // warnAtAccount shows the account page with a sentence about what was refused.
-func (s *Server) warnAtAccount(w http.ResponseWriter, r *http.Request, notice string) error {
-	a := s.cookies.readLogin(r)
+func (s *Server) warnAtAccount(q *Request, notice string) error {
+	a := q.Attempt()
 	a.Notice, a.Count, a.Warns = notice, 0, true
-	if err := s.cookies.saveLogin(w, a); err != nil {
+	if err := q.SaveAttempt(a); err != nil {
 		return err
 	}
-	return s.redirect(w, r, "/account")
+	return q.Redirect("/account")
 }
 
 // told picks the sentence about something of which its owner is told by mail: the
@@ -234,43 +211,40 @@ func told(u store.User, byMail, untold string) string {
 }
 
 // getSignOut asks before it signs out: a GET must not.
-func (s *Server) getSignOut(w http.ResponseWriter, r *http.Request) error {
-	cur, err := s.current(w, r)
+func (s *Server) getSignOut(q *Request) error {
+	cur, err := q.WhoIs()
 	if errors.Is(err, session.ErrNone) {
-		return s.render(w, r, http.StatusOK, "signed-out.html", SignedOutPage{Layout: s.layout(r)})
+		return q.Render(http.StatusOK, "signed-out.html", SignedOutPage{Layout: q.Layout()})
 	}
 	if err != nil {
 		return err
 	}
-	rows, err := s.Sessions.Of(r.Context(), cur.User.ID)
+	rows, err := s.Sessions.Of(q.Context(), cur.User.ID)
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, http.StatusOK, "signout.html", SignOutPage{Layout: s.personal(r, cur.User), Devices: len(rows)})
+	return q.Render(http.StatusOK, "signout.html", SignOutPage{Layout: s.personal(q, cur.User), Devices: len(rows)})
 }
 
-func (s *Server) postSignOut(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	if r.PostForm.Get("everywhere") != "" {
-		cur, err := s.current(w, r)
+func (s *Server) postSignOut(q *Request) error {
+	if q.PostForm.Get("everywhere") != "" {
+		cur, err := q.WhoIs()
 		if err != nil && !errors.Is(err, session.ErrNone) {
 			return err
 		}
 		if err == nil {
-			if _, err := s.Sessions.EndAll(r.Context(), s.from(r), audit.ByUser, cur.User.ID, ""); err != nil {
+			if _, err := s.Sessions.EndAll(q.Context(), q.From(), audit.ByUser, cur.User.ID, ""); err != nil {
 				return err
 			}
 		}
-	} else if err := s.Sessions.SignOut(r.Context(), s.from(r), s.cookies.sessionToken(r)); err != nil {
+	} else if err := s.Sessions.SignOut(q.Context(), q.From(), q.SessionToken()); err != nil {
 		return err
 	}
-	return s.signedOut(w, r)
+	return s.signedOut(q)
 }
 
-func (s *Server) signedOut(w http.ResponseWriter, r *http.Request) error {
-	s.cookies.dropSession(w)
-	s.cookies.dropLogin(w)
-	return s.redirect(w, r, "/signout")
+func (s *Server) signedOut(q *Request) error {
+	s.cookies.dropSession(q.W)
+	q.DropAttempt()
+	return q.Redirect("/signout")
 }

@@ -17,45 +17,44 @@ import (
 // peopleRows is how many people a page lists.
 const peopleRows = 50
 
-func (s *Server) getPeople(w http.ResponseWriter, r *http.Request) error {
-	return s.admin(w, r, func(cur session.Current) error {
-		page, err := s.peoplePage(r, cur)
-		if err != nil {
-			return err
-		}
-		if page.Notice, err = s.taken(w, r); err != nil {
-			return err
-		}
-		return s.render(w, r, http.StatusOK, "admin-people.html", page)
-	})
+func (s *Server) getPeople(q *Request) error {
+	cur := q.Current
+	page, err := s.peoplePage(q, cur)
+	if err != nil {
+		return err
+	}
+	if page.Notice, err = q.Taken(); err != nil {
+		return err
+	}
+	return q.Render(http.StatusOK, "admin-people.html", page)
 }
 
-func (s *Server) peoplePage(r *http.Request, cur session.Current) (PeoplePage, error) {
-	q := r.URL.Query()
-	page := PeoplePage{Layout: s.personal(r, cur.User), Search: short(q.Get("q")), Status: q.Get("status")}
+func (s *Server) peoplePage(q *Request, cur session.Current) (PeoplePage, error) {
+	query := q.URL.Query()
+	page := PeoplePage{Layout: s.personal(q, cur.User), Search: short(query.Get("q")), Status: query.Get("status")}
 	if !slices.Contains(Statuses, page.Status) {
 		page.Status = ""
 	}
-	after := short(q.Get("after"))
+	after := short(query.Get("after"))
 	first := after == ""
 	var err error
 	if first && (page.Status == "" || page.Status == "waiting") {
-		if page.Waiting, err = s.waiting(r); err != nil {
+		if page.Waiting, err = s.waiting(q); err != nil {
 			return PeoplePage{}, err
 		}
 	}
-	if page.Total, err = s.Users.Count(r.Context()); err != nil {
+	if page.Total, err = s.Users.Count(q.Context()); err != nil {
 		return PeoplePage{}, err
 	}
 	if first && (page.Status == "" || page.Status == "invited") {
-		if page.Invited, err = s.invited(r, page.Search); err != nil {
+		if page.Invited, err = s.invited(q, page.Search); err != nil {
 			return PeoplePage{}, err
 		}
 	}
 	var people []store.Person
 	if page.Status != "waiting" && page.Status != "invited" {
 		// One more than is shown tells whether there is more.
-		people, err = s.Users.Page(r.Context(), store.PeopleFilter{Search: page.Search, Status: page.Status, After: after}, peopleRows+1)
+		people, err = s.Users.Page(q.Context(), store.PeopleFilter{Search: page.Search, Status: page.Status, After: after}, peopleRows+1)
 	}
 	if err != nil {
 		return PeoplePage{}, err
@@ -67,14 +66,14 @@ func (s *Server) peoplePage(r *http.Request, cur session.Current) (PeoplePage, e
 	for _, p := range people {
 		page.People = append(page.People, describePerson(p))
 	}
-	groups, err := s.groupNames(r)
+	groups, err := s.groupNames(q)
 	page.Groups = withoutAdmins(groups)
 	return page, err
 }
 
 // waiting lists those who asked to be let in.
-func (s *Server) waiting(r *http.Request) ([]Waiting, error) {
-	list, err := s.Applicants.All(r.Context())
+func (s *Server) waiting(q *Request) ([]Waiting, error) {
+	list, err := s.Applicants.All(q.Context())
 	var shown []Waiting
 	for _, a := range list {
 		shown = append(shown, Waiting{
@@ -86,8 +85,8 @@ func (s *Server) waiting(r *http.Request) ([]Waiting, error) {
 }
 
 // invited lists those who were invited by mail and have not come yet.
-func (s *Server) invited(r *http.Request, search string) ([]OneInvite, error) {
-	list, err := s.Invites.All(r.Context())
+func (s *Server) invited(q *Request, search string) ([]OneInvite, error) {
+	list, err := s.Invites.All(q.Context())
 	var open []OneInvite
 	for _, v := range list {
 		state := s.Invites.State(v.Invite)
@@ -111,8 +110,8 @@ func short(typed string) string {
 	return typed
 }
 
-func (s *Server) groupNames(r *http.Request) ([]string, error) {
-	list, err := s.Users.Groups(r.Context())
+func (s *Server) groupNames(q *Request) ([]string, error) {
+	list, err := s.Users.Groups(q.Context())
 	names := make([]string, 0, len(list))
 	for _, g := range list {
 		names = append(names, g.Name)
@@ -138,29 +137,25 @@ func describePerson(p store.Person) OnePerson {
 }
 
 // postApprove lets somebody in who waits.
-func (s *Server) postApprove(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) postApprove(q *Request) error {
 	const back = "/admin/people"
-	return s.adminFresh(w, r, back, func(session.Current) error {
-		var groups []string
-		if g := r.PostForm.Get("group"); g != "" {
-			groups = append(groups, g)
-		}
-		u, err := s.Applicants.Approve(r.Context(), s.from(r), r.PostForm.Get("who"), groups...)
-		if err := decided(err); err != nil {
-			return s.unchanged(w, r, back, err)
-		}
-		if u.ID != "" && !u.HasEmail() {
-			return s.backTo(w, r, back, "admin.approved_unaddressed", 0)
-		}
-		return s.backTo(w, r, back, "admin.approved", 0)
-	})
+	var groups []string
+	if g := q.PostForm.Get("group"); g != "" {
+		groups = append(groups, g)
+	}
+	u, err := s.Applicants.Approve(q.Context(), q.From(), q.PostForm.Get("who"), groups...)
+	if err := decided(err); err != nil {
+		return s.unchanged(q, back, err)
+	}
+	if u.ID != "" && !u.HasEmail() {
+		return q.BackTo(back, "admin.approved_unaddressed", 0)
+	}
+	return q.BackTo(back, "admin.approved", 0)
 }
 
 // postRefuse refuses somebody who waits.
-func (s *Server) postRefuse(w http.ResponseWriter, r *http.Request) error {
-	return s.change(w, r, "/admin/people", "admin.refused", func(session.Current) error {
-		return decided(s.Applicants.Decline(r.Context(), s.from(r), r.PostForm.Get("who")))
-	})
+func (s *Server) postRefuse(q *Request) error {
+	return s.changed(q, "admin.refused", decided(s.Applicants.Decline(q.Context(), q.From(), q.PostForm.Get("who"))))
 }
 
 // decided takes it well that another admin was quicker.
@@ -171,44 +166,43 @@ func decided(err error) error {
 	return err
 }
 
-func (s *Server) getPerson(w http.ResponseWriter, r *http.Request) error {
-	return s.admin(w, r, func(cur session.Current) error {
-		page, err := s.personPage(r, cur, param(r, "id"))
-		if err != nil {
-			return err
-		}
-		if page.Notice, err = s.taken(w, r); err != nil {
-			return err
-		}
-		return s.render(w, r, http.StatusOK, "admin-person.html", page)
-	})
+func (s *Server) getPerson(q *Request) error {
+	cur := q.Current
+	page, err := s.personPage(q, cur, q.Param("id"))
+	if err != nil {
+		return err
+	}
+	if page.Notice, err = q.Taken(); err != nil {
+		return err
+	}
+	return q.Render(http.StatusOK, "admin-person.html", page)
 }
 
-func (s *Server) personPage(r *http.Request, cur session.Current, id string) (PersonPage, error) {
-	p, emails, err := s.Users.Person(r.Context(), id)
+func (s *Server) personPage(q *Request, cur session.Current, id string) (PersonPage, error) {
+	p, emails, err := s.Users.Person(q.Context(), id)
 	if errors.Is(err, people.ErrUnknown) {
 		return PersonPage{}, errNotFound
 	}
 	if err != nil {
 		return PersonPage{}, err
 	}
-	page := PersonPage{Layout: s.personal(r, cur.User), One: describePerson(p), Self: p.ID == cur.User.ID, Unconfirmed: p.HasEmail() && !p.User.OwnsEmail()}
+	page := PersonPage{Layout: s.personal(q, cur.User), One: describePerson(p), Self: p.ID == cur.User.ID, Unconfirmed: p.HasEmail() && !p.User.OwnsEmail()}
 	for _, e := range emails {
 		page.Emails = append(page.Emails, OwnEmail{Norm: e.Norm, Email: e.Email, Primary: e.Norm == p.EmailNorm, Verified: !e.VerifiedAt.IsZero()})
 	}
-	rows, err := s.Sessions.Of(r.Context(), p.ID)
+	rows, err := s.Sessions.Of(q.Context(), p.ID)
 	if err != nil {
 		return PersonPage{}, err
 	}
-	page.Devices = s.devices(rows, cur.Session, s.from(r))
-	_, ways, err := s.Account.UserAndMethods(r.Context(), p.ID)
+	page.Devices = s.devices(rows, cur.Session, q.From())
+	_, ways, err := s.Account.UserAndMethods(q.Context(), p.ID)
 	if err != nil {
 		return PersonPage{}, err
 	}
 	for _, way := range ways {
 		page.Own = append(page.Own, ownWay(ways, way))
 	}
-	groups, err := s.groupNames(r)
+	groups, err := s.groupNames(q)
 	if err != nil {
 		return PersonPage{}, err
 	}
@@ -218,8 +212,8 @@ func (s *Server) personPage(r *http.Request, cur session.Current, id string) (Pe
 			page.Others = append(page.Others, name)
 		}
 	}
-	events, err := s.Account.History(r.Context(), p.ID, "", 10)
-	pr := s.printer(r)
+	events, err := s.Account.History(q.Context(), p.ID, "", 10)
+	pr := q.Printer()
 	for _, e := range events {
 		page.Events = append(page.Events, s.historyLine(pr, e))
 	}
@@ -228,54 +222,49 @@ func (s *Server) personPage(r *http.Request, cur session.Current, id string) (Pe
 
 func personPath(id string) string { return "/admin/people/" + segment(id) }
 
-// changePerson changes the person that the path names.
-func (s *Server) changePerson(w http.ResponseWriter, r *http.Request, notice string, h func(store.User) error) error {
-	return s.changePersonAs(w, r, notice, func(_ session.Current, u store.User) error { return h(u) })
-}
-
-// changePersonAs is changePerson for what tells who did it.
-func (s *Server) changePersonAs(w http.ResponseWriter, r *http.Request, notice string, h func(session.Current, store.User) error) error {
-	id := param(r, "id")
-	return s.change(w, r, personPath(id), notice, func(cur session.Current) error {
-		u, err := s.Users.ByID(r.Context(), id)
-		if errors.Is(err, people.ErrUnknown) {
-			return errNotFound
-		}
-		if err != nil {
+// changePerson changes the person that the path names, and leads back to their page,
+// which also shows what was wrong.
+func (s *Server) changePerson(q *Request, notice string, h func(store.User) error) error {
+	u, err := s.Users.ByID(q.Context(), q.Param("id"))
+	if errors.Is(err, people.ErrUnknown) {
+		return errNotFound
+	}
+	if err != nil {
+		return err
+	}
+	if u.ID == q.Current.User.ID {
+		if err := q.Renew(); err != nil {
 			return err
 		}
-		if u.ID == cur.User.ID {
-			return s.renewed(w, r, cur, func(cur session.Current) error { return h(cur, u) })
-		}
-		return h(cur, u)
-	})
+	}
+	return s.changed(q, notice, h(u))
 }
 
-func (s *Server) postDisable(w http.ResponseWriter, r *http.Request) error {
-	return s.changePerson(w, r, "admin.disabled", func(u store.User) error { return s.Users.Disable(r.Context(), s.from(r), u) })
+func (s *Server) postDisable(q *Request) error {
+	return s.changePerson(q, "admin.disabled", func(u store.User) error { return s.Users.Disable(q.Context(), q.From(), u) })
 }
 
-func (s *Server) postEnable(w http.ResponseWriter, r *http.Request) error {
-	return s.changePerson(w, r, "admin.enabled", func(u store.User) error { return s.Users.Enable(r.Context(), s.from(r), u) })
+func (s *Server) postEnable(q *Request) error {
+	return s.changePerson(q, "admin.enabled", func(u store.User) error { return s.Users.Enable(q.Context(), q.From(), u) })
 }
 
-func (s *Server) postSignOutPerson(w http.ResponseWriter, r *http.Request) error {
-	return s.changePerson(w, r, "admin.signed_out", func(u store.User) error {
-		_, err := s.Sessions.EndAll(r.Context(), s.from(r), audit.ByAdmin, u.ID, "")
+func (s *Server) postSignOutPerson(q *Request) error {
+	return s.changePerson(q, "admin.signed_out", func(u store.User) error {
+		_, err := s.Sessions.EndAll(q.Context(), q.From(), audit.ByAdmin, u.ID, "")
 		return err
 	})
 }
 
-func (s *Server) postJoin(w http.ResponseWriter, r *http.Request) error {
-	return s.changePerson(w, r, "admin.joined", func(u store.User) error {
-		_, err := s.Users.Join(r.Context(), s.from(r), r.PostForm.Get("group"), u)
+func (s *Server) postJoin(q *Request) error {
+	return s.changePerson(q, "admin.joined", func(u store.User) error {
+		_, err := s.Users.Join(q.Context(), q.From(), q.PostForm.Get("group"), u)
 		return err
 	})
 }
 
-func (s *Server) postLeave(w http.ResponseWriter, r *http.Request) error {
-	return s.changePerson(w, r, "admin.left", func(u store.User) error {
-		_, err := s.Users.Leave(r.Context(), s.from(r), r.PostForm.Get("group"), u)
+func (s *Server) postLeave(q *Request) error {
+	return s.changePerson(q, "admin.left", func(u store.User) error {
+		_, err := s.Users.Leave(q.Context(), q.From(), q.PostForm.Get("group"), u)
 		return err
 	})
 }

@@ -7,67 +7,63 @@ import (
 
 	"gatelodge/app/audit"
 	"gatelodge/app/people"
-	"gatelodge/app/session"
 	"gatelodge/store"
 )
 
 // postEndOne signs somebody out of one session.
-func (s *Server) postEndOne(w http.ResponseWriter, r *http.Request) error {
-	return s.changePerson(w, r, "admin.ended", func(u store.User) error {
-		return s.Sessions.End(r.Context(), s.from(r), audit.ByAdmin, u.ID, r.PostForm.Get("session"))
+func (s *Server) postEndOne(q *Request) error {
+	return s.changePerson(q, "admin.ended", func(u store.User) error {
+		return s.Sessions.End(q.Context(), q.From(), audit.ByAdmin, u.ID, q.PostForm.Get("session"))
 	})
 }
 
 // postMailLink mails somebody a link to sign in. It is not shown: nobody signs in as
 // somebody else.
-func (s *Server) postMailLink(w http.ResponseWriter, r *http.Request) error {
-	return s.changePersonAs(w, r, "admin.link_sent", func(cur session.Current, u store.User) error {
-		return s.Login.MailLink(r.Context(), s.from(r), u, cmp.Or(cur.User.Name, cur.User.Called()))
+func (s *Server) postMailLink(q *Request) error {
+	return s.changePerson(q, "admin.link_sent", func(u store.User) error {
+		return s.Login.MailLink(q.Context(), q.From(), u, cmp.Or(q.Current.User.Name, q.Current.User.Called()))
 	})
 }
 
-func (s *Server) postDisconnectPerson(w http.ResponseWriter, r *http.Request) error {
-	return s.changePerson(w, r, "admin.disconnected", func(u store.User) error {
-		return s.Account.Disconnect(r.Context(), s.from(r), audit.ByAdmin, u.ID, r.PostForm.Get("account"), "")
+func (s *Server) postDisconnectPerson(q *Request) error {
+	return s.changePerson(q, "admin.disconnected", func(u store.User) error {
+		return s.Account.Disconnect(q.Context(), q.From(), audit.ByAdmin, u.ID, q.PostForm.Get("account"), "")
 	})
 }
 
-func (s *Server) postRemovePasswordOf(w http.ResponseWriter, r *http.Request) error {
-	return s.changePerson(w, r, "admin.password_removed", func(u store.User) error {
-		return s.Account.RemovePassword(r.Context(), s.from(r), audit.ByAdmin, u.ID, "")
+func (s *Server) postRemovePasswordOf(q *Request) error {
+	return s.changePerson(q, "admin.password_removed", func(u store.User) error {
+		return s.Account.RemovePassword(q.Context(), q.From(), audit.ByAdmin, u.ID, "")
 	})
 }
 
 // getRemovePerson asks before somebody is removed for good.
-func (s *Server) getRemovePerson(w http.ResponseWriter, r *http.Request) error {
-	return s.admin(w, r, func(cur session.Current) error {
-		u, err := s.Users.ByID(r.Context(), param(r, "id"))
-		if errors.Is(err, people.ErrUnknown) {
-			return errNotFound
-		}
-		if err != nil {
-			return err
-		}
-		at := personPath(u.ID)
-		return s.render(w, r, http.StatusOK, "admin-remove.html", RemovePage{
-			Layout: s.personal(r, cur.User), Name: cmp.Or(u.Name, u.Called()), Text: s.printer(r).Say("admin.remove_text"),
-			Self: u.ID == cur.User.ID, At: at + "/remove", Back: at,
-		})
+func (s *Server) getRemovePerson(q *Request) error {
+	cur := q.Current
+	u, err := s.Users.ByID(q.Context(), q.Param("id"))
+	if errors.Is(err, people.ErrUnknown) {
+		return errNotFound
+	}
+	if err != nil {
+		return err
+	}
+	at := personPath(u.ID)
+	return q.Render(http.StatusOK, "admin-remove.html", RemovePage{
+		Layout: s.personal(q, cur.User), Name: cmp.Or(u.Name, u.Called()), Text: q.Printer().Say("admin.remove_text"),
+		Self: u.ID == cur.User.ID, At: at + "/remove", Back: at,
 	})
 }
 
-func (s *Server) postRemovePerson(w http.ResponseWriter, r *http.Request) error {
-	at := personPath(param(r, "id"))
-	return s.adminFresh(w, r, at+"/remove", func(session.Current) error {
-		u, err := s.Users.ByID(r.Context(), param(r, "id"))
-		if err == nil {
-			err = s.Users.Remove(r.Context(), s.from(r), u)
-		}
-		switch {
-		case errors.Is(err, people.ErrUnknown): // somebody was quicker
-		case err != nil:
-			return s.unchanged(w, r, at, err)
-		}
-		return s.backTo(w, r, "/admin/people", "admin.removed", 0)
-	})
+func (s *Server) postRemovePerson(q *Request) error {
+	at := personPath(q.Param("id"))
+	u, err := s.Users.ByID(q.Context(), q.Param("id"))
+	if err == nil {
+		err = s.Users.Remove(q.Context(), q.From(), u)
+	}
+	switch {
+	case errors.Is(err, people.ErrUnknown): // somebody was quicker
+	case err != nil:
+		return s.unchanged(q, at, err)
+	}
+	return q.BackTo("/admin/people", "admin.removed", 0)
 }

@@ -14,44 +14,41 @@ import (
 	"gatelodge/app/session"
 )
 
-func (s *Server) trialPage(r *http.Request, cur session.Current) AdminTestPage {
-	return AdminTestPage{Layout: s.personal(r, cur.User), Captured: s.Outbox.Capture, Email: cur.User.Email}
+func (s *Server) trialPage(q *Request, cur session.Current) AdminTestPage {
+	return AdminTestPage{Layout: s.personal(q, cur.User), Captured: s.Outbox.Capture, Email: cur.User.Email}
 }
 
-func (s *Server) getAdminTest(w http.ResponseWriter, r *http.Request) error {
-	return s.admin(w, r, func(cur session.Current) error {
-		return s.render(w, r, http.StatusOK, "admin-test.html", s.trialPage(r, cur))
-	})
+func (s *Server) getAdminTest(q *Request) error {
+	cur := q.Current
+	return q.Render(http.StatusOK, "admin-test.html", s.trialPage(q, cur))
 }
 
 // postAdminTest sends a test mail and shows the conversation with the server.
-func (s *Server) postAdminTest(w http.ResponseWriter, r *http.Request) error {
-	return s.adminFresh(w, r, adminMail+"/test", func(cur session.Current) error {
-		page := s.trialPage(r, cur)
-		page.Email = r.PostForm.Get("email")
-		to, err := email.Normal(page.Email)
-		if f, ok := errors.AsType[*fault.Fault](err); ok {
-			s.refused(r, f)
-			page.Problem = s.say(s.printer(r), f, "")
-			return s.render(w, r, statusOf(f), "admin-test.html", page)
-		}
-		if err != nil {
-			return err
-		}
-		result, err := s.Outbox.Try(r.Context(), to, s.printer(r).Tag(), func(step deliver.Step) { page.Steps = append(page.Steps, stepLines(step)...) })
-		if errors.Is(err, outbox.ErrCaptured) {
-			return s.render(w, r, http.StatusOK, "admin-test.html", page)
-		}
-		if err != nil {
-			return err
-		}
-		s.Audit.Note(s.from(r), audit.MailChanged, audit.ByUser, cur.User.ID, "test")
-		page.Accepted = result.Class == deliver.Sent
-		if !page.Accepted {
-			page.Answer = strings.Join(strings.Fields(strings.TrimPrefix(fmt.Sprint(result.Code, " ", result.Enhanced, " ", result.Text), "0 ")), " ")
-		}
-		return s.render(w, r, http.StatusOK, "admin-test.html", page)
-	})
+func (s *Server) postAdminTest(q *Request) error {
+	cur := q.Current
+	page := s.trialPage(q, cur)
+	page.Email = q.PostForm.Get("email")
+	to, err := email.Normal(page.Email)
+	if f, ok := errors.AsType[*fault.Fault](err); ok {
+		page.Problem = q.Say(f)
+		return q.Refuse(f, "admin-test.html", page)
+	}
+	if err != nil {
+		return err
+	}
+	result, err := s.Outbox.Try(q.Context(), to, q.Printer().Tag(), func(step deliver.Step) { page.Steps = append(page.Steps, stepLines(step)...) })
+	if errors.Is(err, outbox.ErrCaptured) {
+		return q.Render(http.StatusOK, "admin-test.html", page)
+	}
+	if err != nil {
+		return err
+	}
+	s.Audit.Note(q.From(), audit.MailChanged, audit.ByUser, cur.User.ID, "test")
+	page.Accepted = result.Class == deliver.Sent
+	if !page.Accepted {
+		page.Answer = strings.Join(strings.Fields(strings.TrimPrefix(fmt.Sprint(result.Code, " ", result.Enhanced, " ", result.Text), "0 ")), " ")
+	}
+	return q.Render(http.StatusOK, "admin-test.html", page)
 }
 
 // stepLines are the lines of one step, each with who said it.

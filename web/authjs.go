@@ -37,26 +37,21 @@ func (st site) base(action string) string { return st.origin + authBase + action
 // written nothing.
 type authFunc func(w http.ResponseWriter, r *http.Request, st site) error
 
-// authRoute is one action of the session API.
-type authRoute struct {
-	method, action string
-	handler        func(*Server, http.ResponseWriter, *http.Request, site) error
-}
-
-// authAPI serves everything below authBase. It stands beside the router: a
-// pattern for what there is not would cost every session check a copy of its
-// request.
-func (s *Server) authAPI() http.Handler {
+// authAPI serves everything below authBase, beside the router.
+func (s *Server) authAPI(routes []Route) http.Handler {
 	gets, posts := make(map[string]http.Handler), make(map[string]http.Handler)
-	for _, route := range authRoutes() {
-		h := s.handle(authBase+route.action, false, s.atSite(func(w http.ResponseWriter, r *http.Request, st site) error { return route.handler(s, w, r, st) }), s.failAuth)
-		if route.method == http.MethodPost {
-			posts[route.action] = h
+	for _, rt := range routes {
+		if rt.Action == nil {
+			continue
+		}
+		h, action := s.handle(rt.Path, s.atSite(rt.Action), s.failAuth), strings.TrimPrefix(rt.Path, authBase)
+		if rt.Method == http.MethodPost {
+			posts[action] = h
 		} else {
-			gets[route.action] = h
+			gets[action] = h
 		}
 	}
-	none := s.handle(authBase+"*", false, s.atSite(noAction), s.failAuth)
+	none := s.handle(authBase+"*", s.atSite(noAction), s.failAuth)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		action, provider, _ := strings.Cut(r.URL.Path[len(authBase):], "/")
 		if provider != "" {
@@ -400,7 +395,7 @@ func (s *Server) failAuth(w http.ResponseWriter, r *http.Request, f *fault.Fault
 	var err error
 	switch {
 	case st.app == nil && action == "callback" && s.Upstreams.Named(provider) != nil:
-		s.failPage(w, r, f) // somebody comes back from an upstream
+		s.failPage(s.request(w, r), f) // somebody comes back from an upstream
 	case slices.Contains([]string{"session", "csrf", "providers", "_log", "webauthn-options", "access-token"}, action):
 		err = s.authJSON(w, st, statusOf(f), struct {
 			Message   string `json:"message"`

@@ -28,7 +28,7 @@ func (s *Server) getAuthCallback(w http.ResponseWriter, r *http.Request, st site
 		return s.getMailedLink(w, r, st)
 	}
 	if up := s.Upstreams.Named(st.provider); up != nil && st.app == nil {
-		return s.getBack(w, r, up)
+		return s.getBack(s.request(w, r), up)
 	}
 	return s.tell(w, r, st, authjs.UpstreamLost, "")
 }
@@ -172,7 +172,7 @@ func (s *Server) postAuthCallback(w http.ResponseWriter, r *http.Request, st sit
 		if err := r.ParseForm(); err != nil {
 			return badForm(err)
 		}
-		return s.postBack(w, r, up)
+		return s.postBack(s.request(w, r), up)
 	}
 	st, own, err := s.readAuthForm(w, r, st)
 	if err != nil {

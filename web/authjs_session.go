@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"gatelodge/app/apps/authjs"
-	"gatelodge/app/fault"
 	"gatelodge/app/gate"
 	"gatelodge/app/session"
 	"gatelodge/store"
@@ -350,7 +349,7 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request, st site) er
 	}
 	if v.in && name != nil {
 		err := s.Users.Rename(r.Context(), s.from(r), v.User, *name)
-		if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
+		if f := inField(err); f != nil {
 			s.refused(r, f)
 			s.writeSession(w, st, http.StatusBadRequest, []byte(st.dialect.Unchanged))
 			return nil

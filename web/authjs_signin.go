@@ -163,7 +163,7 @@ func (s *Server) postSignInEmail(w http.ResponseWriter, r *http.Request, st site
 	}
 	a.Return = links.Local(localOf(st, to))
 	err := s.Login.SendLink(r.Context(), s.from(r), &a.Login, r.PostForm.Get("email"), s.printer(r).Tag())
-	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
+	if f := inField(err); f != nil {
 		s.refused(r, f)
 		setRetry(w, f)
 		if f.Kind == fault.Limited {

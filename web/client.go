@@ -23,5 +23,5 @@ func network(ip netip.Addr) string {
 // from says who sends a request, for limits and for the audit log.
 func (s *Server) from(r *http.Request) audit.Origin {
 	ip := s.Proxies.Client(r)
-	return audit.Origin{IP: ip.String(), Network: network(ip), Device: device.Label(r.UserAgent()), Reference: reference(r), TimeZone: s.cookies.zoneName(r), AdminID: adminOf(r)}
+	return audit.Origin{IP: ip.String(), Network: network(ip), Device: device.Label(r.UserAgent()), Reference: reference(r), TimeZone: s.cookies.zoneName(r)}
 }

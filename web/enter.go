@@ -15,67 +15,67 @@ func enterPath(app string) string { return "/signin/app/" + segment(app) }
 
 // getEnter hands the session of whoever is signed in over to the App that asked,
 // and has everybody else sign in first.
-func (s *Server) getEnter(w http.ResponseWriter, r *http.Request) error {
-	app := s.Apps.Named(param(r, "name"))
+func (s *Server) getEnter(q *Request) error {
+	app := s.Apps.Named(q.Param("name"))
 	if app == nil {
 		return errNotFound
 	}
-	word, ok := s.readAsk(r)
+	word, ok := s.readAsk(q.Request)
 	if !ok || word.App != app.Name {
 		// Too old, or only a bookmark. The App asks again.
-		return s.leave(w, r, app.Origins[0]+authBase+"signin", Target{Name: app.Name})
+		return q.Leave(app.Origins[0]+authBase+"signin", Target{Name: app.Name})
 	}
-	cur, err := s.current(w, r)
+	cur, err := q.WhoIs()
 	if errors.Is(err, session.ErrNone) {
-		return s.enterFirst(w, r)
+		return s.enterFirst(q)
 	}
 	if err != nil {
 		return err
 	}
-	if r.URL.Query().Has("stay") {
-		p := s.printer(r)
-		q := r.URL.Query()
-		q.Del("stay")
-		q.Del("error")
-		return s.render(w, r, http.StatusOK, "note.html", NotePage{
-			Layout: s.personal(r, cur.User), Target: Target{Name: app.Name, Host: hostOf(word.Origin)},
+	if q.URL.Query().Has("stay") {
+		p := q.Printer()
+		query := q.URL.Query()
+		query.Del("stay")
+		query.Del("error")
+		return q.Render(http.StatusOK, "note.html", NotePage{
+			Layout: s.personal(q, cur.User), Target: Target{Name: app.Name, Host: hostOf(word.Origin)},
 			Heading: p.Say("enter.title"), Text: p.Say("enter.text", "email", cur.User.Called(), "app", app.Name),
-			Next:  Link{Text: p.Say("enter.continue", "app", app.Name), Href: enterPath(app.Name) + "?" + q.Encode()},
+			Next:  Link{Text: p.Say("enter.continue", "app", app.Name), Href: enterPath(app.Name) + "?" + query.Encode()},
 			Other: Link{Text: p.Say("enter.other"), Href: "/signout"},
 		})
 	}
-	out, err := s.Login.EnterApp(r.Context(), s.from(r), cur, app.Name, word.Browser)
+	out, err := s.Login.EnterApp(q.Context(), q.From(), cur, app.Name, word.Browser)
 	if err != nil {
 		return err
 	}
 	if out.Need != "" {
-		a := s.cookies.readLogin(r)
-		a.AppLogin, a.Confirms, a.For, a.Return = nil, cur.Session.ID, app.Name, r.URL.RequestURI()
-		to, err := s.needed(w, s.own, a)
+		a := q.Attempt()
+		a.AppLogin, a.Confirms, a.For, a.Return = nil, cur.Session.ID, app.Name, q.URL.RequestURI()
+		to, err := s.needed(q.W, s.own, a)
 		if err != nil {
 			return err
 		}
-		return s.leave(w, r, to, Target{})
+		return q.Leave(to, Target{})
 	}
-	return s.leave(w, r, word.Origin+authBase+"callback/"+handOffID+"?code="+url.QueryEscape(out.Code), Target{Name: app.Name})
+	return q.Leave(word.Origin+authBase+"callback/"+handOffID+"?code="+url.QueryEscape(out.Code), Target{Name: app.Name})
 }
 
 // enterFirst has somebody sign in and come back here.
-func (s *Server) enterFirst(w http.ResponseWriter, r *http.Request) error {
-	a := s.cookies.readLogin(r)
+func (s *Server) enterFirst(q *Request) error {
+	a := q.Attempt()
 	a.AppLogin = nil
-	q := r.URL.Query()
-	problem := q.Get("error")
-	q.Del("error")
-	q.Del("stay")
-	a.Return = r.URL.EscapedPath() + "?" + q.Encode()
+	query := q.URL.Query()
+	problem := query.Get("error")
+	query.Del("error")
+	query.Del("stay")
+	a.Return = q.URL.EscapedPath() + "?" + query.Encode()
 	if slices.Contains(signInErrors, problem) {
 		a.Notice = authSentence(problem)
 	}
-	if err := s.cookies.saveLogin(w, a); err != nil {
+	if err := q.SaveAttempt(a); err != nil {
 		return err
 	}
-	return s.redirect(w, r, "/signin")
+	return q.Redirect("/signin")
 }
 
 func hostOf(origin string) string {
@@ -115,28 +115,17 @@ func (s *Server) askIn(path string) (word ask, ok bool) {
 	return word, true
 }
 
-// leave leads to an App's address. A redirect does, unless it would answer a
-// form of ours, whose page forbids it (see finish).
-func (s *Server) leave(w http.ResponseWriter, r *http.Request, to string, app Target) error {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "cross-site", "same-site", "none":
-		w.Header().Set("Location", to)
-		w.WriteHeader(http.StatusFound)
-		return nil
-	}
-	return s.finish(w, r, to, app)
-}
-
 // takeAsk makes the attempt of our own pages the one that began at an App's
 // address, when the request says so, and answers with the page's own address.
-func (s *Server) takeAsk(w http.ResponseWriter, r *http.Request) (bool, error) {
-	word, ok := s.readAsk(r)
+func (s *Server) takeAsk(q *Request) (bool, error) {
+	word, ok := s.readAsk(q.Request)
 	if !ok {
 		return false, nil
 	}
-	a := s.cookies.readLogin(r)
+	a := q.Attempt()
 	a.AppLogin, a.Challenge, a.Email, a.Proofs, a.Notice = word.entry(), word.Challenge, word.Email, word.Proofs, ""
 	a.Confirms, a.For = "", ""
+	a.Begin()
 	a.OnlySignIn()
 	// Who rather signs in on our own pages still gets to the App.
 	again, err := s.sealAsk(ask{App: word.App, Origin: word.Origin, Browser: word.Browser})
@@ -147,8 +136,8 @@ func (s *Server) takeAsk(w http.ResponseWriter, r *http.Request) (bool, error) {
 	if a.Challenge != "" {
 		a.AwaitMail(a.Email, a.Challenge)
 	}
-	if err := s.cookies.saveLogin(w, a); err != nil {
+	if err := q.SaveAttempt(a); err != nil {
 		return false, err
 	}
-	return true, s.redirect(w, r, r.URL.EscapedPath())
+	return true, q.Redirect(q.URL.EscapedPath())
 }

@@ -10,19 +10,19 @@ import (
 )
 
 // ErrorPage is the page that a fault becomes.
-func (s *Server) ErrorPage(r *http.Request, f *fault.Fault) ErrorPage { return s.errorPage(r, f) }
+func (s *Server) ErrorPage(r *http.Request, f *fault.Fault) ErrorPage {
+	return s.errorPage(s.request(nil, r), f)
+}
+
+// Routes returns every route.
+func (s *Server) Routes() []Route { return s.routes() }
 
 // Paths returns the patterns of all routes with that method.
 func (s *Server) Paths(method string) []string {
 	var list []string
-	for _, r := range routes() {
-		if r.method == method {
-			list = append(list, r.path)
-		}
-	}
-	for _, r := range s.others() {
-		if r.method == method {
-			list = append(list, r.path)
+	for _, rt := range s.routes() {
+		if rt.Method == method && rt.Action == nil {
+			list = append(list, rt.Path)
 		}
 	}
 	return list
@@ -32,18 +32,18 @@ func (s *Server) Paths(method string) []string {
 // Whoever types it has proven themselves by those means.
 func (s *Server) AskFor(need login.Need, word string, m factor.Means) {
 	s.steps = map[login.Need]step{need: {
-		get: func(w http.ResponseWriter, _ *http.Request, _ attempt) error {
-			_, err := w.Write([]byte("Type the word"))
+		get: func(q *Request, _ attempt) error {
+			_, err := q.W.Write([]byte("Type the word"))
 			return err
 		},
-		post: func(w http.ResponseWriter, r *http.Request, a attempt) error {
-			out, err := s.Login.Step(r.Context(), s.from(r), &a.Login, m, func(*store.Tx, store.User) error {
-				if r.PostForm.Get("word") != word {
+		post: func(q *Request, a attempt) error {
+			out, err := s.Login.Step(q.Context(), q.From(), &a.Login, m, func(*store.Tx, store.User) error {
+				if q.PostForm.Get("word") != word {
 					return fault.New(fault.Invalid, "code.wrong")
 				}
 				return nil
-			}, s.cookies.sessionToken(r))
-			return s.proven(w, r, a, out, err)
+			}, q.SessionToken())
+			return s.proven(q, a, out, err)
 		},
 	}}
 }

@@ -47,33 +47,36 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// page serves a page at a route: the one place where errors become statuses,
-// sentences and log lines. The route is logged, never the path, which may hold
-// a token.
-func (s *Server) page(pattern string, h handlerFunc) http.Handler {
-	return s.handle(pattern, true, s.ownHost(s.languageSwitch(h)), s.failPage)
-}
-
-// handle serves h at a route. Answers of 2xx are logged for pages alone:
-// programs ask often.
-func (s *Server) handle(pattern string, logged bool, h handlerFunc, fail func(http.ResponseWriter, *http.Request, *fault.Fault)) http.Handler {
+// handle serves h, an action of the session API.
+func (s *Server) handle(pattern string, h handlerFunc, fail func(http.ResponseWriter, *http.Request, *fault.Fault)) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w := &statusWriter{ResponseWriter: rw}
 		r.Pattern = pattern
+		bound(rw, r, maxForm)
 		start := time.Now()
-		err := safely(h, w, r)
-		if err != nil {
-			f := s.known(err)
-			s.note(r, f, err)
-			if w.status == 0 {
-				fail(w, r, f)
-			}
+		if err := safely(h, w, r); err != nil {
+			s.failed(w, r, s.from(r), err, func(f *fault.Fault) { fail(w, r, f) })
 		}
-		if logged || w.status >= 300 {
-			s.Log.InfoContext(r.Context(), "request", "ref", reference(r), "method", r.Method, "route", routeOf(r),
-				"status", w.status, "ip", s.Proxies.Client(r).String(), "for", time.Since(start).Round(time.Microsecond))
-		}
+		s.logAnswer(w, r, false, start)
 	})
+}
+
+// failed is the one place where errors become statuses, sentences and log lines.
+func (s *Server) failed(w *statusWriter, r *http.Request, from audit.Origin, err error, fail func(*fault.Fault)) {
+	f := s.known(err)
+	s.note(from, r, f, err)
+	if w.status == 0 {
+		fail(f)
+	}
+}
+
+// logAnswer writes the access log. Answers of 2xx are logged for pages alone: programs
+// ask often. The route is logged, never the path, which may hold a token.
+func (s *Server) logAnswer(w *statusWriter, r *http.Request, always bool, start time.Time) {
+	if always || w.status >= 300 {
+		s.Log.InfoContext(r.Context(), "request", "ref", reference(r), "method", r.Method, "route", routeOf(r),
+			"status", w.status, "ip", s.Proxies.Client(r).String(), "for", time.Since(start).Round(time.Microsecond))
+	}
 }
 
 // routeOf returns the route of a request for logs. For a path that has none it is the
@@ -128,9 +131,11 @@ var (
 	notesPerHouse   = []limit.Rule{{Count: 600, Per: 10 * time.Minute}}
 )
 
+// refused remembers a refusal that the session API answers in its own words.
+func (s *Server) refused(r *http.Request, f *fault.Fault) { s.note(s.from(r), r, f, f) }
+
 // note writes down a refusal or failure under the request's Reference.
-func (s *Server) note(r *http.Request, f *fault.Fault, err error) {
-	from := s.from(r)
+func (s *Server) note(from audit.Origin, r *http.Request, f *fault.Fault, err error) {
 	s.Recent.Add(audit.Refusal{At: s.Now(), From: from, Route: r.Method + " " + routeOf(r), Status: statusOf(f), What: f.Text, Cause: cause(f)})
 	kind := audit.RequestRefused
 	switch {
@@ -154,34 +159,22 @@ func cause(f *fault.Fault) string {
 	return ""
 }
 
-// ownHost refuses pages at a host that is not ours.
-func (s *Server) ownHost(h handlerFunc) handlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if !s.rightHost(r) {
-			return errHost
-		}
-		return h(w, r)
+// switchLanguage takes ?lang= off a page's address and remembers the choice.
+func (s *Server) switchLanguage(q *Request) (switched bool) {
+	tag := ""
+	if q.URL.RawQuery != "" && q.Method == http.MethodGet {
+		tag = q.URL.Query().Get("lang")
 	}
-}
-
-// languageSwitch takes ?lang= off a page's address and remembers the choice.
-func (s *Server) languageSwitch(h handlerFunc) handlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		tag := ""
-		if r.URL.RawQuery != "" && r.Method == http.MethodGet {
-			tag = r.URL.Query().Get("lang")
-		}
-		if tag == "" {
-			return h(w, r)
-		}
-		s.cookies.setLanguage(w, s.Lang.For(tag).Tag())
-		rest := slices.DeleteFunc(strings.Split(r.URL.RawQuery, "&"), func(pair string) bool {
-			pairs, err := url.ParseQuery(pair)
-			return err == nil && pairs.Has("lang")
-		})
-		http.Redirect(w, r, links.Local((&url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: strings.Join(rest, "&")}).String()), http.StatusSeeOther)
-		return nil
+	if tag == "" {
+		return false
 	}
+	s.cookies.setLanguage(q.W, s.Lang.For(tag).Tag())
+	rest := slices.DeleteFunc(strings.Split(q.URL.RawQuery, "&"), func(pair string) bool {
+		pairs, err := url.ParseQuery(pair)
+		return err == nil && pairs.Has("lang")
+	})
+	http.Redirect(q.W, q.Request, links.Local((&url.URL{Path: q.URL.Path, RawPath: q.URL.RawPath, RawQuery: strings.Join(rest, "&")}).String()), http.StatusSeeOther)
+	return true
 }
 
 // printer speaks the reader's language: what they chose, else what their
@@ -194,6 +187,25 @@ func (s *Server) printer(r *http.Request) lang.Printer {
 // elsewhere, in nobody's frame.
 const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// layout returns what every page needs, for a reader nobody knows.
+func (s *Server) layout(r *http.Request) Layout {
+	l := Layout{Instance: s.Name, Host: s.Origin.Host, Contact: s.Contact, Now: s.Now().In(s.cookies.zone(r)), Theme: s.cookies.theme(r)}
+	l.Begun = l.Now.Unix()
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return l
+	}
+	if len(r.Header["Cookie"]) == 0 {
+		l.Begun = 0 // it was filled wrongly, and the cookie may have been too old
+	}
+	l.Path = "/" // the answer to a form has an address for forms alone
+	return l
+}
+
+// ref returns what a person can quote about a request.
+func (s *Server) ref(r *http.Request, f *fault.Fault) Ref {
+	return Ref{Reference: reference(r), At: s.Now().UTC(), What: f.Text}
+}
 
 // render writes a page. It renders into memory first, so that an error can
 // still become an error page.
@@ -257,11 +269,11 @@ func roundUp(d time.Duration) time.Duration {
 }
 
 // failPage shows the error page.
-func (s *Server) failPage(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
-	setRetry(w, f)
-	if err := s.render(w, r, statusOf(f), "error.html", s.errorPage(r, f)); err != nil {
-		s.Log.ErrorContext(r.Context(), "the error page failed", "ref", reference(r), "err", err)
-		http.Error(w, "Something went wrong here. Reference: "+reference(r), http.StatusInternalServerError)
+func (s *Server) failPage(q *Request, f *fault.Fault) {
+	setRetry(q.W, f)
+	if err := q.Render(statusOf(f), "error.html", s.errorPage(q, f)); err != nil {
+		s.Log.ErrorContext(q.Context(), "the error page failed", "ref", reference(q.Request), "err", err)
+		http.Error(q.W, "Something went wrong here. Reference: "+reference(q.Request), http.StatusInternalServerError)
 	}
 }
 

@@ -82,12 +82,12 @@ func (k Known) ByPassword() bool { return k.Password && (k.Means == factor.Passw
 func (k Known) number() string { return strconv.Itoa(k.Number) }
 
 // remembered returns the accounts that this browser remembers and that still exist.
-func (s *Server) remembered(r *http.Request) ([]Known, error) {
+func (s *Server) remembered(q *Request) ([]Known, error) {
 	var list []Known
-	a := s.cookies.readLogin(r)
+	a := q.Attempt()
 	a.AppLogin = nil
-	for i, h := range s.cookies.readHints(r) {
-		u, ok, err := s.Login.Owner(r.Context(), &a.Login, h.UserID)
+	for i, h := range s.cookies.readHints(q.Request) {
+		u, ok, err := s.Login.Owner(q.Context(), &a.Login, h.UserID)
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +103,7 @@ func (s *Server) remembered(r *http.Request) ([]Known, error) {
 				k.Upstream = &b
 			}
 		}
-		switch p := s.printer(r); {
+		switch p := q.Printer(); {
 		case k.Upstream != nil:
 			k.Method = k.Upstream.Name
 		case k.Means == factor.Email:
@@ -119,21 +119,21 @@ func (s *Server) remembered(r *http.Request) ([]Known, error) {
 }
 
 // postForget makes this browser forget its accounts, and their owners forget it.
-func (s *Server) postForget(w http.ResponseWriter, r *http.Request) error {
-	a := s.cookies.readLogin(r)
-	for _, h := range s.cookies.readHints(r) {
-		if err := s.Login.ForgetBrowser(r.Context(), s.from(r), h.UserID, a.Device); err != nil {
+func (s *Server) postForget(q *Request) error {
+	a := q.Attempt()
+	for _, h := range s.cookies.readHints(q.Request) {
+		if err := s.Login.ForgetBrowser(q.Context(), q.From(), h.UserID, a.Device); err != nil {
 			return err
 		}
 	}
-	if err := s.cookies.saveHints(w, nil); err != nil {
+	if err := s.cookies.saveHints(q.W, nil); err != nil {
 		return err
 	}
-	s.cookies.setDevice(w, "")
+	s.cookies.setDevice(q.W, "")
 	a.Login = login.Login{Return: a.Return}
 	a.Notice = "known.forgotten"
-	if err := s.cookies.saveLogin(w, a); err != nil {
+	if err := q.SaveAttempt(a); err != nil {
 		return err
 	}
-	return s.redirect(w, r, "/signin")
+	return q.Redirect("/signin")
 }

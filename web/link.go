@@ -14,35 +14,35 @@ import (
 // getLink opens a mailed link. In the browser that asked for it, it signs in at
 // once. Anywhere else, and for HEAD and whatever only fetches ahead, it shows a
 // page whose form does: mail scanners open links, and hold no cookie of ours.
-func (s *Server) getLink(w http.ResponseWriter, r *http.Request) error {
-	if taken, err := s.takeAsk(w, r); taken || err != nil {
+func (s *Server) getLink(q *Request) error {
+	if taken, err := s.takeAsk(q); taken || err != nil {
 		return err
 	}
-	a := s.cookies.readLogin(r)
-	token := param(r, "token")
+	a := q.Attempt()
+	token := q.Param("token")
 	// Looking only reads, so that scanners cost no write.
-	k, err := s.Login.LookAt(r.Context(), &a.Login, token)
-	if errors.Is(err, challenge.ErrUsed) && person(r) {
-		return s.linkUsed(w, r, a, token, k, err)
+	k, err := s.Login.LookAt(q.Context(), &a.Login, token)
+	if errors.Is(err, challenge.ErrUsed) && person(q.Request) {
+		return s.linkUsed(q, a, token, k, err)
 	}
 	if err != nil {
-		return s.linkDone(w, r, a, token, login.Outcome{}, err)
+		return s.linkDone(q, a, token, login.Outcome{}, err)
 	}
 	if to, ok := s.belongs(&a, k, token); !ok {
-		return s.leave(w, r, to, Target{Name: challenge.AppOf(k.Challenge)})
+		return q.Leave(to, Target{Name: challenge.AppOf(k.Challenge)})
 	}
-	if k.SameBrowser && person(r) {
-		out, err := s.Login.Follow(r.Context(), s.from(r), &a.Login, token, false, s.cookies.sessionToken(r))
-		return s.linkDone(w, r, a, token, out, err)
+	if k.SameBrowser && person(q.Request) {
+		out, err := s.Login.Follow(q.Context(), q.From(), &a.Login, token, false, q.SessionToken())
+		return s.linkDone(q, a, token, out, err)
 	}
-	page := s.confirmLink(r, k)
-	if page.Problem = s.codeProblem(r, &a); page.Problem != "" || a.Browser == "" {
+	page := s.confirmLink(q, k)
+	if page.Problem = s.codeProblem(q, &a); page.Problem != "" || a.Browser == "" {
 		a.Begin() // see begun
-		if err := s.cookies.saveLogin(w, a); err != nil {
+		if err := q.SaveAttempt(a); err != nil {
 			return err
 		}
 	}
-	return s.render(w, r, http.StatusOK, "confirm-link.html", page)
+	return q.Render(http.StatusOK, "confirm-link.html", page)
 }
 
 // belongs brings the attempt and the link to one App. A link that was asked for
@@ -71,10 +71,10 @@ func person(r *http.Request) bool {
 	return (mode == "" || mode == "navigate") && (dest == "" || dest == "document")
 }
 
-func (s *Server) confirmLink(r *http.Request, k login.Link) ConfirmLinkPage {
-	from := s.from(r)
+func (s *Server) confirmLink(q *Request, k login.Link) ConfirmLinkPage {
+	from := q.From()
 	page := ConfirmLinkPage{
-		Layout: s.layout(r), Email: k.Email, Device: k.Device, AskedAt: k.CreatedAt, IP: k.IP, SameNetwork: sameNetwork(k.IP, from.Network),
+		Layout: q.Layout(), Email: k.Email, Device: k.Device, AskedAt: k.CreatedAt, IP: k.IP, SameNetwork: sameNetwork(k.IP, from.Network),
 		Operator: k.IP == login.OperatorIP, AskCode: s.ConfirmCode && (k.IP != login.OperatorIP || k.Device != login.OperatorDevice), // that one was not mailed
 	}
 	if !page.AskCode {
@@ -85,71 +85,65 @@ func (s *Server) confirmLink(r *http.Request, k login.Link) ConfirmLinkPage {
 
 // postLink signs in a browser that did not ask for the link, or voids the link
 // for somebody who did not ask for it either.
-func (s *Server) postLink(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	if err := s.keepsCookies(r); err != nil {
+func (s *Server) postLink(q *Request) error {
+	if err := q.KeepsCookies(); err != nil {
 		return err
 	}
-	a := s.cookies.readLogin(r)
-	token := param(r, "token")
-	if r.PostForm.Get("no") != "" {
-		if err := s.Login.CancelLink(r.Context(), s.from(r), &a.Login, token); err != nil {
-			return s.linkDone(w, r, a, token, login.Outcome{}, err)
+	a := q.Attempt()
+	token := q.Param("token")
+	if q.PostForm.Get("no") != "" {
+		if err := s.Login.CancelLink(q.Context(), q.From(), &a.Login, token); err != nil {
+			return s.linkDone(q, a, token, login.Outcome{}, err)
 		}
-		return s.render(w, r, http.StatusOK, "voided.html", VoidedPage{Layout: s.layout(r)})
+		return q.Render(http.StatusOK, "voided.html", VoidedPage{Layout: q.Layout()})
 	}
-	k, err := s.Login.LookAt(r.Context(), &a.Login, token)
+	k, err := s.Login.LookAt(q.Context(), &a.Login, token)
 	used := errors.Is(err, challenge.ErrUsed)
-	if used && r.PostForm.Get("code") == "" {
-		return s.linkUsed(w, r, a, token, k, err)
+	if used && q.PostForm.Get("code") == "" {
+		return s.linkUsed(q, a, token, k, err)
 	}
 	if err != nil && !used {
-		return s.linkDone(w, r, a, token, login.Outcome{}, err)
+		return s.linkDone(q, a, token, login.Outcome{}, err)
 	}
 	if to, ok := s.belongs(&a, k, token); !ok {
-		return s.finish(w, r, to, Target{Name: challenge.AppOf(k.Challenge)})
+		return q.Finish(to, Target{Name: challenge.AppOf(k.Challenge)})
 	}
-	if page := s.confirmLink(r, k); page.AskCode && !k.SameBrowser {
-		return s.confirmByCode(w, r, a, token, page)
+	if page := s.confirmLink(q, k); page.AskCode && !k.SameBrowser {
+		return s.confirmByCode(q, a, token, page)
 	}
-	out, err := s.Login.Follow(r.Context(), s.from(r), &a.Login, token, true, s.cookies.sessionToken(r))
-	return s.linkDone(w, r, a, token, out, err)
+	out, err := s.Login.Follow(q.Context(), q.From(), &a.Login, token, true, q.SessionToken())
+	return s.linkDone(q, a, token, out, err)
 }
 
 // confirmByCode asks for the digits of the same mail, where a button is not
 // enough: some scanners press buttons.
-func (s *Server) confirmByCode(w http.ResponseWriter, r *http.Request, a attempt, token string, page ConfirmLinkPage) error {
-	out, err := s.Login.ConfirmByCode(r.Context(), s.from(r), &a.Login, token, r.PostForm.Get("code"), s.cookies.sessionToken(r))
+func (s *Server) confirmByCode(q *Request, a attempt, token string, page ConfirmLinkPage) error {
+	out, err := s.Login.ConfirmByCode(q.Context(), q.From(), &a.Login, token, q.PostForm.Get("code"), q.SessionToken())
 	f, ok := errors.AsType[*fault.Fault](err)
 	if !ok || f.Field != "code" {
-		return s.linkDone(w, r, a, token, out, err)
+		return s.linkDone(q, a, token, out, err)
 	}
-	s.refused(r, f)
 	if errors.Is(f, challenge.ErrCodeWrong) {
-		return s.wrongCode(w, r, a, f, r.URL.EscapedPath())
+		return s.wrongCode(q, a, f, q.URL.EscapedPath())
 	}
-	setRetry(w, f)
-	page.Problem = s.say(s.printer(r), f, "")
-	return s.render(w, r, statusOf(f), "confirm-link.html", page)
+	page.Problem = q.Say(f)
+	return q.Refuse(f, "confirm-link.html", page)
 }
 
 // linkDone answers a link that was followed: in, or what became of it.
-func (s *Server) linkDone(w http.ResponseWriter, r *http.Request, a attempt, token string, out login.Outcome, err error) error {
+func (s *Server) linkDone(q *Request, a attempt, token string, out login.Outcome, err error) error {
 	f, ok := errors.AsType[*fault.Fault](err)
 	kind := deadLink(err)
 	if errors.Is(err, challenge.ErrCodeDead) || errors.Is(err, challenge.ErrCodeExpired) {
 		kind = "expired"
 	}
 	if !ok || kind == "" {
-		return s.proven(w, r, a, out, err)
+		return s.proven(q, a, out, err)
 	}
-	s.refused(r, f)
-	page := DeadLinkPage{Layout: s.layout(r), Kind: kind, Ref: s.ref(r, f)}
+	page := DeadLinkPage{Layout: q.Layout(), Kind: kind, Ref: q.Ref(f)}
 	// Whoever holds the token may know when; only the browser that typed the
 	// address is shown it.
-	if k, _ := s.Login.LookAt(r.Context(), &a.Login, token); k.ID != "" {
+	if k, _ := s.Login.LookAt(q.Context(), &a.Login, token); k.ID != "" {
 		page.At = k.EndedAt
 		if kind == "expired" {
 			page.At = k.ExpiresAt
@@ -158,7 +152,7 @@ func (s *Server) linkDone(w http.ResponseWriter, r *http.Request, a attempt, tok
 			page.Email = k.Email
 		}
 	}
-	return s.render(w, r, statusOf(f), "dead-link.html", page)
+	return q.Refuse(f, "dead-link.html", page)
 }
 
 // deadLink returns the word for a link that does not open, as the pages about one have

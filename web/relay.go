@@ -19,30 +19,21 @@ func mailAsJSON(bytes int) int64 { return 2*int64(bytes) + 64<<10 }
 // postMail takes a mail from an app, under the credential and the rules of the
 // SMTP listener. 202 says that the mail is kept. The name and password come as
 // Basic authorization, so no page of another site can send one.
-func (s *Server) postMail(w http.ResponseWriter, r *http.Request) error {
-	name, password, given := r.BasicAuth()
-	if !given {
-		return s.refuseMail(w, r, submission.ErrNoLogin)
-	}
-	from := s.from(r)
-	credential, err := s.Relay.Login(r.Context(), from.Network, s.Proxies.Local(r), name, password)
+func (s *Server) postMail(q *Request) error {
+	leave, err := s.Relay.Enter(q.Context())
 	if err != nil {
-		return s.refuseMail(w, r, err)
-	}
-	leave, err := s.Relay.Enter(r.Context())
-	if err != nil {
-		return s.refuseMail(w, r, err)
+		return err
 	}
 	defer leave()
-	m, err := readMail(http.MaxBytesReader(w, r.Body, mailAsJSON(credential.MaxBytes)))
+	m, err := readMail(http.MaxBytesReader(q.W, q.Body, mailAsJSON(q.Credential.MaxBytes)))
 	if err != nil {
-		return s.refuseMail(w, r, err)
+		return err
 	}
-	id, err := s.Relay.Send(r.Context(), credential, m)
+	id, err := s.Relay.Send(q.Context(), q.Credential, m)
 	if err != nil {
-		return s.refuseMail(w, r, err)
+		return err
 	}
-	return writeJSON(w, r, http.StatusAccepted, struct {
+	return writeJSON(q.W, q.Request, http.StatusAccepted, struct {
 		ID string `json:"id"`
 	}{id})
 }
@@ -61,21 +52,17 @@ func readMail(body io.Reader) (m submission.Mail, err error) {
 }
 
 // refuseMail answers with the reply that SMTP would have given.
-func (s *Server) refuseMail(w http.ResponseWriter, r *http.Request, err error) error {
-	var refusal *submission.Refusal
-	if !errors.As(err, &refusal) {
-		return err
-	}
+func (q *Request) refuseMail(refusal *submission.Refusal) error {
 	status := refusal.Status()
 	switch status {
 	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Basic realm="mail", charset="UTF-8"`)
+		q.W.Header().Set("WWW-Authenticate", `Basic realm="mail", charset="UTF-8"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "600")
+		q.W.Header().Set("Retry-After", "600")
 	}
-	return writeJSON(w, r, status, struct {
+	return writeJSON(q.W, q.Request, status, struct {
 		Error     string `json:"error"`
 		Message   string `json:"message"`
 		Reference string `json:"reference"`
-	}{refusal.EnhancedCode(), refusal.Text, reference(r)})
+	}{refusal.EnhancedCode(), refusal.Text, reference(q.Request)})
 }

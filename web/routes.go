@@ -2,174 +2,143 @@ package web
 
 import "net/http"
 
-// route is one path that answers with pages. GET stands for HEAD too.
-type route struct {
-	method string
-	path   string
-	page   func(*Server, http.ResponseWriter, *http.Request) error
-}
-
-// handles returns what answers at the route.
-func (r route) handles(s *Server) http.Handler {
-	return s.page(r.path, func(w http.ResponseWriter, req *http.Request) error { return r.page(s, w, req) })
-}
-
-// methods returns those that a route with that method answers.
-func methods(method string) []string {
-	if method == http.MethodGet {
-		return []string{http.MethodGet, http.MethodHead}
-	}
-	return []string{method}
-}
-
-// routes lists every path of ours that answers with pages. It is data: as code that
-// makes each it would be the largest function of all.
-func routes() []route {
+// routes is every path of ours, and all that is decided about a request before its
+// handler: see Route.
+func (s *Server) routes() []Route {
 	const get, post = http.MethodGet, http.MethodPost
-	return []route{
-		{get, "/", (*Server).getHome},
-		{get, "/signin", (*Server).getSignIn},
-		{post, "/signin", (*Server).postSignIn},
-		{get, "/signin/password", (*Server).getPassword},
-		{post, "/signin/password", (*Server).postPassword},
-		{post, "/signin/known", (*Server).postKnown},
-		{post, "/signin/forget", (*Server).postForget},
-		{get, "/signin/forgot", (*Server).getForgot},
-		{post, "/signin/forgot", (*Server).postForgot},
-		{get, "/mailed/:token", (*Server).getMailed},
-		{post, "/mailed/:token", (*Server).postMailed},
-		{get, "/signin/code", (*Server).getCode},
-		{post, "/signin/code", (*Server).postCode},
-		{get, "/signin/delivery", (*Server).getDelivery},
-		{post, "/signin/resend", (*Server).postResend},
-		{get, "/signin/link/:token", (*Server).getLink},
-		{post, "/signin/link/:token", (*Server).postLink},
-		{get, "/signin/app/:name", (*Server).getEnter},
-		{get, "/signin/step", (*Server).getStep},
-		{post, "/signin/step", (*Server).postStep},
-		{get, "/signin/with/:id", (*Server).getWith},
-		{post, "/signin/with/:id", (*Server).postWith},
-		{get, "/signin/connect", (*Server).getConnect},
-		{post, "/signin/connect", (*Server).postConnect},
-		{get, "/signup", (*Server).getSignUp},
-		{post, "/signup", (*Server).postSignUp},
-		{get, "/signup/waiting", (*Server).getWaiting},
-		{get, "/invite/:token", (*Server).getInvite},
-		{post, "/invite/:token", (*Server).postInvite},
-		{get, "/setup", (*Server).getSetUp},
-		{post, "/setup", (*Server).postSetUp},
-		{get, "/signout", (*Server).getSignOut},
-		{post, "/signout", (*Server).postSignOut},
-		{get, "/account", (*Server).getAccount},
-		{post, "/account/devices/:id/end", (*Server).postEndDevice},
-		{post, "/account/end-others", (*Server).postEndOthers},
-		{post, "/account/browsers/forget", (*Server).postForgetBrowser},
-		{get, "/account/connect", (*Server).getOwnConnect},
-		{post, "/account/connect", (*Server).postOwnConnect},
-		{post, "/account/ways/link", (*Server).postLinkUpstream},
-		{post, "/account/ways/unlink", (*Server).postUnlinkUpstream},
-		{get, "/account/confirm", (*Server).getConfirm},
-		{post, "/account/confirm", (*Server).postConfirm},
-		{get, "/account/profile", (*Server).getProfile},
-		{post, "/account/profile", (*Server).postProfile},
-		{get, "/account/emails", (*Server).getEmails},
-		{post, "/account/emails", (*Server).postEmail},
-		{post, "/account/emails/primary", (*Server).postPrimary},
-		{post, "/account/emails/remove", (*Server).postRemoveEmail},
-		{post, "/account/emails/cancel", (*Server).postCancelEmail},
-		{get, "/account/password", (*Server).getOwnPassword},
-		{post, "/account/password", (*Server).postOwnPassword},
-		{post, "/account/password/remove", (*Server).postRemovePassword},
-		{get, "/account/history", (*Server).getHistory},
-		{post, "/account/data", (*Server).postData},
-		{get, "/account/close", (*Server).getClose},
-		{post, "/account/close", (*Server).postClose},
-		{get, adminMail, (*Server).getAdminMail},
-		{get, adminMail + "/sent", (*Server).getAdminSent},
-		{get, adminMail + "/blocked", (*Server).getAdminBlocked},
-		{get, adminMail + "/dns", (*Server).getAdminDNS},
-		{get, adminMail + "/test", (*Server).getAdminTest},
-		{post, adminMail + "/test", (*Server).postAdminTest},
-		{get, adminMail + "/message/:id", (*Server).getAdminMessage},
-		{post, adminMail + "/retry", (*Server).postAdminRetry},
-		{post, adminMail + "/hold", (*Server).postAdminHold},
-		{post, adminMail + "/cancel", (*Server).postAdminCancel},
-		{post, adminMail + "/unsuppress", (*Server).postAdminUnsuppress},
-		{post, adminMail + "/check", (*Server).postAdminCheck},
-		{get, "/error", (*Server).getError},
+	return []Route{
+		// Signing in.
+		{Method: get, Path: "/", Guard: Anyone, Page: s.getHome},
+		{Method: get, Path: "/signin", Guard: Anyone, Page: s.getSignIn},
+		{Method: post, Path: "/signin", Guard: Anyone, Page: s.postSignIn, Back: "/signin"},
+		{Method: get, Path: "/signin/password", Guard: Attempting, Page: s.getPassword},
+		{Method: post, Path: "/signin/password", Guard: Attempting, Page: s.postPassword, Back: "/signin/password"},
+		{Method: post, Path: "/signin/known", Guard: Anyone, Page: s.postKnown},
+		{Method: post, Path: "/signin/forget", Guard: Anyone, Page: s.postForget},
+		{Method: get, Path: "/signin/forgot", Guard: Anyone, Page: s.getForgot},
+		{Method: post, Path: "/signin/forgot", Guard: Anyone, Page: s.postForgot, Back: "/signin/forgot"},
+		{Method: get, Path: "/mailed/:token", Guard: Anyone, Page: s.getMailed},
+		{Method: post, Path: "/mailed/:token", Guard: Anyone, Page: s.postMailed},
+		{Method: get, Path: "/signin/code", Guard: Attempting, Page: s.getCode},
+		{Method: post, Path: "/signin/code", Guard: Attempting, Page: s.postCode, Back: "/signin/code"},
+		{Method: get, Path: "/signin/delivery", Guard: Anyone, Page: s.getDelivery},
+		{Method: post, Path: "/signin/resend", Guard: Attempting, Page: s.postResend, Back: "/signin/code"},
+		{Method: get, Path: "/signin/link/:token", Guard: Anyone, Page: s.getLink},
+		{Method: post, Path: "/signin/link/:token", Guard: Anyone, Page: s.postLink},
+		{Method: get, Path: "/signin/app/:name", Guard: Anyone, Page: s.getEnter},
+		{Method: get, Path: "/signin/step", Guard: Attempting, Page: s.getStep},
+		{Method: post, Path: "/signin/step", Guard: Attempting, Page: s.postStep},
+		{Method: get, Path: "/signin/with/:id", Guard: Anyone, Page: s.getWith},
+		{Method: post, Path: "/signin/with/:id", Guard: Anyone, Page: s.postWith},
+		{Method: get, Path: "/signin/connect", Guard: Attempting, Page: s.getConnect},
+		{Method: post, Path: "/signin/connect", Guard: Attempting, Page: s.postConnect},
+		{Method: get, Path: "/signup", Guard: Anyone, Page: s.getSignUp},
+		{Method: post, Path: "/signup", Guard: Anyone, Page: s.postSignUp, Back: "/signup"},
+		{Method: get, Path: "/signup/waiting", Guard: Anyone, Page: s.getWaiting},
+		{Method: get, Path: "/invite/:token", Guard: Anyone, Page: s.getInvite},
+		{Method: post, Path: "/invite/:token", Guard: Anyone, Page: s.postInvite},
+		{Method: get, Path: "/setup", Guard: Anyone, Page: s.getSetUp},
+		{Method: post, Path: "/setup", Guard: Anyone, Page: s.postSetUp, Back: "/setup"},
+		{Method: get, Path: "/signout", Guard: Anyone, Page: s.getSignOut},
+		{Method: post, Path: "/signout", Guard: Anyone, Page: s.postSignOut},
+		{Method: get, Path: "/error", Guard: Anyone, Page: s.getError},
 
-		{get, "/admin", (*Server).getAdmin},
-		{get, "/admin/people", (*Server).getPeople},
-		{post, "/admin/waiting/approve", (*Server).postApprove},
-		{post, "/admin/waiting/refuse", (*Server).postRefuse},
-		{get, "/admin/people/:id", (*Server).getPerson},
-		{post, "/admin/people/:id/disable", (*Server).postDisable},
-		{post, "/admin/people/:id/enable", (*Server).postEnable},
-		{post, "/admin/people/:id/sign-out", (*Server).postSignOutPerson},
-		{post, "/admin/people/:id/end", (*Server).postEndOne},
-		{post, "/admin/people/:id/link", (*Server).postMailLink},
-		{post, "/admin/people/:id/disconnect", (*Server).postDisconnectPerson},
-		{post, "/admin/people/:id/remove-password", (*Server).postRemovePasswordOf},
-		{get, "/admin/people/:id/remove", (*Server).getRemovePerson},
-		{post, "/admin/people/:id/remove", (*Server).postRemovePerson},
-		{post, "/admin/people/:id/join", (*Server).postJoin},
-		{post, "/admin/people/:id/leave", (*Server).postLeave},
-		{get, "/admin/groups", (*Server).getGroups},
-		{post, "/admin/groups", (*Server).postGroup},
-		{get, "/admin/groups/:name/remove", (*Server).getRemoveGroup},
-		{post, "/admin/groups/:name/remove", (*Server).postRemoveGroup},
-		{get, "/admin/invites", (*Server).getInvites},
-		{post, "/admin/invites", (*Server).postInvites},
-		{post, "/admin/invites/:id/revoke", (*Server).postRevoke},
+		// One's own account.
+		{Method: get, Path: "/account", Guard: SignedIn, Page: s.getAccount},
+		{Method: post, Path: "/account/devices/:id/end", Guard: SignedIn, Page: s.postEndDevice, Back: "/account"},
+		{Method: post, Path: "/account/end-others", Guard: SignedIn, Page: s.postEndOthers, Back: "/account", Renews: true},
+		{Method: post, Path: "/account/browsers/forget", Guard: SignedIn, Page: s.postForgetBrowser, Back: "/account", Renews: true},
+		{Method: get, Path: "/account/connect", Guard: Fresh, Page: s.getOwnConnect, Back: "/account/connect"},
+		{Method: post, Path: "/account/connect", Guard: Fresh, Page: s.postOwnConnect, Back: "/account/connect", Renews: true},
+		{Method: post, Path: "/account/ways/link", Guard: Fresh, Page: s.postLinkUpstream, Back: "/account"},
+		{Method: post, Path: "/account/ways/unlink", Guard: Fresh, Page: s.postUnlinkUpstream, Back: "/account", Renews: true},
+		{Method: get, Path: "/account/confirm", Guard: SignedIn, Page: s.getConfirm},
+		{Method: post, Path: "/account/confirm", Guard: SignedIn, Page: s.postConfirm, Back: "/account/confirm"},
+		{Method: get, Path: "/account/profile", Guard: SignedIn, Page: s.getProfile},
+		{Method: post, Path: "/account/profile", Guard: SignedIn, Page: s.postProfile, Back: "/account/profile", Keeps: []string{"name", "username", "language", "theme", "time_zone"}},
+		{Method: get, Path: "/account/emails", Guard: SignedIn, Page: s.getEmails},
+		{Method: post, Path: "/account/emails", Guard: Fresh, Page: s.postEmail, Back: "/account/emails", Renews: true, Keeps: []string{"email"}},
+		{Method: post, Path: "/account/emails/primary", Guard: Fresh, Page: s.postPrimary, Back: "/account/emails", Renews: true},
+		{Method: post, Path: "/account/emails/remove", Guard: Fresh, Page: s.postRemoveEmail, Back: "/account/emails", Renews: true},
+		{Method: post, Path: "/account/emails/cancel", Guard: Fresh, Page: s.postCancelEmail, Back: "/account/emails", Renews: true},
+		{Method: get, Path: "/account/password", Guard: Fresh, Page: s.getOwnPassword, Back: "/account/password"},
+		{Method: post, Path: "/account/password", Guard: Fresh, Page: s.postOwnPassword, Back: "/account/password", Renews: true},
+		{Method: post, Path: "/account/password/remove", Guard: Fresh, Page: s.postRemovePassword, Back: "/account/password", Renews: true},
+		{Method: get, Path: "/account/history", Guard: SignedIn, Page: s.getHistory},
+		{Method: post, Path: "/account/data", Guard: Fresh, Page: s.postData, Back: "/account"},
+		{Method: get, Path: "/account/close", Guard: Fresh, Page: s.getClose, Back: "/account/close"},
+		{Method: post, Path: "/account/close", Guard: Fresh, Page: s.postClose, Back: "/account/close"},
 
-		{get, "/dev/mail", inbox((*Server).getDevMail)},
-		{post, "/dev/mail", inbox((*Server).postDevMail)},
-		{get, "/dev/mail/:id", inbox((*Server).getDevMessage)},
-		{get, "/dev/mail/:id/html", inbox((*Server).getDevHTML)},
-	}
-}
+		// Managing the server.
+		{Method: get, Path: "/admin", Guard: Admin, Page: s.getAdmin},
+		{Method: get, Path: "/admin/people", Guard: Admin, Page: s.getPeople},
+		{Method: post, Path: "/admin/waiting/approve", Guard: FreshAdmin, Page: s.postApprove, Back: "/admin/people"},
+		{Method: post, Path: "/admin/waiting/refuse", Guard: FreshAdmin, Page: s.postRefuse, Back: "/admin/people"},
+		{Method: get, Path: "/admin/people/:id", Guard: Admin, Page: s.getPerson},
+		{Method: post, Path: "/admin/people/:id/disable", Guard: FreshAdmin, Page: s.postDisable, Back: "/admin/people/:id"},
+		{Method: post, Path: "/admin/people/:id/enable", Guard: FreshAdmin, Page: s.postEnable, Back: "/admin/people/:id"},
+		{Method: post, Path: "/admin/people/:id/sign-out", Guard: FreshAdmin, Page: s.postSignOutPerson, Back: "/admin/people/:id"},
+		{Method: post, Path: "/admin/people/:id/end", Guard: FreshAdmin, Page: s.postEndOne, Back: "/admin/people/:id"},
+		{Method: post, Path: "/admin/people/:id/link", Guard: FreshAdmin, Page: s.postMailLink, Back: "/admin/people/:id"},
+		{Method: post, Path: "/admin/people/:id/disconnect", Guard: FreshAdmin, Page: s.postDisconnectPerson, Back: "/admin/people/:id"},
+		{Method: post, Path: "/admin/people/:id/remove-password", Guard: FreshAdmin, Page: s.postRemovePasswordOf, Back: "/admin/people/:id"},
+		{Method: post, Path: "/admin/people/:id/join", Guard: FreshAdmin, Page: s.postJoin, Back: "/admin/people/:id"},
+		{Method: post, Path: "/admin/people/:id/leave", Guard: FreshAdmin, Page: s.postLeave, Back: "/admin/people/:id"},
+		{Method: get, Path: "/admin/people/:id/remove", Guard: Admin, Page: s.getRemovePerson},
+		{Method: post, Path: "/admin/people/:id/remove", Guard: FreshAdmin, Page: s.postRemovePerson, Back: "/admin/people/:id/remove"},
+		{Method: get, Path: "/admin/groups", Guard: Admin, Page: s.getGroups},
+		{Method: post, Path: "/admin/groups", Guard: FreshAdmin, Page: s.postGroup, Back: "/admin/groups", Keeps: []string{"group"}},
+		{Method: get, Path: "/admin/groups/:name/remove", Guard: Admin, Page: s.getRemoveGroup},
+		{Method: post, Path: "/admin/groups/:name/remove", Guard: FreshAdmin, Page: s.postRemoveGroup, Back: "/admin/groups"},
+		{Method: get, Path: "/admin/invites", Guard: Admin, Page: s.getInvites},
+		{Method: post, Path: "/admin/invites", Guard: FreshAdmin, Page: s.postInvites, Back: "/admin/invites", Keeps: []string{"email", "group", "uses", "days"}},
+		{Method: post, Path: "/admin/invites/:id/revoke", Guard: FreshAdmin, Page: s.postRevoke, Back: "/admin/invites"},
+		{Method: get, Path: "/admin/mail", Guard: Admin, Page: s.getAdminMail},
+		{Method: get, Path: "/admin/mail/sent", Guard: Admin, Page: s.getAdminSent},
+		{Method: get, Path: "/admin/mail/blocked", Guard: Admin, Page: s.getAdminBlocked},
+		{Method: get, Path: "/admin/mail/dns", Guard: Admin, Page: s.getAdminDNS},
+		{Method: get, Path: "/admin/mail/test", Guard: Admin, Page: s.getAdminTest},
+		{Method: get, Path: "/admin/mail/message/:id", Guard: Admin, Page: s.getAdminMessage},
+		{Method: post, Path: "/admin/mail/test", Guard: FreshAdmin, Page: s.postAdminTest, Back: "/admin/mail/test"},
+		{Method: post, Path: "/admin/mail/retry", Guard: FreshAdmin, Page: s.postAdminRetry, Back: "/admin/mail"},
+		{Method: post, Path: "/admin/mail/hold", Guard: FreshAdmin, Page: s.postAdminHold, Back: "/admin/mail"},
+		{Method: post, Path: "/admin/mail/cancel", Guard: FreshAdmin, Page: s.postAdminCancel, Back: "/admin/mail"},
+		{Method: post, Path: "/admin/mail/check", Guard: FreshAdmin, Page: s.postAdminCheck, Back: "/admin/mail"},
+		{Method: post, Path: "/admin/mail/unsuppress", Guard: FreshAdmin, Page: s.postAdminUnsuppress, Back: "/admin/mail/blocked"},
 
-// others lists the paths that answer with something else.
-func (s *Server) others() []other {
-	const get, post = http.MethodGet, http.MethodPost
-	return []other{
-		{post, sendPath, s.handle(sendPath, false, s.postMail, s.failAPI)},
-		{get, "/healthz", http.HandlerFunc(s.getHealth)},
-		{get, "/readyz", http.HandlerFunc(s.getReady)},
-		{get, "/static/*name", s.assets},
-		{get, "/favicon.ico", http.HandlerFunc(s.getFavicon)},
-		{get, "/robots.txt", http.HandlerFunc(s.getRobots)},
-	}
-}
+		// Captured mail.
+		{Method: get, Path: "/dev/mail", Guard: InboxKey, Page: s.getDevMail},
+		{Method: post, Path: "/dev/mail", Guard: InboxKey, Page: s.postDevMail},
+		{Method: get, Path: "/dev/mail/:id", Guard: InboxKey, Page: s.getDevMessage},
+		{Method: get, Path: "/dev/mail/:id/html", Guard: InboxKey, Page: s.getDevHTML},
 
-// other is one path that answers with something else than pages.
-type other struct {
-	method, path string
-	handler      http.Handler
-}
+		// What is not for people: mail from apps, watching, and files.
+		{Method: post, Path: sendPath, Guard: Credential, MaxBody: -1, API: s.postMail},
+		{Method: get, Path: "/healthz", Guard: Anyone, Plain: http.HandlerFunc(s.getHealth)},
+		{Method: get, Path: "/readyz", Guard: Anyone, Plain: http.HandlerFunc(s.getReady)},
+		{Method: get, Path: "/static/*name", Guard: Anyone, Plain: s.assets},
+		{Method: get, Path: "/favicon.ico", Guard: Anyone, Plain: http.HandlerFunc(s.getFavicon)},
+		{Method: get, Path: "/robots.txt", Guard: Anyone, Plain: http.HandlerFunc(s.getRobots)},
 
-// authRoutes lists the actions of the session API, below authBase. HEAD and all
-// other methods are refused, as the clients' own servers do.
-func authRoutes() []authRoute {
-	const get, post = http.MethodGet, http.MethodPost
-	return []authRoute{
-		{get, "session", (*Server).getSession},
-		{post, "session", (*Server).postSession},
-		{get, "csrf", (*Server).getCSRF},
-		{get, "providers", (*Server).getProviders},
-		{get, "access-token", (*Server).getAccessToken},
-		{get, "signin", (*Server).getAuthSignIn},
-		{get, "signin/:", (*Server).getAuthSignInProvider},
-		{post, "signin", (*Server).postSignInNowhere},
-		{post, "signin/:", (*Server).postSignInProvider},
-		{get, "callback/:", (*Server).getAuthCallback},
-		{post, "callback/:", (*Server).postAuthCallback},
-		{get, "signout", (*Server).getAuthSignOut},
-		{post, "signout", (*Server).postAuthSignOut},
-		{get, "error", (*Server).getAuthError},
-		{get, "verify-request", (*Server).getVerifyRequest},
-		{post, "_log", (*Server).postLog},
-		{get, "webauthn-options/:", (*Server).getWebAuthnOptions},
-		{get, "static/:", (*Server).getAuthStatic},
+		// The session API. HEAD and all other methods are refused, as the clients' own
+		// servers do.
+		{Method: get, Path: authBase + "session", Guard: Client, CSRF: OwnSite, Action: s.getSession},
+		{Method: post, Path: authBase + "session", Guard: Client, CSRF: OwnSite, Action: s.postSession},
+		{Method: get, Path: authBase + "csrf", Guard: Client, CSRF: OwnSite, Action: s.getCSRF},
+		{Method: get, Path: authBase + "providers", Guard: Client, CSRF: OwnSite, Action: s.getProviders},
+		{Method: get, Path: authBase + "access-token", Guard: AppUser, CSRF: OwnSite, Action: s.getAccessToken},
+		{Method: get, Path: authBase + "signin", Guard: Client, CSRF: OwnSite, Action: s.getAuthSignIn},
+		{Method: get, Path: authBase + "signin/:", Guard: Client, CSRF: OwnSite, Action: s.getAuthSignInProvider},
+		{Method: post, Path: authBase + "signin", Guard: Client, CSRF: OwnSite, Action: s.postSignInNowhere},
+		{Method: post, Path: authBase + "signin/:", Guard: Client, CSRF: OwnSite, Action: s.postSignInProvider},
+		{Method: get, Path: authBase + "callback/:", Guard: Client, CSRF: OwnSite, Action: s.getAuthCallback},
+		{Method: post, Path: authBase + "callback/:", Guard: Client, CSRF: OwnSite, Action: s.postAuthCallback},
+		{Method: get, Path: authBase + "signout", Guard: Client, CSRF: OwnSite, Action: s.getAuthSignOut},
+		{Method: post, Path: authBase + "signout", Guard: Client, CSRF: OwnSite, Action: s.postAuthSignOut},
+		{Method: get, Path: authBase + "error", Guard: Client, CSRF: OwnSite, Action: s.getAuthError},
+		{Method: get, Path: authBase + "verify-request", Guard: Client, CSRF: OwnSite, Action: s.getVerifyRequest},
+		{Method: post, Path: authBase + "_log", Guard: Client, CSRF: OwnSite, Action: s.postLog},
+		{Method: get, Path: authBase + "webauthn-options/:", Guard: Client, CSRF: OwnSite, Action: s.getWebAuthnOptions},
+		{Method: get, Path: authBase + "static/:", Guard: Client, CSRF: OwnSite, Action: s.getAuthStatic},
 	}
 }

@@ -2,10 +2,7 @@ package web
 
 import (
 	"encoding/base64"
-	"net/http"
 	"strings"
-
-	"github.com/julienschmidt/httprouter"
 )
 
 // encodedMark begins a path segment that holds a text in base64url.
@@ -23,11 +20,6 @@ func segment(id string) string {
 		return id
 	}
 	return encodedMark + base64.RawURLEncoding.EncodeToString([]byte(id))
-}
-
-// param returns the id or name that the route names.
-func param(r *http.Request, name string) string {
-	return fromSegment(httprouter.ParamsFromContext(r.Context()).ByName(name))
 }
 
 // fromSegment undoes segment. Any other text is itself.

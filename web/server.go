@@ -86,6 +86,7 @@ type Server struct {
 	handler   http.Handler
 	readiness readiness
 	own       site
+	cross     *http.CrossOriginProtection
 	returning oneByOne            // from upstreams, by the state
 	steps     map[login.Need]step // the pages of what an attempt can need
 }
@@ -119,17 +120,14 @@ func build(services Services, o Options) (*Server, error) {
 	}
 	s := &Server{
 		Services: services, Options: o, assets: assets, templates: templates,
-		cookies: NewCookies(o.Origin, o.SignKey, o.SealKey),
+		cookies: NewCookies(o.Origin, o.SignKey, o.SealKey), cross: http.NewCrossOriginProtection(),
 	}
-	cross := http.NewCrossOriginProtection()
-	if err := cross.AddTrustedOrigin(o.Origin.Scheme + "://" + o.Origin.Host); err != nil {
+	if err := s.cross.AddTrustedOrigin(o.Origin.Scheme + "://" + o.Origin.Host); err != nil {
 		return nil, err
 	}
-	cross.SetDenyHandler(s.page("", func(http.ResponseWriter, *http.Request) error { return errCross }))
 	s.own = s.ownSite()
-	// The session API tells own pages from foreign ones itself: at an App's address
-	// the host of a request need not be the one that people see.
-	pages, api := cross.Handler(s.router()), s.authAPI()
+	routes := s.routes()
+	pages, api := s.router(routes), s.authAPI(routes)
 	s.handler = s.outermost(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, authBase) {
 			api.ServeHTTP(w, r)
@@ -173,29 +171,26 @@ func (s *Server) outermost(next http.Handler) http.Handler {
 		if secure {
 			h["Strict-Transport-Security"] = headerHSTS
 		}
-		// How long a mail may be is its credential's to say.
-		if r.Body != http.NoBody && r.URL.Path != sendPath {
-			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// router returns the routes with what happens outside them.
-func (s *Server) router() http.Handler {
+// router returns the routes with what happens outside them. The session API is not
+// among them: a pattern for what there is not would cost every session check a copy of
+// its request.
+func (s *Server) router(routes []Route) http.Handler {
 	router := httprouter.New()
 	router.RedirectTrailingSlash, router.RedirectFixedPath = false, false
 	router.HandleOPTIONS = false
-	router.NotFound = s.page("", func(http.ResponseWriter, *http.Request) error { return errNotFound })
-	router.MethodNotAllowed = s.page("", func(http.ResponseWriter, *http.Request) error { return errMethod })
-	for _, route := range routes() {
-		for _, method := range methods(route.method) {
-			router.Handler(method, route.path, route.handles(s))
+	router.NotFound = s.routeHandler(&Route{Guard: Anyone, Page: func(*Request) error { return errNotFound }})
+	router.MethodNotAllowed = s.routeHandler(&Route{Guard: Anyone, Page: func(*Request) error { return errMethod }})
+	for i := range routes {
+		rt := &routes[i]
+		if rt.Action != nil {
+			continue
 		}
-	}
-	for _, other := range s.others() {
-		for _, method := range methods(other.method) {
-			router.Handler(method, other.path, other.handler)
+		for _, method := range rt.methods() {
+			router.Handler(method, rt.Path, s.routeHandler(rt))
 		}
 	}
 	return router

@@ -4,54 +4,49 @@ import (
 	"errors"
 	"net/http"
 
-	"gatelodge/app/fault"
 	"gatelodge/app/people"
 )
 
 // getSetUp shows the page that makes the first admin, while there is none.
-func (s *Server) getSetUp(w http.ResponseWriter, r *http.Request) error {
-	open, err := s.Users.SetUpOpen(r.Context())
+func (s *Server) getSetUp(q *Request) error {
+	open, err := s.Users.SetUpOpen(q.Context())
 	if err != nil {
 		return err
 	}
 	if !open {
-		if ok, err := s.onward(w, r, s.cookies.readLogin(r), nil); ok || err != nil {
+		if ok, err := q.Onward(q.Attempt(), nil); ok || err != nil {
 			return err
 		}
 		return people.ErrSetUpDone
 	}
-	if _, err := s.begun(w, r); err != nil {
+	if _, err := q.Begun(); err != nil {
 		return err
 	}
-	return s.render(w, r, http.StatusOK, "setup.html", SetupPage{Layout: s.layout(r), Code: r.URL.Query().Get("code")})
+	return q.Render(http.StatusOK, "setup.html", SetupPage{Layout: q.Layout(), Code: q.URL.Query().Get("code")})
 }
 
 // postSetUp makes the first admin and signs them in.
-func (s *Server) postSetUp(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	if err := s.keepsCookies(r); err != nil {
+func (s *Server) postSetUp(q *Request) error {
+	if err := q.KeepsCookies(); err != nil {
 		return err
 	}
 	form := people.SetUp{
-		Code: r.PostForm.Get("setup_code"), Email: r.PostForm.Get("email"), Name: r.PostForm.Get("name"),
-		Language: s.cookies.language(r),
+		Code: q.PostForm.Get("setup_code"), Email: q.PostForm.Get("email"), Name: q.PostForm.Get("name"),
+		Language: s.cookies.language(q.Request),
 	}
-	a := s.cookies.readLogin(r)
-	out, err := s.Login.SetUp(r.Context(), s.from(r), &a.Login, form, s.cookies.sessionToken(r))
+	a := q.Attempt()
+	out, err := s.Login.SetUp(q.Context(), q.From(), &a.Login, form, q.SessionToken())
 	if errors.Is(err, people.ErrSetUpDone) {
-		if ok, err := s.onward(w, r, a, nil); ok || err != nil {
+		if ok, err := q.Onward(a, nil); ok || err != nil {
 			return err
 		}
 	}
-	f, ok := errors.AsType[*fault.Fault](err)
-	if !ok || f.Field == "" {
-		return s.proven(w, r, a, out, err)
+	f := inField(err)
+	if f == nil {
+		return s.proven(q, a, out, err)
 	}
-	s.refused(r, f)
-	page := SetupPage{Layout: s.layout(r), Code: form.Code, Email: form.Email, Name: form.Name}
-	said := s.say(s.printer(r), f, "")
+	page := SetupPage{Layout: q.Layout(), Code: form.Code, Email: form.Email, Name: form.Name}
+	said := q.Say(f)
 	switch f.Field {
 	case "setup_code":
 		page.Problems.Code = said
@@ -60,5 +55,5 @@ func (s *Server) postSetUp(w http.ResponseWriter, r *http.Request) error {
 	default:
 		page.Problems.Email = said
 	}
-	return s.render(w, r, statusOf(f), "setup.html", page)
+	return q.Refuse(f, "setup.html", page)
 }

@@ -15,32 +15,32 @@ import (
 )
 
 // getSignIn shows the first page. Whoever is signed in goes on at once.
-func (s *Server) getSignIn(w http.ResponseWriter, r *http.Request) error {
-	a := s.cookies.readLogin(r)
-	switch cur, err := s.current(w, r); {
+func (s *Server) getSignIn(q *Request) error {
+	a := q.Attempt()
+	switch cur, err := q.WhoIs(); {
 	case err == nil && a.Confirms != cur.Session.ID:
-		return s.redirect(w, r, home(a.Return))
+		return q.Redirect(home(a.Return))
 	case err != nil && !errors.Is(err, session.ErrNone):
 		return err
 	}
-	known, err := s.remembered(r)
+	known, err := s.remembered(q)
 	if err != nil {
 		return err
 	}
-	page := s.signInPage(r, a, lastMeans(known))
-	page.Notice = s.notice(r, &a)
-	if r.URL.Query().Has("change") {
+	page := s.signInPage(q, a, lastMeans(known))
+	page.Notice = q.Notice(&a)
+	if q.URL.Query().Has("change") {
 		page.Identifier = a.Identifier
-	} else if !r.URL.Query().Has("other") {
+	} else if !q.URL.Query().Has("other") {
 		page.Known = known
 	}
 	if page.Notice != "" || a.Browser == "" {
 		a.Begin() // see begun
-		if err := s.cookies.saveLogin(w, a); err != nil {
+		if err := q.SaveAttempt(a); err != nil {
 			return err
 		}
 	}
-	return s.render(w, r, http.StatusOK, "signin.html", page)
+	return q.Render(http.StatusOK, "signin.html", page)
 }
 
 // lastMeans is how this browser was signed in last.
@@ -53,9 +53,9 @@ func lastMeans(known []Known) factor.Means {
 
 // signInPage is the first page for an attempt. last is how this browser was signed
 // in last.
-func (s *Server) signInPage(r *http.Request, a attempt, last factor.Means) SignInPage {
+func (s *Server) signInPage(q *Request, a attempt, last factor.Means) SignInPage {
 	return SignInPage{
-		Layout: s.layout(r), Target: s.target(a.Return), Passwords: s.Passwords, Upstreams: s.upstreamButtons(last),
+		Layout: q.Layout(), Target: s.target(a.Return), Passwords: s.Passwords, Upstreams: s.upstreamButtons(last),
 		SignsUp: s.signsUp(), ByInvite: s.Users.Policy.Mode == people.ByInvite,
 	}
 }
@@ -70,63 +70,55 @@ func home(target string) string {
 
 // postSignIn mails a link to the typed address, when somebody has it, or goes on
 // to the password.
-func (s *Server) postSignIn(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	if err := s.keepsCookies(r); err != nil {
+func (s *Server) postSignIn(q *Request) error {
+	if err := q.KeepsCookies(); err != nil {
 		return err
 	}
-	a := s.cookies.readLogin(r)
+	a := q.Attempt()
 	a.AppLogin = nil // typed on our own page: for more than one App
 	a.OnlySignIn()
-	typed := r.PostForm.Get("identifier")
+	typed := q.PostForm.Get("identifier")
 	var err error
-	if r.PostForm.Get("method") == "password" && s.Passwords {
+	if q.PostForm.Get("method") == "password" && s.Passwords {
 		err = a.Name(typed)
 	} else {
-		err = s.Login.SendLink(r.Context(), s.from(r), &a.Login, typed, s.printer(r).Tag())
+		err = s.Login.SendLink(q.Context(), q.From(), &a.Login, typed, q.Printer().Tag())
 	}
-	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
-		s.refused(r, f)
-		setRetry(w, f)
-		page := s.signInPage(r, a, "")
-		page.Identifier, page.Problem = typed, s.say(s.printer(r), f, "")
-		return s.render(w, r, statusOf(f), "signin.html", page)
+	if f := inField(err); f != nil {
+		page := s.signInPage(q, a, "")
+		page.Identifier, page.Problem = typed, q.Say(f)
+		return q.Refuse(f, "signin.html", page)
 	}
 	if err != nil {
 		return err
 	}
 	a.Notice = ""
-	if err := s.cookies.saveLogin(w, a); err != nil {
+	if err := q.SaveAttempt(a); err != nil {
 		return err
 	}
-	if r.PostForm.Get("method") == "password" && s.Passwords {
-		return s.redirect(w, r, "/signin/password")
+	if q.PostForm.Get("method") == "password" && s.Passwords {
+		return q.Redirect("/signin/password")
 	}
-	return s.redirect(w, r, "/signin/code")
+	return q.Redirect("/signin/code")
 }
 
 // postKnown goes on with an account that this browser remembers, by the way that
 // was chosen.
-func (s *Server) postKnown(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	if err := s.keepsCookies(r); err != nil {
+func (s *Server) postKnown(q *Request) error {
+	if err := q.KeepsCookies(); err != nil {
 		return err
 	}
-	known, err := s.remembered(r)
+	known, err := s.remembered(q)
 	if err != nil {
 		return err
 	}
 	for _, k := range known {
-		if k.number() == r.PostForm.Get("account") && (k.Mail || k.Password && r.PostForm.Get("method") == "password") {
-			r.PostForm.Set("identifier", k.Identifier)
-			return s.postSignIn(w, r)
+		if k.number() == q.PostForm.Get("account") && (k.Mail || k.Password && q.PostForm.Get("method") == "password") {
+			q.PostForm.Set("identifier", k.Identifier)
+			return s.postSignIn(q)
 		}
 	}
-	return s.redirect(w, r, "/signin?other=1")
+	return q.Redirect("/signin?other=1")
 }
 
 // badForm is a body that is too large or no form.
@@ -140,108 +132,99 @@ func badForm(err error) error {
 
 var errBadForm = fault.New(fault.Invalid, "error.bad_form")
 
-// refused remembers a refusal that is shown beside a field.
-func (s *Server) refused(r *http.Request, f *fault.Fault) { s.note(r, f, f) }
-
 // getCode shows what happens next: a mail, if there is such an account.
-func (s *Server) getCode(w http.ResponseWriter, r *http.Request) error {
-	if taken, err := s.takeAsk(w, r); taken || err != nil {
-		return err
-	}
-	a := s.cookies.readLogin(r)
-	page, err := s.checkEmail(r, &a)
+func (s *Server) getCode(q *Request) error {
+	a := q.Attempt()
+	page, err := s.checkEmail(q, &a)
 	if errors.Is(err, login.ErrStateLost) {
-		return s.redirect(w, r, "/signin")
+		return q.Redirect("/signin")
 	}
 	if err != nil {
 		return err
 	}
 	if page.Notice != "" || page.Problem != "" {
-		if err := s.cookies.saveLogin(w, a); err != nil {
+		if err := q.SaveAttempt(a); err != nil {
 			return err
 		}
 	}
-	return s.render(w, r, http.StatusOK, "check-email.html", page)
+	return q.Render(http.StatusOK, "check-email.html", page)
 }
 
 // getDelivery is the part of that page which changes while somebody waits: the
 // script asks for it.
-func (s *Server) getDelivery(w http.ResponseWriter, r *http.Request) error {
-	a := s.cookies.readLogin(r)
-	a.Select(r.URL.Query().Get("attempt"))
-	page, err := s.checkEmail(r, &a)
+func (s *Server) getDelivery(q *Request) error {
+	a := q.Attempt()
+	a.Select(q.URL.Query().Get("attempt"))
+	page, err := s.checkEmail(q, &a)
 	if errors.Is(err, login.ErrStateLost) {
-		w.WriteHeader(http.StatusNoContent)
+		q.W.WriteHeader(http.StatusNoContent)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, http.StatusOK, "delivery", page)
+	return q.Render(http.StatusOK, "delivery", page)
 }
 
 // checkEmail is the page that waits for the code. It is the same for addresses
 // nobody has.
-func (s *Server) checkEmail(r *http.Request, a *attempt) (CheckEmailPage, error) {
-	pending, err := s.Login.MailStatus(r.Context(), &a.Login)
+func (s *Server) checkEmail(q *Request, a *attempt) (CheckEmailPage, error) {
+	pending, err := s.Login.MailStatus(q.Context(), &a.Login)
 	if err != nil {
 		return CheckEmailPage{}, err
 	}
-	slow, err := s.Outbox.Slow(r.Context())
+	slow, err := s.Outbox.Slow(q.Context())
 	if err != nil {
 		return CheckEmailPage{}, err
 	}
-	last, err := s.Outbox.LastSent(r.Context())
+	last, err := s.Outbox.LastSent(q.Context())
 	if err != nil {
 		return CheckEmailPage{}, err
 	}
 	page := CheckEmailPage{
-		Layout: s.layout(r), MailLastAt: last, Email: pending.Email, From: s.MailFrom, LinkUntil: pending.LinkUntil, CodeUntil: pending.CodeUntil,
-		Problem: s.codeProblem(r, a), Notice: s.notice(r, a), Attempt: a.Attempt(), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.hasInbox(r),
+		Layout: q.Layout(), MailLastAt: last, Email: pending.Email, From: s.MailFrom, LinkUntil: pending.LinkUntil, CodeUntil: pending.CodeUntil,
+		Problem: s.codeProblem(q, a), Notice: q.Notice(a), Attempt: a.Attempt(), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.hasInbox(q.Request),
 		Sure: pending.Sure, Delivery: pending.Delivery,
 	}
 	if pending.Dead != nil {
-		page.Dead = s.sayDead(r, pending.Dead)
+		page.Dead = s.sayDead(q, pending.Dead)
 	}
 	return page, nil
 }
 
 // sayDead says why no code can be typed any more. What became of the link says
 // it in two sentences, of which the second explains.
-func (s *Server) sayDead(r *http.Request, f *fault.Fault) string {
+func (s *Server) sayDead(q *Request, f *fault.Fault) string {
 	if s.Lang.Has(f.Text) {
-		return s.say(s.printer(r), f, "")
+		return q.Say(f)
 	}
-	return s.say(s.printer(r), f, ".text")
+	return s.say(q.Printer(), f, ".text")
 }
 
 // postCode tries a typed code.
-func (s *Server) postCode(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	a := s.cookies.readLogin(r)
-	a.Select(r.PostForm.Get("attempt"))
-	out, err := s.Login.EnterCode(r.Context(), s.from(r), &a.Login, r.PostForm.Get("code"), s.cookies.sessionToken(r))
+func (s *Server) postCode(q *Request) error {
+	a := q.Attempt()
+	a.Select(q.PostForm.Get("attempt"))
+	out, err := s.Login.EnterCode(q.Context(), q.From(), &a.Login, q.PostForm.Get("code"), q.SessionToken())
 	if errors.Is(err, login.ErrStateLost) || errors.Is(err, challenge.ErrUsed) {
-		if ok, err := s.onward(w, r, a, nil); ok || err != nil {
+		if ok, err := q.Onward(a, nil); ok || err != nil {
 			return err
 		}
 	}
 	f, ok := errors.AsType[*fault.Fault](err)
 	if !ok || f.Field == "" && f.Kind != fault.Gone || errors.Is(f, login.ErrStateLost) {
-		return s.proven(w, r, a, out, err)
+		return s.proven(q, a, out, err)
 	}
-	s.refused(r, f)
 	if errors.Is(f, challenge.ErrCodeWrong) {
-		return s.wrongCode(w, r, a, f, "/signin/code")
+		return s.wrongCode(q, a, f, "/signin/code")
 	}
-	return s.checkEmailAgain(w, r, &a, f)
+	return s.checkEmailAgain(q, &a, f)
 }
 
 // wrongCode shows a page that asks for a code again, and how many tries are left. The
 // answer is a redirect: a page that is loaded again spends no other try.
-func (s *Server) wrongCode(w http.ResponseWriter, r *http.Request, a attempt, f *fault.Fault, page string) error {
+func (s *Server) wrongCode(q *Request, a attempt, f *fault.Fault, page string) error {
+	q.Refused(f)
 	a.Begin()
 	a.Notice = f.Text
 	for i := 0; i+1 < len(f.Args); i += 2 {
@@ -249,119 +232,113 @@ func (s *Server) wrongCode(w http.ResponseWriter, r *http.Request, a attempt, f 
 			a.Count = n
 		}
 	}
-	if err := s.cookies.saveLogin(w, a); err != nil {
+	if err := q.SaveAttempt(a); err != nil {
 		return err
 	}
-	return s.redirect(w, r, page)
+	return q.Redirect(page)
 }
 
 // codeProblem takes what wrongCode said out of the attempt. The caller saves it.
-func (s *Server) codeProblem(r *http.Request, a *attempt) string {
+func (s *Server) codeProblem(q *Request, a *attempt) string {
 	if a.Notice != challenge.ErrCodeWrong.Text {
 		return ""
 	}
-	return s.notice(r, a)
+	return q.Notice(a)
 }
 
 // checkEmailAgain shows the page that waits for the code with what was wrong.
-func (s *Server) checkEmailAgain(w http.ResponseWriter, r *http.Request, a *attempt, f *fault.Fault) error {
-	page, err := s.checkEmail(r, a)
+func (s *Server) checkEmailAgain(q *Request, a *attempt, f *fault.Fault) error {
+	page, err := s.checkEmail(q, a)
 	if err != nil {
 		return err
 	}
 	switch {
 	case f.Kind == fault.Gone:
-		page.Dead = s.sayDead(r, f)
+		page.Dead = s.sayDead(q, f)
 	default:
-		page.Problem = s.say(s.printer(r), f, "")
+		page.Problem = q.Say(f)
 	}
-	setRetry(w, f)
-	return s.render(w, r, statusOf(f), "check-email.html", page)
+	return q.Refuse(f, "check-email.html", page)
 }
 
 // postResend mails again, or says how long to wait.
-func (s *Server) postResend(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	a := s.cookies.readLogin(r)
-	a.Select(r.PostForm.Get("attempt"))
-	err := s.Login.Resend(r.Context(), s.from(r), &a.Login, s.printer(r).Tag())
+func (s *Server) postResend(q *Request) error {
+	a := q.Attempt()
+	a.Select(q.PostForm.Get("attempt"))
+	err := s.Login.Resend(q.Context(), q.From(), &a.Login, q.Printer().Tag())
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Kind == fault.Limited {
-		s.refused(r, f)
-		page, err := s.checkEmail(r, &a)
+		page, err := s.checkEmail(q, &a)
 		if err != nil {
 			return err
 		}
-		page.Notice = s.say(s.printer(r), f, "")
-		setRetry(w, f)
-		return s.render(w, r, statusOf(f), "check-email.html", page)
+		page.Notice = q.Say(f)
+		return q.Refuse(f, "check-email.html", page)
 	}
 	if err != nil {
 		return err
 	}
 	a.Notice = "check.resent"
-	if err := s.cookies.saveLogin(w, a); err != nil {
+	if err := q.SaveAttempt(a); err != nil {
 		return err
 	}
-	return s.redirect(w, r, "/signin/code")
+	return q.Redirect("/signin/code")
 }
 
 // proven answers a proof: the session's cookie and the way on, or the error.
 // The row of the session is on the disk before the browser hears of it.
-func (s *Server) proven(w http.ResponseWriter, r *http.Request, a attempt, out login.Outcome, err error) error {
+func (s *Server) proven(q *Request, a attempt, out login.Outcome, err error) error {
 	if errors.Is(err, people.ErrPending) {
-		s.refused(r, people.ErrPending)
-		if err := s.cookies.saveLogin(w, attempt{Login: login.Login{Approval: a.Approval}}); err != nil {
+		q.Refused(people.ErrPending)
+		if err := q.SaveAttempt(attempt{Login: login.Login{Approval: a.Approval}}); err != nil {
 			return err
 		}
-		return s.redirect(w, r, "/signup/waiting")
+		return q.Redirect("/signup/waiting")
 	}
 	if err != nil {
 		return err
 	}
 	if out.Need != "" {
-		to, err := s.needed(w, s.own, a)
+		to, err := s.needed(q.W, s.own, a)
 		if err != nil {
 			return err
 		}
-		return s.finish(w, r, to, Target{})
+		return q.Finish(to, Target{})
 	}
 	if out.Code != "" {
-		s.cookies.dropLogin(w)
-		s.cookies.setDevice(w, out.Device)
+		q.DropAttempt()
+		s.cookies.setDevice(q.W, out.Device)
 		to := a.AppLogin.Origin + authBase + "callback/" + handOffID + "?code=" + url.QueryEscape(out.Code)
-		return s.finish(w, r, to, Target{Name: a.AppLogin.App})
+		return q.Finish(to, Target{Name: a.AppLogin.App})
 	}
 	if out.Confirmed {
-		s.cookies.setSession(w, out.Token, out.Session, s.Now())
+		s.cookies.setSession(q.W, out.Token, out.Session, s.Now())
 		a.Confirms, a.For, a.Proofs, a.Claimed = "", "", nil, false // they counted for this once
 		if a.At != "" {
 			a.Notice = "reauth.again" // what they had sent was not done
 		}
-		if err := s.cookies.saveLogin(w, a); err != nil {
+		if err := q.SaveAttempt(a); err != nil {
 			return err
 		}
-		return s.finish(w, r, home(out.Return), Target{})
+		return q.Finish(home(out.Return), Target{})
 	}
-	if err := s.signInHere(w, r, out); err != nil {
+	if err := s.signInHere(q.W, q.Request, out); err != nil {
 		return err
 	}
 	if a.PendingIdentity != "" {
 		// They have proved an account: now what an upstream vouched for can be
 		// connected to it.
 		rest := attempt{Login: login.Login{Browser: a.Browser, PendingIdentity: a.PendingIdentity, Return: out.Return}}
-		if err := s.cookies.saveLogin(w, rest); err != nil {
+		if err := q.SaveAttempt(rest); err != nil {
 			return err
 		}
-		return s.redirect(w, r, "/account/connect")
+		return q.Redirect("/account/connect")
 	}
 	if out.Notice == "" {
-		s.cookies.dropLogin(w)
-	} else if err := s.cookies.saveLogin(w, attempt{Notice: out.Notice, Warns: out.Warns}); err != nil {
+		q.DropAttempt()
+	} else if err := q.SaveAttempt(attempt{Notice: out.Notice, Warns: out.Warns}); err != nil {
 		return err
 	}
-	return s.finish(w, r, home(out.Return), Target{})
+	return q.Finish(home(out.Return), Target{})
 }
 
 // signInHere gives the browser everything that a session of our own comes with.

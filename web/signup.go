@@ -22,11 +22,11 @@ func (s *Server) signsUp() bool {
 
 // getSignUp shows the page that asks for an account, where strangers may come by
 // themselves. Whoever is signed in has one.
-func (s *Server) getSignUp(w http.ResponseWriter, r *http.Request) error {
-	_, err := s.current(w, r)
+func (s *Server) getSignUp(q *Request) error {
+	_, err := q.WhoIs()
 	switch {
 	case err == nil:
-		return s.redirect(w, r, "/account")
+		return q.Redirect("/account")
 	case !errors.Is(err, session.ErrNone):
 		return err
 	}
@@ -34,19 +34,19 @@ func (s *Server) getSignUp(w http.ResponseWriter, r *http.Request) error {
 		return s.Users.Policy.Refusal()
 	}
 	// What was typed on the sign-in page need not be typed again (WCAG 2.2, 3.3.7).
-	page := s.signUpPage(r)
-	a, err := s.begun(w, r)
+	page := s.signUpPage(q)
+	a, err := q.Begun()
 	if err != nil {
 		return err
 	}
 	if strings.Contains(a.Identifier, "@") {
 		page.Email = a.Identifier
 	}
-	return s.render(w, r, http.StatusOK, "signup.html", page)
+	return q.Render(http.StatusOK, "signup.html", page)
 }
 
-func (s *Server) signUpPage(r *http.Request) SignUpPage {
-	page := SignUpPage{Layout: s.layout(r), Passwords: s.Passwords, Waits: s.Users.Policy.Mode == people.ByApproval, Upstreams: s.upstreamButtons("")}
+func (s *Server) signUpPage(q *Request) SignUpPage {
+	page := SignUpPage{Layout: q.Layout(), Passwords: s.Passwords, Waits: s.Users.Policy.Mode == people.ByApproval, Upstreams: s.upstreamButtons("")}
 	for i := range page.Upstreams {
 		page.Upstreams[i].Comes = true
 	}
@@ -58,42 +58,37 @@ func (s *Server) signUpPage(r *http.Request) SignUpPage {
 
 // postSignUp mails what makes an account. An address that has one gets the same
 // answer.
-func (s *Server) postSignUp(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	if err := s.keepsCookies(r); err != nil {
+func (s *Server) postSignUp(q *Request) error {
+	if err := q.KeepsCookies(); err != nil {
 		return err
 	}
-	a := s.cookies.readLogin(r)
+	a := q.Attempt()
 	a.AppLogin, a.Joining, a.Confirms = nil, nil, ""
-	form := readSignUp(r)
-	err := s.Login.SignUp(r.Context(), s.from(r), &a.Login, form, s.printer(r).Tag())
-	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
-		s.refused(r, f)
-		setRetry(w, f)
-		page := s.signUpPage(r)
+	form := readSignUp(q)
+	err := s.Login.SignUp(q.Context(), q.From(), &a.Login, form, q.Printer().Tag())
+	if f := inField(err); f != nil {
+		page := s.signUpPage(q)
 		page.Email, page.Name, page.Password = form.Email, form.Name, form.Password
-		page.Problems = s.signUpProblems(r, f)
-		return s.render(w, r, statusOf(f), "signup.html", page)
+		page.Problems = s.signUpProblems(q, f)
+		return q.Refuse(f, "signup.html", page)
 	}
 	if err != nil {
 		return err
 	}
 	a.Notice = ""
-	if err := s.cookies.saveLogin(w, a); err != nil {
+	if err := q.SaveAttempt(a); err != nil {
 		return err
 	}
-	return s.redirect(w, r, "/signin/code")
+	return q.Redirect("/signin/code")
 }
 
-func readSignUp(r *http.Request) login.SignUp {
-	return login.SignUp{Email: r.PostForm.Get("email"), Name: r.PostForm.Get("name"), Password: r.PostForm.Get("choose") != ""}
+func readSignUp(q *Request) login.SignUp {
+	return login.SignUp{Email: q.PostForm.Get("email"), Name: q.PostForm.Get("name"), Password: q.PostForm.Get("choose") != ""}
 }
 
 // signUpProblems puts what is wrong beside the field it is about.
-func (s *Server) signUpProblems(r *http.Request, f *fault.Fault) SignUpProblems {
-	said := s.say(s.printer(r), f, "")
+func (s *Server) signUpProblems(q *Request, f *fault.Fault) SignUpProblems {
+	said := q.Say(f)
 	switch f.Field {
 	case "name":
 		return SignUpProblems{Name: said}
@@ -105,11 +100,11 @@ func (s *Server) signUpProblems(r *http.Request, f *fault.Fault) SignUpProblems 
 
 // getWaiting shows people whose account is pending when an admin was asked. Any other
 // browser is led to the sign-in page: nothing is pending that it asked for.
-func (s *Server) getWaiting(w http.ResponseWriter, r *http.Request) error {
-	p := s.printer(r)
-	waits := s.cookies.readLogin(r).Approval
+func (s *Server) getWaiting(q *Request) error {
+	p := q.Printer()
+	waits := q.Attempt().Approval
 	if waits == nil {
-		return s.redirect(w, r, "/signin")
+		return q.Redirect("/signin")
 	}
 	said := []any{"operator", s.operator(p), "day", p.Date(waits.NotifiedAt), "upstream", waits.Upstream}
 	text := p.Say("signup.waiting.decides", said...)
@@ -121,7 +116,7 @@ func (s *Server) getWaiting(w http.ResponseWriter, r *http.Request) error {
 		next = "signup.waiting.come_back"
 	}
 	text += " " + p.Say(next, said...)
-	return s.render(w, r, http.StatusOK, "note.html", NotePage{
-		Layout: s.layout(r), Heading: p.Say("signup.waiting.title"), Text: text, Other: Link{Text: p.Say("signin.title"), Href: "/signin"},
+	return q.Render(http.StatusOK, "note.html", NotePage{
+		Layout: q.Layout(), Heading: p.Say("signup.waiting.title"), Text: text, Other: Link{Text: p.Say("signin.title"), Href: "/signin"},
 	})
 }

@@ -14,12 +14,13 @@ const stepPath = "/signin/step"
 
 // step asks for one thing that an attempt needs: by a page, and what it posts.
 type step struct {
-	get, post func(http.ResponseWriter, *http.Request, attempt) error
+	get, post func(*Request, attempt) error
 }
 
 // needed keeps an attempt that needs more, at whatever address it was made, and returns
 // the address of the page that asks for it.
 func (s *Server) needed(w http.ResponseWriter, st site, a attempt) (to string, err error) {
+	a.Begin()
 	if err := s.saveAttempt(w, st, a); err != nil {
 		return "", err
 	}
@@ -52,47 +53,41 @@ func (s *Server) needsMore(w http.ResponseWriter, r *http.Request, st site, a at
 
 // getStep shows the page of what the attempt needs. An attempt that needs nothing any
 // more is finished.
-func (s *Server) getStep(w http.ResponseWriter, r *http.Request) error {
-	if taken, err := s.takeAsk(w, r); taken || err != nil {
-		return err
-	}
-	a := s.cookies.readLogin(r)
-	page, need, err := s.stepOf(r, &a)
+func (s *Server) getStep(q *Request) error {
+	a := q.Attempt()
+	page, need, err := s.stepOf(q, &a)
 	switch {
 	case errors.Is(err, login.ErrStateLost), need == login.NeedProof:
-		return s.redirect(w, r, a.firstProof())
+		return q.Redirect(a.firstProof())
 	case err != nil:
 		return err
 	case need != "":
-		return page.get(w, r, a)
-	case !person(r):
-		return s.redirect(w, r, "/signin")
+		return page.get(q, a)
+	case !person(q.Request):
+		return q.Redirect("/signin")
 	}
-	out, err := s.Login.Step(r.Context(), s.from(r), &a.Login, "", nil, s.cookies.sessionToken(r))
-	return s.proven(w, r, a, out, err)
+	out, err := s.Login.Step(q.Context(), q.From(), &a.Login, "", nil, q.SessionToken())
+	return s.proven(q, a, out, err)
 }
 
 // postStep takes what the page of getStep posts.
-func (s *Server) postStep(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	a := s.cookies.readLogin(r)
-	page, need, err := s.stepOf(r, &a)
+func (s *Server) postStep(q *Request) error {
+	a := q.Attempt()
+	page, need, err := s.stepOf(q, &a)
 	switch {
 	case errors.Is(err, login.ErrStateLost), need == login.NeedProof:
-		return s.redirect(w, r, a.firstProof())
+		return q.Redirect(a.firstProof())
 	case err != nil:
 		return err
 	case need == "":
-		return s.redirect(w, r, stepPath)
+		return q.Redirect(stepPath)
 	}
-	return page.post(w, r, a)
+	return page.post(q, a)
 }
 
 // stepOf returns what the attempt needs, and the page that asks for it.
-func (s *Server) stepOf(r *http.Request, a *attempt) (step, login.Need, error) {
-	need, err := s.Login.Needs(r.Context(), &a.Login)
+func (s *Server) stepOf(q *Request, a *attempt) (step, login.Need, error) {
+	need, err := s.Login.Needs(q.Context(), &a.Login)
 	if err != nil || need == "" || need == login.NeedProof {
 		return step{}, need, err
 	}

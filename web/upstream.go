@@ -33,11 +33,11 @@ func (s *Server) upstreamButtons(last factor.Means) []UpstreamButton {
 }
 
 // setOut sends the browser of the attempt on a journey, and returns the address.
-func (s *Server) setOut(w http.ResponseWriter, r *http.Request, a attempt, id string, e upstream.AuthRequest, wishes upstream.AuthParams) (string, error) {
+func (s *Server) setOut(q *Request, a attempt, id string, e upstream.AuthRequest, wishes upstream.AuthParams) (string, error) {
 	a.Begin()
 	a.AppLogin = nil
 	var err error
-	if wishes.Known, err = s.knownAs(r, a, e); err != nil {
+	if wishes.Known, err = s.knownAs(q, a, e); err != nil {
 		return "", err
 	}
 	journey := secret.Token()
@@ -45,24 +45,24 @@ func (s *Server) setOut(w http.ResponseWriter, r *http.Request, a attempt, id st
 	if a.Joining != nil {
 		e.Joins, e.Invite = a.Joining.SignsUp, a.Joining.Invite
 	}
-	to, err := s.Upstreams.Begin(r.Context(), s.from(r), id, hash, e, wishes)
+	to, err := s.Upstreams.Begin(q.Context(), q.From(), id, hash, e, wishes)
 	if err != nil {
 		return "", err
 	}
-	if err := s.cookies.saveLogin(w, a); err != nil {
+	if err := q.SaveAttempt(a); err != nil {
 		return "", err
 	}
-	return to, s.cookies.setJourney(w, r, to, journey, s.Now())
+	return to, s.cookies.setJourney(q.W, q.Request, to, journey, s.Now())
 }
 
 // knownAs returns the user whose browser this is known to be: who is signed in, or one
 // whom it remembers and who knows it.
-func (s *Server) knownAs(r *http.Request, a attempt, e upstream.AuthRequest) (userID string, err error) {
+func (s *Server) knownAs(q *Request, a attempt, e upstream.AuthRequest) (userID string, err error) {
 	if e.User != "" {
 		return e.User, nil
 	}
-	for _, h := range s.cookies.readHints(r) {
-		if _, known, err := s.Login.Owner(r.Context(), &a.Login, h.UserID); err != nil || known {
+	for _, h := range s.cookies.readHints(q.Request) {
+		if _, known, err := s.Login.Owner(q.Context(), &a.Login, h.UserID); err != nil || known {
 			return h.UserID, err
 		}
 	}
@@ -70,44 +70,41 @@ func (s *Server) knownAs(r *http.Request, a attempt, e upstream.AuthRequest) (us
 }
 
 // postWith begins a sign-in from a page of ours.
-func (s *Server) postWith(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	up := s.Upstreams.Named(param(r, "id"))
+func (s *Server) postWith(q *Request) error {
+	up := s.Upstreams.Named(q.Param("id"))
 	if up == nil {
 		return errNotFound
 	}
-	wishes, err := s.knownHint(r)
+	wishes, err := s.knownHint(q)
 	if err != nil {
 		return err
 	}
-	a := s.cookies.readLogin(r)
-	if r.PostForm.Get("new") != "" {
+	a := q.Attempt()
+	if q.PostForm.Get("new") != "" {
 		a.RequestAccount()
 	} else {
 		a.OnlySignIn()
 	}
-	return s.signInBy(w, r, a, up, wishes)
+	return s.signInBy(q, a, up, wishes)
 }
 
 // signInBy sends somebody to an upstream, to sign in or to come.
-func (s *Server) signInBy(w http.ResponseWriter, r *http.Request, a attempt, up *upstream.Upstream, wishes upstream.AuthParams) error {
-	to, err := s.setOut(w, r, a, up.ID, upstream.AuthRequest{To: upstream.ToSignIn, Return: a.Return}, wishes)
+func (s *Server) signInBy(q *Request, a attempt, up *upstream.Upstream, wishes upstream.AuthParams) error {
+	to, err := s.setOut(q, a, up.ID, upstream.AuthRequest{To: upstream.ToSignIn, Return: a.Return}, wishes)
 	if err != nil {
 		return err
 	}
-	return s.finish(w, r, to, Target{Name: up.Name})
+	return q.Finish(to, Target{Name: up.Name})
 }
 
 // knownHint is whom the upstream should begin with, when the account was chosen
 // among those of this browser.
-func (s *Server) knownHint(r *http.Request) (upstream.AuthParams, error) {
-	number := r.PostForm.Get("account")
+func (s *Server) knownHint(q *Request) (upstream.AuthParams, error) {
+	number := q.PostForm.Get("account")
 	if number == "" {
 		return upstream.AuthParams{}, nil
 	}
-	known, err := s.remembered(r)
+	known, err := s.remembered(q)
 	for _, k := range known {
 		if k.number() == number && strings.Contains(k.Identifier, "@") {
 			return upstream.AuthParams{LoginHint: k.Identifier}, err
@@ -117,27 +114,27 @@ func (s *Server) knownHint(r *http.Request) (upstream.AuthParams, error) {
 }
 
 // getWith goes on with a sign-in that began at an App's address.
-func (s *Server) getWith(w http.ResponseWriter, r *http.Request) error {
-	up := s.Upstreams.Named(param(r, "id"))
+func (s *Server) getWith(q *Request) error {
+	up := s.Upstreams.Named(q.Param("id"))
 	if up == nil {
 		return errNotFound
 	}
-	word, ok := s.readAsk(r)
-	if !ok || !person(r) {
-		return s.redirect(w, r, "/signin")
+	word, ok := s.readAsk(q.Request)
+	if !ok || !person(q.Request) {
+		return q.Redirect("/signin")
 	}
 	again, err := s.sealAsk(ask{App: word.App, Origin: word.Origin, Browser: word.Browser})
 	if err != nil {
 		return err
 	}
-	a := s.cookies.readLogin(r)
+	a := q.Attempt()
 	a.Return = enterPath(word.App) + "?ask=" + again
-	to, err := s.setOut(w, r, a, up.ID, upstream.AuthRequest{To: upstream.ToSignIn, Return: a.Return}, wishesOf(r.URL.Query()))
+	to, err := s.setOut(q, a, up.ID, upstream.AuthRequest{To: upstream.ToSignIn, Return: a.Return}, wishesOf(q.URL.Query()))
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", to)
-	w.WriteHeader(http.StatusFound)
+	q.W.Header().Set("Location", to)
+	q.W.WriteHeader(http.StatusFound)
 	return nil
 }
 
@@ -182,9 +179,10 @@ func (s *Server) signInWith(w http.ResponseWriter, r *http.Request, st site, up 
 		}
 		return s.lead(w, r, st, http.StatusOK, there)
 	}
-	a := s.cookies.readLogin(r)
+	q := s.request(w, r)
+	a := q.Attempt()
 	a.Return = localOf(st, to)
-	there, err := s.setOut(w, r, a, up.ID, upstream.AuthRequest{To: upstream.ToSignIn, Return: a.Return}, wishesOf(r.URL.Query()))
+	there, err := s.setOut(q, a, up.ID, upstream.AuthRequest{To: upstream.ToSignIn, Return: a.Return}, wishesOf(r.URL.Query()))
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Reason == fault.Provider {
 		s.refused(r, f)
 		return s.tell(w, r, st, authjs.UpstreamFails, "")
@@ -201,70 +199,70 @@ const bounced = "form"
 // postBack takes the answer of an upstream that answers by a form. Its site is
 // another, so the browser sends no cookie of ours along; it is led here once more,
 // by a GET with which it does. What was posted goes along sealed.
-func (s *Server) postBack(w http.ResponseWriter, r *http.Request, up *upstream.Upstream) error {
+func (s *Server) postBack(q *Request, up *upstream.Upstream) error {
 	answer := upstream.Answer{
-		State: r.PostForm.Get("state"), Code: r.PostForm.Get("code"), Error: r.PostForm.Get("error"), Issuer: r.PostForm.Get("iss"),
+		State: q.PostForm.Get("state"), Code: q.PostForm.Get("code"), Error: q.PostForm.Get("error"), Issuer: q.PostForm.Get("iss"),
 	}
 	var person struct {
 		Name struct{ FirstName, LastName string }
 	}
-	if text := r.PostForm.Get("user"); text != "" && len(text) < 2000 && json.Unmarshal([]byte(text), &person) == nil {
+	if text := q.PostForm.Get("user"); text != "" && len(text) < 2000 && json.Unmarshal([]byte(text), &person) == nil {
 		answer.Name = strings.TrimSpace(person.Name.FirstName + " " + person.Name.LastName)
 	}
 	sealed, err := s.cookies.seal(bounced, answer)
 	if err != nil {
 		return login.ErrStateLost.Because(err) // longer than any that is true
 	}
-	return s.redirect(w, r, links.Callback(up.ID)+"?"+bounced+"="+url.QueryEscape(sealed))
+	return q.Redirect(links.Callback(up.ID) + "?" + bounced + "=" + url.QueryEscape(sealed))
 }
 
 // getBack receives somebody from an upstream.
-func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Upstream) error {
-	q := r.URL.Query()
-	answer := upstream.Answer{State: q.Get("state"), Code: q.Get("code"), Error: q.Get("error"), Issuer: q.Get("iss")}
-	if sealed := q.Get(bounced); sealed != "" {
+func (s *Server) getBack(q *Request, up *upstream.Upstream) error {
+	query := q.URL.Query()
+	answer := upstream.Answer{State: query.Get("state"), Code: query.Get("code"), Error: query.Get("error"), Issuer: query.Get("iss")}
+	if sealed := query.Get(bounced); sealed != "" {
 		if err := s.cookies.open(bounced, sealed, &answer); err != nil {
 			return login.ErrStateLost.Because(err)
 		}
 	}
 	// A browser that asks again gives up its first request, whose state is spent then:
 	// that one is finished all the same, and the second has the same outcome.
-	r = r.WithContext(context.WithoutCancel(r.Context()))
+	q = q.WithContext(context.WithoutCancel(q.Context()))
 	defer s.returning.enter(answer.State)()
-	a := s.cookies.readLogin(r)
+	a := q.Attempt()
 	a.Begin()
-	journey := s.cookies.journey(r, answer.State)
+	journey := s.cookies.journey(q.Request, answer.State)
 	hash, _ := secret.Hash(journey)
-	e, who, err := s.Upstreams.Finish(r.Context(), up.ID, hash, answer)
+	e, who, err := s.Upstreams.Finish(q.Context(), up.ID, hash, answer)
 	if errors.Is(err, upstream.ErrLost) {
-		out, again := s.Login.ReturnedAgain(r.Context(), &a.Login, login.UpstreamReturn{Browser: journey, State: answer.State}, err)
+		out, again := s.Login.ReturnedAgain(q.Context(), &a.Login, login.UpstreamReturn{Browser: journey, State: answer.State}, err)
 		if !errors.Is(again, upstream.ErrLost) {
-			return s.proven(w, r, a, out, again)
+			return s.proven(q, a, out, again)
 		}
 		if a.PendingIdentity != "" {
-			return s.redirect(w, r, "/signin/connect")
+			return q.Redirect("/signin/connect")
 		}
 		// Reloaded, or gone back to: whoever is in goes on.
-		if _, known := s.current(w, r); known == nil {
-			return s.redirect(w, r, home(a.Return))
+		if _, known := q.WhoIs(); known == nil {
+			return q.Redirect(home(a.Return))
 		}
 	}
 	if err != nil {
-		return s.lostUpstream(w, r, up, e, err)
+		return s.lostUpstream(q, up, e, err)
 	}
-	if again, err := s.Upstreams.NeedsConsent(r.Context(), e, who); err != nil {
+	if again, err := s.Upstreams.NeedsConsent(q.Context(), e, who); err != nil {
 		return err
 	} else if again {
 		e.Consented = true
-		to, err := s.setOut(w, r, a, up.ID, e, upstream.AuthParams{LoginHint: who.Email, Prompt: "consent"})
+		to, err := s.setOut(q, a, up.ID, e, upstream.AuthParams{LoginHint: who.Email, Prompt: "consent"})
 		if err == nil {
-			w.Header().Set("Location", to)
-			w.WriteHeader(http.StatusFound)
+			q.W.Header().Set("Location", to)
+			q.W.WriteHeader(http.StatusFound)
 		}
 		return err
 	}
 	if e.To == upstream.ToLink {
-		return s.linkBack(w, r, up, e, who)
+		return s.linkBack(q, up, e, who)
 	}
 	a.AppLogin, a.Confirms, a.Return, a.Joining = nil, "", e.Return, nil // other tabs may want something else
 	if e.Joins || e.Invite != "" {
@@ -273,35 +271,35 @@ func (s *Server) getBack(w http.ResponseWriter, r *http.Request, up *upstream.Up
 	if e.To == upstream.ToConfirm {
 		a.Confirms = e.Session
 	}
-	out, err := s.Login.WithUpstream(r.Context(), s.from(r), &a.Login, login.UpstreamReturn{
-		Who: who, Request: e, Language: s.printer(r).Tag(), Replaces: s.cookies.sessionToken(r),
+	out, err := s.Login.WithUpstream(q.Context(), q.From(), &a.Login, login.UpstreamReturn{
+		Who: who, Request: e, Language: q.Printer().Tag(), Replaces: q.SessionToken(),
 		Browser: journey, State: answer.State,
 	})
 	if errors.Is(err, login.ErrUnconnected) {
-		if a.PendingIdentity, err = s.Upstreams.KeepIdentity(r.Context(), a.BrowserHash(), who); err != nil {
+		if a.PendingIdentity, err = s.Upstreams.KeepIdentity(q.Context(), a.BrowserHash(), who); err != nil {
 			return err
 		}
-		if err := s.cookies.saveLogin(w, a); err != nil {
+		if err := q.SaveAttempt(a); err != nil {
 			return err
 		}
-		return s.redirect(w, r, "/signin/connect")
+		return q.Redirect("/signin/connect")
 	}
 	if f, ok := errors.AsType[*fault.Fault](err); ok && !(errors.Is(f, people.ErrPending) && s.target(e.Return).Name == "") {
-		return s.lostUpstream(w, r, up, e, f.With(append(f.Args, "upstream", up.Name)...))
+		return s.lostUpstream(q, up, e, f.With(append(f.Args, "upstream", up.Name)...))
 	}
-	return s.proven(w, r, a, out, err)
+	return s.proven(q, a, out, err)
 }
 
 // lostUpstream says what went wrong: on the App's own page, where the sign-in began
 // there and the App has one, else on ours.
-func (s *Server) lostUpstream(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, e upstream.AuthRequest, err error) error {
+func (s *Server) lostUpstream(q *Request, up *upstream.Upstream, e upstream.AuthRequest, err error) error {
 	f, ok := errors.AsType[*fault.Fault](err)
 	word, there := s.askIn(e.Return)
 	app := s.Apps.Named(word.App)
 	if !ok || !there || app == nil || app.Pages.SignIn == "" && app.Pages.Error == "" {
 		return err
 	}
-	s.refused(r, f)
+	q.Refused(f)
 	outcome := authjs.UpstreamLost
 	switch {
 	case errors.Is(f, upstream.ErrDenied):
@@ -313,23 +311,25 @@ func (s *Server) lostUpstream(w http.ResponseWriter, r *http.Request, up *upstre
 		outcome = authjs.Denied
 	}
 	answer := app.Dialect.Answers[outcome]
-	return s.leave(w, r, word.Origin+authBase+answer.Page+"?"+answer.Query(up.ID, ""), Target{Name: app.Name})
+	return q.Leave(word.Origin+authBase+answer.Page+"?"+answer.Query(up.ID, ""), Target{Name: app.Name})
 }
 
 // linkBack connects whom an upstream vouches for to the account that is signed in,
 // when it is still the one that asked.
-func (s *Server) linkBack(w http.ResponseWriter, r *http.Request, up *upstream.Upstream, e upstream.AuthRequest, who upstream.Identity) error {
-	cur, err := s.current(w, r)
+func (s *Server) linkBack(q *Request, up *upstream.Upstream, e upstream.AuthRequest, who upstream.Identity) error {
+	cur, err := q.WhoIs()
 	if errors.Is(err, session.ErrNone) || err == nil && (cur.Session.ID != e.Session || cur.User.ID != e.User) {
 		return upstream.ErrLost.With("upstream", up.Name)
 	}
 	if err != nil {
 		return err
 	}
-	return s.renewed(w, r, cur, func(cur session.Current) error {
-		if err := s.Account.Connect(r.Context(), s.from(r), cur.User.ID, who); err != nil {
-			return err
-		}
-		return s.backTo(w, r, "/account", told(cur.User, "upstream.connected", "upstream.connected_untold"), 0)
-	})
+	q.Current = cur
+	if err := q.Renew(); err != nil {
+		return err
+	}
+	if err := s.Account.Connect(q.Context(), q.From(), cur.User.ID, who); err != nil {
+		return err
+	}
+	return q.BackTo("/account", told(cur.User, "upstream.connected", "upstream.connected_untold"), 0)
 }
