@@ -136,6 +136,9 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if wrong != nil {
 		return nil, errors.Join(fmt.Errorf("loading the sentences: %w", wrong), db.Close())
 	}
+	if _, err := apps.Rekey(ctx, db, registered.Snapshot()); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	house, err := clockOf(ctx, db, o)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -201,7 +204,7 @@ func (a *App) build(o Options) {
 	challenges := &challenge.Maker{Key: keys.Derive("code"), Now: a.Now, LinkFor: time.Duration(c.Link.Lifetime), CodeFor: time.Duration(c.Link.CodeLifetime)}
 	public := strings.TrimSuffix(c.Origin().String(), "/")
 	a.Upstreams = upstream.New(c.Upstreams, upstream.Options{
-		DB: a.DB, Limits: a.Limits, Now: a.Now, Log: a.Log, PublicURL: public, Tokens: a.Apps.Tokens(),
+		DB: a.DB, Limits: a.Limits, Now: a.Now, Log: a.Log, PublicURL: public, Tokens: func(id string) bool { return a.Apps.Snapshot().MayHaveTokens(id) },
 	})
 	a.Invites = &people.Invites{
 		DB: a.DB, Audit: a.Audit, Users: a.Users, Apps: a.Apps, Post: a.Post, Queue: a.Queue, Now: a.Now, PublicURL: public, Contact: replyTo(c.Contact),
@@ -214,8 +217,8 @@ func (a *App) build(o Options) {
 	})
 	a.Account = &account.Service{
 		DB: a.DB, Audit: a.Audit, Limits: a.Limits, Users: a.Users, Challenges: challenges, Post: a.Post, Queue: a.Queue, Upstreams: a.Upstreams,
-		Passwords: a.Passwords,
-		Now:       a.Now, PublicURL: public, Site: c.Name,
+		Passwords: a.Passwords, Apps: a.Apps,
+		Now: a.Now, PublicURL: public, Site: c.Name,
 	}
 }
 

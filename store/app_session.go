@@ -11,7 +11,7 @@ import (
 // AppSession is an App's share of a Session. It ends with the Session.
 type AppSession struct {
 	TokenHash []byte // SHA-256 of the token in the App's cookie
-	App       string
+	App       string // the id
 	SessionID string
 	CreatedAt time.Time
 }
@@ -75,7 +75,7 @@ const knowsAppTokenQuery = `SELECT EXISTS (SELECT 1 FROM app_sessions WHERE toke
 // Handoff is a single-use code by which a Session reaches an App's own address.
 type Handoff struct {
 	CodeHash    []byte
-	App         string
+	App         string // the id
 	SessionID   string
 	BrowserHash []byte // of what the browser that asked holds at the App's address
 	ExpiresAt   time.Time

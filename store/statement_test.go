@@ -39,6 +39,8 @@ func statements() map[string]statement {
 		"sessionsOf": {sessionsOfQuery, true}, "touchSession": {touchSessionQuery, true},
 		"endSession": {endSessionQuery, true}, "dropSession": {dropSessionQuery, true}, "endSessionsOf": {endSessionsOfQuery, true},
 		"sessionByAppToken": {sessionByAppTokenQuery, true}, "putAppSession": {putAppSessionQuery, false}, "sessionOf": {sessionOfQuery, true},
+		"dropDoubleAppSessions": {dropDoubleAppSessionsQuery, true}, "rekeyAppSessions": {rekeyAppSessionsQuery, true},
+		"rekeyHandoffs": {rekeyHandoffsQuery, false}, "rekeyChallenges": {rekeyChallengesQuery, true},
 		"addHandoff": {addHandoffQuery, false}, "spendHandoff": {spendHandoffQuery, true},
 		"addChallenge": {addChallengeQuery, false}, "challengeByToken": {challengeByTokenQuery, true},
 		"challengeByID": {challengeByIDQuery, true}, "latestChallenge": {latestChallengeQuery, true}, "hasChallenge": {hasChallengeQuery, true},

@@ -87,7 +87,7 @@ func TestAnAllowListNamesTheAddressThatCanBeSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.EmailVerifiedAt = apptest.Midday
-	if gate.Decide(h.app.Apps.All()[0], gate.Person{User: u}) != nil {
+	if gate.Decide(h.app.Apps.Snapshot().All()[0], gate.Person{User: u}) != nil {
 		t.Error("the App refuses mara")
 	}
 }

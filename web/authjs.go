@@ -82,12 +82,13 @@ func noAction(w http.ResponseWriter, r *http.Request, st site) error {
 	return nil
 }
 
-// atSite finds the site of a request. One for no host of ours is refused.
+// atSite finds the site of a request. One for no host of ours is refused, and one for
+// an App that does not use the session API.
 func (s *Server) atSite(h authFunc) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		st, ok := s.siteOf(r)
-		if !ok {
-			return errHost
+		st, err := s.siteOf(r)
+		if err != nil {
+			return err
 		}
 		_, st.provider, _ = strings.Cut(r.URL.Path[len(authBase):], "/")
 		return h(w, r, st)
@@ -98,16 +99,20 @@ func (s *Server) atSite(h authFunc) handlerFunc {
 // front of an App may have put its own host in the place of the one people see:
 // then X-Forwarded-Host counts, from trusted proxies alone and only when it is
 // one that stands in the configuration.
-func (s *Server) siteOf(r *http.Request) (site, bool) {
-	if len(s.Apps.All()) > 0 {
+func (s *Server) siteOf(r *http.Request) (site, error) {
+	if all := s.Apps.Snapshot(); len(all.All()) > 0 {
 		for _, host := range s.Proxies.Hosts(r) {
-			if place, ok := s.Apps.At(host); ok {
-				return s.appSite(r, place), true
+			place, ok := all.At(host)
+			switch {
+			case ok && place.App.AuthJS == nil:
+				return site{}, errNoSessionAPI.With("app", place.App.Name)
+			case ok:
+				return s.appSite(r, place), nil
 			}
 		}
 	}
 	if !s.rightHost(r) {
-		return site{}, false
+		return site{}, errHost
 	}
 	st := s.own
 	if sent := proxy.NormalHost(r.Host); sent != s.Origin.Host {
@@ -116,7 +121,7 @@ func (s *Server) siteOf(r *http.Request) (site, bool) {
 			st.origin = s.Origin.Scheme + "://" + authjs.WithoutUsualPort(s.Origin.Scheme, sent)
 		}
 	}
-	return st.learned(r), true
+	return st.learned(r), nil
 }
 
 // ownSite is the site of our own pages.
@@ -126,7 +131,7 @@ func (s *Server) ownSite() site {
 }
 
 func (s *Server) appSite(r *http.Request, place apps.Place) site {
-	st := site{app: place.App, origin: place.Origin, secure: strings.HasPrefix(place.Origin, "https:"), dialect: place.App.Dialect}
+	st := site{app: place.App, origin: place.Origin, secure: strings.HasPrefix(place.Origin, "https:"), dialect: place.App.AuthJS.Dialect}
 	st.names = st.dialect.Names(st.secure)
 	return st.learned(r)
 }
@@ -185,7 +190,7 @@ func (st site) configured() *authjs.Dialect {
 	if st.app == nil {
 		return authjs.Own
 	}
-	return st.app.Dialect
+	return st.app.AuthJS.Dialect
 }
 
 // private is the name of a cookie of ours at a site: no sibling can set one of that
@@ -206,7 +211,7 @@ func (st site) state() string {
 // writers are the dialects whose session cookie is set: both generations' while
 // nobody knows which one an App with a secret will read.
 func (st site) writers() []*authjs.Dialect {
-	if len(st.app.Secrets) == 0 {
+	if len(st.app.AuthJS.Secrets) == 0 {
 		return []*authjs.Dialect{st.dialect}
 	}
 	return st.dialect.All()
@@ -218,12 +223,12 @@ func (s *Server) csrf(st site, d *authjs.Dialect) authjs.CSRF {
 	switch {
 	case st.app == nil:
 		return authjs.CSRF{Secret: s.csrfSecret("")}
-	case len(st.app.Secrets) == 0:
-		return authjs.CSRF{Secret: s.csrfSecret(st.app.Name)}
+	case len(st.app.AuthJS.Secrets) == 0:
+		return authjs.CSRF{Secret: s.csrfSecret(st.app.ID)}
 	case d.AllSecrets:
-		return authjs.CSRF{Secret: strings.Join(st.app.Secrets, ",")}
+		return authjs.CSRF{Secret: strings.Join(st.app.AuthJS.Secrets, ",")}
 	}
-	return authjs.CSRF{Secret: st.app.Secrets[0]}
+	return authjs.CSRF{Secret: st.app.AuthJS.Secrets[0]}
 }
 
 func (s *Server) csrfSecret(app string) string { return string(secret.MAC(s.SignKey, "csrf", app)) }
@@ -367,10 +372,10 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, st site, o authjs.
 	to := st.base(a.Page)
 	if st.app != nil && st.dialect.Direct {
 		switch {
-		case a.Page == "signin" && st.app.Pages.SignIn != "":
-			to = st.origin + st.app.Pages.SignIn
-		case a.Page == "error" && st.app.Pages.Error != "":
-			to = st.origin + st.app.Pages.Error
+		case a.Page == "signin" && st.app.AuthJS.Pages.SignIn != "":
+			to = st.origin + st.app.AuthJS.Pages.SignIn
+		case a.Page == "error" && st.app.AuthJS.Pages.Error != "":
+			to = st.origin + st.app.AuthJS.Pages.Error
 		}
 	}
 	to += "?" + a.Query(st.provider, code)
@@ -385,14 +390,13 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, st site, o authjs.
 // a page.
 func (s *Server) failAuth(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
 	setRetry(w, f)
-	st, ok := s.siteOf(r)
-	if !ok || f.Is(errHost) {
+	st, err := s.siteOf(r)
+	if err != nil || f.Is(errHost) {
 		s.failAPI(w, r, f)
 		return
 	}
 	action, provider, _ := strings.Cut(r.URL.Path[len(authBase):], "/")
 	st.provider = provider
-	var err error
 	switch {
 	case st.app == nil && action == "callback" && s.Upstreams.Named(provider) != nil:
 		s.failPage(s.request(w, r), f) // somebody comes back from an upstream
@@ -405,8 +409,8 @@ func (s *Server) failAuth(w http.ResponseWriter, r *http.Request, f *fault.Fault
 		st = s.learn(w, r, st)
 		a := st.dialect.Answers[authjs.Broken]
 		err = s.authJSON(w, st, statusOf(f), addressJSON{URL: st.base(a.Page) + "?" + a.Query(provider, ""), Error: f.Text})
-	case st.app != nil && st.app.Pages.Error != "":
-		err = s.lead(w, r, st, http.StatusFound, st.origin+st.app.Pages.Error+"?error=Configuration")
+	case st.app != nil && st.app.AuthJS.Pages.Error != "":
+		err = s.lead(w, r, st, http.StatusFound, st.origin+st.app.AuthJS.Pages.Error+"?error=Configuration")
 	default:
 		p := s.printer(r)
 		err = s.renderSite(w, r, st, statusOf(f), "error.html", ErrorPage{

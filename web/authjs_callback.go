@@ -36,7 +36,7 @@ func (s *Server) getAuthCallback(w http.ResponseWriter, r *http.Request, st site
 // arrive spends the code with which our own pages led here.
 func (s *Server) arrive(w http.ResponseWriter, r *http.Request, st site) error {
 	a := s.readAttempt(r, st)
-	token, cur, err := s.Sessions.Arrive(r.Context(), st.app.Name, r.URL.Query().Get("code"), a.Browser)
+	token, cur, err := s.Sessions.Arrive(r.Context(), st.app.ID, r.URL.Query().Get("code"), a.Browser)
 	if errors.Is(err, session.ErrNone) {
 		// Reloaded, or opened in another browser. Whoever is in goes on; others begin
 		// again, which costs one redirect.
@@ -71,7 +71,7 @@ func (s *Server) getMailedLink(w http.ResponseWriter, r *http.Request, st site) 
 	to := s.landing(w, r, st)
 	a := s.entering(s.readAttempt(r, st), st, to)
 	k, err := s.Login.LookAt(r.Context(), &a.Login, token)
-	if errors.Is(err, challenge.ErrUsed) && person(r) && challenge.AppOf(k.Challenge) == st.app.Name {
+	if errors.Is(err, challenge.ErrUsed) && person(r) && challenge.AppOf(k.Challenge) == st.app.ID {
 		return s.mailedAgain(w, r, st, a, token, k, err, to)
 	}
 	if f, ok := errors.AsType[*fault.Fault](err); ok {
@@ -81,7 +81,7 @@ func (s *Server) getMailedLink(w http.ResponseWriter, r *http.Request, st site) 
 	if err != nil {
 		return err
 	}
-	if challenge.AppOf(k.Challenge) != st.app.Name || q.Has("email") && !sameAddress(q.Get("email"), k.EmailNorm) {
+	if challenge.AppOf(k.Challenge) != st.app.ID || q.Has("email") && !sameAddress(q.Get("email"), k.EmailNorm) {
 		return s.tell(w, r, st, authjs.LinkDead, "")
 	}
 	if k.SameBrowser && person(r) {
@@ -157,7 +157,7 @@ func (s *Server) toOurs(w http.ResponseWriter, st site, a attempt, path, more st
 // ours is the address of a page of ours with that word.
 func (s *Server) ours(st site, a attempt, path, more string) (string, error) {
 	hash, _ := secret.Hash(a.Browser)
-	word := ask{App: st.app.Name, Origin: st.origin, Browser: hash, Challenge: a.Challenge, Email: a.Email, Proofs: a.Proofs}
+	word := ask{App: st.app.ID, Origin: st.origin, Browser: hash, Challenge: a.Challenge, Email: a.Email, Proofs: a.Proofs}
 	if a.AppLogin != nil {
 		word.Link = a.AppLogin.Link
 	}

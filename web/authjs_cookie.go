@@ -82,8 +82,8 @@ func (s *Server) dead(r *http.Request, st site, d *authjs.Dialect, carried authj
 		if err != nil || c.SessionID == "" || c.SessionID == value {
 			continue
 		}
-		for _, app := range s.Apps.All() {
-			_, err := s.Sessions.ResumeApp(r.Context(), app.Name, c.SessionID, s.ipOf(r))
+		for _, app := range s.Apps.Snapshot().All() {
+			_, err := s.Sessions.ResumeApp(r.Context(), app.ID, c.SessionID, s.ipOf(r))
 			if !errors.Is(err, session.ErrNone) {
 				return false, err
 			}
@@ -159,9 +159,10 @@ func (s *Server) readAttempt(r *http.Request, st site) attempt {
 	}
 	var a attempt
 	cookie, err := r.Cookie(st.state())
-	if err != nil || s.cookies.open(st.sealedFor(), cookie.Value, &a) != nil {
+	if err != nil || s.cookies.open(st.sealedFor(), cookie.Value, &a) != nil && s.cookies.open(st.onceSealedFor(), cookie.Value, &a) != nil {
 		a = attempt{}
 	}
+	a.KeyApps(s.appID)
 	a.Device = s.siteDevice(r, st)
 	return a
 }
@@ -184,7 +185,10 @@ func (s *Server) saveAttempt(w http.ResponseWriter, st site, a attempt) error {
 
 // sealedFor is the name under which an attempt is sealed at an App: no other App opens
 // it, though the cookies of all have one name on https.
-func (st site) sealedFor() string { return st.state() + " " + st.app.Name }
+func (st site) sealedFor() string { return st.state() + " " + st.app.ID }
+
+// onceSealedFor is sealedFor in an earlier version, whose attempts are still under way.
+func (st site) onceSealedFor() string { return st.state() + " " + st.app.Name }
 
 func (s *Server) dropAttempt(w http.ResponseWriter, st site) {
 	if st.app == nil {
@@ -224,8 +228,9 @@ func (s *Server) readAsk(r *http.Request) (ask, bool) {
 	if err := s.cookies.open(askName, r.URL.Query().Get("ask"), &a); err != nil {
 		return ask{}, false
 	}
-	app := s.Apps.Named(a.App)
-	return a, app != nil && site{app: app}.has(a.Origin)
+	a.App = s.appID(a.App)
+	app := s.Apps.Snapshot().ByID(a.App)
+	return a, app != nil && app.AuthJS != nil && site{app: app}.has(a.Origin)
 }
 
 // entry returns the ask as an attempt that is for the App alone.

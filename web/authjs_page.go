@@ -36,14 +36,14 @@ func said(q url.Values) string {
 func (s *Server) getAuthSignIn(w http.ResponseWriter, r *http.Request, st site) error {
 	to := s.landing(w, r, st)
 	s.csrfToken(w, r, st)
-	if st.app != nil && st.app.Pages.SignIn != "" {
+	if st.app != nil && st.app.AuthJS.Pages.SignIn != "" {
 		q := "?callbackUrl=" + url.QueryEscape(to)
 		for _, name := range []string{"error", "code"} {
 			if value := r.URL.Query().Get(name); value != "" {
 				q += "&" + name + "=" + url.QueryEscape(value)
 			}
 		}
-		return s.lead(w, r, st, http.StatusFound, st.origin+st.app.Pages.SignIn+q)
+		return s.lead(w, r, st, http.StatusFound, st.origin+st.app.AuthJS.Pages.SignIn+q)
 	}
 	problem, more := said(r.URL.Query()), ""
 	if slices.Contains(signInErrors, problem) {
@@ -67,7 +67,7 @@ func (s *Server) getAuthSignIn(w http.ResponseWriter, r *http.Request, st site) 
 	if err := s.saveAttempt(w, st, a); err != nil {
 		return err
 	}
-	return s.toOurs(w, st, a, enterPath(st.app.Name), more)
+	return s.toOurs(w, st, a, enterPath(st.app.ID), more)
 }
 
 // ownSignIn leads to our sign-in page from our own session API.
@@ -101,8 +101,8 @@ func (s *Server) getAuthError(w http.ResponseWriter, r *http.Request, st site) e
 	switch {
 	case status == http.StatusFound:
 		return s.lead(w, r, st, status, st.base("signin?error="+url.QueryEscape(name)))
-	case st.app != nil && st.app.Pages.Error != "":
-		to := st.origin + st.app.Pages.Error
+	case st.app != nil && st.app.AuthJS.Pages.Error != "":
+		to := st.origin + st.app.AuthJS.Pages.Error
 		if name != "" {
 			to += "?error=" + url.QueryEscape(name)
 		}
@@ -127,7 +127,7 @@ func (s *Server) getVerifyRequest(w http.ResponseWriter, r *http.Request, st sit
 	if st.app == nil {
 		return s.lead(w, r, st, http.StatusFound, st.origin+"/signin/code")
 	}
-	if page := st.app.Pages.VerifyRequest; page != "" {
+	if page := st.app.AuthJS.Pages.VerifyRequest; page != "" {
 		if r.URL.RawQuery != "" && st.dialect.Direct {
 			page += "?" + r.URL.Query().Encode()
 		}
@@ -145,8 +145,8 @@ func (s *Server) getVerifyRequest(w http.ResponseWriter, r *http.Request, st sit
 
 // getAuthSignOut asks before it signs out: a GET must not.
 func (s *Server) getAuthSignOut(w http.ResponseWriter, r *http.Request, st site) error {
-	if st.app != nil && st.app.Pages.SignOut != "" {
-		return s.lead(w, r, st, http.StatusFound, st.origin+st.app.Pages.SignOut)
+	if st.app != nil && st.app.AuthJS.Pages.SignOut != "" {
+		return s.lead(w, r, st, http.StatusFound, st.origin+st.app.AuthJS.Pages.SignOut)
 	}
 	to := s.landing(w, r, st)
 	page := AppSignOutPage{Layout: s.siteLayout(r, st), Action: authBase + "signout", CSRFToken: s.csrfToken(w, r, st), CallbackURL: to}

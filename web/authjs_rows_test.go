@@ -271,7 +271,7 @@ func (c *authClient) enter(email string) {
 	}
 	var token string
 	err = c.h.app.DB.Update(c.t.Context(), func(tx *store.Tx) error {
-		app := "Wiki"
+		app := "wiki"
 		if c.own {
 			app = ""
 		}
@@ -331,7 +331,7 @@ func (c *authClient) compare(a reply, w want) {
 	case a.StatusCode != w.status:
 		t.Errorf("got %d, want %d\n%s", a.StatusCode, w.status, longBody.ReplaceAllString(a.body, "$1…"))
 	case w.to == "*":
-		if to := strings.TrimSuffix(c.h.app.Config.Origin().String(), "/"); c.own && location != c.origin+"/signin" || !c.own && !strings.HasPrefix(location, to+"/signin/app/Wiki?ask=") {
+		if to := strings.TrimSuffix(c.h.app.Config.Origin().String(), "/"); c.own && location != c.origin+"/signin" || !c.own && !strings.HasPrefix(location, to+"/signin/app/wiki?ask=") {
 			t.Errorf("led to %q", location)
 		}
 	case w.to != "" && post && !c.form:

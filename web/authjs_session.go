@@ -162,7 +162,7 @@ func (s *Server) appVisitor(r *http.Request, st site) (visitor, error) {
 // openCookie reads a cookie's value. Of an opaque token only the SessionID is known;
 // current says that the value needs no other encryption.
 func (s *Server) openCookie(st site, d *authjs.Dialect, value string) (c authjs.Claims, current bool, err error) {
-	sealer := st.app.Sealer(d, st.secure)
+	sealer := st.app.AuthJS.Sealer(d, st.secure)
 	switch {
 	case !strings.Contains(value, "."):
 		return authjs.Claims{SessionID: value}, sealer == nil, nil
@@ -189,7 +189,7 @@ func (s *Server) appSession(r *http.Request, st site, d *authjs.Dialect, value s
 
 // appToken looks up the session of an App's token.
 func (s *Server) appToken(r *http.Request, st site, token string) (visitor, error) {
-	cur, err := s.Sessions.ResumeApp(r.Context(), st.app.Name, token, s.ipOf(r))
+	cur, err := s.Sessions.ResumeApp(r.Context(), st.app.ID, token, s.ipOf(r))
 	if errors.Is(err, session.ErrNone) {
 		return visitor{}, nil
 	}
@@ -242,7 +242,7 @@ func (s *Server) setSiteSession(w http.ResponseWriter, r *http.Request, st site,
 		if !signIn && len(carried.Names) > 0 && !s.holds(r, st, d, carried, v.token) {
 			continue
 		}
-		if sealer := st.app.Sealer(d, st.secure); sealer != nil {
+		if sealer := st.app.AuthJS.Sealer(d, st.secure); sealer != nil {
 			var err error
 			value, err = sealer.Seal(authjs.Claims{
 				Name: v.User.Name, Email: v.User.Email, Picture: v.User.Image, Subject: v.User.ID, SessionID: v.token,

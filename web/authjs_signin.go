@@ -59,8 +59,8 @@ func (s *Server) ways(st site) []providerJSON {
 func (s *Server) providers(st site) []providerJSON {
 	all := s.ways(st)
 	var list []providerJSON
-	if st.app != nil && len(st.app.Providers) > 0 {
-		for _, id := range st.app.Providers {
+	if st.app != nil && len(st.app.AuthJS.Providers) > 0 {
+		for _, id := range st.app.AuthJS.Providers {
 			if n := slices.IndexFunc(all, func(p providerJSON) bool { return p.ID == id }); n >= 0 {
 				list = append(list, all[n])
 			}
@@ -80,10 +80,10 @@ func (s *Server) providers(st site) []providerJSON {
 func (s *Server) offers(st site, id string) bool {
 	all := s.ways(st)
 	n := slices.IndexFunc(all, func(p providerJSON) bool { return p.ID == id })
-	if n < 0 || st.app == nil || len(st.app.Providers) == 0 {
+	if n < 0 || st.app == nil || len(st.app.AuthJS.Providers) == 0 {
 		return n >= 0
 	}
-	return slices.ContainsFunc(st.app.Providers, func(named string) bool {
+	return slices.ContainsFunc(st.app.AuthJS.Providers, func(named string) bool {
 		return named == id || all[n].Type == "email" && slices.Contains(authjs.Emails, named)
 	})
 }
@@ -213,7 +213,7 @@ func (s *Server) entering(a attempt, st site, to string) attempt {
 		provider = "email"
 	}
 	a.AppLogin = &login.AppLogin{
-		App: st.app.Name, Browser: hash, Origin: st.origin, Here: true,
+		App: st.app.ID, Browser: hash, Origin: st.origin, Here: true,
 		Link: st.base("callback/" + provider + "?callbackUrl=" + url.QueryEscape(to)),
 	}
 	return a
@@ -263,10 +263,10 @@ const firstFor = 2 * time.Second
 // onward is where somebody who signed in goes: the first time to the App's page
 // for new people, where it has one.
 func (st site) onward(u store.User, row store.Session, to string) string {
-	if st.app == nil || st.app.Pages.NewUser == "" || u.EmailVerifiedAt.IsZero() || row.CreatedAt.Sub(u.EmailVerifiedAt).Abs() > firstFor {
+	if st.app == nil || st.app.AuthJS.Pages.NewUser == "" || u.EmailVerifiedAt.IsZero() || row.CreatedAt.Sub(u.EmailVerifiedAt).Abs() > firstFor {
 		return to
 	}
-	return st.origin + st.app.Pages.NewUser + "?callbackUrl=" + url.QueryEscape(to)
+	return st.origin + st.app.AuthJS.Pages.NewUser + "?callbackUrl=" + url.QueryEscape(to)
 }
 
 // signInSite gives the browser the cookies of the session that began.
@@ -302,7 +302,7 @@ func (s *Server) postAuthSignOut(w http.ResponseWriter, r *http.Request, st site
 		if st.app == nil {
 			err = s.Sessions.SignOut(r.Context(), s.from(r), v.token)
 		} else {
-			err = s.Sessions.SignOutApp(r.Context(), s.from(r), st.app.Name, v.token)
+			err = s.Sessions.SignOutApp(r.Context(), s.from(r), st.app.ID, v.token)
 		}
 		if err != nil {
 			return err

@@ -363,7 +363,7 @@ func TestHandOff(t *testing.T) {
 	b.get("/signin").is(t, 200, "Continue to <strong>Wiki</strong>", "localhost:3000")
 	m := b.ask("mara@home.example")
 	back := b.get(b.path(m))
-	if back.StatusCode != 303 || !strings.HasPrefix(back.Header.Get("Location"), "/signin/app/Wiki?ask=") {
+	if back.StatusCode != 303 || !strings.HasPrefix(back.Header.Get("Location"), "/signin/app/wiki?ask=") {
 		t.Fatalf("got %d to %q", back.StatusCode, back.Header.Get("Location"))
 	}
 	// The end of a form is a page that goes on; the end of a navigation a redirect.
@@ -398,7 +398,8 @@ func TestHandOffIsTooLateAfterAMinute(t *testing.T) {
 	h.pass(time.Minute)
 	c.get(relative(t, code)).redirects(t, wikiOrigin+"/api/auth/error?error=Configuration")
 	// And the sealed word after a quarter of an hour: the App is asked for a new one.
-	b.get("/signin/app/Wiki?ask=garbage").is(t, 200, "http://localhost:3000/api/auth/signin")
+	b.get("/signin/app/wiki?ask=garbage").is(t, 200, "http://localhost:3000/api/auth/signin")
+	b.get("/signin/app/Wiki?ask=garbage").is(t, 200, "http://localhost:3000/api/auth/signin") // as earlier versions wrote it
 	b.get("/signin/app/Nothing?ask=garbage").is(t, 404)
 }
 
@@ -634,7 +635,7 @@ func TestSecureOriginsHavePrefixes(t *testing.T) {
 	if got := strings.Join(names, " "); got != "__Secure-authjs.callback-url __Host-authjs.csrf-token __Host-authjs.state" {
 		t.Errorf("got %s", got)
 	}
-	if to := a.Header.Get("Location"); !strings.HasPrefix(to, "https://auth.home.example/signin/app/Wiki?ask=") {
+	if to := a.Header.Get("Location"); !strings.HasPrefix(to, "https://auth.home.example/signin/app/wiki?ask=") {
 		t.Errorf("led to %s", to)
 	}
 }

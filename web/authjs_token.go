@@ -29,7 +29,7 @@ func (s *Server) getAccessToken(w http.ResponseWriter, r *http.Request, st site)
 	switch site := r.Header.Get("Sec-Fetch-Site"); {
 	case site == "cross-site" || site == "same-site":
 		return errCross
-	case st.app == nil || !slices.Contains(st.app.Tokens, id):
+	case st.app == nil || !slices.Contains(st.app.AuthJS.Tokens, id):
 		name := id
 		if up != nil {
 			name = up.Name

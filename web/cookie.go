@@ -24,6 +24,7 @@ import (
 // The login cookie is sealed: the browser carries an attempt to sign in but can
 // neither read nor change it. It never holds a session.
 type Cookies struct {
+	appID  func(idOrName string) string // see Server.appID
 	secure bool
 	host   string // with the port
 	logins *sessions.CookieStore
@@ -64,7 +65,7 @@ func NewCookies(origin *url.URL, signKey, sealKey []byte) *Cookies {
 			c.MaxAge(int(login.DeviceLifetime.Seconds()))
 		}
 	}
-	return &Cookies{secure: secure, host: origin.Host, logins: store, hints: hints}
+	return &Cookies{appID: func(id string) string { return id }, secure: secure, host: origin.Host, logins: store, hints: hints}
 }
 
 func (c *Cookies) name(base string) string { return privateName(c.secure, c.host, base) }
@@ -155,6 +156,7 @@ func (c *Cookies) readLogin(r *http.Request) attempt {
 		if err := securecookie.DecodeMulti(c.name(loginCookie), cookie.Value, &a, c.logins.Codecs...); err != nil {
 			a = attempt{}
 		}
+		a.KeyApps(c.appID)
 	}
 	if cookie, err := r.Cookie(c.name(deviceCookie)); err == nil {
 		a.Device = cookie.Value

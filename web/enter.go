@@ -10,18 +10,18 @@ import (
 	"gatelodge/app/session"
 )
 
-// enterPath is our page that hands a session over to an App.
-func enterPath(app string) string { return "/signin/app/" + segment(app) }
+// enterPath is our page that hands a session over to the App with that id.
+func enterPath(app string) string { return "/signin/app/" + app }
 
 // getEnter hands the session of whoever is signed in over to the App that asked,
 // and has everybody else sign in first.
 func (s *Server) getEnter(q *Request) error {
-	app := s.Apps.Named(q.Param("name"))
-	if app == nil {
+	app := s.Apps.Snapshot().Find(q.Param("app"))
+	if app == nil || app.AuthJS == nil {
 		return errNotFound
 	}
 	word, ok := s.readAsk(q.Request)
-	if !ok || word.App != app.Name {
+	if !ok || word.App != app.ID {
 		// Too old, or only a bookmark. The App asks again.
 		return q.Leave(app.Origins[0]+authBase+"signin", Target{Name: app.Name})
 	}
@@ -40,17 +40,17 @@ func (s *Server) getEnter(q *Request) error {
 		return q.Render(http.StatusOK, "note.html", NotePage{
 			Layout: s.personal(q, cur.User), Target: Target{Name: app.Name, Host: hostOf(word.Origin)},
 			Heading: p.Say("enter.title"), Text: p.Say("enter.text", "email", cur.User.Called(), "app", app.Name),
-			Next:  Link{Text: p.Say("enter.continue", "app", app.Name), Href: enterPath(app.Name) + "?" + query.Encode()},
+			Next:  Link{Text: p.Say("enter.continue", "app", app.Name), Href: enterPath(app.ID) + "?" + query.Encode()},
 			Other: Link{Text: p.Say("enter.other"), Href: "/signout"},
 		})
 	}
-	out, err := s.Login.EnterApp(q.Context(), q.From(), cur, app.Name, word.Browser)
+	out, err := s.Login.EnterApp(q.Context(), q.From(), cur, app.ID, word.Browser)
 	if err != nil {
 		return err
 	}
 	if out.Need != "" {
 		a := q.Attempt()
-		a.AppLogin, a.Confirms, a.For, a.Return = nil, cur.Session.ID, app.Name, q.URL.RequestURI()
+		a.AppLogin, a.Confirms, a.For, a.Return = nil, cur.Session.ID, app.ID, q.URL.RequestURI()
 		to, err := s.needed(q.W, s.own, a)
 		if err != nil {
 			return err
@@ -78,6 +78,15 @@ func (s *Server) enterFirst(q *Request) error {
 	return q.Redirect("/signin")
 }
 
+// appID returns the id of the App of that id or name: addresses and cookies of an
+// earlier version hold the name.
+func (s *Server) appID(idOrName string) string {
+	if app := s.Apps.Snapshot().Find(idOrName); app != nil {
+		return app.ID
+	}
+	return idOrName
+}
+
 func hostOf(origin string) string {
 	_, host, _ := strings.Cut(origin, "://")
 	return host
@@ -86,7 +95,7 @@ func hostOf(origin string) string {
 // target returns the App that a sign-in leads to, for its page, or none.
 func (s *Server) target(path string) Target {
 	word, ok := s.askIn(path)
-	if app := s.Apps.Named(word.App); app != nil {
+	if app := s.Apps.Snapshot().ByID(word.App); app != nil {
 		if !ok {
 			word.Origin = app.Origins[0]
 		}
@@ -96,7 +105,7 @@ func (s *Server) target(path string) Target {
 }
 
 // askIn returns what an App asked for, in a path that leads to it; without ok it
-// is only the App's name.
+// is only the App's id.
 func (s *Server) askIn(path string) (word ask, ok bool) {
 	rest, ok := strings.CutPrefix(path, "/signin/app/")
 	if !ok {
@@ -107,11 +116,12 @@ func (s *Server) askIn(path string) (word ask, ok bool) {
 	if err != nil {
 		return ask{}, false
 	}
-	name = fromSegment(name)
+	app := s.appID(fromSegment(name))
 	q, err := url.ParseQuery(query)
-	if err != nil || s.cookies.open(askName, q.Get("ask"), &word) != nil || word.App != name {
-		return ask{App: name}, false
+	if err != nil || s.cookies.open(askName, q.Get("ask"), &word) != nil || s.appID(word.App) != app {
+		return ask{App: app}, false
 	}
+	word.App = app
 	return word, true
 }
 

@@ -34,7 +34,7 @@ func TestAnImportedSessionOpensNoAppThatItsUserMayNotEnter(t *testing.T) {
 			if err := tx.AddSession(s); err != nil {
 				return err
 			}
-			return tx.PutAppSession(store.AppSession{TokenHash: hash, App: "Vault", SessionID: s.ID, CreatedAt: h.Now()})
+			return tx.PutAppSession(store.AppSession{TokenHash: hash, App: "vault", SessionID: s.ID, CreatedAt: h.Now()})
 		})
 		a := h.browser().authjs("v5").get("/api/auth/session", "Cookie", "authjs.session-token="+token)
 		a.is(t, http.StatusOK)

@@ -29,7 +29,7 @@ func (s *Server) getLink(q *Request) error {
 		return s.linkDone(q, a, token, login.Outcome{}, err)
 	}
 	if to, ok := s.belongs(&a, k, token); !ok {
-		return q.Leave(to, Target{Name: challenge.AppOf(k.Challenge)})
+		return q.Leave(to, Target{Name: s.Apps.Snapshot().NameOf(challenge.AppOf(k.Challenge))})
 	}
 	if k.SameBrowser && person(q.Request) {
 		out, err := s.Login.Follow(q.Context(), q.From(), &a.Login, token, false, q.SessionToken())
@@ -48,13 +48,13 @@ func (s *Server) getLink(q *Request) error {
 // belongs brings the attempt and the link to one App. A link that was asked for
 // at an App's address, and comes by another way, is led there: to, unless ok.
 func (s *Server) belongs(a *attempt, k login.Link, token string) (to string, ok bool) {
-	name := challenge.AppOf(k.Challenge)
+	id := challenge.AppOf(k.Challenge)
 	switch {
-	case name == "":
+	case id == "":
 		a.AppLogin = nil
-	case a.AppLogin == nil || a.AppLogin.App != name:
+	case a.AppLogin == nil || a.AppLogin.App != id:
 		to = "/"
-		if app := s.Apps.Named(name); app != nil {
+		if app := s.Apps.Snapshot().ByID(id); app != nil {
 			to = app.Origins[0] + authBase + "callback/email?token=" + url.QueryEscape(token)
 		}
 		return to, false
@@ -106,7 +106,7 @@ func (s *Server) postLink(q *Request) error {
 		return s.linkDone(q, a, token, login.Outcome{}, err)
 	}
 	if to, ok := s.belongs(&a, k, token); !ok {
-		return q.Finish(to, Target{Name: challenge.AppOf(k.Challenge)})
+		return q.Finish(to, Target{Name: s.Apps.Snapshot().NameOf(challenge.AppOf(k.Challenge))})
 	}
 	if page := s.confirmLink(q, k); page.AskCode && !k.SameBrowser {
 		return s.confirmByCode(q, a, token, page)

@@ -25,7 +25,7 @@ func (s *Server) routes() []Route {
 		{Method: post, Path: "/signin/resend", Guard: Attempting, Page: s.postResend, Back: "/signin/code"},
 		{Method: get, Path: "/signin/link/:token", Guard: Anyone, Page: s.getLink},
 		{Method: post, Path: "/signin/link/:token", Guard: Anyone, Page: s.postLink},
-		{Method: get, Path: "/signin/app/:name", Guard: Anyone, Page: s.getEnter},
+		{Method: get, Path: "/signin/app/:app", Guard: Anyone, Page: s.getEnter},
 		{Method: get, Path: "/signin/step", Guard: Attempting, Page: s.getStep},
 		{Method: post, Path: "/signin/step", Guard: Attempting, Page: s.postStep},
 		{Method: get, Path: "/signin/with/:id", Guard: Anyone, Page: s.getWith},

@@ -125,7 +125,7 @@ func build(services Services, o Options) (*Server, error) {
 	if err := s.cross.AddTrustedOrigin(o.Origin.Scheme + "://" + o.Origin.Host); err != nil {
 		return nil, err
 	}
-	s.own = s.ownSite()
+	s.own, s.cookies.appID = s.ownSite(), s.appID
 	routes := s.routes()
 	pages, api := s.router(routes), s.authAPI(routes)
 	s.handler = s.outermost(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -308,7 +308,7 @@ func (s *Server) proven(q *Request, a attempt, out login.Outcome, err error) err
 		q.DropAttempt()
 		s.cookies.setDevice(q.W, out.Device)
 		to := a.AppLogin.Origin + authBase + "callback/" + handOffID + "?code=" + url.QueryEscape(out.Code)
-		return q.Finish(to, Target{Name: a.AppLogin.App})
+		return q.Finish(to, Target{Name: s.Apps.Snapshot().NameOf(a.AppLogin.App)})
 	}
 	if out.Confirmed {
 		s.cookies.setSession(q.W, out.Token, out.Session, s.Now())

@@ -12,7 +12,9 @@ var (
 	errMethod   = fault.New(fault.NotFound, "error.method")
 	errCross    = fault.New(fault.Denied, "error.cross_origin")
 	errHost     = fault.New(fault.Invalid, "error.wrong_host")
-	errTooLarge = fault.New(fault.Invalid, "error.too_large")
+	// errNoSessionAPI answers the session API at an App that has no [app.authjs].
+	errNoSessionAPI = fault.New(fault.NotFound, "error.no_session_api")
+	errTooLarge     = fault.New(fault.Invalid, "error.too_large")
 )
 
 // The faults of a store that cannot be used now.

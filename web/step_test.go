@@ -287,7 +287,7 @@ func TestConfirmingAsksForTheSecondStep(t *testing.T) {
 func TestAnAppThatNeedsMoreIsNotEnteredByTheSession(t *testing.T) {
 	t.Parallel()
 	h, _ := twoSteps(t, "v5")
-	h.twoSteps("Wiki")
+	h.twoSteps("wiki")
 	h.withPassword("mara@home.example", goodPassword)
 	c := h.browser().authjs("v5")
 	b := c.browser

@@ -295,8 +295,8 @@ func (s *Server) getBack(q *Request, up *upstream.Upstream) error {
 func (s *Server) lostUpstream(q *Request, up *upstream.Upstream, e upstream.AuthRequest, err error) error {
 	f, ok := errors.AsType[*fault.Fault](err)
 	word, there := s.askIn(e.Return)
-	app := s.Apps.Named(word.App)
-	if !ok || !there || app == nil || app.Pages.SignIn == "" && app.Pages.Error == "" {
+	app := s.Apps.Snapshot().ByID(word.App)
+	if !ok || !there || app == nil || app.AuthJS == nil || app.AuthJS.Pages.SignIn == "" && app.AuthJS.Pages.Error == "" {
 		return err
 	}
 	q.Refused(f)
@@ -310,7 +310,7 @@ func (s *Server) lostUpstream(q *Request, up *upstream.Upstream, e upstream.Auth
 		errors.Is(f, gate.ErrClosing), errors.Is(f, people.ErrClosed), errors.Is(f, people.ErrPending), errors.Is(f, people.ErrDeclined), errors.Is(f, login.ErrLeft):
 		outcome = authjs.Denied
 	}
-	answer := app.Dialect.Answers[outcome]
+	answer := app.AuthJS.Dialect.Answers[outcome]
 	return q.Leave(word.Origin+authBase+answer.Page+"?"+answer.Query(up.ID, ""), Target{Name: app.Name})
 }
 

@@ -187,7 +187,7 @@ func (s *Service) more(tx *store.Tx, userID string, data *Data) error {
 		return err
 	}
 	for _, a := range shares {
-		data.Apps = append(data.Apps, DataApp{a.App, a.CreatedAt.UTC()})
+		data.Apps = append(data.Apps, DataApp{s.Apps.Snapshot().NameOf(a.App), a.CreatedAt.UTC()})
 	}
 	browsers, err := tx.BrowsersOf(userID)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"errors"
 	"time"
 
+	"gatelodge/app/apps"
+
 	"gatelodge/app/audit"
 	"gatelodge/app/challenge"
 	"gatelodge/app/factor/password"
@@ -60,6 +62,7 @@ type Service struct {
 	Post       *post.Office
 	Queue      *queue.Queue
 	Upstreams  *upstream.Upstreams
+	Apps       *apps.Apps
 	Passwords  *password.Hasher // nil: nobody signs in with one
 	Now        func() time.Time
 	PublicURL  string // without a trailing slash

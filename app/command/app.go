@@ -13,23 +13,30 @@ import (
 func appVerbs() []*line.Verb {
 	return []*line.Verb{
 		{Words: "app list", JSON: true, About: "Lists the apps of the configuration.", Run: appList},
-		{Words: "app show", Args: "NAME", Min: 1, Max: 1, JSON: true, About: "Shows an app: where it is, who may use it, how it asks who is signed in.", Run: appShow},
+		{Words: "app show", Args: "ID", Min: 1, Max: 1, JSON: true, About: "Shows an app: its hosts, who may use it, and its dialects.", Run: appShow},
 	}
 }
 
 // appJSON is an app as scripts read it. Secrets are only counted.
 type appJSON struct {
-	Name    string   `json:"name"`
-	Origins []string `json:"origins"`
-	Allow   []string `json:"allow"`
-	Version string   `json:"version"`
-	Secrets int      `json:"secrets"`
+	ID       string   `json:"id"`
+	Name     string   `json:"name"`
+	Hosts    []string `json:"hosts"`
+	Origins  []string `json:"origins"`
+	Allow    []string `json:"allow"`
+	Dialects []string `json:"dialects"`
+	Version  string   `json:"version,omitempty"` // of next-auth
+	Secrets  int      `json:"secrets"`
 }
 
 func describeApp(a *apps.App) appJSON {
-	j := appJSON{Name: a.Name, Origins: a.Origins, Allow: a.Allow.Text, Version: a.Dialect.Version, Secrets: len(a.Secrets)}
+	j := appJSON{ID: a.ID, Name: a.Name, Hosts: a.Hosts, Origins: a.Origins, Allow: a.Allow.Text, Dialects: []string{}}
 	if j.Allow == nil {
 		j.Allow = []string{}
+	}
+	if a.AuthJS != nil {
+		j.Dialects = append(j.Dialects, "authjs")
+		j.Version, j.Secrets = a.AuthJS.Dialect.Version, len(a.AuthJS.Secrets)
 	}
 	return j
 }
@@ -42,13 +49,13 @@ func (j appJSON) whoMay() string {
 	return strings.Join(j.Allow, " ")
 }
 
-// apps returns the apps of the configuration that the call names.
-func appsOf(c *line.Call) (*apps.Apps, error) {
+// appsOf returns the apps of the configuration that the call names.
+func appsOf(c *line.Call) (*apps.Set, error) {
 	loaded, err := c.Load()
 	if err != nil {
 		return nil, err
 	}
-	return apps.New(loaded.Apps)
+	return apps.NewSet(loaded.Apps)
 }
 
 func appList(_ context.Context, c *line.Call) error {
@@ -67,22 +74,22 @@ func appList(_ context.Context, c *line.Call) error {
 		fmt.Fprintln(c.Out, "There are no apps. An [[app]] table in the configuration makes one.")
 		return nil
 	}
-	w := c.Table("NAME\tORIGINS\tALLOW\tAUTHJS")
+	w := c.Table("ID\tNAME\tORIGINS\tALLOW\tDIALECTS")
 	for _, j := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", j.Name, strings.Join(j.Origins, " "), j.whoMay(), j.Version)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", j.ID, j.Name, strings.Join(j.Origins, " "), j.whoMay(), line.Dash(strings.Join(j.Dialects, " ")))
 	}
 	return w.Flush()
 }
 
-// errNoApp means no app has that name.
-var errNoApp = errors.New("there is no app of that name; \"gatelodge app list\" shows them")
+// errNoApp means no app has that id or name.
+var errNoApp = errors.New("there is no app of that name or id; \"gatelodge app list\" shows them")
 
 func appShow(_ context.Context, c *line.Call) error {
 	all, err := appsOf(c)
 	if err != nil {
 		return err
 	}
-	a := all.Named(c.Args[0])
+	a := all.Find(c.Args[0])
 	if a == nil {
 		return errNoApp
 	}
@@ -90,14 +97,19 @@ func appShow(_ context.Context, c *line.Call) error {
 	if c.Bool("json") {
 		return c.PrintJSON(j)
 	}
-	cookie := "a token that says nothing"
+	w := c.Table("id\t" + j.ID)
+	fmt.Fprintf(w, "name\t%s\nhosts\t%s\norigins\t%s\nallow\t%s\ndialects\t%s\n",
+		j.Name, strings.Join(j.Hosts, " "), strings.Join(j.Origins, " "), j.whoMay(), line.Dash(strings.Join(j.Dialects, " ")))
+	if j.Version == "" {
+		return w.Flush()
+	}
+	cookie := "opaque session token"
 	if j.Secrets > 0 {
 		cookie = "encrypted with the app's secret (" + line.Count(j.Secrets, "secret", "secrets") + ")"
 	}
-	w := c.Table("name\t" + j.Name)
+	fmt.Fprintf(w, "next-auth\t%s\ncookie\t%s\n", j.Version, cookie)
 	for _, origin := range j.Origins {
-		fmt.Fprintf(w, "origin\t%s\nproxy\t%s/api/auth/* to this server\n", origin, origin)
+		fmt.Fprintf(w, "proxy\t%s/api/auth/* to this server\n", origin)
 	}
-	fmt.Fprintf(w, "allow\t%s\nnext-auth\t%s\ncookie\t%s\n", j.whoMay(), j.Version, cookie)
 	return w.Flush()
 }

@@ -95,16 +95,18 @@ func importAuthJS(ctx context.Context, c *line.Call) error {
 // sessionsApp returns the App whose cookies hold the sessions of the database,
 // or "".
 func sessionsApp(c *line.Call) (string, error) {
-	list, name := c.App.Apps.All(), c.String("app")
+	all, name := c.App.Apps.Snapshot(), c.String("app")
 	switch {
 	case c.Bool("no-sessions"):
 		return "", nil
-	case name != "" && c.App.Apps.Named(name) == nil:
+	case name != "" && all.Find(name) == nil:
 		return "", &noSuchApp{name}
-	case name == "" && len(list) == 1:
-		return list[0].Name, nil
+	case name != "":
+		return all.Find(name).ID, nil
+	case len(all.All()) == 1:
+		return all.All()[0].ID, nil
 	}
-	return name, nil
+	return "", nil
 }
 
 // mindSessions stops an import that would sign everybody out by oversight:

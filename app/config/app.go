@@ -1,27 +1,28 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
-	"net"
-	"net/netip"
-	"net/url"
-	"os"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // App is one [[app]]: something people reach through us.
 type App struct {
-	Name string
+	// ID is the key of the App in rows, addresses and cookies, and stays the same when the
+	// name changes. "" is AppID of the name.
+	ID   string
+	Name string // only shown
 	// Hosts are where people open it: "wiki.example.com", "localhost:3000".
 	Hosts []string
+	// Origins are scheme and host of where people open it, the first being the usual one.
+	// "" is https:// and each host, or http:// and a host of this machine.
+	Origins []string
 	// Allow says who may in: "everyone", "user:mara@example.com", "group:ops".
 	// Nothing is nobody.
-	Allow  []string
-	AuthJS AuthJS
+	Allow []string
+	// AuthJS is nil for an App that does not use the session API.
+	AuthJS *AuthJS
 }
 
 // AuthJS is how an App speaks the session API of next-auth.
@@ -29,7 +30,7 @@ type AuthJS struct {
 	Version    string // "v4", "v5" or "auto"
 	Secret     Secret // the App's own NEXTAUTH_SECRET or AUTH_SECRET
 	SecretFile string
-	Origins    []string // "" is https:// and each host
+	Origins    []string // an older name of the Origins of the App
 	Providers  []string // what is listed; empty is everything
 	Tokens     []string // ids of upstreams whose tokens the App may have, its own user's alone
 	Pages      AuthJSPages
@@ -45,21 +46,29 @@ func (a AuthJS) Secrets() []string { return a.secrets }
 // appSettings lists every key of the App with that index.
 func appSettings(i int) []setting {
 	at := func(c *Config) *App { return &c.Apps[i] }
+	authJS := func(c *Config) *AuthJS {
+		if a := at(c).AuthJS; a != nil {
+			return a
+		}
+		return &AuthJS{} // to be read
+	}
 	return []setting{
+		{key: "app.id", example: `"wiki"`, ptr: func(c *Config) any { return &at(c).ID }},
 		{key: "app.name", example: `"Wiki"`, ptr: func(c *Config) any { return &at(c).Name }},
 		{key: "app.hosts", example: `["wiki.example.com"]`, ptr: func(c *Config) any { return &at(c).Hosts }},
+		{key: "app.origins", example: `["https://wiki.example.com"]`, ptr: func(c *Config) any { return &at(c).Origins }},
 		{key: "app.allow", example: `["everyone"]`, ptr: func(c *Config) any { return &at(c).Allow }},
-		{key: "app.authjs.version", example: `"v5"`, ptr: func(c *Config) any { return &at(c).AuthJS.Version }},
-		{key: "app.authjs.secret", example: `"…"`, ptr: func(c *Config) any { return &at(c).AuthJS.Secret }},
-		{key: "app.authjs.secret_file", example: `"/etc/gatelodge/wiki-secret"`, ptr: func(c *Config) any { return &at(c).AuthJS.SecretFile }, path: true},
-		{key: "app.authjs.origins", example: `["https://wiki.example.com"]`, ptr: func(c *Config) any { return &at(c).AuthJS.Origins }},
-		{key: "app.authjs.providers", example: `["credentials", "email"]`, ptr: func(c *Config) any { return &at(c).AuthJS.Providers }},
-		{key: "app.authjs.tokens", example: `["google"]`, ptr: func(c *Config) any { return &at(c).AuthJS.Tokens }},
-		{key: "app.authjs.pages.sign_in", example: `"/login"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.SignIn }},
-		{key: "app.authjs.pages.sign_out", example: `"/bye"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.SignOut }},
-		{key: "app.authjs.pages.error", example: `"/oops"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.Error }},
-		{key: "app.authjs.pages.verify_request", example: `"/check-mail"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.VerifyRequest }},
-		{key: "app.authjs.pages.new_user", example: `"/welcome"`, ptr: func(c *Config) any { return &at(c).AuthJS.Pages.NewUser }},
+		{key: "app.authjs.version", example: `"v5"`, ptr: func(c *Config) any { return &authJS(c).Version }},
+		{key: "app.authjs.secret", example: `"…"`, ptr: func(c *Config) any { return &authJS(c).Secret }},
+		{key: "app.authjs.secret_file", example: `"/etc/gatelodge/wiki-secret"`, ptr: func(c *Config) any { return &authJS(c).SecretFile }, path: true},
+		{key: "app.authjs.origins", example: `["https://wiki.example.com"]`, ptr: func(c *Config) any { return &authJS(c).Origins }},
+		{key: "app.authjs.providers", example: `["credentials", "email"]`, ptr: func(c *Config) any { return &authJS(c).Providers }},
+		{key: "app.authjs.tokens", example: `["google"]`, ptr: func(c *Config) any { return &authJS(c).Tokens }},
+		{key: "app.authjs.pages.sign_in", example: `"/login"`, ptr: func(c *Config) any { return &authJS(c).Pages.SignIn }},
+		{key: "app.authjs.pages.sign_out", example: `"/bye"`, ptr: func(c *Config) any { return &authJS(c).Pages.SignOut }},
+		{key: "app.authjs.pages.error", example: `"/oops"`, ptr: func(c *Config) any { return &authJS(c).Pages.Error }},
+		{key: "app.authjs.pages.verify_request", example: `"/check-mail"`, ptr: func(c *Config) any { return &authJS(c).Pages.VerifyRequest }},
+		{key: "app.authjs.pages.new_user", example: `"/welcome"`, ptr: func(c *Config) any { return &authJS(c).Pages.NewUser }},
 	}
 }
 
@@ -67,16 +76,24 @@ func appSettings(i int) []setting {
 type tables struct {
 	name     string // "app" for [[app]]
 	one      string // what one is called
-	add      func(*Config)
+	add      func(c *Config, table map[string]any)
 	settings func(i int) []setting
 }
 
 // lists are all of them.
 func lists() []tables {
 	return []tables{
-		{"app", "App", func(c *Config) { c.Apps = append(c.Apps, App{AuthJS: AuthJS{Version: "auto"}}) }, appSettings},
-		{"upstream", "upstream", func(c *Config) { c.Upstreams = append(c.Upstreams, Upstream{}) }, upstreamSettings},
+		{"app", "App", addApp, appSettings},
+		{"upstream", "upstream", func(c *Config, _ map[string]any) { c.Upstreams = append(c.Upstreams, Upstream{}) }, upstreamSettings},
 	}
+}
+
+func addApp(c *Config, table map[string]any) {
+	var a App
+	if _, ok := table["authjs"].(map[string]any); ok {
+		a.AuthJS = &AuthJS{Version: "auto"}
+	}
+	c.Apps = append(c.Apps, a)
 }
 
 // readTables reads the tables of a kind from a file.
@@ -87,7 +104,7 @@ func (l *Loaded) readTables(t tables, name string, value any, lines map[string]i
 	}
 	var errs Errors
 	for i, table := range found {
-		t.add(&l.Config)
+		t.add(&l.Config, table)
 		flat := make(map[string]any)
 		flatten(t.name+".", table, flat)
 		known := t.settings(i)
@@ -97,7 +114,9 @@ func (l *Loaded) readTables(t tables, name string, value any, lines map[string]i
 			n := slices.IndexFunc(known, func(s setting) bool { return s.key == key })
 			switch {
 			case n < 0 && slices.ContainsFunc(known, func(s setting) bool { return strings.HasPrefix(s.key, key+".") }):
-				// An empty table: all defaults.
+				if _, ok := flat[key].(map[string]any); !ok { // an empty one is all defaults
+					errs = append(errs, fmt.Errorf("%s: %s must be a table, as in [%s]", at, key, key))
+				}
 			case n < 0:
 				errs = append(errs, fmt.Errorf("%s: %s is not a setting%s", at, key, meantOf(known, key)))
 			default:
@@ -151,7 +170,11 @@ func (l *Loaded) shown() []Setting {
 		}
 	}
 	for i, a := range l.Apps {
-		add(i, "app", a.Name, appSettings(i))
+		settings := appSettings(i)
+		if a.AuthJS == nil {
+			settings = slices.DeleteFunc(settings, func(s setting) bool { return strings.HasPrefix(s.key, "app.authjs.") })
+		}
+		add(i, "app", a.ID, settings)
 	}
 	for i, u := range l.Upstreams {
 		add(i, "upstream", u.ID, upstreamSettings(i))
@@ -161,186 +184,16 @@ func (l *Loaded) shown() []Setting {
 
 // apps checks every App and reads the files with their secrets.
 func (k *checker) apps() {
-	names, hosts := map[string]bool{}, map[string]string{}
+	checker := k.l.AppChecker()
 	for i := range k.l.Apps {
-		a := &k.l.Apps[i]
-		fail := func(key, format string, args ...any) {
-			at := k.l.origins[appKey(i, key)]
+		problems, warnings := checker.Check(&k.l.Apps[i])
+		for _, p := range problems {
+			at := k.l.origins[appKey(i, p.Key)]
 			if at == "" {
 				at = k.l.origins[appKey(i, "app")]
 			}
-			k.errs = append(k.errs, fmt.Errorf("%s: %s %w", at, key, fmt.Errorf(format, args...)))
+			k.errs = append(k.errs, fmt.Errorf("%s: %w", at, p))
 		}
-		switch n := len([]rune(a.Name)); {
-		case n == 0 || n > maxName || strings.ContainsFunc(a.Name, unicode.IsControl):
-			fail("app.name", `must have 1 to %d characters, as in name = "Wiki"`, maxName)
-		case names[strings.ToLower(a.Name)]:
-			fail("app.name", "is %q, and so is another App's: each needs its own name", a.Name)
-		}
-		names[strings.ToLower(a.Name)] = true
-		k.appHosts(a, hosts, fail)
-		for _, who := range a.Allow {
-			kind, what, _ := strings.Cut(who, ":")
-			if who != "everyone" && (kind != "user" && kind != "group" || what == "") {
-				fail("app.allow", `contains %q, but must contain "everyone", "user:mara@example.com" or "group:ops"`, who)
-			}
-		}
-		if len(a.Allow) == 0 {
-			k.warn(`no one can use the app %q: list who can, as in allow = ["everyone"]`, a.Name)
-		}
-		if k.l.origins[appKey(i, "app.authjs")] == "" {
-			fail("app.authjs", "is missing: add the table [app.authjs] below it, which enables the session API for this App")
-			continue
-		}
-		if v := a.AuthJS.Version; v != "v4" && v != "v5" && v != "auto" {
-			fail("app.authjs.version", `is %q, but must be "v4", "v5" or "auto"`, v)
-		}
-		for _, id := range a.AuthJS.Tokens {
-			if !slices.ContainsFunc(k.l.Upstreams, func(u Upstream) bool { return u.ID == id }) {
-				fail("app.authjs.tokens", "contains %q, which is not the id of an [[upstream]]", id)
-			}
-		}
-		k.appSecrets(a, fail)
-		p := a.AuthJS.Pages
-		for key, path := range map[string]string{"sign_in": p.SignIn, "sign_out": p.SignOut, "error": p.Error, "verify_request": p.VerifyRequest, "new_user": p.NewUser} {
-			if path != "" && (!strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\?#\r\n ")) {
-				fail("app.authjs.pages."+key, `is %q, but must be a path on the App, as in %s = "/login"`, path, key)
-			}
-		}
+		k.l.Warnings = append(k.l.Warnings, warnings...)
 	}
-}
-
-func (k *checker) appHosts(a *App, taken map[string]string, fail func(key, format string, args ...any)) {
-	if len(a.Hosts) == 0 {
-		fail("app.hosts", `must list the hosts where people open the App, as in hosts = ["wiki.example.com"]`)
-		return
-	}
-	for _, host := range a.Hosts {
-		if strings.Contains(host, "://") || strings.ContainsAny(host, "/?#@ ") {
-			fail("app.hosts", `is %q, but must be a host alone, without scheme and path, as in hosts = [%q]`, host, hostIn(host))
-			return
-		}
-	}
-	origins, key := a.AuthJS.Origins, "app.authjs.origins"
-	if len(origins) == 0 {
-		key = "app.hosts" // what is wrong with an origin is wrong with the host
-		for _, host := range a.Hosts {
-			scheme := "https://"
-			if name, _, _ := strings.Cut(host, ":"); loopback(name) {
-				scheme = "http://"
-			}
-			origins = append(origins, scheme+host)
-		}
-	}
-	a.AuthJS.Origins = nil
-	for _, host := range a.Hosts {
-		// Checked by themselves too: origins may name others.
-		if u, err := parseOrigin("https://" + host); err == nil && k.ours(u) {
-			fail("app.hosts", "contains %q, the host of Gatelodge itself: an App needs its own host", host)
-			return
-		}
-	}
-	for _, text := range origins {
-		u, err := parseOrigin(text)
-		if err != nil {
-			fail(key, "%w", err)
-			continue
-		}
-		if k.ours(u) {
-			fail("app.hosts", "contains %q, the host of Gatelodge itself: an App needs its own host", u.Host)
-			continue
-		}
-		if other := taken[sameHost(u)]; other == a.Name {
-			fail("app.hosts", "contains %q twice", u.Host)
-			continue
-		} else if other != "" {
-			fail("app.hosts", "contains %q, which belongs to the App %q", u.Host, other)
-			continue
-		}
-		taken[sameHost(u)] = a.Name
-		if own := k.l.Origin(); u.Hostname() == own.Hostname() && !loopback(u.Hostname()) {
-			k.warn("the app %q is on the host of public_url, %s: browsers send cookies to every port, so the app can read the cookies of Gatelodge; give it its own host", a.Name, u.Hostname())
-		}
-		if u.Scheme == "http" && !loopback(u.Hostname()) {
-			k.warn("the app %q is on http: anyone on the network path can take over its sessions; use https", a.Name)
-		}
-		a.AuthJS.Origins = append(a.AuthJS.Origins, u.String())
-	}
-}
-
-// hostIn returns the host in what a user took for one.
-func hostIn(text string) string {
-	if _, after, ok := strings.Cut(text, "://"); ok {
-		text = after
-	}
-	if i := strings.IndexAny(text, "/?# "); i >= 0 {
-		text = text[:i]
-	}
-	return cmp.Or(text[strings.LastIndexByte(text, '@')+1:], "wiki.example.com")
-}
-
-// sameHost returns host and port of an origin in a form in which two are equal when
-// browsers reach the same place by them.
-func sameHost(u *url.URL) string {
-	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
-	if ip, err := netip.ParseAddr(host); err == nil {
-		host = ip.Unmap().String()
-	}
-	port := u.Port()
-	switch {
-	case port != "":
-	case u.Scheme == "http" && loopback(host):
-		port = "80"
-	default:
-		port = "usual" // of either scheme: cookies do not keep them apart
-	}
-	return net.JoinHostPort(host, port)
-}
-
-// ours reports whether an origin is where people reach Gatelodge itself. All names
-// of this machine are one.
-func (k *checker) ours(u *url.URL) bool {
-	own := k.l.Origin()
-	if sameHost(u) == sameHost(own) {
-		return true
-	}
-	plain := func(host string) bool {
-		ip, err := netip.ParseAddr(host)
-		return host == "localhost" || err == nil && ip.IsLoopback()
-	}
-	return plain(u.Hostname()) && plain(own.Hostname()) && u.Port() == own.Port() && u.Port() != "0"
-}
-
-// fewLetters is less than what "openssl rand -base64 32" gives.
-const fewLetters = 32
-
-// appSecrets reads the secrets that an App shares with us: one a line.
-func (k *checker) appSecrets(a *App, fail func(key, format string, args ...any)) {
-	text := a.AuthJS.Secret.text
-	if a.AuthJS.SecretFile != "" {
-		if text != "" {
-			fail("app.authjs.secret_file", "is set, and so is app.authjs.secret: keep one")
-			return
-		}
-		content, err := os.ReadFile(a.AuthJS.SecretFile)
-		if err != nil {
-			fail("app.authjs.secret_file", "cannot be read: %w", err)
-			return
-		}
-		if text = strings.TrimSpace(string(content)); text == "" {
-			fail("app.authjs.secret_file", "names %s, which is empty", a.AuthJS.SecretFile)
-			return
-		}
-	}
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
-			continue
-		}
-		if len(line) < fewLetters {
-			k.warn("the app %q has a secret of %d letters, which can be guessed; make one with: openssl rand -base64 32", a.Name, len(line))
-		}
-		a.AuthJS.secrets = append(a.AuthJS.secrets, line)
-	}
-	a.AuthJS.Secret.text = text
 }

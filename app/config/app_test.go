@@ -20,7 +20,8 @@ func TestWhatIsWrongWithAnAppIsNamedWithItsLine(t *testing.T) {
 		"the second one":       {wiki + "[app.authjs]\n" + strings.ReplaceAll(wiki, "wiki.", "notes."), `config.toml:7: app.name is "Wiki", and so is another App's`},
 		"no name":              {"[[app]]\nhosts = [\"a.example\"]\n[app.authjs]", "config.toml:1: app.name must have 1 to 64 characters"},
 		"no hosts":             {"[[app]]\nname = \"Wiki\"\n[app.authjs]", "config.toml:1: app.hosts must list the hosts where people open the App"},
-		"no dialect":           {wiki, "config.toml:1: app.authjs is missing"},
+		"a text for a dialect": {wiki + "authjs = \"v5\"", "config.toml:5: app.authjs must be a table, as in [app.authjs]"},
+		"a list for a dialect": {wiki + "[[app.authjs]]\nversion = \"v5\"", "app.authjs must be a table, as in [app.authjs]"},
 		"a bad host":           {strings.ReplaceAll(wiki, "wiki.", "wiki./x") + "[app.authjs]", "config.toml:3: app.hosts is"},
 		"a host with a scheme": {strings.ReplaceAll(wiki, "wiki.", "https://wiki.") + "[app.authjs]", `config.toml:3: app.hosts is "https://wiki.example.com", but must be a host alone, without scheme and path, as in hosts = ["wiki.example.com"]`},
 		"a host that is none":  {strings.ReplaceAll(wiki, "wiki.example.com", "wiki:99999") + "[app.authjs]", "config.toml:3: app.hosts has the port"},
@@ -55,8 +56,8 @@ func TestAppsAreReadWithTheirSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, dev := l.Apps[0].AuthJS, l.Apps[1].AuthJS
-	if !slices.Equal(a.Secrets(), []string{"new-0123456789abcdef0123456789abcdef", "old"}) || a.Version != "auto" || !slices.Equal(a.Origins, []string{"https://wiki.example.com"}) {
+	a, dev := l.Apps[0].AuthJS, l.Apps[1]
+	if !slices.Equal(a.Secrets(), []string{"new-0123456789abcdef0123456789abcdef", "old"}) || a.Version != "auto" || !slices.Equal(l.Apps[0].Origins, []string{"https://wiki.example.com"}) {
 		t.Errorf("got %+v", a)
 	}
 	if !slices.Equal(dev.Origins, []string{"http://localhost:3000", "https://dev.example.com"}) {

@@ -59,7 +59,7 @@ func TestWhoMayUseAnApp(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := gate.Decide(list.Named("Wiki"), gate.Person{User: tt.user, Groups: tt.groups}); !errors.Is(got, tt.want) || tt.want == nil && got != nil {
+			if got := gate.Decide(list.Snapshot().ByID("wiki"), gate.Person{User: tt.user, Groups: tt.groups}); !errors.Is(got, tt.want) || tt.want == nil && got != nil {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})

@@ -30,6 +30,9 @@ const notMeFor = 7 * 24 * time.Hour
 func (f *Flow) rememberBrowser(tx *store.Tx, from audit.Origin, l *Login, u store.User, row store.Session) (token string, err error) {
 	token = l.Device
 	hash, _ := l.deviceHash()
+	if err := f.rekeyBrowser(tx, l, hash); err != nil {
+		return "", err
+	}
 	known, any, err := tx.KnowsBrowser(u.ID, hash)
 	if err != nil {
 		return "", err
@@ -74,6 +77,20 @@ func (f *Flow) rememberBrowser(tx *store.Tx, from audit.Origin, l *Login, u stor
 	return token, f.Post.Add(tx, compose.NewDevice{
 		At: row.CreatedAt, Device: from.Device, IP: from.IP, Means: f.meansNamed(row.AMR), Link: f.PublicURL + links.Mailed(issued.Token),
 	}, post.Terms{To: people.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference, ChallengeID: issued.ID, NotAfter: issued.ExpiresAt})
+}
+
+// rekeyBrowser makes a browser that an earlier version knew at an App's address, by the
+// App's name, one that is known there by its id.
+func (f *Flow) rekeyBrowser(tx *store.Tx, l *Login, hash []byte) error {
+	token, ok := secret.Hash(l.Device)
+	if !ok || l.AppLogin == nil || !l.AppLogin.Here {
+		return nil
+	}
+	name := f.Apps.Snapshot().NameOf(l.AppLogin.App)
+	if name == l.AppLogin.App {
+		return nil
+	}
+	return tx.RenewBrowser(secret.MAC(token, "device", name), hash)
 }
 
 // meansNamed are those of a session, with the name of an upstream in place of its id.

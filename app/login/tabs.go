@@ -22,6 +22,21 @@ type Sent struct {
 // whether or not anybody has it.
 func (s Sent) name() string { return strconv.Itoa(s.Number) }
 
+// KeyApps gives what an earlier version kept by the names of Apps their ids.
+func (l *Login) KeyApps(id func(idOrName string) string) {
+	if l.For != "" {
+		l.For = id(l.For)
+	}
+	if l.AppLogin != nil {
+		l.AppLogin.App = id(l.AppLogin.App)
+	}
+	for _, s := range l.Sent {
+		if s.AppLogin != nil {
+			s.AppLogin.App = id(s.AppLogin.App)
+		}
+	}
+}
+
 // maxSent is how many a browser remembers: the cookie is small.
 const maxSent = 3
 

@@ -168,7 +168,7 @@ func (s *Invites) letter(v store.Invite, by store.User, link string) compose.Inv
 			l.By = by.Name
 		}
 	}
-	for _, app := range s.Apps.All() {
+	for _, app := range s.Apps.Snapshot().All() {
 		comes := gate.Person{User: store.User{Email: v.Email, EmailNorm: v.EmailNorm, EmailVerifiedAt: v.CreatedAt}, Groups: v.Groups}
 		if gate.Decide(app, comes) == nil {
 			l.Apps = append(l.Apps, app.Name)

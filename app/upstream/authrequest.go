@@ -128,7 +128,7 @@ func (u *Upstream) params(p *endpoints, e AuthRequest, w AuthParams) map[string]
 	if u.kind.formPost {
 		params["response_mode"] = "form_post"
 	}
-	if u.offline {
+	if u.offline(u.ID) {
 		for name, value := range u.kind.offlineParams {
 			params[name] = value
 		}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +67,7 @@ func loadOn(t testing.TB, db *store.DB, toml string, tokens ...string) *bench {
 		t.Fatal(err)
 	}
 	b.Upstreams = upstream.New(l.Upstreams, upstream.Options{
-		DB: b.db, Limits: limit.New(time.Now), Now: func() time.Time { return time.Now().Add(b.ahead) }, Log: slog.New(slog.DiscardHandler), PublicURL: "https://auth.home.example", Tokens: tokens,
+		DB: b.db, Limits: limit.New(time.Now), Now: func() time.Time { return time.Now().Add(b.ahead) }, Log: slog.New(slog.DiscardHandler), PublicURL: "https://auth.home.example", Tokens: func(id string) bool { return slices.Contains(tokens, id) },
 	})
 	return b
 }

@@ -98,7 +98,7 @@ func (s *Upstreams) claim(ctx context.Context, u *Upstream, userID string) (a st
 // before some App was allowed its tokens is not asked by itself.
 func (s *Upstreams) NeedsConsent(ctx context.Context, e AuthRequest, who Identity) (bool, error) {
 	u := s.Named(who.Upstream)
-	if u == nil || !u.offline || !u.kind.byConsent || who.Tokens.Refresh != "" || e.To == ToConfirm || e.Consented {
+	if u == nil || !u.offline(u.ID) || !u.kind.byConsent || who.Tokens.Refresh != "" || e.To == ToConfirm || e.Consented {
 		return false, nil
 	}
 	var a store.Account

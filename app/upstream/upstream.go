@@ -58,8 +58,8 @@ type Upstream struct {
 
 	config   config.Upstream
 	kind     kind
-	redirect string // ours, where it sends browsers back to
-	offline  bool   // some App is allowed its tokens
+	redirect string               // ours, where it sends browsers back to
+	offline  func(id string) bool // whether some App may have its tokens
 	client   *http.Client
 	now      func() time.Time
 	log      *slog.Logger
@@ -86,8 +86,8 @@ type Options struct {
 	Limits    *limit.Limiter
 	Now       func() time.Time
 	Log       *slog.Logger
-	PublicURL string   // without a trailing slash
-	Tokens    []string // the ids whose tokens some App is allowed
+	PublicURL string               // without a trailing slash
+	Tokens    func(id string) bool // whether some App may have the tokens of that upstream
 }
 
 // New returns the upstreams of a configuration that has been checked.
@@ -98,7 +98,7 @@ func New(list []config.Upstream, o Options) *Upstreams {
 		k := kindOf(c.Kind)
 		u := &Upstream{
 			ID: c.ID, Kind: c.Kind, Name: c.Name, config: c, kind: k, redirect: o.PublicURL + links.Callback(c.ID),
-			offline: slices.Contains(o.Tokens, c.ID), client: client, now: o.Now, log: o.Log,
+			offline: o.Tokens, client: client, now: o.Now, log: o.Log,
 		}
 		if u.Name == "" {
 			u.Name = k.name
@@ -180,7 +180,7 @@ func (u *Upstream) scopes() []string {
 	scopes := u.config.Scopes
 	if len(scopes) == 0 {
 		scopes = slices.Clone(u.kind.scopes)
-		if u.offline {
+		if u.offline(u.ID) {
 			scopes = append(scopes, u.kind.offlineScopes...)
 		}
 		if len(u.config.AllowGroups) > 0 {

@@ -385,7 +385,7 @@ func confirmed(emails []store.Email, norm string) string {
 // appsOf returns the names of the apps that the user may use.
 func appsOf(c *line.Call, p store.Person) []string {
 	list := []string{}
-	for _, app := range c.App.Apps.All() {
+	for _, app := range c.App.Apps.Snapshot().All() {
 		if gate.Decide(app, gate.Person{User: p.User, Groups: p.Groups}) == nil {
 			list = append(list, app.Name)
 		}
