@@ -484,4 +484,6 @@ func (e *noSession) Error() string {
 }
 
 // Hint says where the ids are.
-func (e *noSession) Hint() string { return "list the sessions: gatelodge user sessions " + handle(e.user) }
+func (e *noSession) Hint() string {
+	return "list the sessions: gatelodge user sessions " + handle(e.user)
+}
