@@ -187,7 +187,7 @@ func (a *App) build(o Options) {
 		Relayed: a.Relay.Told, Ended: a.counters.countAttempt,
 		Captured: func(w store.Work) { a.announce(o.Captured, w) },
 	})
-	a.Outbox = &outbox.Outbox{DB: a.DB, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture", Composer: a.Composer, Send: a.Send}
+	a.Outbox = &outbox.Outbox{DB: a.DB, Audit: a.Audit, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture", Composer: a.Composer, Send: a.Send}
 	if a.Outbox.Capture && c.Local() {
 		a.InboxKey = secret.Token()
 	}

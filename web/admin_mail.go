@@ -144,14 +144,12 @@ func (s *Server) getAdminDNS(q *Request) error {
 	return q.Render(http.StatusOK, "admin-dns.html", page)
 }
 
-// changeMail does something to a mail that waits, writes down who did, and leads
-// back with a sentence about it.
+// changeMail does something to a mail in the queue, and leads back with a sentence
+// about it.
 func (s *Server) changeMail(
-	q *Request, done, notice string, change func(ctx context.Context, id string) (int, error),
+	q *Request, notice string, change func(ctx context.Context, from audit.Origin, id string) (int, error),
 ) error {
-	cur := q.Current
-	id := q.PostForm.Get("id")
-	n, err := change(q.Context(), id)
+	n, err := change(q.Context(), q.From(), q.PostForm.Get("id"))
 	if errors.Is(err, outbox.ErrNotWaiting) {
 		return q.BackTo(adminMail, "admin_mail.not_waiting", 0)
 	}
@@ -161,20 +159,23 @@ func (s *Server) changeMail(
 	if n == 0 {
 		return q.BackTo(adminMail, "admin_mail.nothing_waits", 0)
 	}
-	s.Audit.Note(q.From(), audit.MailChanged, audit.ByUser, cur.User.ID, strings.TrimSpace(done+" "+id))
 	return q.BackTo(adminMail, notice, n)
 }
 
 func (s *Server) postAdminRetry(q *Request) error {
-	return s.changeMail(q, "retry", "admin_mail.retried", s.Outbox.Retry)
+	return s.changeMail(q, "admin_mail.retried", s.Outbox.Retry)
 }
 
 func (s *Server) postAdminHold(q *Request) error {
-	return s.changeMail(q, "hold", "admin_mail.held", func(ctx context.Context, id string) (int, error) { return 1, s.Outbox.Hold(ctx, id) })
+	return s.changeMail(q, "admin_mail.held", func(ctx context.Context, from audit.Origin, id string) (int, error) {
+		return 1, s.Outbox.Hold(ctx, from, id)
+	})
 }
 
 func (s *Server) postAdminCancel(q *Request) error {
-	return s.changeMail(q, "cancel", "admin_mail.cancelled", func(ctx context.Context, id string) (int, error) { return 1, s.Outbox.Cancel(ctx, id) })
+	return s.changeMail(q, "admin_mail.cancelled", func(ctx context.Context, from audit.Origin, id string) (int, error) {
+		return 1, s.Outbox.Cancel(ctx, from, id)
+	})
 }
 
 func (s *Server) postAdminUnsuppress(q *Request) error {
@@ -182,11 +183,10 @@ func (s *Server) postAdminUnsuppress(q *Request) error {
 	if err != nil {
 		return err
 	}
-	err = s.Outbox.Unsuppress(q.Context(), norm)
+	err = s.Outbox.Unsuppress(q.Context(), q.From(), norm)
 	if err != nil && !errors.Is(err, outbox.ErrNotSuppressed) {
 		return err
 	}
-	s.Audit.Note(q.From(), audit.MailChanged, audit.ByUser, q.Current.User.ID, "unsuppress")
 	return s.changed(q, "admin_mail.unsuppressed", nil)
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"gatelodge/app/audit"
 	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/deliver"
@@ -36,14 +35,13 @@ func (s *Server) postAdminTest(q *Request) error {
 	if err != nil {
 		return err
 	}
-	result, err := s.Outbox.Try(q.Context(), to, q.Printer().Tag(), func(step deliver.Step) { page.Steps = append(page.Steps, stepLines(step)...) })
+	result, err := s.Outbox.Try(q.Context(), q.From(), to, q.Printer().Tag(), func(step deliver.Step) { page.Steps = append(page.Steps, stepLines(step)...) })
 	if errors.Is(err, outbox.ErrCaptured) {
 		return q.Render(http.StatusOK, "admin-test.html", page)
 	}
 	if err != nil {
 		return err
 	}
-	s.Audit.Note(q.From(), audit.MailChanged, audit.ByUser, cur.User.ID, "test")
 	page.Accepted = result.Class == deliver.Sent
 	if !page.Accepted {
 		page.Answer = strings.Join(strings.Fields(strings.TrimPrefix(fmt.Sprint(result.Code, " ", result.Enhanced, " ", result.Text), "0 ")), " ")

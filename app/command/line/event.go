@@ -60,7 +60,7 @@ var sentences = map[string]string{
 	audit.Reopened:        "The user reopened their account.",
 	audit.DataTaken:       "The user downloaded their data.",
 	audit.Erased:          "A closed account was deleted.",
-	audit.MailChanged:     "An admin changed a message in the queue.",
+	audit.MailChanged:     "An admin changed mail in the queue or where mail goes.",
 	audit.LinkVoided:      "A sign-in link was cancelled by a person who had not requested it.",
 	audit.SignedOut:       "Signed out.",
 	audit.SessionEnded:    "A device was signed out.",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"gatelodge/app"
 	"gatelodge/app/command/line"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/store"
@@ -47,7 +48,7 @@ func mailDomain(ctx context.Context, c *line.Call) error {
 		return err
 	}
 	if c.Bool("forget") {
-		was, err := c.App.Outbox.ForgetDomain(ctx, name)
+		was, err := c.App.Outbox.ForgetDomain(ctx, app.Operator(), name)
 		if err != nil {
 			return err
 		}

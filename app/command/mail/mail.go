@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"gatelodge/app"
 	"gatelodge/app/command/line"
 	"gatelodge/app/email"
 	"gatelodge/app/mail/compose"
@@ -217,7 +218,7 @@ func mailRetry(ctx context.Context, c *line.Call) error {
 	if len(c.Args) == 1 {
 		id = c.Args[0]
 	}
-	n, err := c.App.Outbox.Retry(ctx, id)
+	n, err := c.App.Outbox.Retry(ctx, app.Operator(), id)
 	if err != nil {
 		return err
 	}
@@ -226,7 +227,7 @@ func mailRetry(ctx context.Context, c *line.Call) error {
 }
 
 func mailHold(ctx context.Context, c *line.Call) error {
-	if err := c.App.Outbox.Hold(ctx, c.Args[0]); err != nil {
+	if err := c.App.Outbox.Hold(ctx, app.Operator(), c.Args[0]); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.Out, "held")
@@ -246,7 +247,7 @@ func mailSuppressed(ctx context.Context, c *line.Call) error {
 		if address == "" {
 			return c.UsageError("-clear takes an ADDRESS")
 		}
-		if err := c.App.Outbox.Unsuppress(ctx, address); err != nil {
+		if err := c.App.Outbox.Unsuppress(ctx, app.Operator(), address); err != nil {
 			return err
 		}
 		if c.Bool("json") {
@@ -287,7 +288,7 @@ func mailSuppressed(ctx context.Context, c *line.Call) error {
 }
 
 func mailCancel(ctx context.Context, c *line.Call) error {
-	if err := c.App.Outbox.Cancel(ctx, c.Args[0]); err != nil {
+	if err := c.App.Outbox.Cancel(ctx, app.Operator(), c.Args[0]); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.Out, "cancelled")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"gatelodge/app/audit"
 	"gatelodge/app/email"
 	"gatelodge/app/fault"
 	"gatelodge/store"
@@ -41,10 +42,12 @@ func (o *Outbox) Domain(ctx context.Context, name string) (d Domain, err error) 
 
 // ForgetDomain forgets a domain, so that mail to it goes at once and under no
 // better protection than a stranger's. It reports whether anything was known.
-func (o *Outbox) ForgetDomain(ctx context.Context, name string) (was bool, err error) {
+func (o *Outbox) ForgetDomain(ctx context.Context, from audit.Origin, name string) (was bool, err error) {
 	err = o.DB.Update(ctx, func(tx *store.Tx) (err error) {
-		was, err = tx.ForgetMailDomain(name)
-		return err
+		if was, err = tx.ForgetMailDomain(name); err != nil || !was {
+			return err
+		}
+		return o.record(tx, from, "forget domain", name)
 	})
 	o.Queue.Wake()
 	return was, err

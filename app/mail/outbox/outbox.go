@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"gatelodge/app/audit"
 	"gatelodge/app/fault"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/deliver"
@@ -27,9 +29,11 @@ const (
 	shown = 100
 )
 
-// Outbox is the service.
+// Outbox is the service. What an admin does here, on a page or by a command, is in the
+// audit log.
 type Outbox struct {
 	DB      *store.DB
+	Audit   *audit.Log
 	Queue   *queue.Queue
 	Now     func() time.Time
 	Key     []byte // of the recipient's hash
@@ -95,7 +99,7 @@ func (o *Outbox) List(ctx context.Context, all bool) (list []store.Message, err 
 
 // Retry makes waiting mail due now, the one with that id or all when id is "",
 // and forgets that the way out, or its domain, was down. It returns how many messages wait.
-func (o *Outbox) Retry(ctx context.Context, id string) (n int, err error) {
+func (o *Outbox) Retry(ctx context.Context, from audit.Origin, id string) (n int, err error) {
 	err = o.DB.Update(ctx, func(tx *store.Tx) (err error) {
 		domain := ""
 		if id != "" {
@@ -111,8 +115,10 @@ func (o *Outbox) Retry(ctx context.Context, id string) (n int, err error) {
 		if _, err = tx.EndBackOff(domain); err != nil {
 			return err
 		}
-		n, err = tx.RetryMessages(id, o.Now())
-		return err
+		if n, err = tx.RetryMessages(id, o.Now()); err != nil || n == 0 {
+			return err
+		}
+		return o.record(tx, from, "retry", id)
 	})
 	if err == nil && n == 0 && id != "" {
 		err = ErrNotWaiting
@@ -123,8 +129,13 @@ func (o *Outbox) Retry(ctx context.Context, id string) (n int, err error) {
 
 // Hold keeps a waiting message until it is retried by its id, or returns
 // ErrNotWaiting.
-func (o *Outbox) Hold(ctx context.Context, id string) error {
-	err := o.DB.Update(ctx, func(tx *store.Tx) error { return tx.HoldMessage(id) })
+func (o *Outbox) Hold(ctx context.Context, from audit.Origin, id string) error {
+	err := o.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.HoldMessage(id); err != nil {
+			return err
+		}
+		return o.record(tx, from, "hold", id)
+	})
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%w: %s", ErrNotWaiting, id)
 	}
@@ -156,19 +167,31 @@ func (o *Outbox) Suppressed(ctx context.Context, address string) (list []store.S
 
 // Unsuppress lets mail to a normal address go again, or returns
 // ErrNotSuppressed.
-func (o *Outbox) Unsuppress(ctx context.Context, address string) error {
+func (o *Outbox) Unsuppress(ctx context.Context, from audit.Origin, address string) error {
 	return o.DB.Update(ctx, func(tx *store.Tx) error {
 		was, err := tx.EndSuppression(secret.MAC(o.Key, address))
 		if err == nil && !was {
 			err = ErrNotSuppressed
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return o.record(tx, from, "unsuppress", address)
 	})
 }
 
+func (o *Outbox) record(tx *store.Tx, from audit.Origin, what, which string) error {
+	return o.Audit.Record(tx, from, audit.MailChanged, audit.ByAdmin, "", strings.TrimSpace(what+" "+which))
+}
+
 // Cancel takes a waiting message back, or returns ErrNotWaiting.
-func (o *Outbox) Cancel(ctx context.Context, id string) error {
-	err := o.DB.Update(ctx, func(tx *store.Tx) error { return tx.CancelMessage(id, o.Now()) })
+func (o *Outbox) Cancel(ctx context.Context, from audit.Origin, id string) error {
+	err := o.DB.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.CancelMessage(id, o.Now()); err != nil {
+			return err
+		}
+		return o.record(tx, from, "cancel", id)
+	})
 	if errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("%w: %s", ErrNotWaiting, id)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"gatelodge/app/audit"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/deliver"
 	"gatelodge/store"
@@ -18,7 +19,7 @@ const trialFor = 45 * time.Second
 
 // Try sends a test mail to a normal address now, past the queue, and tells each
 // step of the conversation to trace. It returns ErrCaptured where nothing is sent.
-func (o *Outbox) Try(ctx context.Context, to, language string, trace func(deliver.Step)) (deliver.Result, error) {
+func (o *Outbox) Try(ctx context.Context, from audit.Origin, to, language string, trace func(deliver.Step)) (deliver.Result, error) {
 	if o.Capture {
 		return deliver.Result{}, ErrCaptured
 	}
@@ -31,5 +32,9 @@ func (o *Outbox) Try(ctx context.Context, to, language string, trace func(delive
 	ctx, cancel := context.WithTimeout(ctx, trialFor)
 	defer cancel()
 	e := deliver.Envelope{From: o.Composer.From.Address, To: to, Body: body, NotAfter: now.Add(time.Hour), Attempt: 1}
+	err = o.DB.Update(ctx, func(tx *store.Tx) error { return o.record(tx, from, "test", "") })
+	if err != nil {
+		return deliver.Result{}, err
+	}
 	return o.Send(ctx, e, func() error { return nil }, trace), nil
 }
