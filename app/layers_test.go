@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +129,41 @@ func TestStepsWithinAppPointDown(t *testing.T) {
 		}
 	}
 }
+
+// A test that is longer than a page is several.
+func TestNoTestIsLongerThanAPage(t *testing.T) {
+	const page = 150
+	seen := 0
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || !aTest.MatchString(f.Name.Name) {
+				continue
+			}
+			seen++
+			if lines := files.Position(f.End()).Line - files.Position(f.Pos()).Line + 1; lines > page {
+				t.Errorf("%s in %s has %d lines, more than %d", f.Name.Name, path, lines, page)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 500 {
+		t.Errorf("saw only %d tests: the test looks at nothing", seen)
+	}
+}
+
+var aTest = regexp.MustCompile(`^(Test|Benchmark|Fuzz)[A-Z]`)
 
 // What helps tests is linked into tests alone.
 func TestOnlyTestsImportWhatHelpsThem(t *testing.T) {

@@ -103,7 +103,7 @@ func TestALongNameFromAnUpstreamIsCut(t *testing.T) {
 }
 
 // The page of a pending account is for the browser that asked.
-func TestAStrangerIsNotToldThatAnAccountIsPending(t *testing.T) {
+func TestAStrangerDoesNotSeeThatAnAccountIsPending(t *testing.T) {
 	h := open(t, mode("approve"))
 	h.browser().get("/signup/waiting").goesTo(t, "/signin")
 	h.browser().comes("mara@else.example").goesTo(t, "/signup/waiting")

@@ -86,7 +86,7 @@ func TestATestMailShowsTheConversation(t *testing.T) {
 }
 
 // Who runs the house learns on whichever admin page they are that apps find no port.
-func TestAdminsAreToldThatTheRelayIsShut(t *testing.T) {
+func TestAdminsSeeThatTheRelayIsShut(t *testing.T) {
 	squatter, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestAdminsAreToldThatTheRelayIsShut(t *testing.T) {
 
 // One mail that waits is reason enough for those who run the house to know, on
 // whichever page they are.
-func TestAdminsAreToldThatMailWaits(t *testing.T) {
+func TestAdminsSeeThatMailWaits(t *testing.T) {
 	smarthost := mailtest.Serve(t, picky)
 	h := open(t, through(smarthost.Port))
 	h.user("slow@home.example")

@@ -78,7 +78,7 @@ func TestTheLastAdminStaysOneByThePagesToo(t *testing.T) {
 	sam.isSignedInAs("sam@home.example")
 }
 
-func TestAnAdminDecidesWhoComes(t *testing.T) {
+func TestAnAdminDecidesWhoRegisters(t *testing.T) {
 	h := open(t, mode("approve"))
 	sam := h.admin("sam@home.example")
 	h.group("media")
@@ -146,7 +146,7 @@ func TestAnAdminInvites(t *testing.T) {
 }
 
 // Of several admins the log tells which it was.
-func TestTheLogTellsWhichAdminDidIt(t *testing.T) {
+func TestTheLogNamesTheAdminWhoDidIt(t *testing.T) {
 	h := open(t, nil)
 	h.admin("sam@home.example")
 	lea := h.admin("lea@home.example")

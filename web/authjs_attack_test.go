@@ -475,7 +475,7 @@ func TestNewPeopleAreWelcomed(t *testing.T) {
 }
 
 // When the store does not answer, clients get what they can parse and people a page.
-func TestAFailureIsToldToEachInItsWay(t *testing.T) {
+func TestAFailureIsAnsweredAsEachClientReadsIt(t *testing.T) {
 	for name, more := range map[string]string{"our page": "", "the App's own": "[app.authjs.pages]\nerror = \"/oops\"\n"} {
 		h := wiki(t, "v5", more)
 		h.CloseStore()

@@ -40,7 +40,7 @@ func (h *house) settle() {
 	}
 }
 
-func TestAStrangerComesWhereTheDoorIsOpen(t *testing.T) {
+func TestAStrangerRegistersWhereSignUpIsOpen(t *testing.T) {
 	h := open(t, mode("open"))
 	b := h.browser()
 	m := b.ask("Mara@home.example")
@@ -63,7 +63,7 @@ func TestAStrangerComesWhereTheDoorIsOpen(t *testing.T) {
 	b.post("/signin/code", "code", codeIn(t, m)).goesTo(t, "/account")
 }
 
-func TestAStrangerComesByCodeAndOnlyInTheBrowserThatAsked(t *testing.T) {
+func TestAStrangerRegistersByCodeOnlyInTheBrowserThatAsked(t *testing.T) {
 	h := open(t, mode("open"))
 	b := h.browser()
 	m := b.ask("mara@home.example")
@@ -91,7 +91,7 @@ func TestAScannerMakesNoAccount(t *testing.T) {
 	phone.isSignedInAs("mara@home.example")
 }
 
-func TestNoMailGoesToStrangersWhereTheyMayNotCome(t *testing.T) {
+func TestNoMailGoesToStrangersWhereTheyMayNotRegister(t *testing.T) {
 	for name, change := range map[string]func(*config.Config){
 		"closed": mode("closed"), "by invite": mode("invite"), "of another domain": mode("domain", "else.example"),
 	} {
@@ -113,7 +113,7 @@ func TestNoMailGoesToStrangersWhereTheyMayNotCome(t *testing.T) {
 	}
 }
 
-func TestADomainsPeopleComeAndOthersDoNot(t *testing.T) {
+func TestPeopleOfADomainRegisterAndOthersDoNot(t *testing.T) {
 	h := open(t, mode("domain", "Bücher.example"))
 	h.browser().comes("mara@xn--bcher-kva.example").goesTo(t, "/account?welcome")
 	b := h.browser()
@@ -167,7 +167,7 @@ func TestWhoAsksWaitsForAnAdmin(t *testing.T) {
 	b.isSignedInAs("mara@else.example")
 }
 
-func TestWhoWasRefusedIsToldPolitelyAndOnlyWhenTheyAsk(t *testing.T) {
+func TestARefusalIsShownPolitelyAndOnlyToWhoAsks(t *testing.T) {
 	h := open(t, mode("approve"))
 	b := h.browser()
 	b.comes("eve@else.example").goesTo(t, "/signup/waiting")
@@ -187,7 +187,7 @@ func TestWhoWasRefusedIsToldPolitelyAndOnlyWhenTheyAsk(t *testing.T) {
 }
 
 // A crowd that asks must not fill the admins' mailboxes.
-func TestManyWhoAskAreToldOfTenTimesAnHour(t *testing.T) {
+func TestManyRequestsAreReportedTenTimesAnHour(t *testing.T) {
 	h := open(t, mode("approve"))
 	if _, err := h.app.Users.Add(t.Context(), app.Operator(), "sam@home.example", "", true); err != nil {
 		t.Fatal(err)
@@ -206,7 +206,7 @@ func TestManyWhoAskAreToldOfTenTimesAnHour(t *testing.T) {
 
 // At the session API strangers come as at our pages, and whoever may not is told as
 // apps expect it.
-func TestAStrangerComesByTheSessionAPI(t *testing.T) {
+func TestAStrangerRegistersByTheSessionAPI(t *testing.T) {
 	for name, want := range map[string]string{
 		"open": wikiOrigin + "/page", "approve": wikiOrigin + "/api/auth/error?error=AccessDenied", "invite": "",
 	} {

@@ -211,7 +211,7 @@ func TestTheSetUpCodeIsReadOutOfItsLine(t *testing.T) {
 }
 
 // Where mail is captured every admin page says that it reaches nobody.
-func TestAdminsAreToldThatMailIsCaptured(t *testing.T) {
+func TestAdminsSeeThatMailIsCaptured(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	sam := h.admin("sam@home.example")

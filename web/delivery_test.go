@@ -88,7 +88,7 @@ func (h *house) settled() {
 	h.t.Fatal("mail is still on its way")
 }
 
-func TestWhoOwnsTheBrowserIsToldWhatBecameOfTheMail(t *testing.T) {
+func TestTheBrowsersOwnerSeesWhatBecameOfTheMail(t *testing.T) {
 	smarthost := mailtest.Serve(t, picky)
 	h := open(t, through(smarthost.Port))
 	for name, said := range map[string]string{
@@ -109,7 +109,7 @@ func TestWhoOwnsTheBrowserIsToldWhatBecameOfTheMail(t *testing.T) {
 
 // What becomes of a mail tells that there is one: nobody learns it in a browser
 // that the account was not used with, however the mailbox answers.
-func TestDeliveryTellsNoStrangerWhoHasAnAccount(t *testing.T) {
+func TestDeliveryShowsNoStrangerWhoHasAnAccount(t *testing.T) {
 	smarthost := mailtest.Serve(t, picky)
 	h := open(t, through(smarthost.Port))
 	h.user("own@home.example")
@@ -143,7 +143,7 @@ func TestDeliveryTellsNoStrangerWhoHasAnAccount(t *testing.T) {
 
 // Having asked for an account of one's own makes nobody hear of another's mail, by
 // whatever way it is asked for.
-func TestASignUpBeforeTellsNothingOfAnotherAddress(t *testing.T) {
+func TestASignUpBeforeShowsNothingOfAnotherAddress(t *testing.T) {
 	smarthost := mailtest.Serve(t, picky)
 	h := open(t, func(c *config.Config) {
 		through(smarthost.Port)(c)
@@ -166,7 +166,7 @@ func TestASignUpBeforeTellsNothingOfAnotherAddress(t *testing.T) {
 }
 
 // Where whoever asks gets mail, what became of it tells nothing but itself.
-func TestWhereEverybodyGetsMailEverybodyIsTold(t *testing.T) {
+func TestWhereEverybodyGetsMailEverybodySeesItsDelivery(t *testing.T) {
 	smarthost := mailtest.Serve(t, picky)
 	h := open(t, func(c *config.Config) {
 		through(smarthost.Port)(c)
@@ -183,7 +183,7 @@ func TestWhereEverybodyGetsMailEverybodyIsTold(t *testing.T) {
 
 // A mail server that is down is found out by a mail. It must be found out as well
 // when the mail is for nobody, or its being down would tell.
-func TestAMailServerThatIsDownTellsNobodyWhoHasAnAccount(t *testing.T) {
+func TestAMailServerThatIsDownShowsNobodyWhoHasAnAccount(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +207,7 @@ func TestAMailServerThatIsDownTellsNobodyWhoHasAnAccount(t *testing.T) {
 
 // While no mail leaves, the page says when some last did; while some does it would
 // tell that the address just typed is somebody's.
-func TestThePageTellsWhenMailLastLeftOnlyWhileNoneDoes(t *testing.T) {
+func TestThePageSaysWhenMailLastLeftOnlyWhileNoneDoes(t *testing.T) {
 	var down atomic.Bool
 	smarthost := mailtest.Serve(t, func(c *mailtest.Conn) {
 		if down.Load() {

@@ -51,7 +51,7 @@ func (b *browser) shows(path string, said ...string) {
 
 // A server that nobody reaches costs a mail no try: people and admins are told all
 // the same that it is put off, and until when.
-func TestMailToAServerThatNobodyReachesIsToldToBePutOff(t *testing.T) {
+func TestMailToAnUnreachableServerIsShownAsDelayed(t *testing.T) {
 	h := open(t, directly(t))
 	b := h.browser()
 	b.known(h.user("mara@home.example"))
@@ -65,7 +65,7 @@ func TestMailToAServerThatNobodyReachesIsToldToBePutOff(t *testing.T) {
 }
 
 // Row 29, where the smarthost only stands by.
-func TestAdminsAreToldThatTheStandbyRefusesThisServer(t *testing.T) {
+func TestAdminsSeeThatTheStandbyRefusesThisServer(t *testing.T) {
 	s := mailtest.Serve(t, func(c *mailtest.Conn) {
 		c.Line("220 mail.test")
 		c.Read()

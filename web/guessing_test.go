@@ -96,7 +96,7 @@ func TestAPlantedDeviceCookieMakesNobodyKnown(t *testing.T) {
 
 // A browser that was sent away learns nothing new of its former owner, and one that
 // has a copy of the list alone learns nothing at all.
-func TestAStolenHintTellsNoNewAddress(t *testing.T) {
+func TestAStolenHintShowsNoNewAddress(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	h.user("mara@home.example")
@@ -144,7 +144,7 @@ func TestAPlantedSessionCookieIsNotTheOneThatSignsIn(t *testing.T) {
 
 // An App reads the cookies at its own address: what is kept there must not make its
 // operator a known browser anywhere else.
-func TestANewBrowserAtAnAppIsToldAndItsCookieIsGoodThereAlone(t *testing.T) {
+func TestANewBrowserAtAnAppIsReportedAndItsCookieIsGoodThereAlone(t *testing.T) {
 	t.Parallel()
 	h := wiki(t, "v5", "")
 	h.browser().signIn("mara@home.example")

@@ -60,7 +60,7 @@ func (h *house) person(email string) store.Person {
 	return p
 }
 
-func TestAMailedInviteLetsInWhereTheDoorIsClosed(t *testing.T) {
+func TestAMailedInviteRegistersWhereSignUpIsClosed(t *testing.T) {
 	h := open(t, mode("closed"))
 	h.group("media")
 	_, path := h.invites(people.Invitation{Email: "Mara@home.example", Groups: []string{"media"}})
@@ -300,7 +300,7 @@ func TestSigningUpWithAKnownAddressLooksTheSame(t *testing.T) {
 }
 
 // Where a domain's people may come, the domain alone is judged, known or not.
-func TestSigningUpFromAnotherDomainTellsNothingOfWhoIsKnown(t *testing.T) {
+func TestSigningUpFromAnotherDomainShowsNothingOfWhoIsKnown(t *testing.T) {
 	h := open(t, mode("domain", "home.example"))
 	h.user("guest@else.example")
 	var bodies []string
@@ -314,7 +314,7 @@ func TestSigningUpFromAnotherDomainTellsNothingOfWhoIsKnown(t *testing.T) {
 	}
 }
 
-func TestTheSignUpPageIsThereWhereStrangersMayCome(t *testing.T) {
+func TestTheSignUpPageIsThereWhereStrangersMayRegister(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status int
 		words  string
@@ -429,7 +429,7 @@ func TestWhoAsksByAnUpstreamWaitsToo(t *testing.T) {
 
 // Nobody has proven the address that an upstream tells and that is not trusted. Who
 // decides is told so, and whoever waits is told what is true for them.
-func TestWhoWaitsWithoutAProvenAddressIsToldWhatIsTrue(t *testing.T) {
+func TestWhoWaitsWithoutAProvenAddressReadsWhatIsTrue(t *testing.T) {
 	for name, tt := range map[string]struct {
 		claims []any
 		mail   []string // in the admin's
@@ -509,7 +509,7 @@ func (h *house) subject(provider, subject string) (a store.Account) {
 }
 
 // Where it is set, people are told whom to ask by name.
-func TestTheContactIsNamedWhereSomebodyIsToldToAsk(t *testing.T) {
+func TestTheContactIsNamedWhereSomebodyHasToAsk(t *testing.T) {
 	up := upstreamtest.New(t)
 	h := open(t, func(c *config.Config) {
 		c.Contact, c.Signup.Mode = "Sam Rivera <sam@home.example>", "invite"
@@ -537,7 +537,7 @@ func TestTheContactIsNamedWhereSomebodyIsToldToAsk(t *testing.T) {
 
 // Whoever comes to have an account made is offered one first; an upstream whose word
 // is not taken makes no difference.
-func TestWhoComesByAnUpstreamToHaveAnAccountIsOfferedOne(t *testing.T) {
+func TestWhoSignsUpByAnUpstreamIsOfferedAnAccount(t *testing.T) {
 	h, up := withUpstream(t, nil)
 	h.group("media")
 	v, path := h.invites(people.Invitation{Groups: []string{"media"}, Uses: 2})
@@ -575,7 +575,7 @@ func TestWhoComesByAnUpstreamToHaveAnAccountIsOfferedOne(t *testing.T) {
 }
 
 // A refusal is a whole sentence, whatever colour it has.
-func TestAnInviteThatDiedMeanwhileIsToldToWhoSignsIn(t *testing.T) {
+func TestAnInviteThatDiedMeanwhileIsReportedToWhoSignsIn(t *testing.T) {
 	h := open(t, mode("closed"))
 	h.group("media")
 	h.user("mara@home.example")
@@ -614,7 +614,7 @@ func TestAMailedInviteIsNotSpentByAnotherAddress(t *testing.T) {
 }
 
 // Where anybody may come, an invite that died on the way keeps nobody out.
-func TestADeadInviteKeepsNobodyOutOfAnOpenHouse(t *testing.T) {
+func TestADeadInviteKeepsNobodyFromOpenSignUp(t *testing.T) {
 	h := open(t, mode("open"))
 	h.group("media")
 	_, path := h.invites(people.Invitation{Groups: []string{"media"}})

@@ -57,7 +57,7 @@ func TestAnAddressIsAddedOnlyByWhoReadsMailThere(t *testing.T) {
 	b.isSignedInAs("mara@home.example")
 }
 
-func TestAnAddressOfSomebodyElseIsToldOnlyToThem(t *testing.T) {
+func TestThatAnAddressIsTakenIsKnownToItsOwnerAlone(t *testing.T) {
 	h := open(t, nil)
 	h.user("mara@home.example")
 	h.user("sam@home.example")
@@ -178,7 +178,7 @@ func TestPeopleTakeTheirDataAlong(t *testing.T) {
 	}
 }
 
-func TestAClosedAccountIsErasedAfterAWeekUnlessItsOwnerComesBack(t *testing.T) {
+func TestAClosedAccountIsErasedAfterAWeekUnlessItsOwnerReopensIt(t *testing.T) {
 	h := open(t, nil)
 	h.withPassword("mara@home.example", goodPassword)
 	b := h.browser()
@@ -300,7 +300,7 @@ func TestEveryKindOfMailHasAName(t *testing.T) {
 
 // Times are told in the zone that was chosen, on pages and in mail, and in the
 // browser's own before; somebody else's cookie is no zone.
-func TestTimesAreToldInTheReadersZone(t *testing.T) {
+func TestTimesAreShownInTheReadersZone(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	h.user("mara@home.example")

@@ -71,7 +71,7 @@ func TestAPasswordSignsInByAnyAddressAndByUsername(t *testing.T) {
 
 // Whoever finds the queue of hashes full is told when to come back, by a page and by
 // a program's answer, and those who are signed in notice nothing.
-func TestAFullQueueOfPasswordsSaysWhenToComeBack(t *testing.T) {
+func TestAFullQueueOfPasswordsSaysWhenToTryAgain(t *testing.T) {
 	h := openAt(t, password.Cost{Memory: 4096, Passes: 1, Lanes: 1}, nil)
 	h.user("mara@home.example")
 	inside := h.browser()
@@ -113,7 +113,7 @@ func TestAFullQueueOfPasswordsSaysWhenToComeBack(t *testing.T) {
 
 // A hash that came from elsewhere and that nobody can check looks like any other, and
 // the log tells who can mend it.
-func TestAHashThatCannotBeCheckedTellsNothing(t *testing.T) {
+func TestAHashThatCannotBeCheckedShowsNothing(t *testing.T) {
 	h := open(t, nil)
 	u := h.user("mara@home.example")
 	err := h.app.DB.Update(t.Context(), func(tx *store.Tx) error {
@@ -197,7 +197,7 @@ func TestGuessingIsSlowedAndTheOwnersBrowserIsNot(t *testing.T) {
 	}
 }
 
-func TestASuspendedAccountIsToldOnlyToWhoHasThePassword(t *testing.T) {
+func TestASuspensionIsShownOnlyToWhoHasThePassword(t *testing.T) {
 	h := open(t, nil)
 	u := h.withPassword("mara@home.example", goodPassword)
 	if err := h.app.Users.Disable(t.Context(), app.Operator(), u); err != nil {
@@ -346,7 +346,7 @@ func TestALinkOpensNothingButWhatItWasMadeFor(t *testing.T) {
 	}
 }
 
-func TestANewBrowserIsToldAndSentAway(t *testing.T) {
+func TestANewBrowserIsReportedAndCanBeSignedOut(t *testing.T) {
 	h := open(t, nil)
 	h.withPassword("mara@home.example", goodPassword)
 	mine, thief := h.browser(), h.browser()

@@ -217,7 +217,7 @@ func TestASignOutLeavesTheSessionOfAnotherProgramAtTheHost(t *testing.T) {
 }
 
 // The token beside the session cookie opens no more than the session does.
-func TestASessionThatEndedDoesNotComeBackByTheCookieBesideIt(t *testing.T) {
+func TestASessionThatEndedIsNotRevivedByTheCookieBesideIt(t *testing.T) {
 	t.Parallel()
 	h, c, _ := twoApps(t, [2]string{"v5", "v5"}, "")
 	c.signInAs("mara@home.example")

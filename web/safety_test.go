@@ -267,7 +267,7 @@ func TestTheLogHoldsNoSecret(t *testing.T) {
 	}
 }
 
-func TestWhoIsAskingComesFromProxiesThatAreTrusted(t *testing.T) {
+func TestTheClientsAddressIsTakenFromTrustedProxiesAlone(t *testing.T) {
 	for name, tt := range map[string]struct {
 		trusted []string
 		headers []string

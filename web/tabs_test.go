@@ -67,7 +67,7 @@ func TestAnAttemptIsNamedInItsBrowserAlone(t *testing.T) {
 }
 
 // Where a browser keeps no cookies, nothing is sent and nothing spent: it says so.
-func TestABrowserWithoutCookiesIsTold(t *testing.T) {
+func TestABrowserWithoutCookiesSeesWhy(t *testing.T) {
 	h := open(t, mode("open"))
 	h.user("mara@home.example")
 	m := h.browser().ask("mara@home.example")

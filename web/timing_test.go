@@ -27,7 +27,7 @@ func precedes(a, b []time.Duration) float64 {
 	return n / float64(len(a)*len(b))
 }
 
-func TestTimesThatDifferAreToldApart(t *testing.T) {
+func TestTimesThatDifferAreDistinguished(t *testing.T) {
 	ms := func(list ...int) (d []time.Duration) {
 		for _, n := range list {
 			d = append(d, time.Duration(n)*time.Millisecond)

@@ -125,7 +125,7 @@ func TestAnAppsJourneyIsOfNoUseInAnotherBrowser(t *testing.T) {
 	h.browser().get(local(t, answer.URL), "Sec-Purpose", "prefetch").goesTo(t, "/signin")
 }
 
-func TestAnAppWithPagesOfItsOwnIsToldWhatWentWrong(t *testing.T) {
+func TestAnAppWithPagesOfItsOwnIsSentTheError(t *testing.T) {
 	t.Parallel()
 	h, up := notesWith(t, "v5", "[app.authjs.pages]\nsign_in = \"/login\"\nerror = \"/oops\"\n")
 	for code, want := range map[string]string{"access_denied": "/api/auth/signin?error=OAuthCallbackError", "unauthorized_client": "/api/auth/error?error=Configuration"} {

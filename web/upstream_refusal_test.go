@@ -199,7 +199,7 @@ func TestAProviderThatCallsItselfOtherwiseIsNotAsked(t *testing.T) {
 	}
 }
 
-func TestWhoIsSuspendedDoesNotComeInByAnUpstream(t *testing.T) {
+func TestASuspendedUserIsNotSignedInByAnUpstream(t *testing.T) {
 	t.Parallel()
 	h, up := withUpstream(t, trusted)
 	u := h.user("mara@home.example")

@@ -97,7 +97,7 @@ func trusted(u *config.Upstream) { u.TrustEmail = true }
 
 func welcome(u *config.Upstream) { u.SignUp = true }
 
-func TestSomebodyWhoWasAddedComesByATrustedUpstream(t *testing.T) {
+func TestAUserWhomAnAdminAddedSignsInByATrustedUpstream(t *testing.T) {
 	t.Parallel()
 	h, up := withUpstream(t, trusted)
 	h.user("mara@home.example")

@@ -122,7 +122,7 @@ func TestWhatIsWrongIsNamedWithItsLineAndTheFix(t *testing.T) {
 	}
 }
 
-func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
+func TestAllMistakesAreReportedAtOnce(t *testing.T) {
 	_, err := config.Load(config.Source{File: file(t, "name = 1\nlisten = 2\n"), Env: []string{"GATELODGE_THEME_HUE=x"}})
 	if err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("got %v, want three lines", err)

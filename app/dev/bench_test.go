@@ -2,7 +2,7 @@ package main
 
 import "testing"
 
-func TestFiguresComeFromTheBenchmark(t *testing.T) {
+func TestMeasurementsAreReadFromTheBenchmark(t *testing.T) {
 	m, err := readMetrics([]byte("goos: linux\nBenchmarkSessionAPI/a-2 \t 1 \t 0 ns/op\t 0.774 opaque/bare\t 36712 opaque/s\nPASS\n"))
 	if err != nil {
 		t.Fatal(err)

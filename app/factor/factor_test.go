@@ -7,7 +7,7 @@ import (
 	"gatelodge/app/factor"
 )
 
-func TestAListIsKeptAsTextAndToldInKnownWords(t *testing.T) {
+func TestAListIsKeptAsTextAndShownInKnownWords(t *testing.T) {
 	for stored, want := range map[string][]string{
 		"":                       {},
 		"pwd":                    {"pwd"},

@@ -7,7 +7,7 @@ import (
 	"gatelodge/app/lang"
 )
 
-func TestTimesAreToldInAZone(t *testing.T) {
+func TestTimesAreShownInAZone(t *testing.T) {
 	c := load(t)
 	at := time.Date(2026, 11, 23, 23, 30, 8, 0, time.UTC)
 	berlin, ok := lang.ZoneOf("Europe/Berlin")

@@ -71,7 +71,7 @@ func TestALabelWithTooManyValuesIsDammed(t *testing.T) {
 	}
 }
 
-func TestTheProcessTellsOfItself(t *testing.T) {
+func TestTheProcessIsMeasured(t *testing.T) {
 	var w metrics.Writer
 	w.Process()
 	var b strings.Builder

@@ -99,7 +99,7 @@ func TestAnExportHoldsSecretsOnlyWhenAskedFor(t *testing.T) {
 	}
 }
 
-func TestAPrismaExportComesBackWhole(t *testing.T) {
+func TestAPrismaExportIsReadWhole(t *testing.T) {
 	db := house(t)
 	path := filepath.Join(t.TempDir(), "people # 100%.db")
 	h, err := (&move.Exporter{DB: db, Secrets: true}).Prisma(t.Context(), path)

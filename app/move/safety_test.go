@@ -33,7 +33,7 @@ func users(t *testing.T, db *store.DB) []store.User {
 	return view(t, db, func(tx *store.Tx) ([]store.User, error) { return tx.Users("", 1000) })
 }
 
-func TestADryRunTellsTheSameAndChangesNothing(t *testing.T) {
+func TestADryRunReportsTheSameAndChangesNothing(t *testing.T) {
 	dsn := database(t, fixture(t, "prisma.sql"))
 	before := file(t, strings.TrimPrefix(dsn, "file:"))
 	db := storetest.Open(t)

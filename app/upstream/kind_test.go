@@ -109,21 +109,52 @@ type person struct {
 	Groups         []string
 }
 
-// What each provider answers, by its documents, and whom we take that for.
-func TestWhatEachProviderTellsIsBelievedAsFarAsItGoes(t *testing.T) {
+// answered is what a provider answers, by its documents, and whom we take that for.
+type answered struct {
+	toml   string
+	claims map[string]any
+	api    map[string]any
+	want   person
+}
+
+// tenantID and objectID are of somebody at Microsoft.
+const tenantID, objectID = "aaaabbbb-0000-cccc-1111-dddd2222eeee", "11112222-bbbb-3333-cccc-4444dddd5555"
+
+// identifies checks whom each answer is taken for.
+func identifies(t *testing.T, tests map[string]answered) {
+	t.Helper()
 	t.Parallel()
-	const tenant, object = "aaaabbbb-0000-cccc-1111-dddd2222eeee", "11112222-bbbb-3333-cccc-4444dddd5555"
-	gitHub := map[string]any{"login": "mara", "id": 583231, "avatar_url": "https://avatars.example/1", "name": "Mara", "email": "shown@home.example"}
-	emails := func(list ...any) []any { return list }
-	mail := func(email string, primary, verified bool) any {
-		return map[string]any{"email": email, "primary": primary, "verified": verified, "visibility": nil}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := load(t, tt.toml)
+			b.up.Set(func(s *upstreamtest.Server) {
+				s.Claims, s.API = tt.claims, tt.api
+				if iss, ok := tt.claims["iss"].(string); ok {
+					s.Claims["iss"] = strings.ReplaceAll(iss, "URL", s.URL)
+					s.Issuer = s.URL + "/{tenantid}/v2.0"
+					if !strings.Contains(tt.toml, "common") {
+						s.Issuer = s.URL + "/" + tenantID + "/v2.0"
+					}
+				}
+			})
+			who, err := b.come()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := person{who.Subject, who.Email, who.Verified, who.Name, who.Picture, who.Groups}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if who.Tokens.Access == "" || who.Issuer == "" {
+				t.Errorf("got %+v", who)
+			}
+		})
 	}
-	for name, tt := range map[string]struct {
-		toml   string
-		claims map[string]any
-		api    map[string]any
-		want   person
-	}{
+}
+
+func TestGoogleVerifiesAddressesOfItsOwnDomains(t *testing.T) {
+	identifies(t, map[string]answered{
 		"Google, its own address": {
 			"kind = \"google\"\nissuer = \"URL\"",
 			map[string]any{"sub": "110", "email": "mara@gmail.com", "email_verified": true, "name": "Mara", "picture": "https://lh3.example/p"},
@@ -148,6 +179,16 @@ func TestWhatEachProviderTellsIsBelievedAsFarAsItGoes(t *testing.T) {
 			nil,
 			person{"110", "mara@home.example", false, "Mara", "", nil},
 		},
+	})
+}
+
+func TestGitHubVerifiesThePrimaryAddressItNames(t *testing.T) {
+	gitHub := map[string]any{"login": "mara", "id": 583231, "avatar_url": "https://avatars.example/1", "name": "Mara", "email": "shown@home.example"}
+	emails := func(list ...any) []any { return list }
+	mail := func(email string, primary, verified bool) any {
+		return map[string]any{"email": email, "primary": primary, "verified": verified, "visibility": nil}
+	}
+	identifies(t, map[string]answered{
 		"GitHub, the primary and verified one": {
 			"kind = \"github\"\nurl = \"URL\"", nil,
 			map[string]any{"/api/v3/user": gitHub, "/api/v3/user/emails": emails(mail("old@home.example", false, true), mail("mara@home.example", true, true))},
@@ -171,6 +212,11 @@ func TestWhatEachProviderTellsIsBelievedAsFarAsItGoes(t *testing.T) {
 			},
 			person{"583231", "", false, "Mara", "https://avatars.example/1", []string{"acme", "Acme/ops"}},
 		},
+	})
+}
+
+func TestSocialNetworksAreBelievedAsFarAsTheyVerify(t *testing.T) {
+	identifies(t, map[string]answered{
 		"X, with a confirmed address": {
 			"kind = \"twitter\"\n" + plain, nil,
 			map[string]any{"/me": map[string]any{"data": map[string]any{"id": "2244994945", "name": "Mara", "username": "mara", "confirmed_email": "mara@home.example", "profile_image_url": "https://pbs.example/1_normal.jpg"}}},
@@ -204,30 +250,40 @@ func TestWhatEachProviderTellsIsBelievedAsFarAsItGoes(t *testing.T) {
 			},
 			person{"80351110224678912", "mara@home.example", false, "mara", "https://cdn.discordapp.com/embed/avatars/5.png", []string{"197"}},
 		},
+	})
+}
+
+func TestMicrosoftVerifiesAddressesOfATrustedTenant(t *testing.T) {
+	identifies(t, map[string]answered{
 		"Microsoft, any tenant: an address is nobody's (nOAuth)": {
 			"kind = \"microsoft\"\nissuer = \"URL/common/v2.0\"\ntrust_email = true",
-			map[string]any{"iss": "URL/" + tenant + "/v2.0", "tid": tenant, "oid": object, "sub": "pairwise", "email": "victim@home.example", "email_verified": true, "name": "Eve"},
+			map[string]any{"iss": "URL/" + tenantID + "/v2.0", "tid": tenantID, "oid": objectID, "sub": "pairwise", "email": "victim@home.example", "email_verified": true, "name": "Eve"},
 			nil,
-			person{tenant + "." + object, "victim@home.example", false, "Eve", "", []string{tenant}},
+			person{tenantID + "." + objectID, "victim@home.example", false, "Eve", "", []string{tenantID}},
 		},
 		"Microsoft, the owner of the domain is verified": {
 			"kind = \"microsoft\"\nissuer = \"URL/common/v2.0\"",
-			map[string]any{"iss": "URL/" + tenant + "/v2.0", "tid": tenant, "oid": object, "sub": "pairwise", "email": "mara@home.example", "xms_edov": "1", "name": "Mara"},
+			map[string]any{"iss": "URL/" + tenantID + "/v2.0", "tid": tenantID, "oid": objectID, "sub": "pairwise", "email": "mara@home.example", "xms_edov": "1", "name": "Mara"},
 			nil,
-			person{tenant + "." + object, "mara@home.example", true, "Mara", "", []string{tenant}},
+			person{tenantID + "." + objectID, "mara@home.example", true, "Mara", "", []string{tenantID}},
 		},
 		"Microsoft, one's own tenant, untrusted": {
-			"kind = \"microsoft\"\nissuer = \"URL/" + tenant + "/v2.0\"",
-			map[string]any{"iss": "URL/" + tenant + "/v2.0", "tid": tenant, "oid": object, "sub": "pairwise", "email": "mara@home.example", "name": "Mara"},
+			"kind = \"microsoft\"\nissuer = \"URL/" + tenantID + "/v2.0\"",
+			map[string]any{"iss": "URL/" + tenantID + "/v2.0", "tid": tenantID, "oid": objectID, "sub": "pairwise", "email": "mara@home.example", "name": "Mara"},
 			nil,
-			person{tenant + "." + object, "mara@home.example", false, "Mara", "", []string{tenant}},
+			person{tenantID + "." + objectID, "mara@home.example", false, "Mara", "", []string{tenantID}},
 		},
 		"Microsoft, one's own tenant, trusted": {
-			"kind = \"microsoft\"\nissuer = \"URL/" + tenant + "/v2.0\"\ntrust_email = true",
-			map[string]any{"iss": "URL/" + tenant + "/v2.0", "tid": tenant, "oid": object, "sub": "pairwise", "email": "mara@home.example", "name": "Mara", "groups": []string{"ops"}},
+			"kind = \"microsoft\"\nissuer = \"URL/" + tenantID + "/v2.0\"\ntrust_email = true",
+			map[string]any{"iss": "URL/" + tenantID + "/v2.0", "tid": tenantID, "oid": objectID, "sub": "pairwise", "email": "mara@home.example", "name": "Mara", "groups": []string{"ops"}},
 			nil,
-			person{tenant + "." + object, "mara@home.example", true, "Mara", "", []string{"ops", tenant}},
+			person{tenantID + "." + objectID, "mara@home.example", true, "Mara", "", []string{"ops", tenantID}},
 		},
+	})
+}
+
+func TestOtherProvidersNameClaimsAsConfigured(t *testing.T) {
+	identifies(t, map[string]answered{
 		"GitLab": {
 			"kind = \"gitlab\"\nissuer = \"URL\"\nallow_groups = [\"acme\"]",
 			map[string]any{"sub": "7"},
@@ -251,33 +307,7 @@ func TestWhatEachProviderTellsIsBelievedAsFarAsItGoes(t *testing.T) {
 			map[string]any{"/me": map[string]any{"user": map[string]any{"no": 42, "mail": "mara@home.example", "nick": "mara", "email_verified": true}}},
 			person{"42", "mara@home.example", false, "mara", "", nil},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := load(t, tt.toml)
-			b.up.Set(func(s *upstreamtest.Server) {
-				s.Claims, s.API = tt.claims, tt.api
-				if iss, ok := tt.claims["iss"].(string); ok {
-					s.Claims["iss"] = strings.ReplaceAll(iss, "URL", s.URL)
-					s.Issuer = s.URL + "/{tenantid}/v2.0"
-					if !strings.Contains(tt.toml, "common") {
-						s.Issuer = s.URL + "/" + tenant + "/v2.0"
-					}
-				}
-			})
-			who, err := b.come()
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := person{who.Subject, who.Email, who.Verified, who.Name, who.Picture, who.Groups}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-			if who.Tokens.Access == "" || who.Issuer == "" {
-				t.Errorf("got %+v", who)
-			}
-		})
-	}
+	})
 }
 
 // A tenant of an attacker's signs a token in another tenant's name.

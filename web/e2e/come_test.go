@@ -30,7 +30,7 @@ func (b *browser) choose(words string) {
 }
 
 // Nobody comes by themselves; an admin invites one by mail and another by a link.
-func TestPeopleComeByInvite(t *testing.T) {
+func TestPeopleRegisterByInvite(t *testing.T) {
 	told(t, func(t *testing.T, person func() *browser) {
 		mailtest.Peer(t, "chromium")
 		p := start(t, "contact = \"Sam <sam@home.example>\"\n[signup]\nmode = \"closed\"\n")
@@ -143,7 +143,7 @@ func TestPeopleComeByInvite(t *testing.T) {
 }
 
 // Whoever asks waits for an admin's word.
-func TestPeopleAskToCome(t *testing.T) {
+func TestPeopleAskForAnAccount(t *testing.T) {
 	told(t, func(t *testing.T, person func() *browser) {
 		mailtest.Peer(t, "chromium")
 		p := start(t, "contact = \"Sam <sam@home.example>\"\n[signup]\nmode = \"approve\"\n")

@@ -68,7 +68,7 @@ func TestAnExpiredTokenIsOutAfterItsTolerance(t *testing.T) {
 	}
 }
 
-func TestGenerationsAndCookieNamesAreTold(t *testing.T) {
+func TestACookieOfAnotherVersionOrNameDoesNotOpen(t *testing.T) {
 	v4, v5 := sealer(t, authjs.GCM, cookieV4, vectorSecret), sealer(t, authjs.CBC, cookieV5, vectorSecret)
 	other, secure := sealer(t, authjs.CBC, cookieV5, "another secret"), sealer(t, authjs.CBC, "__Secure-"+cookieV5, vectorSecret)
 	for name, s := range map[string]*authjs.Sealer{"v4": v4, "another secret": other, "another cookie": secure} {
