@@ -122,22 +122,44 @@ const groupsOfQuery = `
 	SELECT '` + Admins + `' FROM users WHERE id = $1 AND admin = 1
 	 ORDER BY name`
 
-// MembersOf returns who is in the group with that name, by address. The names of
-// their groups are not filled in.
-func (tx *Tx) MembersOf(name string) ([]User, error) {
+// MembersOf returns up to limit users in the group with that name, by address, that
+// come after an address. The names of their groups are not filled in.
+func (tx *Tx) MembersOf(name, after string, limit int) ([]User, error) {
 	if name == Admins {
-		return tx.users(adminsQuery)
+		return tx.users(adminsQuery, after, limit)
 	}
-	return tx.users(membersOfQuery, name)
+	return tx.users(membersOfQuery, name, after, limit)
 }
 
 const membersOfQuery = `
 	SELECT ` + userColumns + `
 	  FROM users
 	 WHERE id IN (SELECT m.user_id FROM group_members m JOIN groups g ON g.id = m.group_id WHERE g.name = $1)
-	 ORDER BY email_norm`
+	   AND email_norm > $2
+	 ORDER BY email_norm
+	 LIMIT $3`
 
-const adminsQuery = `SELECT ` + userColumns + ` FROM users WHERE admin = 1 ORDER BY email_norm`
+const adminsQuery = `
+	SELECT ` + userColumns + `
+	  FROM users
+	 WHERE admin = 1 AND email_norm > $1
+	 ORDER BY email_norm
+	 LIMIT $2`
+
+// CountMembers returns how many users are in the group with that name.
+func (tx *Tx) CountMembers(name string) (n int, err error) {
+	err = tx.q.QueryRowContext(tx.ctx, countMembersQuery, name).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("counting the members of a group: %w", err)
+	}
+	return n, nil
+}
+
+const countMembersQuery = `
+	SELECT CASE WHEN $1 = '` + Admins + `'
+	            THEN (SELECT COUNT(*) FROM users WHERE admin = 1)
+	            ELSE (SELECT COUNT(*) FROM group_members m JOIN groups g ON g.id = m.group_id WHERE g.name = $1)
+	       END`
 
 // texts returns the one column of a query.
 func (tx *Tx) texts(of, query string, args ...any) ([]string, error) {

@@ -79,7 +79,7 @@ const NoSessions = "not in here: only hashes of their tokens are kept, so nothin
 // Lines writes the people as JSON Lines: first what it is, then each user,
 // followed by their accounts and passkeys.
 func (e *Exporter) Lines(ctx context.Context, w io.Writer, now time.Time) (Handed, error) {
-	buffered := bufio.NewWriter(w)
+	buffered := bufio.NewWriterSize(w, 32<<10)
 	enc := json.NewEncoder(buffered)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(headLine{"export", lineFormat, now.UTC().Truncate(time.Second), e.Secrets, NoSessions}); err != nil {

@@ -86,21 +86,41 @@ func (s *Users) Groups(ctx context.Context) (list []store.Group, err error) {
 	return list, err
 }
 
-// Members returns a group and who is in it, by what they are called.
-func (s *Users) Members(ctx context.Context, name string) (g store.Group, members []store.User, err error) {
+// Group returns the group with that name and how many are in it.
+func (s *Users) Group(ctx context.Context, name string) (g store.Group, err error) {
 	err = s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		if name == store.Admins {
 			g = store.Group{Name: name}
 		} else if g, err = tx.GroupByName(name); err != nil {
 			return err
 		}
-		members, err = tx.MembersOf(name)
+		g.Members, err = tx.CountMembers(name)
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return store.Group{}, nil, ErrNoGroup
+		return store.Group{}, ErrNoGroup
 	}
-	return g, members, err
+	return g, err
+}
+
+// Members calls f for each user in a group, by address.
+func (s *Users) Members(ctx context.Context, name string, f func(store.User) error) error {
+	for after := ""; ; {
+		var page []store.User
+		err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
+			page, err = tx.MembersOf(name, after, pageOf)
+			return err
+		})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, u := range page {
+			if err := f(u); err != nil {
+				return err
+			}
+		}
+		after = page[len(page)-1].EmailNorm
+	}
 }
 
 // Join puts users into a group by an operator's word, all or none, and returns

@@ -122,7 +122,11 @@ func TestAnInviteForThreeLetsInThree(t *testing.T) {
 	if in.Load() != 3 {
 		t.Errorf("%d came", in.Load())
 	}
-	_, members, err := s.Members(t.Context(), "media")
+	var members []store.User
+	err := s.Members(t.Context(), "media", func(u store.User) error {
+		members = append(members, u)
+		return nil
+	})
 	if err != nil || len(members) != 3 {
 		t.Errorf("%d are in the group, %v", len(members), err)
 	}

@@ -238,7 +238,7 @@ func groupLife(t *testing.T, db *store.DB) {
 		if again {
 			t.Error("joined twice")
 		}
-		members, err3 := tx.MembersOf(g.Name)
+		members, err3 := tx.MembersOf(g.Name, "", 100)
 		if len(members) != 1 || members[0].ID != mara.ID {
 			t.Errorf("members %v", members)
 		}
@@ -329,7 +329,7 @@ func removePerson(t *testing.T, db *store.DB) {
 	Update(t, db, func(tx *store.Tx) error { return tx.RemoveUser(mara.ID) })
 	want(t, db.View(t.Context(), func(tx *store.Tx) error { _, err := tx.AccountBySubject("github", "1"); return err }), store.ErrNotFound)
 	Update(t, db, func(tx *store.Tx) error {
-		members, err := tx.MembersOf(g.Name)
+		members, err := tx.MembersOf(g.Name, "", 100)
 		if len(members) != 0 {
 			t.Errorf("members %v", members)
 		}
@@ -358,7 +358,7 @@ func adminsGroup(t *testing.T, db *store.DB) {
 			if !slices.Equal(groups, want) {
 				t.Errorf("the store says %q", groups)
 			}
-			members, err2 := tx.MembersOf(store.Admins)
+			members, err2 := tx.MembersOf(store.Admins, "", 100)
 			open, err3 := tx.OpenAdmins(5)
 			if (len(members) == 1) != admin || (len(open) == 1) != admin {
 				t.Errorf("admins %v, open %v", members, open)

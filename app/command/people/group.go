@@ -83,35 +83,30 @@ func groupList(ctx context.Context, c *line.Call) error {
 }
 
 func groupShow(ctx context.Context, c *line.Call) error {
-	g, members, err := c.App.Users.Members(ctx, c.Args[0])
+	g, err := c.App.Users.Group(ctx, c.Args[0])
 	if err != nil {
 		return err
 	}
-	g.Members = len(members)
-	if c.Bool("json") {
-		type memberJSON struct {
-			ID    string `json:"id"`
-			Email string `json:"email"`
-			Name  string `json:"name"`
-		}
-		who := make([]memberJSON, len(members))
-		for i, u := range members {
-			who[i] = memberJSON{u.ID, u.Email, u.Name}
-		}
-		return c.PrintJSON(struct {
-			groupJSON
-			Who []memberJSON `json:"who"`
-		}{describeGroup(g), who})
-	}
-	if len(members) == 0 {
+	if g.Members == 0 && !c.Bool("json") {
 		fmt.Fprintf(c.Out, "Nobody is in %s.\n", g.Name)
 		return nil
 	}
-	w := c.Table("EMAIL\tNAME\tSTATUS")
-	for _, u := range members {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", u.Called(), line.Dash(u.Name), status(u))
+	list, err := c.ListIn(describeGroup(g), "who", "EMAIL\tNAME\tSTATUS")
+	if err != nil {
+		return err
 	}
-	return w.Flush()
+	type memberJSON struct {
+		ID    string `json:"id"`
+		Email string `json:"email"`
+		Name  string `json:"name"`
+	}
+	err = c.App.Users.Members(ctx, g.Name, func(u store.User) error {
+		return list.Add(memberJSON{u.ID, u.Email, u.Name}, u.Called(), line.Dash(u.Name), status(u))
+	})
+	if err != nil {
+		return err
+	}
+	return list.Close()
 }
 
 func groupRemove(ctx context.Context, c *line.Call) error {

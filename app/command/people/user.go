@@ -268,24 +268,18 @@ func userList(ctx context.Context, c *line.Call) error {
 	if asked := c.String("status"); asked != "" && !slices.Contains(statuses, asked) {
 		return c.UsageError("-status: there is no status " + asked + ": it is one of " + strings.Join(statuses, ", "))
 	}
-	list := []userJSON{}
-	w := c.Table("EMAIL\tNAME\tGROUPS\tSTATUS\tLAST SEEN")
-	filter := store.PeopleFilter{Search: c.String("search"), Status: c.String("status")}
-	err := c.App.Users.People(ctx, filter, func(p store.Person) error {
-		if c.Bool("json") {
-			list = append(list, describe(p))
-			return nil
-		}
-		_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", handle(p.User), line.Dash(p.Name), line.Dash(strings.Join(p.Groups, ",")), status(p.User), line.Stamp(p.SeenAt))
+	list, err := c.List("EMAIL\tNAME\tGROUPS\tSTATUS\tLAST SEEN")
+	if err != nil {
 		return err
+	}
+	filter := store.PeopleFilter{Search: c.String("search"), Status: c.String("status")}
+	err = c.App.Users.People(ctx, filter, func(p store.Person) error {
+		return list.Add(describe(p), handle(p.User), line.Dash(p.Name), line.Dash(strings.Join(p.Groups, ",")), status(p.User), line.Stamp(p.SeenAt))
 	})
 	if err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		return c.PrintJSON(list)
-	}
-	return w.Flush()
+	return list.Close()
 }
 
 func userShow(ctx context.Context, c *line.Call) error {
