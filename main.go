@@ -34,8 +34,9 @@ var example string
 
 func main() {
 	stops := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	reload := make(chan os.Signal, 1)
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
-		stops = append(stops, surviveSignals()...)
+		stops = append(stops, surviveSignals(reload)...)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), stops...)
 	defer stop()
@@ -44,19 +45,19 @@ func main() {
 		fmt.Fprintln(os.Stderr, "gatelodge:", err)
 		os.Exit(command.ExitFailed)
 	}
-	os.Exit(run(ctx, command.Process{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Dir: dir, Example: example}, os.Args[1:]))
+	os.Exit(run(ctx, command.Process{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Dir: dir, Example: example, Reload: reload}, os.Args[1:]))
 }
 
-// surviveSignals ignores what must not end a server: SIGPIPE of a log that nothing
-// reads any more, and SIGHUP, unless a terminal is there to hang up. It returns the
-// signals that stop a server besides. systemd takes an end by either for a clean one
-// and does not start the server again.
-func surviveSignals() []os.Signal {
+// surviveSignals ignores SIGPIPE of a log that nothing reads any more, and has SIGHUP
+// reload the Apps, unless a terminal is there to hang up. It returns the signals that
+// stop a server besides. systemd takes an end by either for a clean one and does not
+// start the server again.
+func surviveSignals(reload chan<- os.Signal) []os.Signal {
 	signal.Ignore(syscall.SIGPIPE)
 	if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && !isNull(info) {
 		return []os.Signal{syscall.SIGHUP}
 	}
-	signal.Ignore(syscall.SIGHUP)
+	signal.Notify(reload, syscall.SIGHUP)
 	return nil
 }
 
@@ -126,11 +127,7 @@ func serve(ctx context.Context, p command.Process, args []string) error {
 	if *dev {
 		return serveDev(ctx, p, flags, *wait)
 	}
-	loaded, err := command.LoadConfig(p, flags)
-	if err != nil {
-		return err
-	}
-	return serveHouse(ctx, p, loaded, *wait, nil)
+	return serveServer(ctx, p, flags, *wait, nil)
 }
 
 // serveDev serves a house that is thrown away afterwards, unless -data names
@@ -146,11 +143,7 @@ func serveDev(ctx context.Context, p command.Process, flags *flag.FlagSet, wait 
 			return err
 		}
 	}
-	loaded, err := command.LoadConfig(p, flags)
-	if err != nil {
-		return err
-	}
-	return serveHouse(ctx, p, loaded, wait, func(a *app.App) (string, error) {
+	return serveServer(ctx, p, flags, wait, func(a *app.App) (string, error) {
 		const email = "admin@localhost"
 		u, err := a.Users.Add(ctx, app.Operator(), email, "Dev Admin", true)
 		if err != nil {
@@ -164,9 +157,14 @@ func serveDev(ctx context.Context, p command.Process, flags *flag.FlagSet, wait 
 	})
 }
 
-// serveHouse opens the house and serves it until ctx ends. prepare, unless nil,
-// is called before, and what it returns stands below the greeting.
-func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, wait time.Duration, prepare func(*app.App) (string, error)) error {
+// serveServer opens the server that flags name and serves it until ctx ends. prepare,
+// unless nil, is called before, and what it returns stands below the greeting.
+func serveServer(ctx context.Context, p command.Process, flags *flag.FlagSet, wait time.Duration, prepare func(*app.App) (string, error)) error {
+	read := func() (*config.Loaded, error) { return command.LoadConfig(p, flags) }
+	loaded, err := read()
+	if err != nil {
+		return err
+	}
 	out, errs := command.NewOutput(p.Out), command.NewOutput(p.Err)
 	defer out.Close()
 	defer errs.Close()
@@ -180,7 +178,7 @@ func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, w
 	mode, _ := loaded.SocketPerm()
 	last := time.Now().Add(wait)
 	var listener net.Listener
-	err := command.Await(ctx, log, last, func() (err error) {
+	err = command.Await(ctx, log, last, func() (err error) {
 		listener, err = listen(loaded.Listen, mode)
 		return err
 	})
@@ -198,7 +196,21 @@ func serveHouse(ctx context.Context, p command.Process, loaded *config.Loaded, w
 	if err != nil {
 		return err
 	}
+	work, stop := context.WithCancel(ctx)
+	var reloading sync.WaitGroup
+	reloading.Go(func() {
+		for {
+			select {
+			case <-work.Done():
+				return
+			case <-p.Reload:
+				a.ReloadApps(work, read)
+			}
+		}
+	})
 	err = serveApp(ctx, p, a, listener, prepare)
+	stop()
+	reloading.Wait()
 	return errors.Join(err, a.Close())
 }
 

@@ -13,6 +13,7 @@ import (
 	"net/mail"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatelodge/app/account"
@@ -85,6 +86,8 @@ type App struct {
 
 	standby  *deliver.Fallback // of both, or nil
 	counters counters
+
+	refusedReload atomic.Pointer[RefusedReload]
 }
 
 // Options are what surrounds the house.

@@ -40,6 +40,7 @@ func examinations() []examination {
 		{"mail", examineMail},
 		{"relay", examineRelay},
 		{"proxies", examineProxies},
+		{"apps", examineApps},
 	}
 }
 
@@ -223,6 +224,18 @@ func examineRelay(_ context.Context, a *app.App) (finding, error) {
 const proxyTroubleFor = time.Hour
 
 // examineProxies reports what the running server could not read of its proxies' headers.
+// examineApps reports a configuration that was not taken over.
+func examineApps(_ context.Context, a *app.App) (finding, error) {
+	refused := a.RefusedReload()
+	if refused == nil {
+		return finding{}, nil
+	}
+	return finding{
+		State: sick, Text: fmt.Sprintf("not reloaded at %s; the earlier apps stay in use: %v", line.Stamp(refused.At), refused.Err),
+		Fix: `correct the configuration, check it with "gatelodge config check", and send the server SIGHUP`,
+	}, nil
+}
+
 func examineProxies(_ context.Context, a *app.App) (finding, error) {
 	for _, t := range slices.Backward(a.Proxies.Troubles()) {
 		if a.Now().Sub(t.At) < proxyTroubleFor {

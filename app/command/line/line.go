@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"gatelodge/app"
@@ -30,6 +31,8 @@ type Process struct {
 	Dir string   // the working directory, absolute
 	// Example is a configuration with every setting.
 	Example string
+	// Reload asks a running server to read its Apps again; nil never does.
+	Reload <-chan os.Signal
 }
 
 // Place says where a verb runs.
