@@ -13,6 +13,7 @@ require (
 	github.com/gorilla/securecookie v1.1.2
 	github.com/gorilla/sessions v1.4.0
 	github.com/julienschmidt/httprouter v1.3.0
+	github.com/yuin/goldmark v1.8.7
 	golang.org/x/crypto v0.58.0
 	golang.org/x/net v0.62.0
 	golang.org/x/oauth2 v0.37.0
@@ -56,6 +57,8 @@ require (
 require github.com/lib/pq v1.12.3
 
 require blitiri.com.ar/go/spf v1.6.0
+
+
 
 tool (
 	gatelodge/app/dev

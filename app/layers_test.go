@@ -96,7 +96,7 @@ func TestImportsPointRight(t *testing.T) {
 // Two flows never import each other, and a leaf imports nothing but leaves.
 func TestStepsWithinAppPointDown(t *testing.T) {
 	steps := [][]string{
-		{"clock", "fault", "secret", "lang", "email", "config", "device", "metrics", "proxy", "programtest", "links"},
+		{"clock", "doc", "fault", "secret", "lang", "email", "config", "device", "metrics", "proxy", "programtest", "links"},
 		{"audit", "limit", "factor", "mail"},
 		{"session", "challenge", "keys", "backup", "apps"},
 		{"gate"},

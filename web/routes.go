@@ -86,6 +86,8 @@ func (s *Server) routes() []Route {
 		{Method: post, Path: "/admin/people/:id/leave", Guard: FreshAdmin, Page: s.postLeave, Back: "/admin/people/:id"},
 		{Method: get, Path: "/admin/people/:id/remove", Guard: Admin, Page: s.getRemovePerson},
 		{Method: post, Path: "/admin/people/:id/remove", Guard: FreshAdmin, Page: s.postRemovePerson, Back: "/admin/people/:id/remove"},
+		{Method: get, Path: "/admin/help", Guard: Admin, Page: s.getHelp},
+		{Method: get, Path: "/admin/help/:page", Guard: Admin, Page: s.getHelp},
 		{Method: get, Path: "/admin/groups", Guard: Admin, Page: s.getGroups},
 		{Method: post, Path: "/admin/groups", Guard: FreshAdmin, Page: s.postGroup, Back: "/admin/groups", Keeps: []string{"group"}},
 		{Method: get, Path: "/admin/groups/:name/remove", Guard: Admin, Page: s.getRemoveGroup},

@@ -142,6 +142,8 @@ func states() map[string]state {
 		"connect-comes-alone":  {"connect.html", web.ConnectPage{Layout: l, Upstream: "GitHub", Who: "mara", MayJoin: true, Comes: true}},
 		"admin-invites":        {"admin-invites.html", web.InvitesPage{Layout: managing, Groups: []string{"media", "ops"}, Chosen: []string{"ops"}, Uses: 1, MaxUses: 1000, Days: 7, Link: "https://auth.home.example/invite/9vQ2", Notice: "On its way.", Invites: []web.OneInvite{{ID: "i1", Email: "ana@home.example", State: "open", UsesLeft: 1, Groups: []string{"ops"}, Until: now, By: "Sam"}, {ID: "i6", Email: "jin@home.example", State: "returned", UsesLeft: 1, Until: now, By: "Sam"}, {ID: "i2", State: "open", UsesLeft: 3, Until: now, By: "Sam"}, {ID: "i3", State: "used", Until: now, By: "Sam"}, {ID: "i4", State: "expired", Until: now, By: "Sam"}, {ID: "i5", State: "revoked", Until: now, By: "Sam"}}}},
 		"admin-invites-none":   {"admin-invites.html", web.InvitesPage{Layout: managing, Uses: 1, MaxUses: 1000, Days: 7, Emails: "x\ny", Problem: "x: No address."}},
+		"admin-help":           {"admin-help.html", web.HelpPage{Layout: managing, Title: "Send mail", Text: `<h2>Check</h2><pre tabindex="0">gatelodge mail check</pre>`}},
+		"admin-help-index":     {"admin-help.html", web.HelpPage{Layout: managing, Title: "The Gatelodge guide", Text: `<p>One page for each job.</p>`, Index: true}},
 		"admin-groups":         {"admin-groups.html", web.GroupsPage{Layout: managing, Groups: []web.OneGroup{{Name: "admins", Members: 1, Fixed: true}, {Name: "ops", Members: 2}}}},
 		"admin-groups-problem": {"admin-groups.html", web.GroupsPage{Layout: managing, Name: "a b", Problem: "No name.", Notice: "Group deleted."}},
 
