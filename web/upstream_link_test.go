@@ -423,7 +423,7 @@ func TestAnUpstreamThatAsksNobodyConfirmsNothing(t *testing.T) {
 }
 
 // Whoever has nothing but such an upstream is not locked out of their own account.
-func TestTheOnlySignInMethodConfirmsWhateverItProves(t *testing.T) {
+func TestAnUpstreamThatSaysNoTimeConfirmsWhereItIsTheOnlyMethod(t *testing.T) {
 	t.Parallel()
 	h, up := withUpstream(t, func(u *config.Upstream) { welcome(u); u.Kind = "google" })
 	signsIn(up, "sub", "1", "name", "Ana")
