@@ -15,7 +15,7 @@ import (
 func AppID(name string) string {
 	var b strings.Builder
 	dash := false
-	for _, r := range norm.NFKD.String(strings.ToLower(name)) {
+	for _, r := range strings.ToLower(norm.NFKD.String(name)) {
 		text, known := spelled[r]
 		switch {
 		case unicode.Is(unicode.Mn, r):

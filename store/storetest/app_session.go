@@ -94,3 +94,31 @@ func handoff(t *testing.T, db *store.DB) {
 	Update(t, db, func(tx *store.Tx) error { return tx.EndSession(u.ID, s.ID) })
 	want(t, spend("late", "Wiki", "browser", Now), store.ErrNotFound)
 }
+
+// What is kept by an App's name goes to its id; of two shares of one Session the one
+// under the id stays.
+func rekeyApp(t *testing.T, db *store.DB) {
+	u := User(t, db, "mara@home.example")
+	s, other := Session(t, db, u, "a"), Session(t, db, u, "b")
+	put := func(token, app, session string) {
+		Update(t, db, func(tx *store.Tx) error {
+			return tx.PutAppSession(store.AppSession{TokenHash: Hash(token), App: app, SessionID: session, CreatedAt: Now})
+		})
+	}
+	put("old", store.AppNamed+"Wiki", s.ID)
+	put("double", store.AppNamed+"Wiki", other.ID)
+	put("new", "wiki", other.ID)
+	put("else", store.AppNamed+"Else", s.ID)
+	for _, n := range []int{1, 0} {
+		Update(t, db, func(tx *store.Tx) error {
+			if got, err := tx.RekeyApp(store.AppNamed+"Wiki", "wiki"); err != nil || got != n {
+				t.Errorf("changed %d rows, want %d, %v", got, n, err)
+			}
+			return nil
+		})
+	}
+	for token, found := range map[string]error{"old": nil, "new": nil, "double": store.ErrNotFound, "else": store.ErrNotFound} {
+		_, _, err := db.SessionByAppToken(t.Context(), "wiki", Hash(token), Now)
+		want(t, err, found)
+	}
+}

@@ -25,6 +25,7 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 		"an App's session opens that App and ends with its own": appSession,
 		"an App has one session of a Session":                   oneAppSession,
 		"a hand-off is for one App, one browser, once":          handoff,
+		"what an App holds by its name goes to its id":          rekeyApp,
 		"of fifty who spend a challenge one succeeds":           spendChallenge,
 		"a challenge that is nobody's or too old is not spent":  deadChallenge,
 		"of fifty who try a code five get to":                   tryCode,
