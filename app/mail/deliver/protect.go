@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/dns/dnsmessage"
+
 	"gatelodge/app/mail/mtasts"
 	"gatelodge/app/mail/resolve"
 )
@@ -38,7 +40,10 @@ func (d *Direct) demand(ctx context.Context, e *errand, s server) (demand, *Resu
 	}
 	want := demand{policy: "no-policy-found"}
 	if len(records) > 0 {
-		want = demand{policy: "tlsa", must: true, reason: "DANE demands it", dane: usable(records), base: base, names: []string{s.name, s.target, e.domain}}
+		want = demand{policy: "tlsa", must: true, reason: "DANE demands it", dane: usable(records), base: base, names: []string{s.name, e.domain}}
+		if s.secure {
+			want.names = append(want.names, s.target)
+		}
 	}
 	if len(want.dane) > 0 {
 		return want, nil
@@ -72,22 +77,37 @@ func (d *Direct) demand(ctx context.Context, e *errand, s server) (demand, *Resu
 // they may exist and cannot be had, the server must not be used: that is what an
 // attacker would do (RFC 7672, 2.1).
 func (d *Direct) tlsa(ctx context.Context, e *errand, s server) (records []resolve.TLSA, base string, refused *Result) {
-	if !s.secure || d.NoDANE {
+	if !s.secure && !s.aliased || d.NoDANE {
 		return nil, "", nil
 	}
 	limited, cancel := context.WithTimeout(ctx, tlsaWithin)
 	defer cancel()
-	names := []string{s.target}
-	if s.target != s.name {
-		names = append(names, s.name)
+	unknown := func(err error) *Result {
+		d.Memory.count(ctx, e.domain, "tlsa", s.name, "dnssec-invalid")
+		return &Result{
+			Class: Temporary, Stage: AtTLS, Enhanced: "4.7.5", Text: "what certificate " + s.name + " must have could not be found out: " + err.Error(), Err: err,
+		}
+	}
+	names := []string{s.target, s.name}
+	switch {
+	case s.aliased:
+		// The name points into a zone without DNSSEC. Its own zone may be signed, and
+		// then its records count (RFC 7672, 2.2.2).
+		alias, err := d.Resolver.Lookup(limited, s.name, dnsmessage.TypeCNAME)
+		if err != nil {
+			return nil, "", unknown(err)
+		}
+		if !alias.Secure {
+			return nil, "", nil
+		}
+		names = names[1:]
+	case s.target == s.name:
+		names = names[1:]
 	}
 	for _, name := range names {
 		records, secure, err := d.Resolver.TLSA(limited, name, d.Port)
 		if err != nil && !errors.Is(err, resolve.ErrNoName) {
-			d.Memory.count(ctx, e.domain, "tlsa", s.name, "dnssec-invalid")
-			return nil, "", &Result{
-				Class: Temporary, Stage: AtTLS, Enhanced: "4.7.5", Text: "what certificate " + s.name + " must have could not be found out: " + err.Error(), Err: err,
-			}
+			return nil, "", unknown(err)
 		}
 		if secure && len(records) > 0 {
 			e.note("%s has %d TLSA records (DANE)", name, len(records))

@@ -26,6 +26,7 @@ type server struct {
 	name       string
 	preference uint16
 	target     string // where CNAMEs lead from name
+	aliased    bool   // DNSSEC vouches for name alone, not for where CNAMEs lead
 	addresses  []netip.Addr
 	secure     bool // DNSSEC vouches for name and addresses
 }
@@ -101,7 +102,7 @@ func (d *Direct) locate(ctx context.Context, e *errand, list []resolve.MX, secur
 			}
 			continue
 		}
-		s := server{name: mx.Host, preference: mx.Preference, target: h.Name, secure: secure && h.Secure}
+		s := server{name: mx.Host, preference: mx.Preference, target: h.Name, secure: secure && h.Secure, aliased: secure && !h.Secure && h.Name != mx.Host}
 		s.addresses, err = d.allowed(ctx, h, ours)
 		if err != nil {
 			e.note("%s: %v", mx.Host, err)

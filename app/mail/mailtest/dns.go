@@ -17,20 +17,21 @@ import (
 type DNS struct {
 	Address string
 
-	mu     sync.Mutex
-	zone   map[string][]dnsmessage.Resource // by name and type
-	names  map[string]bool                  // that exist
-	fails  map[string]bool                  // SERVFAIL, by name and type or by name
-	hushed map[string]bool                  // not answered for, by name
-	silent bool
-	secure bool
-	asked  []string
+	mu       sync.Mutex
+	zone     map[string][]dnsmessage.Resource // by name and type
+	names    map[string]bool                  // that exist
+	fails    map[string]bool                  // SERVFAIL, by name and type or by name
+	hushed   map[string]bool                  // not answered for, by name
+	silent   bool
+	secure   bool
+	unsigned map[string]bool // names in zones without DNSSEC
+	asked    []string
 }
 
 // ServeDNS runs one until the test ends.
 func ServeDNS(t testing.TB) *DNS {
 	t.Helper()
-	d := &DNS{zone: make(map[string][]dnsmessage.Resource), names: make(map[string]bool), fails: make(map[string]bool), hushed: make(map[string]bool)}
+	d := &DNS{zone: make(map[string][]dnsmessage.Resource), names: make(map[string]bool), fails: make(map[string]bool), hushed: make(map[string]bool), unsigned: make(map[string]bool)}
 	udp, tcp := listenBoth(t)
 	d.Address = udp.LocalAddr().String()
 	var running sync.WaitGroup
@@ -124,6 +125,7 @@ func (d *DNS) answer(t testing.TB, packet []byte, size int) []byte {
 		Questions: q.Questions,
 	}
 	for range 30 {
+		m.AuthenticData = m.AuthenticData && !d.unsigned[name]
 		if d.fails[name] || d.fails[zoneKey(name, ask.Type)] {
 			m.RCode, m.Answers = dnsmessage.RCodeServerFailure, nil
 			break
@@ -248,6 +250,13 @@ func (d *DNS) Secure() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.secure = true
+}
+
+// Unsigned puts a name into a zone without DNSSEC.
+func (d *DNS) Unsigned(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unsigned[name] = true
 }
 
 // Asked returns the questions so far: name, space, type.
