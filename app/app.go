@@ -237,7 +237,7 @@ func (a *App) listener() *submission.Listener {
 		if err != nil {
 			return nil, err
 		}
-		return submission.Listen(a.Relay, s.Listen, certificate)
+		return submission.Listen(a.Relay, s.Listen, certificate, s.TLS == "implicit")
 	}}
 }
 

@@ -337,13 +337,14 @@ func domainOf(a mail.Address) string {
 
 func (k *checker) submission() {
 	s := k.l.Mail.Submission
+	k.choice("mail.submission.tls", s.TLS, "starttls", "implicit")
 	if s.Listen != "" {
 		host, port, err := net.SplitHostPort(s.Listen)
 		number, wrong := strconv.ParseUint(port, 10, 16)
 		if err != nil || wrong != nil {
-			k.fail("mail.submission.listen", "is %q, but must be host:port, as in \"127.0.0.1:587\" (STARTTLS)", s.Listen)
-		} else if number == 465 {
-			k.fail("mail.submission.listen", "has the port 465, where apps expect TLS from the start; this listener speaks STARTTLS, for which the port is 587")
+			k.fail("mail.submission.listen", "is %q, but must be host:port, as in \"127.0.0.1:587\"", s.Listen)
+		} else if number == 465 && s.TLS != "implicit" {
+			k.fail("mail.submission.listen", "has the port 465, where apps expect TLS from the start: set mail.submission.tls = \"implicit\", or use port 587 for STARTTLS")
 		}
 		if _, err := netip.ParseAddr(host); err != nil && host != "" && host != "localhost" {
 			k.fail("mail.submission.listen", "has the host %q, but the address to listen on is a number, as in \"127.0.0.1:587\"", host)

@@ -127,6 +127,7 @@ type Mail struct {
 // MailSubmission says where other apps hand their mail to us over SMTP.
 type MailSubmission struct {
 	Listen   string // host:port, or "" for nowhere
+	TLS      string // "starttls" or "implicit"
 	CertFile string // "" for a certificate that is made by itself
 	KeyFile  string
 }
@@ -176,7 +177,7 @@ func Default() Config {
 		Password:       Password{Enabled: true},
 		Signup:         Signup{Mode: "invite", Domains: []string{}},
 		Link:           Link{Lifetime: 2 * hour, CodeLifetime: 15 * minute, Confirm: "button"},
-		Mail:           Mail{Mode: "capture", MXPort: 25, DANE: "auto", IPFamily: "auto"},
+		Mail:           Mail{Mode: "capture", MXPort: 25, DANE: "auto", IPFamily: "auto", Submission: MailSubmission{TLS: "starttls"}},
 		Backup:         Backup{Every: day, Keep: 7},
 		Theme:          Theme{Hue: 205},
 		Log:            Log{Format: "text", Level: slog.LevelInfo},

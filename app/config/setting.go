@@ -58,6 +58,7 @@ func settings() []setting {
 		{key: "backup.keep", example: `7`, ptr: func(c *Config) any { return &c.Backup.Keep }},
 		{key: "backup.dir", example: `"/mnt/backups/gatelodge"`, ptr: func(c *Config) any { return &c.Backup.Dir }, path: true},
 		{key: "mail.submission.listen", example: `"127.0.0.1:587"`, ptr: func(c *Config) any { return &c.Mail.Submission.Listen }},
+		{key: "mail.submission.tls", example: `"implicit"`, ptr: func(c *Config) any { return &c.Mail.Submission.TLS }},
 		{key: "mail.submission.cert_file", example: `"/etc/gatelodge/mail-cert.pem"`, ptr: func(c *Config) any { return &c.Mail.Submission.CertFile }, path: true},
 		{key: "mail.submission.key_file", example: `"/etc/gatelodge/mail-key.pem"`, ptr: func(c *Config) any { return &c.Mail.Submission.KeyFile }, path: true},
 		{key: "theme.hue", example: `205`, ptr: func(c *Config) any { return &c.Theme.Hue }},

@@ -55,6 +55,9 @@ func credentialAdd(ctx context.Context, c *line.Call) error {
 	smtp := "off: set mail.submission.listen to use it"
 	if listen != "" {
 		smtp = listen + ", with STARTTLS"
+		if c.App.Config.Mail.Submission.TLS == "implicit" {
+			smtp = listen + ", with TLS from the start (SSL/TLS)"
+		}
 	}
 	fmt.Fprintf(c.Out, "user:     %s\npassword: %s\nSMTP:     %s\nHTTP:     %s\n\nThe password is not shown again.\n", asked.Name, password, smtp, web)
 	return nil

@@ -19,8 +19,8 @@ import (
 // Header is what stands above a message.
 type Header struct {
 	From     mail.Address
-	To       string // one address, or "" when the recipients shall not see each other
-	ReplyTo  string // one address, or ""
+	To       string       // one address, or "" when the recipients shall not see each other
+	ReplyTo  mail.Address // zero where answers go to From
 	Subject  string
 	Date     time.Time
 	ID       string // local part of the Message-ID
@@ -51,7 +51,7 @@ func Build(h Header, text, html string) ([]byte, error) {
 	for _, line := range [][2]string{
 		{"From", header.Author{Name: h.From.Name, Address: h.From.Address}.String()},
 		{"To", to},
-		{"Reply-To", bare(h.ReplyTo)},
+		{"Reply-To", h.replyTo()},
 		{"Subject", header.Text(h.Subject)},
 		{"Date", h.Date.UTC().Format(time.RFC1123Z)},
 		{"Message-ID", "<" + h.ID + "@" + domain + ">"},
@@ -83,13 +83,13 @@ func Build(h Header, text, html string) ([]byte, error) {
 
 func (h Header) check() error {
 	for name, value := range map[string]string{
-		"From name": h.From.Name, "From": h.From.Address, "To": h.To, "Reply-To": h.ReplyTo, "Subject": h.Subject, "Message-ID": h.ID, "Content-Language": h.Language,
+		"From name": h.From.Name, "From": h.From.Address, "To": h.To, "Reply-To": h.ReplyTo.Address, "Reply-To name": h.ReplyTo.Name, "Subject": h.Subject, "Message-ID": h.ID, "Content-Language": h.Language,
 	} {
 		if !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			return fmt.Errorf("the header %s %w", name, errHeader)
 		}
 	}
-	for i, address := range []string{h.From.Address, h.To, h.ReplyTo} {
+	for i, address := range []string{h.From.Address, h.To, h.ReplyTo.Address} {
 		if i > 0 && address == "" {
 			continue
 		}
@@ -101,6 +101,13 @@ func (h Header) check() error {
 		return fmt.Errorf("the header Message-ID cannot be made of %q", h.ID)
 	}
 	return nil
+}
+
+func (h Header) replyTo() string {
+	if h.ReplyTo.Name == "" {
+		return bare(h.ReplyTo.Address)
+	}
+	return header.Author{Name: h.ReplyTo.Name, Address: h.ReplyTo.Address}.String()
 }
 
 // bare writes an address without a name. What RFC 5322 takes between quotes only, such

@@ -93,7 +93,7 @@ func (c *Composer) Write(h Head, l Letter) ([]byte, error) {
 		return nil, err
 	}
 	return Build(Header{
-		From: c.From, To: h.To, ReplyTo: c.ReplyTo, Subject: said.Subject, Date: h.Now, ID: h.ID, Language: said.Lang,
+		From: c.From, To: h.To, ReplyTo: mail.Address{Address: c.ReplyTo}, Subject: said.Subject, Date: h.Now, ID: h.ID, Language: said.Lang,
 	}, text, html)
 }
 

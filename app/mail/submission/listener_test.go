@@ -32,7 +32,7 @@ func TestThePortIsAskedForAgain(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		return submission.Listen(h.app.Relay, address, certificate)
+		return submission.Listen(h.app.Relay, address, certificate, false)
 	}
 	if at := l.Listen(); at != "" {
 		t.Fatalf("it listens at %s, which is taken", at)

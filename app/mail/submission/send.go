@@ -13,7 +13,7 @@ import (
 type Mail struct {
 	From    string   `json:"from"` // "Disk watch <nas@home.example>"
 	To      []string `json:"to"`
-	ReplyTo string   `json:"replyTo,omitempty"`
+	ReplyTo string   `json:"replyTo,omitempty"` // as from
 	Subject string   `json:"subject"`
 	Text    string   `json:"text"`
 	HTML    string   `json:"html,omitempty"`
@@ -28,6 +28,12 @@ func (s *Service) Send(ctx context.Context, c store.SubmissionCredential, m Mail
 	from, err := mail.ParseAddress(m.From)
 	if err != nil {
 		return "", refuse(550, 5, 6, 0, "\"from\" must be one address, as in \"Disk watch <nas@home.example>\"")
+	}
+	replyTo := &mail.Address{}
+	if m.ReplyTo != "" {
+		if replyTo, err = mail.ParseAddress(m.ReplyTo); err != nil {
+			return "", refuse(550, 5, 6, 0, "\"replyTo\" must be one address, as in \"Sam <sam@home.example>\"")
+		}
 	}
 	e := envelope{}
 	if e.from, err = s.sender(c, from.Address); err != nil {
@@ -55,7 +61,7 @@ func (s *Service) Send(ctx context.Context, c store.SubmissionCredential, m Mail
 		return "", refuse(550, 5, 6, 0, "\"subject\" is longer than %d bytes", maxSubject)
 	}
 	h := compose.Header{
-		From: mail.Address{Name: from.Name, Address: e.from}, To: e.to[0].address, ReplyTo: m.ReplyTo, Subject: m.Subject,
+		From: mail.Address{Name: from.Name, Address: e.from}, To: e.to[0].address, ReplyTo: *replyTo, Subject: m.Subject,
 		Date: s.Now(), ID: store.NewID(s.Now()),
 	}
 	if len(e.to) > 1 {

@@ -2,6 +2,7 @@ package submission
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -16,8 +17,11 @@ import (
 )
 
 const (
-	// stepWithin bounds the wait for a command, and a whole mail.
+	// stepWithin bounds the wait for a command, and for more of a mail.
 	stepWithin = 5 * time.Minute
+	// mailWithin bounds a whole mail, however steadily it arrives: it has one of the
+	// places where mails are read.
+	mailWithin = 30 * time.Minute
 	writeAfter = time.Minute
 	// stopWithin is how long a stop waits for mail that is being handed over.
 	stopWithin = 5 * time.Second
@@ -31,18 +35,24 @@ type Server struct {
 	service  *Service
 	smtp     *smtp.Server
 	listener *guard
+	serves   net.Listener // the guard, or TLS over it
 	stopping context.Context
 	stop     context.CancelFunc
 }
 
 // Listen opens the port. The login goes over TLS alone, but from this machine
-// to itself when address is of a loopback interface.
-func Listen(s *Service, address string, certificate *Certificate) (*Server, error) {
+// to itself when address is of a loopback interface. With implicit, connections
+// begin with TLS (RFC 8314, 3.3); else apps ask for it with STARTTLS.
+func Listen(s *Service, address string, certificate *Certificate, implicit bool) (*Server, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	server := &Server{service: s, listener: newGuard(l)}
+	server.serves = server.listener
+	if implicit {
+		server.serves = tls.NewListener(server.listener, certificate.config())
+	}
 	server.stopping, server.stop = context.WithCancel(context.Background())
 	server.smtp = smtp.NewServer(smtp.BackendFunc(server.begin))
 	server.smtp.Domain = s.Host
@@ -65,7 +75,7 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // mails that are being handed over come to their end.
 func (s *Server) Run(ctx context.Context) error {
 	ended := make(chan error, 1)
-	go func() { ended <- s.smtp.Serve(s.listener) }()
+	go func() { ended <- s.smtp.Serve(s.serves) }()
 	var lost error
 	select {
 	case lost = <-ended:
@@ -202,7 +212,7 @@ func (s *session) Data(r io.Reader) error {
 	}
 	defer leave()
 	defer s.server.listener.busy(s.conn.Conn())()
-	raw, err := io.ReadAll(io.LimitReader(r, int64(s.login.MaxBytes)+1))
+	raw, err := io.ReadAll(io.LimitReader(arriving(r, s.conn.Conn()), int64(s.login.MaxBytes)+1))
 	switch {
 	case errors.Is(err, smtp.ErrTooLongLine):
 		return answer(errLongLine)
@@ -217,6 +227,29 @@ func (s *session) Data(r io.Reader) error {
 		return answer(service.refusal(err))
 	}
 	return nil
+}
+
+// arriving reads a mail from a connection. Each part of it has stepWithin, so that a slow
+// one arrives, and the whole has mailWithin.
+func arriving(r io.Reader, conn net.Conn) io.Reader {
+	return &arrival{r, conn, time.Now().Add(mailWithin)}
+}
+
+type arrival struct {
+	io.Reader
+	conn net.Conn
+	last time.Time
+}
+
+func (a *arrival) Read(b []byte) (int, error) {
+	until := time.Now().Add(stepWithin)
+	if until.After(a.last) {
+		until = a.last
+	}
+	if err := a.conn.SetReadDeadline(until); err != nil {
+		return 0, err
+	}
+	return a.Reader.Read(b)
 }
 
 // protocol is the name, for Received, of how the mail comes (RFC 3848, RFC 6531,
