@@ -207,6 +207,9 @@ func examineMail(ctx context.Context, a *app.App) (finding, error) {
 	if slow || h.Failed > 0 {
 		return finding{State: warn, Text: text, Fix: "see why with: gatelodge mail queue -all"}, err
 	}
+	if report := a.Check.Run(ctx, ""); err == nil && report.Failed() {
+		return finding{State: sick, Text: line.Count(report.Failures(), "thing keeps mail", "things keep mail") + " from arriving everywhere", Fix: "see what to do with: gatelodge mail check"}, nil
+	}
 	return finding{State: fine, Text: text}, err
 }
 

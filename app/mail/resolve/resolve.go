@@ -172,7 +172,7 @@ func (r *Resolver) follow(ctx context.Context, q question) (Answer, error) {
 		for from := ""; from != all.Name; {
 			from = all.Name
 			if links > maxChain {
-				return Answer{}, fmt.Errorf("%w: more than %d CNAMEs from %s", ErrFailed, maxChain, q.name)
+				return Answer{}, fmt.Errorf("%w: more than %d CNAMEs from %s", ErrFailed, maxChain, shown(q.name))
 			}
 			if all.take(m, q.kind) {
 				links++
@@ -182,7 +182,7 @@ func (r *Resolver) follow(ctx context.Context, q question) (Answer, error) {
 		case len(all.Records) > 0:
 			return all, nil
 		case m.RCode == dnsmessage.RCodeNameError:
-			return Answer{}, fmt.Errorf("%s: %w", all.Name, ErrNoName)
+			return Answer{}, fmt.Errorf("%s: %w", shown(all.Name), ErrNoName)
 		case strings.EqualFold(all.Name, nameOf(m)):
 			return all, nil
 		}
@@ -228,7 +228,7 @@ func (r *Resolver) ask(ctx context.Context, q question) (*dnsmessage.Message, bo
 	packet, id, err := pack(q)
 	if err != nil {
 		// A name that DNS cannot hold does not exist.
-		return nil, false, fmt.Errorf("%s: %w (%w)", q.name, ErrNoName, err)
+		return nil, false, fmt.Errorf("%s: %w (%w)", shown(q.name), ErrNoName, err)
 	}
 	why := errors.New("no server is known")
 	for range rounds {
@@ -238,7 +238,7 @@ func (r *Resolver) ask(ctx context.Context, q question) (*dnsmessage.Message, bo
 				m, err = exchange(ctx, "tcp", server, packet, id, q)
 			}
 			if ctx.Err() != nil {
-				return nil, false, fmt.Errorf("%s: %w: %w", q.name, ErrFailed, ctx.Err())
+				return nil, false, fmt.Errorf("%s: %w: %w", shown(q.name), ErrFailed, ctx.Err())
 			}
 			switch {
 			case err != nil:
@@ -250,7 +250,15 @@ func (r *Resolver) ask(ctx context.Context, q question) (*dnsmessage.Message, bo
 			}
 		}
 	}
-	return nil, false, fmt.Errorf("%s: %w: %w", q.name, ErrFailed, why)
+	return nil, false, fmt.Errorf("%s: %w: %w", shown(q.name), ErrFailed, why)
+}
+
+// shown is a name as errors give it: that of the root is a dot.
+func shown(name string) string {
+	if name == "" {
+		return "."
+	}
+	return name
 }
 
 // exchange sends a question and waits for its answer.
