@@ -27,8 +27,9 @@ var may = map[string][]string{
 
 // only lists packages that a single package of ours may import.
 var only = map[string]string{
-	"github.com/julienschmidt/httprouter": "gatelodge/web",
-	"github.com/gorilla/sessions":         "gatelodge/web",
+	"github.com/julienschmidt/httprouter": "gatelodge/web gatelodge/web/shell",
+	"github.com/gorilla/sessions":         "gatelodge/web/shell",
+	"github.com/gorilla/securecookie":     "gatelodge/web/shell",
 	"github.com/BurntSushi/toml":          "gatelodge/app/config gatelodge/app/lang",
 	"modernc.org/sqlite":                  "gatelodge/store",
 	"golang.org/x/oauth2":                 "gatelodge/app/upstream",
@@ -90,6 +91,25 @@ func TestImportsPointRight(t *testing.T) {
 	}
 	if seen < 20 {
 		t.Errorf("saw only %d imports of ours: the test looks at nothing", seen)
+	}
+}
+
+// The rooms of web do not know the pages, and the shell knows no other room.
+func TestRoomsOfWebStandBelowThePages(t *testing.T) {
+	rooms := 0
+	for _, p := range packages(t) {
+		if !strings.HasPrefix(p.ImportPath, "gatelodge/web/") {
+			continue
+		}
+		rooms++
+		for _, path := range p.Imports {
+			if path == "gatelodge/web" || p.ImportPath == "gatelodge/web/shell" && strings.HasPrefix(path, "gatelodge/web/") {
+				t.Errorf("%s imports %s, which stands above it", p.ImportPath, path)
+			}
+		}
+	}
+	if rooms == 0 {
+		t.Error("saw no rooms: the test looks at nothing")
 	}
 }
 

@@ -17,10 +17,11 @@ import (
 	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/store"
+	"gatelodge/web/shell"
 )
 
 // personal is the layout of a page for somebody who is signed in.
-func (s *Server) personal(q *Request, u store.User) Layout {
+func (s *pages) personal(q *shell.Request, u store.User) Layout {
 	l := q.Layout()
 	l.Person, l.Manages = Person{Name: u.Name, Email: u.Email, Handle: u.Called()}, u.Admin
 	if u.Admin && strings.HasPrefix(q.Pattern, "/admin") {
@@ -34,15 +35,15 @@ func (s *Server) personal(q *Request, u store.User) Layout {
 
 // alarm is what is wrong with the mail. That it cannot be read is no reason for a
 // page about something else not to be there.
-func (s *Server) alarm(q *Request) outbox.Alarm {
+func (s *pages) alarm(q *shell.Request) outbox.Alarm {
 	alarm, err := s.Outbox.Alarm(q.Context())
 	if err != nil {
-		s.Log.ErrorContext(q.Context(), "how the mail fares could not be read", "ref", reference(q.Request), "err", err)
+		s.Log.ErrorContext(q.Context(), "how the mail fares could not be read", "ref", shell.Reference(q.Request), "err", err)
 	}
 	return alarm
 }
 
-func (s *Server) getAccount(q *Request) error {
+func (s accountPages) getAccount(q *shell.Request) error {
 	cur := q.Current
 	rows, err := s.Sessions.Of(q.Context(), cur.User.ID)
 	if err != nil {
@@ -72,7 +73,7 @@ func (s *Server) getAccount(q *Request) error {
 
 // ownWays lists how somebody signs in by what is kept here, and a password that
 // could be set.
-func (s *Server) ownWays(ways []account.SignInMethod) []OwnWay {
+func (s accountPages) ownWays(ways []account.SignInMethod) []OwnWay {
 	var list []OwnWay
 	set := false
 	for _, way := range ways {
@@ -94,12 +95,12 @@ func ownWay(ways []account.SignInMethod, way account.SignInMethod) OwnWay {
 }
 
 // hasOneWay reports whether a user has one way to sign in and could add another.
-func (s *Server) hasOneWay(u store.User, ways []account.SignInMethod) bool {
+func (s accountPages) hasOneWay(u store.User, ways []account.SignInMethod) bool {
 	return account.Usable(ways) == 1 && (!u.HasEmail() || s.Passwords || len(s.Upstreams.All()) > 0)
 }
 
 // ownBrowsers lists the browsers that a user is known by.
-func (s *Server) ownBrowsers(q *Request, userID string) ([]OwnBrowser, error) {
+func (s accountPages) ownBrowsers(q *shell.Request, userID string) ([]OwnBrowser, error) {
 	known, err := s.Account.Browsers(q.Context(), userID)
 	if err != nil {
 		return nil, err
@@ -117,11 +118,11 @@ func (s *Server) ownBrowsers(q *Request, userID string) ([]OwnBrowser, error) {
 
 // postForgetBrowser makes a browser a stranger to whoever is signed in: they are told
 // when it comes again, and it counts as any other's.
-func (s *Server) postForgetBrowser(q *Request) error {
+func (s accountPages) postForgetBrowser(q *shell.Request) error {
 	cur := q.Current
 	hash, err := hex.DecodeString(q.PostForm.Get("browser"))
 	if err != nil {
-		return errNotFound
+		return shell.ErrNotFound
 	}
 	if err := s.Login.ForgetBrowserOf(q.Context(), q.From(), audit.ByUser, cur.User.ID, hash); err != nil {
 		return err
@@ -130,7 +131,7 @@ func (s *Server) postForgetBrowser(q *Request) error {
 }
 
 // devices lists a user's sessions, this one first.
-func (s *Server) devices(rows []store.Session, current store.Session, from audit.Origin) []Device {
+func (s accountPages) devices(rows []store.Session, current store.Session, from audit.Origin) []Device {
 	list := make([]Device, 0, len(rows))
 	for _, row := range rows {
 		d := Device{
@@ -155,10 +156,10 @@ func (s *Server) devices(rows []store.Session, current store.Session, from audit
 
 func sameNetwork(ip, ours string) bool {
 	a, err := netip.ParseAddr(ip)
-	return err == nil && network(a) == ours
+	return err == nil && shell.Network(a) == ours
 }
 
-func (s *Server) postEndDevice(q *Request) error {
+func (s accountPages) postEndDevice(q *shell.Request) error {
 	cur := q.Current
 	id := q.Param("id")
 	if id == cur.Session.ID {
@@ -176,7 +177,7 @@ func (s *Server) postEndDevice(q *Request) error {
 	return s.backToAccount(q, "devices.ended", 1)
 }
 
-func (s *Server) postEndOthers(q *Request) error {
+func (s accountPages) postEndOthers(q *shell.Request) error {
 	cur := q.Current
 	// A copy of this browser's cookie is one of the others.
 	n, err := s.Sessions.EndAll(q.Context(), q.From(), audit.ByUser, cur.User.ID, cur.Session.ID)
@@ -187,12 +188,12 @@ func (s *Server) postEndOthers(q *Request) error {
 }
 
 // backToAccount shows the account page with a sentence about what was done.
-func (s *Server) backToAccount(q *Request, notice string, n int) error {
+func (s accountPages) backToAccount(q *shell.Request, notice string, n int) error {
 	return q.BackTo("/account", notice, n)
 }
 
 // warnAtAccount shows the account page with a sentence about what was refused.
-func (s *Server) warnAtAccount(q *Request, notice string) error {
+func (s accountPages) warnAtAccount(q *shell.Request, notice string) error {
 	a := q.Attempt()
 	a.Notice, a.Count, a.Warns = notice, 0, true
 	if err := q.SaveAttempt(a); err != nil {
@@ -211,7 +212,7 @@ func told(u store.User, byMail, untold string) string {
 }
 
 // getSignOut asks before it signs out: a GET must not.
-func (s *Server) getSignOut(q *Request) error {
+func (s accountPages) getSignOut(q *shell.Request) error {
 	cur, err := q.WhoIs()
 	if errors.Is(err, session.ErrNone) {
 		return q.Render(http.StatusOK, "signed-out.html", SignedOutPage{Layout: q.Layout()})
@@ -226,7 +227,7 @@ func (s *Server) getSignOut(q *Request) error {
 	return q.Render(http.StatusOK, "signout.html", SignOutPage{Layout: s.personal(q, cur.User), Devices: len(rows)})
 }
 
-func (s *Server) postSignOut(q *Request) error {
+func (s accountPages) postSignOut(q *shell.Request) error {
 	if q.PostForm.Get("everywhere") != "" {
 		cur, err := q.WhoIs()
 		if err != nil && !errors.Is(err, session.ErrNone) {
@@ -243,8 +244,8 @@ func (s *Server) postSignOut(q *Request) error {
 	return s.signedOut(q)
 }
 
-func (s *Server) signedOut(q *Request) error {
-	s.cookies.dropSession(q.W)
+func (s accountPages) signedOut(q *shell.Request) error {
+	s.Cookies.DropSession(q.W)
 	q.DropAttempt()
 	return q.Redirect("/signout")
 }

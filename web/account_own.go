@@ -11,9 +11,10 @@ import (
 	"gatelodge/app/lang"
 	"gatelodge/app/session"
 	"gatelodge/store"
+	"gatelodge/web/shell"
 )
 
-func (s *Server) getProfile(q *Request) error {
+func (s accountPages) getProfile(q *shell.Request) error {
 	cur := q.Current
 	u, err := s.Account.User(q.Context(), cur.User.ID)
 	if err != nil {
@@ -29,7 +30,7 @@ func (s *Server) getProfile(q *Request) error {
 	return q.Render(http.StatusOK, "profile.html", page)
 }
 
-func (s *Server) postProfile(q *Request) error {
+func (s accountPages) postProfile(q *shell.Request) error {
 	cur := q.Current
 	p := account.Profile{
 		Name: q.PostForm.Get("name"), Username: q.PostForm.Get("username"), Theme: q.PostForm.Get("theme"),
@@ -55,14 +56,14 @@ func (s *Server) postProfile(q *Request) error {
 	return s.saveProfile(q, p)
 }
 
-func (s *Server) saveProfile(q *Request, p account.Profile) error {
+func (s accountPages) saveProfile(q *shell.Request, p account.Profile) error {
 	err := s.Account.SetProfile(q.Context(), q.From(), q.Current.User.ID, p)
-	f := inField(err)
+	f := shell.InField(err)
 	switch {
 	case err == nil:
-		s.cookies.setTheme(q.W, p.Theme)
-		s.cookies.setLanguage(q.W, p.Language)
-		s.cookies.setZone(q.W, p.TimeZone)
+		s.Cookies.SetTheme(q.W, p.Theme)
+		s.Cookies.SetLanguage(q.W, p.Language)
+		s.Cookies.SetZone(q.W, p.TimeZone)
 		return q.BackTo("/account/profile", "profile.saved", 0)
 	case f == nil:
 		return err
@@ -78,7 +79,7 @@ func (s *Server) saveProfile(q *Request, p account.Profile) error {
 }
 
 // oneOf returns the tag of a language there is, or "".
-func (s *Server) oneOf(tag string) string {
+func (s accountPages) oneOf(tag string) string {
 	for _, l := range s.Lang.Languages() {
 		if l.Tag == tag {
 			return tag
@@ -87,7 +88,7 @@ func (s *Server) oneOf(tag string) string {
 	return ""
 }
 
-func (s *Server) emailsPage(q *Request, cur session.Current) (EmailsPage, error) {
+func (s accountPages) emailsPage(q *shell.Request, cur session.Current) (EmailsPage, error) {
 	u, err := s.Account.User(q.Context(), cur.User.ID)
 	if err != nil {
 		return EmailsPage{}, err
@@ -100,7 +101,7 @@ func (s *Server) emailsPage(q *Request, cur session.Current) (EmailsPage, error)
 	return page, err
 }
 
-func (s *Server) getEmails(q *Request) error {
+func (s accountPages) getEmails(q *shell.Request) error {
 	cur := q.Current
 	page, err := s.emailsPage(q, cur)
 	if err != nil {
@@ -116,36 +117,36 @@ func (s *Server) getEmails(q *Request) error {
 }
 
 // postEmail mails a link to a new address.
-func (s *Server) postEmail(q *Request) error {
+func (s accountPages) postEmail(q *shell.Request) error {
 	return s.changeEmails(q, "emails.sent", func(cur session.Current, typed string) error {
 		return s.Account.AddEmail(q.Context(), q.From(), cur.User.ID, typed)
 	})
 }
 
-func (s *Server) postPrimary(q *Request) error {
+func (s accountPages) postPrimary(q *shell.Request) error {
 	return s.changeEmails(q, "emails.primary_set", func(cur session.Current, norm string) error {
 		return s.Account.SetPrimary(q.Context(), q.From(), cur.User.ID, norm, cur.Session.ID)
 	})
 }
 
-func (s *Server) postRemoveEmail(q *Request) error {
+func (s accountPages) postRemoveEmail(q *shell.Request) error {
 	return s.changeEmails(q, "emails.removed", func(cur session.Current, norm string) error {
 		return s.Account.RemoveEmail(q.Context(), q.From(), cur.User.ID, norm, cur.Session.ID)
 	})
 }
 
-func (s *Server) postCancelEmail(q *Request) error {
+func (s accountPages) postCancelEmail(q *shell.Request) error {
 	return s.changeEmails(q, "emails.cancelled", func(cur session.Current, typed string) error {
 		return s.Account.CancelEmail(q.Context(), q.From(), cur.User.ID, typed)
 	})
 }
 
 // changeEmails does something with the address in a form.
-func (s *Server) changeEmails(q *Request, notice string, change func(session.Current, string) error) error {
+func (s accountPages) changeEmails(q *shell.Request, notice string, change func(session.Current, string) error) error {
 	typed := q.PostForm.Get("email")
 	cur := q.Current
 	err := change(cur, typed)
-	f := inField(err)
+	f := shell.InField(err)
 	switch {
 	case err == nil:
 		return q.BackTo("/account/emails", notice, 0)
@@ -163,7 +164,7 @@ func (s *Server) changeEmails(q *Request, notice string, change func(session.Cur
 // historyRows is how many lines a page of the history has.
 const historyRows = 50
 
-func (s *Server) getHistory(q *Request) error {
+func (s accountPages) getHistory(q *shell.Request) error {
 	cur := q.Current
 	before := q.URL.Query().Get("before")
 	if len(before) > 64 {
@@ -188,7 +189,7 @@ func (s *Server) getHistory(q *Request) error {
 
 // historyLine says an event to the one it happened to. What there is no sentence
 // for is told by its kind.
-func (s *Server) historyLine(p lang.Printer, e store.Event) HistoryLine {
+func (s accountPages) historyLine(p lang.Printer, e store.Event) HistoryLine {
 	line := HistoryLine{What: e.Kind, At: e.At, Reference: e.Reference}
 	detail := e.Detail
 	if e.Kind == audit.Linked || e.Kind == audit.Unlinked {
@@ -212,7 +213,7 @@ func (s *Server) historyLine(p lang.Printer, e store.Event) HistoryLine {
 
 // postData gives people everything that is held about them. It is a form's answer,
 // so that nobody is led to it by a link.
-func (s *Server) postData(q *Request) error {
+func (s accountPages) postData(q *shell.Request) error {
 	cur := q.Current
 	data, err := s.Account.Data(q.Context(), q.From(), cur.User.ID)
 	if err != nil {
@@ -227,17 +228,17 @@ func (s *Server) postData(q *Request) error {
 	h.Set("Content-Disposition", `attachment; filename="account.json"`)
 	h.Set("Content-Length", strconv.Itoa(len(text)))
 	if _, err := q.W.Write(text); err != nil {
-		s.Log.Debug("the reader went away", "ref", reference(q.Request), "err", err)
+		s.Log.Debug("the reader went away", "ref", shell.Reference(q.Request), "err", err)
 	}
 	return nil
 }
 
-func (s *Server) closePage(q *Request, cur session.Current) (ClosePage, error) {
+func (s accountPages) closePage(q *shell.Request, cur session.Current) (ClosePage, error) {
 	u, err := s.Account.User(q.Context(), cur.User.ID)
 	return ClosePage{Layout: s.personal(q, cur.User), Name: u.Called(), EraseAt: s.Account.EraseAt(), Untold: !u.HasEmail()}, err
 }
 
-func (s *Server) getClose(q *Request) error {
+func (s accountPages) getClose(q *shell.Request) error {
 	cur := q.Current
 	page, err := s.closePage(q, cur)
 	if err != nil {
@@ -249,14 +250,14 @@ func (s *Server) getClose(q *Request) error {
 	return q.Render(http.StatusOK, "close.html", page)
 }
 
-func (s *Server) postClose(q *Request) error {
+func (s accountPages) postClose(q *shell.Request) error {
 	cur := q.Current
 	erased, err := s.Account.Close(q.Context(), q.From(), cur.User.ID, q.PostForm.Get("confirm"))
-	f := inField(err)
+	f := shell.InField(err)
 	if err == nil {
-		s.cookies.dropSession(q.W)
+		s.Cookies.DropSession(q.W)
 		q.DropAttempt()
-		if err := s.cookies.saveHints(q.W, without(s.cookies.readHints(q.Request), cur.User.ID)); err != nil {
+		if err := s.Cookies.SaveHints(q.W, without(s.Cookies.ReadHints(q.Request), cur.User.ID)); err != nil {
 			return err
 		}
 		return q.Render(http.StatusOK, "closed.html", ClosePage{Layout: q.Layout(), EraseAt: erased, Untold: !cur.User.HasEmail()})

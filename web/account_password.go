@@ -9,10 +9,11 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/fault"
 	"gatelodge/app/session"
+	"gatelodge/web/shell"
 )
 
 // confirmPage is the page on which somebody who is signed in proves themselves.
-func (s *Server) confirmPage(q *Request, cur session.Current) (ConfirmPage, error) {
+func (s accountPages) confirmPage(q *shell.Request, cur session.Current) (ConfirmPage, error) {
 	u, ways, err := s.Account.UserAndMethods(q.Context(), cur.User.ID)
 	page := ConfirmPage{Layout: s.personal(q, cur.User), Identifier: u.Called(), Mail: u.HasEmail()}
 	for _, way := range ways {
@@ -36,7 +37,7 @@ func (s *Server) confirmPage(q *Request, cur session.Current) (ConfirmPage, erro
 	return page, err
 }
 
-func (s *Server) getConfirm(q *Request) error {
+func (s accountPages) getConfirm(q *shell.Request) error {
 	cur := q.Current
 	page, err := s.confirmPage(q, cur)
 	if err != nil {
@@ -45,7 +46,7 @@ func (s *Server) getConfirm(q *Request) error {
 	return q.Render(http.StatusOK, "confirm.html", page)
 }
 
-func (s *Server) postConfirm(q *Request) error {
+func (s accountPages) postConfirm(q *shell.Request) error {
 	cur := q.Current
 	page, err := s.confirmPage(q, cur)
 	if err != nil {
@@ -55,7 +56,7 @@ func (s *Server) postConfirm(q *Request) error {
 	a.Confirms, a.AppLogin = cur.Session.ID, nil
 	if id := q.PostForm.Get("upstream"); id != "" {
 		if !slices.ContainsFunc(page.Upstreams, func(b UpstreamButton) bool { return b.ID == id }) {
-			return errNotFound
+			return shell.ErrNotFound
 		}
 		return s.confirmWith(q, a, cur, id, page.Only)
 	}
@@ -74,7 +75,7 @@ func (s *Server) postConfirm(q *Request) error {
 		}
 		err = failed
 	}
-	f := inField(err)
+	f := shell.InField(err)
 	if f == nil {
 		return err
 	}
@@ -83,23 +84,23 @@ func (s *Server) postConfirm(q *Request) error {
 }
 
 // getForgot asks whose password is forgotten, or says that mail is on its way.
-func (s *Server) getForgot(q *Request) error {
+func (s accountPages) getForgot(q *shell.Request) error {
 	if !s.Passwords {
-		return errNotFound
+		return shell.ErrNotFound
 	}
 	a := q.Attempt()
 	page := ForgotPage{Layout: q.Layout(), Identifier: a.Identifier, From: s.MailFrom}
 	if q.URL.Query().Has("sent") && a.Identifier != "" {
-		page.Sent, page.Captured = true, s.hasInbox(q.Request)
+		page.Sent, page.Captured = true, s.HasInbox(q.Request)
 	}
 	return q.Render(http.StatusOK, "forgot.html", page)
 }
 
-func (s *Server) postForgot(q *Request) error {
+func (s accountPages) postForgot(q *shell.Request) error {
 	a := q.Attempt()
 	typed := q.PostForm.Get("identifier")
 	err := s.Login.SendReset(q.Context(), q.From(), &a.Login, typed, q.Printer().Tag())
-	if f := inField(err); f != nil {
+	if f := shell.InField(err); f != nil {
 		page := ForgotPage{Layout: q.Layout(), Identifier: typed, Problem: q.Say(f), From: s.MailFrom}
 		return q.Refuse(f, "forgot.html", page)
 	}
@@ -113,7 +114,7 @@ func (s *Server) postForgot(q *Request) error {
 }
 
 // getOwnPassword is the page that sets, changes and removes the password.
-func (s *Server) getOwnPassword(q *Request) error {
+func (s accountPages) getOwnPassword(q *shell.Request) error {
 	cur := q.Current
 	page, err := s.ownPassword(q, cur)
 	if err != nil {
@@ -125,9 +126,9 @@ func (s *Server) getOwnPassword(q *Request) error {
 	return q.Render(http.StatusOK, "own-password.html", page)
 }
 
-func (s *Server) ownPassword(q *Request, cur session.Current) (OwnPasswordPage, error) {
+func (s accountPages) ownPassword(q *shell.Request, cur session.Current) (OwnPasswordPage, error) {
 	if !s.Passwords {
-		return OwnPasswordPage{}, errNotFound
+		return OwnPasswordPage{}, shell.ErrNotFound
 	}
 	_, ways, err := s.Account.UserAndMethods(q.Context(), cur.User.ID)
 	page := OwnPasswordPage{Layout: s.personal(q, cur.User), Least: s.Account.Least(), Last: account.IsLast(ways, "password")}
@@ -137,12 +138,12 @@ func (s *Server) ownPassword(q *Request, cur session.Current) (OwnPasswordPage, 
 	return page, err
 }
 
-func (s *Server) postOwnPassword(q *Request) error {
+func (s accountPages) postOwnPassword(q *shell.Request) error {
 	cur := q.Current
 	err := s.Account.SetPassword(q.Context(), q.From(), audit.ByUser, cur.User.ID, account.NewPassword{
 		Typed: q.PostForm.Get("password"), Keep: cur.Session.ID, KeepOthers: q.PostForm.Get("keep") != "",
 	})
-	f := inField(err)
+	f := shell.InField(err)
 	switch {
 	case err == nil:
 		return q.BackTo("/account", told(cur.User, "password.changed", "password.changed_untold"), 0)
@@ -157,7 +158,7 @@ func (s *Server) postOwnPassword(q *Request) error {
 	return q.Refuse(f, "own-password.html", page)
 }
 
-func (s *Server) postRemovePassword(q *Request) error {
+func (s accountPages) postRemovePassword(q *shell.Request) error {
 	cur := q.Current
 	err := s.Account.RemovePassword(q.Context(), q.From(), audit.ByUser, cur.User.ID, cur.Session.ID)
 	f, ok := errors.AsType[*fault.Fault](err)

@@ -6,6 +6,7 @@ import (
 	"gatelodge/app/account"
 	"gatelodge/app/login"
 	"gatelodge/app/people"
+	"gatelodge/web/shell"
 )
 
 // refusals are the errors of those who manage people, with what pages say.
@@ -23,7 +24,7 @@ var refusals = []struct {
 
 // unchanged leads back to the page with what was wrong, where that is something an
 // admin can mend.
-func (s *Server) unchanged(q *Request, back string, err error) error {
+func (s adminPages) unchanged(q *shell.Request, back string, err error) error {
 	for _, known := range refusals {
 		if errors.Is(err, known.err) {
 			return q.BackTo(back, known.key, 0)
@@ -34,14 +35,14 @@ func (s *Server) unchanged(q *Request, back string, err error) error {
 
 // changed answers a form that changed something, or could not: both on the page that it
 // is on.
-func (s *Server) changed(q *Request, notice string, err error) error {
+func (s adminPages) changed(q *shell.Request, notice string, err error) error {
 	if err != nil {
-		return s.unchanged(q, q.back(), err)
+		return s.unchanged(q, q.Back(), err)
 	}
-	return q.BackTo(q.back(), notice, 0)
+	return q.BackTo(q.Back(), notice, 0)
 }
 
 // getAdmin leads to the first of the admin pages.
-func (s *Server) getAdmin(q *Request) error {
+func (s adminPages) getAdmin(q *shell.Request) error {
 	return q.Redirect("/admin/people")
 }

@@ -15,9 +15,10 @@ import (
 	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/store"
+	"gatelodge/web/shell"
 )
 
-func (s *Server) getInvites(q *Request) error {
+func (s adminPages) getInvites(q *shell.Request) error {
 	cur := q.Current
 	page, err := s.invitesPage(q, cur)
 	if err != nil {
@@ -32,7 +33,7 @@ func (s *Server) getInvites(q *Request) error {
 	return q.Render(http.StatusOK, "admin-invites.html", page)
 }
 
-func (s *Server) invitesPage(q *Request, cur session.Current) (InvitesPage, error) {
+func (s adminPages) invitesPage(q *shell.Request, cur session.Current) (InvitesPage, error) {
 	page := InvitesPage{Layout: s.personal(q, cur.User), Days: 7, Uses: 1, MaxUses: people.MaxUses}
 	list, err := s.Invites.All(q.Context())
 	if err != nil {
@@ -46,14 +47,14 @@ func (s *Server) invitesPage(q *Request, cur session.Current) (InvitesPage, erro
 	return page, err
 }
 
-func (s *Server) oneInvite(v store.Sent) OneInvite {
+func (s adminPages) oneInvite(v store.Sent) OneInvite {
 	return OneInvite{
 		ID: v.ID, Email: v.Email, State: s.Invites.State(v.Invite), UsesLeft: v.UsesLeft, Groups: v.Groups, Until: v.ExpiresAt, By: cmp.Or(s.inviterCalled(v.By), s.Name),
 	}
 }
 
 // postInvites invites people by mail, or shows a link, this once.
-func (s *Server) postInvites(q *Request) error {
+func (s adminPages) postInvites(q *shell.Request) error {
 	return s.addInvite(q, q.Current)
 }
 
@@ -62,14 +63,14 @@ const maxInvited = 100
 
 // addInvite makes the invites of a form. What could not be sent stays in the form, with
 // what was wrong with the first of it; the others are on their way.
-func (s *Server) addInvite(q *Request, cur session.Current) error {
+func (s adminPages) addInvite(q *shell.Request, cur session.Current) error {
 	ask := people.Invitation{
 		Groups: q.PostForm["group"], By: cur.User, Language: q.Printer().Tag(),
 		Uses: number(q.PostForm.Get("uses")), For: time.Duration(number(q.PostForm.Get("days"))) * 24 * time.Hour,
 	}
 	emails := email.List(q.PostForm.Get("email"))
 	if len(emails) > maxInvited {
-		return errTooLarge
+		return shell.ErrTooLarge
 	}
 	emails = email.Distinct(emails)
 	if len(emails) == 0 {
@@ -81,7 +82,7 @@ func (s *Server) addInvite(q *Request, cur session.Current) error {
 	for _, to := range emails {
 		ask.Email = to
 		_, made, err := s.Invites.Add(q.Context(), q.From(), ask)
-		f := inField(err)
+		f := shell.InField(err)
 		switch {
 		case err == nil:
 			link = made
@@ -106,7 +107,7 @@ func (s *Server) addInvite(q *Request, cur session.Current) error {
 		return q.Render(http.StatusOK, "admin-invites.html", page)
 	}
 	p := q.Printer()
-	page.Problem = s.say(p, wrong, "")
+	page.Problem = s.Say(p, wrong, "")
 	if left[0] != "" && len(emails) > 1 {
 		page.Problem = p.Say("admin.invite_failed", "email", left[0], "problem", page.Problem)
 	}
@@ -132,7 +133,7 @@ func number(typed string) int {
 	return n
 }
 
-func (s *Server) postRevoke(q *Request) error {
+func (s adminPages) postRevoke(q *shell.Request) error {
 	err := s.Invites.Revoke(q.Context(), q.From(), q.Param("id"))
 	if errors.Is(err, people.ErrNoInvite) {
 		err = nil // it has ended
@@ -140,7 +141,7 @@ func (s *Server) postRevoke(q *Request) error {
 	return s.changed(q, "admin.revoked", err)
 }
 
-func (s *Server) getGroups(q *Request) error {
+func (s adminPages) getGroups(q *shell.Request) error {
 	cur := q.Current
 	page, err := s.groupsPage(q, cur)
 	if err != nil {
@@ -155,7 +156,7 @@ func (s *Server) getGroups(q *Request) error {
 	return q.Render(http.StatusOK, "admin-groups.html", page)
 }
 
-func (s *Server) groupsPage(q *Request, cur session.Current) (GroupsPage, error) {
+func (s adminPages) groupsPage(q *shell.Request, cur session.Current) (GroupsPage, error) {
 	list, err := s.Users.Groups(q.Context())
 	page := GroupsPage{Layout: s.personal(q, cur.User)}
 	for _, g := range list {
@@ -164,10 +165,10 @@ func (s *Server) groupsPage(q *Request, cur session.Current) (GroupsPage, error)
 	return page, err
 }
 
-func (s *Server) postGroup(q *Request) error {
+func (s adminPages) postGroup(q *shell.Request) error {
 	cur := q.Current
 	_, err := s.Users.AddGroup(q.Context(), q.From(), q.PostForm.Get("group"))
-	f := inField(err)
+	f := shell.InField(err)
 	switch {
 	case err == nil:
 		return q.BackTo("/admin/groups", "admin.group_added", 0)
@@ -183,7 +184,7 @@ func (s *Server) postGroup(q *Request) error {
 }
 
 // getRemoveGroup asks before a group is taken from those who are in it.
-func (s *Server) getRemoveGroup(q *Request) error {
+func (s adminPages) getRemoveGroup(q *shell.Request) error {
 	cur := q.Current
 	list, err := s.Users.Groups(q.Context())
 	if err != nil {
@@ -192,14 +193,14 @@ func (s *Server) getRemoveGroup(q *Request) error {
 	name := q.Param("name")
 	i := slices.IndexFunc(list, func(g store.Group) bool { return g.Name == name })
 	if i < 0 || name == store.Admins {
-		return errNotFound
+		return shell.ErrNotFound
 	}
 	return q.Render(http.StatusOK, "admin-remove.html", RemovePage{
 		Layout: s.personal(q, cur.User), Name: name, Text: q.Printer().Say("admin.remove_group", "n", list[i].Members),
-		At: "/admin/groups/" + segment(name) + "/remove", Back: "/admin/groups", Group: true,
+		At: "/admin/groups/" + shell.Segment(name) + "/remove", Back: "/admin/groups", Group: true,
 	})
 }
 
-func (s *Server) postRemoveGroup(q *Request) error {
+func (s adminPages) postRemoveGroup(q *shell.Request) error {
 	return s.changed(q, "admin.group_removed", s.Users.RemoveGroup(q.Context(), q.From(), q.Param("name")))
 }

@@ -12,11 +12,12 @@ import (
 	"gatelodge/app/mail/check"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/store"
+	"gatelodge/web/shell"
 )
 
 const adminMail = "/admin/mail"
 
-func (s *Server) getAdminMail(q *Request) error {
+func (s adminPages) getAdminMail(q *shell.Request) error {
 	cur := q.Current
 	figures, err := s.Outbox.Figures(q.Context())
 	if err != nil {
@@ -42,7 +43,7 @@ func (s *Server) getAdminMail(q *Request) error {
 
 // adminMessages says messages in the reader's words. domains are those that mail
 // waits for.
-func (s *Server) adminMessages(p lang.Printer, list []store.Message, domains []store.MailDomain) []AdminMessage {
+func (s adminPages) adminMessages(p lang.Printer, list []store.Message, domains []store.MailDomain) []AdminMessage {
 	waits := make(map[string]store.MailDomain)
 	for _, d := range domains {
 		waits[d.Domain] = d
@@ -54,7 +55,7 @@ func (s *Server) adminMessages(p lang.Printer, list []store.Message, domains []s
 	return all
 }
 
-func (s *Server) adminMessage(p lang.Printer, m store.Message, d store.MailDomain) AdminMessage {
+func (s adminPages) adminMessage(p lang.Printer, m store.Message, d store.MailDomain) AdminMessage {
 	a := AdminMessage{Message: m, In: max(0, d.NextAt(m.Class, m.DueAt).Sub(s.Now()))}
 	kind, app, relayed := strings.Cut(m.Purpose, "/")
 	a.Kind = m.Purpose
@@ -68,7 +69,7 @@ func (s *Server) adminMessage(p lang.Printer, m store.Message, d store.MailDomai
 }
 
 // findings says a report in the reader's words, the worst first.
-func (s *Server) findings(p lang.Printer, r check.Report) []AdminFinding {
+func (s adminPages) findings(p lang.Printer, r check.Report) []AdminFinding {
 	var list []AdminFinding
 	for _, level := range []check.Level{check.Fail, check.Warn, check.OK} {
 		for _, f := range r.Findings {
@@ -92,7 +93,7 @@ func adminRecord(p lang.Printer, r check.Record) AdminRecord {
 	return AdminRecord{Record: r, About: p.Say("mail.dns." + r.Key)}
 }
 
-func (s *Server) getAdminSent(q *Request) error {
+func (s adminPages) getAdminSent(q *shell.Request) error {
 	cur := q.Current
 	done, err := s.Outbox.Done(q.Context())
 	if err != nil {
@@ -101,7 +102,7 @@ func (s *Server) getAdminSent(q *Request) error {
 	return q.Render(http.StatusOK, "admin-sent.html", AdminSentPage{Layout: s.personal(q, cur.User), Messages: s.adminMessages(q.Printer(), done, nil)})
 }
 
-func (s *Server) getAdminMessage(q *Request) error {
+func (s adminPages) getAdminMessage(q *shell.Request) error {
 	cur := q.Current
 	m, err := s.Outbox.Find(q.Context(), q.Param("id"))
 	if err != nil {
@@ -118,7 +119,7 @@ func (s *Server) getAdminMessage(q *Request) error {
 	return q.Render(http.StatusOK, "admin-message.html", page)
 }
 
-func (s *Server) getAdminBlocked(q *Request) error {
+func (s adminPages) getAdminBlocked(q *shell.Request) error {
 	cur := q.Current
 	blocked, err := s.Outbox.Suppressed(q.Context(), "")
 	if err != nil {
@@ -131,7 +132,7 @@ func (s *Server) getAdminBlocked(q *Request) error {
 	return q.Render(http.StatusOK, "admin-blocked.html", page)
 }
 
-func (s *Server) getAdminDNS(q *Request) error {
+func (s adminPages) getAdminDNS(q *shell.Request) error {
 	cur := q.Current
 	records, err := s.Check.Records(q.Context())
 	if err != nil {
@@ -146,8 +147,8 @@ func (s *Server) getAdminDNS(q *Request) error {
 
 // changeMail does something to a mail in the queue, and leads back with a sentence
 // about it.
-func (s *Server) changeMail(
-	q *Request, notice string, change func(ctx context.Context, from audit.Origin, id string) (int, error),
+func (s adminPages) changeMail(
+	q *shell.Request, notice string, change func(ctx context.Context, from audit.Origin, id string) (int, error),
 ) error {
 	n, err := change(q.Context(), q.From(), q.PostForm.Get("id"))
 	if errors.Is(err, outbox.ErrNotWaiting) {
@@ -162,23 +163,23 @@ func (s *Server) changeMail(
 	return q.BackTo(adminMail, notice, n)
 }
 
-func (s *Server) postAdminRetry(q *Request) error {
+func (s adminPages) postAdminRetry(q *shell.Request) error {
 	return s.changeMail(q, "admin_mail.retried", s.Outbox.Retry)
 }
 
-func (s *Server) postAdminHold(q *Request) error {
+func (s adminPages) postAdminHold(q *shell.Request) error {
 	return s.changeMail(q, "admin_mail.held", func(ctx context.Context, from audit.Origin, id string) (int, error) {
 		return 1, s.Outbox.Hold(ctx, from, id)
 	})
 }
 
-func (s *Server) postAdminCancel(q *Request) error {
+func (s adminPages) postAdminCancel(q *shell.Request) error {
 	return s.changeMail(q, "admin_mail.cancelled", func(ctx context.Context, from audit.Origin, id string) (int, error) {
 		return 1, s.Outbox.Cancel(ctx, from, id)
 	})
 }
 
-func (s *Server) postAdminUnsuppress(q *Request) error {
+func (s adminPages) postAdminUnsuppress(q *shell.Request) error {
 	norm, err := email.Normal(q.PostForm.Get("email"))
 	if err != nil {
 		return err
@@ -191,7 +192,7 @@ func (s *Server) postAdminUnsuppress(q *Request) error {
 }
 
 // postAdminCheck looks now whether mail arrives: that takes some seconds.
-func (s *Server) postAdminCheck(q *Request) error {
+func (s adminPages) postAdminCheck(q *shell.Request) error {
 	s.Check.Run(q.Context(), "")
 	return q.Redirect(adminMail + "#check")
 }

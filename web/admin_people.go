@@ -12,12 +12,13 @@ import (
 	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/store"
+	"gatelodge/web/shell"
 )
 
 // peopleRows is how many people a page lists.
 const peopleRows = 50
 
-func (s *Server) getPeople(q *Request) error {
+func (s adminPages) getPeople(q *shell.Request) error {
 	cur := q.Current
 	page, err := s.peoplePage(q, cur)
 	if err != nil {
@@ -29,7 +30,7 @@ func (s *Server) getPeople(q *Request) error {
 	return q.Render(http.StatusOK, "admin-people.html", page)
 }
 
-func (s *Server) peoplePage(q *Request, cur session.Current) (PeoplePage, error) {
+func (s adminPages) peoplePage(q *shell.Request, cur session.Current) (PeoplePage, error) {
 	query := q.URL.Query()
 	page := PeoplePage{Layout: s.personal(q, cur.User), Search: short(query.Get("q")), Status: query.Get("status")}
 	if !slices.Contains(Statuses, page.Status) {
@@ -72,7 +73,7 @@ func (s *Server) peoplePage(q *Request, cur session.Current) (PeoplePage, error)
 }
 
 // waiting lists those who asked to be let in.
-func (s *Server) waiting(q *Request) ([]Waiting, error) {
+func (s adminPages) waiting(q *shell.Request) ([]Waiting, error) {
 	list, err := s.Applicants.All(q.Context())
 	var shown []Waiting
 	for _, a := range list {
@@ -85,7 +86,7 @@ func (s *Server) waiting(q *Request) ([]Waiting, error) {
 }
 
 // invited lists those who were invited by mail and have not come yet.
-func (s *Server) invited(q *Request, search string) ([]OneInvite, error) {
+func (s adminPages) invited(q *shell.Request, search string) ([]OneInvite, error) {
 	list, err := s.Invites.All(q.Context())
 	var open []OneInvite
 	for _, v := range list {
@@ -110,7 +111,7 @@ func short(typed string) string {
 	return typed
 }
 
-func (s *Server) groupNames(q *Request) ([]string, error) {
+func (s adminPages) groupNames(q *shell.Request) ([]string, error) {
 	list, err := s.Users.Groups(q.Context())
 	names := make([]string, 0, len(list))
 	for _, g := range list {
@@ -137,7 +138,7 @@ func describePerson(p store.Person) OnePerson {
 }
 
 // postApprove lets somebody in who waits.
-func (s *Server) postApprove(q *Request) error {
+func (s adminPages) postApprove(q *shell.Request) error {
 	const back = "/admin/people"
 	var groups []string
 	if g := q.PostForm.Get("group"); g != "" {
@@ -154,7 +155,7 @@ func (s *Server) postApprove(q *Request) error {
 }
 
 // postRefuse refuses somebody who waits.
-func (s *Server) postRefuse(q *Request) error {
+func (s adminPages) postRefuse(q *shell.Request) error {
 	return s.changed(q, "admin.refused", decided(s.Applicants.Decline(q.Context(), q.From(), q.PostForm.Get("who"))))
 }
 
@@ -166,7 +167,7 @@ func decided(err error) error {
 	return err
 }
 
-func (s *Server) getPerson(q *Request) error {
+func (s adminPages) getPerson(q *shell.Request) error {
 	cur := q.Current
 	page, err := s.personPage(q, cur, q.Param("id"))
 	if err != nil {
@@ -178,10 +179,10 @@ func (s *Server) getPerson(q *Request) error {
 	return q.Render(http.StatusOK, "admin-person.html", page)
 }
 
-func (s *Server) personPage(q *Request, cur session.Current, id string) (PersonPage, error) {
+func (s adminPages) personPage(q *shell.Request, cur session.Current, id string) (PersonPage, error) {
 	p, emails, err := s.Users.Person(q.Context(), id)
 	if errors.Is(err, people.ErrUnknown) {
-		return PersonPage{}, errNotFound
+		return PersonPage{}, shell.ErrNotFound
 	}
 	if err != nil {
 		return PersonPage{}, err
@@ -220,14 +221,14 @@ func (s *Server) personPage(q *Request, cur session.Current, id string) (PersonP
 	return page, err
 }
 
-func personPath(id string) string { return "/admin/people/" + segment(id) }
+func personPath(id string) string { return "/admin/people/" + shell.Segment(id) }
 
 // changePerson changes the person that the path names, and leads back to their page,
 // which also shows what was wrong.
-func (s *Server) changePerson(q *Request, notice string, h func(store.User) error) error {
+func (s adminPages) changePerson(q *shell.Request, notice string, h func(store.User) error) error {
 	u, err := s.Users.ByID(q.Context(), q.Param("id"))
 	if errors.Is(err, people.ErrUnknown) {
-		return errNotFound
+		return shell.ErrNotFound
 	}
 	if err != nil {
 		return err
@@ -240,29 +241,29 @@ func (s *Server) changePerson(q *Request, notice string, h func(store.User) erro
 	return s.changed(q, notice, h(u))
 }
 
-func (s *Server) postDisable(q *Request) error {
+func (s adminPages) postDisable(q *shell.Request) error {
 	return s.changePerson(q, "admin.disabled", func(u store.User) error { return s.Users.Disable(q.Context(), q.From(), u) })
 }
 
-func (s *Server) postEnable(q *Request) error {
+func (s adminPages) postEnable(q *shell.Request) error {
 	return s.changePerson(q, "admin.enabled", func(u store.User) error { return s.Users.Enable(q.Context(), q.From(), u) })
 }
 
-func (s *Server) postSignOutPerson(q *Request) error {
+func (s adminPages) postSignOutPerson(q *shell.Request) error {
 	return s.changePerson(q, "admin.signed_out", func(u store.User) error {
 		_, err := s.Sessions.EndAll(q.Context(), q.From(), audit.ByAdmin, u.ID, "")
 		return err
 	})
 }
 
-func (s *Server) postJoin(q *Request) error {
+func (s adminPages) postJoin(q *shell.Request) error {
 	return s.changePerson(q, "admin.joined", func(u store.User) error {
 		_, err := s.Users.Join(q.Context(), q.From(), q.PostForm.Get("group"), u)
 		return err
 	})
 }
 
-func (s *Server) postLeave(q *Request) error {
+func (s adminPages) postLeave(q *shell.Request) error {
 	return s.changePerson(q, "admin.left", func(u store.User) error {
 		_, err := s.Users.Leave(q.Context(), q.From(), q.PostForm.Get("group"), u)
 		return err

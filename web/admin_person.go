@@ -8,10 +8,11 @@ import (
 	"gatelodge/app/audit"
 	"gatelodge/app/people"
 	"gatelodge/store"
+	"gatelodge/web/shell"
 )
 
 // postEndOne signs somebody out of one session.
-func (s *Server) postEndOne(q *Request) error {
+func (s adminPages) postEndOne(q *shell.Request) error {
 	return s.changePerson(q, "admin.ended", func(u store.User) error {
 		return s.Sessions.End(q.Context(), q.From(), audit.ByAdmin, u.ID, q.PostForm.Get("session"))
 	})
@@ -19,30 +20,30 @@ func (s *Server) postEndOne(q *Request) error {
 
 // postMailLink mails somebody a link to sign in. It is not shown: nobody signs in as
 // somebody else.
-func (s *Server) postMailLink(q *Request) error {
+func (s adminPages) postMailLink(q *shell.Request) error {
 	return s.changePerson(q, "admin.link_sent", func(u store.User) error {
 		return s.Login.MailLink(q.Context(), q.From(), u, cmp.Or(q.Current.User.Name, q.Current.User.Called()))
 	})
 }
 
-func (s *Server) postDisconnectPerson(q *Request) error {
+func (s adminPages) postDisconnectPerson(q *shell.Request) error {
 	return s.changePerson(q, "admin.disconnected", func(u store.User) error {
 		return s.Account.Disconnect(q.Context(), q.From(), audit.ByAdmin, u.ID, q.PostForm.Get("account"), "")
 	})
 }
 
-func (s *Server) postRemovePasswordOf(q *Request) error {
+func (s adminPages) postRemovePasswordOf(q *shell.Request) error {
 	return s.changePerson(q, "admin.password_removed", func(u store.User) error {
 		return s.Account.RemovePassword(q.Context(), q.From(), audit.ByAdmin, u.ID, "")
 	})
 }
 
 // getRemovePerson asks before somebody is removed for good.
-func (s *Server) getRemovePerson(q *Request) error {
+func (s adminPages) getRemovePerson(q *shell.Request) error {
 	cur := q.Current
 	u, err := s.Users.ByID(q.Context(), q.Param("id"))
 	if errors.Is(err, people.ErrUnknown) {
-		return errNotFound
+		return shell.ErrNotFound
 	}
 	if err != nil {
 		return err
@@ -54,7 +55,7 @@ func (s *Server) getRemovePerson(q *Request) error {
 	})
 }
 
-func (s *Server) postRemovePerson(q *Request) error {
+func (s adminPages) postRemovePerson(q *shell.Request) error {
 	at := personPath(q.Param("id"))
 	u, err := s.Users.ByID(q.Context(), q.Param("id"))
 	if err == nil {

@@ -11,19 +11,20 @@ import (
 	"gatelodge/app/mail/deliver"
 	"gatelodge/app/mail/outbox"
 	"gatelodge/app/session"
+	"gatelodge/web/shell"
 )
 
-func (s *Server) trialPage(q *Request, cur session.Current) AdminTestPage {
+func (s adminPages) trialPage(q *shell.Request, cur session.Current) AdminTestPage {
 	return AdminTestPage{Layout: s.personal(q, cur.User), Captured: s.Outbox.Capture, Email: cur.User.Email}
 }
 
-func (s *Server) getAdminTest(q *Request) error {
+func (s adminPages) getAdminTest(q *shell.Request) error {
 	cur := q.Current
 	return q.Render(http.StatusOK, "admin-test.html", s.trialPage(q, cur))
 }
 
 // postAdminTest sends a test mail and shows the conversation with the server.
-func (s *Server) postAdminTest(q *Request) error {
+func (s adminPages) postAdminTest(q *shell.Request) error {
 	cur := q.Current
 	page := s.trialPage(q, cur)
 	page.Email = q.PostForm.Get("email")

@@ -13,6 +13,7 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/proxy"
 	"gatelodge/app/secret"
+	"gatelodge/web/shell"
 )
 
 // authBase is where the session API is: the clients of next-auth have it
@@ -38,20 +39,20 @@ func (st site) base(action string) string { return st.origin + authBase + action
 type authFunc func(w http.ResponseWriter, r *http.Request, st site) error
 
 // authAPI serves everything below authBase, beside the router.
-func (s *Server) authAPI(routes []Route) http.Handler {
+func (s sessionAPI) authAPI(routes []shell.Route) http.Handler {
 	gets, posts := make(map[string]http.Handler), make(map[string]http.Handler)
 	for _, rt := range routes {
 		if rt.Action == nil {
 			continue
 		}
-		h, action := s.handle(rt.Path, s.atSite(rt.Action), s.failAuth), strings.TrimPrefix(rt.Path, authBase)
+		h, action := rt.Action, strings.TrimPrefix(rt.Path, authBase)
 		if rt.Method == http.MethodPost {
 			posts[action] = h
 		} else {
 			gets[action] = h
 		}
 	}
-	none := s.handle(authBase+"*", s.atSite(noAction), s.failAuth)
+	none := s.Handle(authBase+"*", s.atSite(noAction), s.failAuth)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		action, provider, _ := strings.Cut(r.URL.Path[len(authBase):], "/")
 		if provider != "" {
@@ -84,7 +85,7 @@ func noAction(w http.ResponseWriter, r *http.Request, st site) error {
 
 // atSite finds the site of a request. One for no host of ours is refused, and one for
 // an App that does not use the session API.
-func (s *Server) atSite(h authFunc) handlerFunc {
+func (s sessionAPI) atSite(h authFunc) shell.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		st, err := s.siteOf(r)
 		if err != nil {
@@ -99,25 +100,25 @@ func (s *Server) atSite(h authFunc) handlerFunc {
 // front of an App may have put its own host in the place of the one people see:
 // then X-Forwarded-Host counts, from trusted proxies alone and only when it is
 // one that stands in the configuration.
-func (s *Server) siteOf(r *http.Request) (site, error) {
+func (s sessionAPI) siteOf(r *http.Request) (site, error) {
 	if all := s.Apps.Snapshot(); len(all.All()) > 0 {
 		for _, host := range s.Proxies.Hosts(r) {
 			place, ok := all.At(host)
 			switch {
 			case ok && place.App.AuthJS == nil:
-				return site{}, errNoSessionAPI.With("app", place.App.Name)
+				return site{}, shell.ErrNoSessionAPI.With("app", place.App.Name)
 			case ok:
 				return s.appSite(r, place), nil
 			}
 		}
 	}
-	if !s.rightHost(r) {
-		return site{}, errHost
+	if !s.RightHost(r) {
+		return site{}, shell.ErrHost
 	}
 	st := s.own
 	if sent := proxy.NormalHost(r.Host); sent != s.Origin.Host {
 		host, _ := proxy.SplitHost(sent)
-		if want, _ := proxy.SplitHost(s.Origin.Host); loopbackName(want) && host != want {
+		if want, _ := proxy.SplitHost(s.Origin.Host); shell.LoopbackName(want) && host != want {
 			st.origin = s.Origin.Scheme + "://" + authjs.WithoutUsualPort(s.Origin.Scheme, sent)
 		}
 	}
@@ -125,12 +126,12 @@ func (s *Server) siteOf(r *http.Request) (site, error) {
 }
 
 // ownSite is the site of our own pages.
-func (s *Server) ownSite() site {
+func (s *pages) ownSite() site {
 	secure := s.Origin.Scheme == "https"
 	return site{origin: s.Origin.Scheme + "://" + s.Origin.Host, secure: secure, dialect: authjs.Own, names: authjs.Own.Names(secure)}
 }
 
-func (s *Server) appSite(r *http.Request, place apps.Place) site {
+func (s sessionAPI) appSite(r *http.Request, place apps.Place) site {
 	st := site{app: place.App, origin: place.Origin, secure: strings.HasPrefix(place.Origin, "https:"), dialect: place.App.AuthJS.Dialect}
 	st.names = st.dialect.Names(st.secure)
 	return st.learned(r)
@@ -165,7 +166,7 @@ func shows(r *http.Request, name string) bool {
 }
 
 // learn tells the dialect of a client by how it posts, and remembers it.
-func (s *Server) learn(w http.ResponseWriter, r *http.Request, st site) site {
+func (s sessionAPI) learn(w http.ResponseWriter, r *http.Request, st site) site {
 	if !st.configured().Learns {
 		return st
 	}
@@ -197,7 +198,7 @@ func (st site) configured() *authjs.Dialect {
 // name on https, and no app at another port of the host uses it on http.
 func (st site) private(name string) string {
 	_, host, _ := strings.Cut(st.origin, "://")
-	return privateName(st.secure, host, name)
+	return shell.PrivateName(st.secure, host, name)
 }
 
 // state is the name of the cookie that holds the attempt. No client looks at it.
@@ -219,7 +220,7 @@ func (st site) writers() []*authjs.Dialect {
 
 // csrf is the double-submit cookie of a dialect at the site. An App that shares
 // secrets makes the same one itself.
-func (s *Server) csrf(st site, d *authjs.Dialect) authjs.CSRF {
+func (s sessionAPI) csrf(st site, d *authjs.Dialect) authjs.CSRF {
 	switch {
 	case st.app == nil:
 		return authjs.CSRF{Secret: s.csrfSecret("")}
@@ -231,13 +232,13 @@ func (s *Server) csrf(st site, d *authjs.Dialect) authjs.CSRF {
 	return authjs.CSRF{Secret: st.app.AuthJS.Secrets[0]}
 }
 
-func (s *Server) csrfSecret(app string) string { return string(secret.MAC(s.SignKey, "csrf", app)) }
+func (s sessionAPI) csrfSecret(app string) string { return string(secret.MAC(s.signKey, "csrf", app)) }
 
 // ownForm reports whether a POST comes from a page of the site itself: browsers
 // say so, and where they do not the token has to prove it. So a token that went
 // stale in an open tab does no harm, and another site's form none either. A
 // program that shows its token in a header has no cookies to be misused.
-func (s *Server) ownForm(r *http.Request, st site, token string) bool {
+func (s sessionAPI) ownForm(r *http.Request, st site, token string) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin":
 		return true
@@ -263,7 +264,7 @@ func (s *Server) ownForm(r *http.Request, st site, token string) bool {
 
 // csrfCookie returns the token in a dialect's cookie, or "" when there is none of
 // ours.
-func (s *Server) csrfCookie(r *http.Request, st site, d *authjs.Dialect) string {
+func (s sessionAPI) csrfCookie(r *http.Request, st site, d *authjs.Dialect) string {
 	cookie, err := r.Cookie(d.Names(st.secure).CSRF)
 	if err != nil {
 		return ""
@@ -283,7 +284,7 @@ func (st site) has(origin string) bool {
 
 // csrfToken returns the token of the site's cookie. A cookie that is missing or
 // not ours is made anew.
-func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request, st site) string {
+func (s sessionAPI) csrfToken(w http.ResponseWriter, r *http.Request, st site) string {
 	if token := s.csrfCookie(r, st, st.dialect); token != "" {
 		return token
 	}
@@ -295,7 +296,7 @@ func (s *Server) csrfToken(w http.ResponseWriter, r *http.Request, st site) stri
 // landing returns where the sign-in or sign-out of a request leads: what it asks
 // for, else what was asked for before, else the site's front page; and remembers
 // it for the way back.
-func (s *Server) landing(w http.ResponseWriter, r *http.Request, st site) string {
+func (s sessionAPI) landing(w http.ResponseWriter, r *http.Request, st site) string {
 	asked := r.PostForm.Get("callbackUrl")
 	if asked == "" {
 		asked = r.URL.Query().Get("callbackUrl")
@@ -310,7 +311,7 @@ func (s *Server) landing(w http.ResponseWriter, r *http.Request, st site) string
 	to := authjs.Landing(st.origin, asked)
 	if to != was {
 		value := url.QueryEscape(to)
-		if len(value) > maxSealed {
+		if len(value) > shell.MaxSealed {
 			value = url.QueryEscape(st.origin) // browsers would drop it and keep the older one
 		}
 		s.siteCookie(w, st, st.names.CallbackURL, value, 0)
@@ -340,7 +341,7 @@ type addressJSON struct {
 
 // lead answers a POST with an address: as JSON to a client, else by leading
 // there. The address is absolute: clients take it apart.
-func (s *Server) lead(w http.ResponseWriter, r *http.Request, st site, status int, to string) error {
+func (s sessionAPI) lead(w http.ResponseWriter, r *http.Request, st site, status int, to string) error {
 	switch {
 	case r.Method == http.MethodPost && wantsJSON(r):
 		if st.dialect.Located {
@@ -355,7 +356,7 @@ func (s *Server) lead(w http.ResponseWriter, r *http.Request, st site, status in
 	return nil
 }
 
-func (s *Server) authJSON(w http.ResponseWriter, st site, status int, v any) error {
+func (s sessionAPI) authJSON(w http.ResponseWriter, st site, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -367,7 +368,7 @@ func (s *Server) authJSON(w http.ResponseWriter, st site, status int, v any) err
 }
 
 // tell answers with an outcome, in the words of the site's dialect.
-func (s *Server) tell(w http.ResponseWriter, r *http.Request, st site, o authjs.Outcome, code string) error {
+func (s sessionAPI) tell(w http.ResponseWriter, r *http.Request, st site, o authjs.Outcome, code string) error {
 	a := st.dialect.Answers[o]
 	to := st.base(a.Page)
 	if st.app != nil && st.dialect.Direct {
@@ -388,44 +389,44 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, st site, o authjs.
 // failAuth answers what went wrong here or cannot be had: a client must be able
 // to read an address from every answer to a POST, and people must be able to read
 // a page.
-func (s *Server) failAuth(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
-	setRetry(w, f)
+func (s sessionAPI) failAuth(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
+	shell.SetRetry(w, f)
 	st, err := s.siteOf(r)
-	if err != nil || f.Is(errHost) {
-		s.failAPI(w, r, f)
+	if err != nil || f.Is(shell.ErrHost) {
+		s.FailAPI(w, r, f)
 		return
 	}
 	action, provider, _ := strings.Cut(r.URL.Path[len(authBase):], "/")
 	st.provider = provider
 	switch {
 	case st.app == nil && action == "callback" && s.Upstreams.Named(provider) != nil:
-		s.failPage(s.request(w, r), f) // somebody comes back from an upstream
+		s.FailPage(s.Request(w, r), f) // somebody comes back from an upstream
 	case slices.Contains([]string{"session", "csrf", "providers", "_log", "webauthn-options", "access-token"}, action):
-		err = s.authJSON(w, st, statusOf(f), struct {
+		err = s.authJSON(w, st, shell.StatusOf(f), struct {
 			Message   string `json:"message"`
 			Reference string `json:"reference"`
-		}{s.say(s.printer(r), f, ".text"), reference(r)})
+		}{s.Say(s.Printer(r), f, ".text"), shell.Reference(r)})
 	case r.Method == http.MethodPost && (wantsJSON(r) || ofProgram(r) || r.Header.Get("Sec-Fetch-Mode") == "cors"):
 		st = s.learn(w, r, st)
 		a := st.dialect.Answers[authjs.Broken]
-		err = s.authJSON(w, st, statusOf(f), addressJSON{URL: st.base(a.Page) + "?" + a.Query(provider, ""), Error: f.Text})
+		err = s.authJSON(w, st, shell.StatusOf(f), addressJSON{URL: st.base(a.Page) + "?" + a.Query(provider, ""), Error: f.Text})
 	case st.app != nil && st.app.AuthJS.Pages.Error != "":
 		err = s.lead(w, r, st, http.StatusFound, st.origin+st.app.AuthJS.Pages.Error+"?error=Configuration")
 	default:
-		p := s.printer(r)
-		err = s.renderSite(w, r, st, statusOf(f), "error.html", ErrorPage{
-			Layout: s.siteLayout(r, st), Heading: s.say(p, f, ".title"), Text: s.say(p, f, ".text"),
-			Next: Link{Text: p.Say("error.back_to_sign_in"), Href: authBase + "signin"}, Ref: s.ref(r, f),
+		p := s.Printer(r)
+		err = s.renderSite(w, r, st, shell.StatusOf(f), "error.html", ErrorPage{
+			Layout: s.siteLayout(r, st), Heading: s.Say(p, f, ".title"), Text: s.Say(p, f, ".text"),
+			Next: Link{Text: p.Say("error.back_to_sign_in"), Href: authBase + "signin"}, Ref: s.Ref(r, f),
 		})
 	}
 	if err != nil {
-		s.Log.ErrorContext(r.Context(), "the error answer failed", "ref", reference(r), "err", err)
+		s.Log.ErrorContext(r.Context(), "the error answer failed", "ref", shell.Reference(r), "err", err)
 	}
 }
 
 // readAuthForm reads a POST to the session API and reports whether it comes from
 // the site's own page, or from a program.
-func (s *Server) readAuthForm(w http.ResponseWriter, r *http.Request, st site) (site, bool, error) {
+func (s sessionAPI) readAuthForm(w http.ResponseWriter, r *http.Request, st site) (site, bool, error) {
 	own := false
 	if ofProgram(r) {
 		if err := readJSONForm(r); err != nil {
@@ -433,7 +434,7 @@ func (s *Server) readAuthForm(w http.ResponseWriter, r *http.Request, st site) (
 		}
 		own = r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == ""
 	} else if err := r.ParseForm(); err != nil {
-		return st, false, badForm(err)
+		return st, false, shell.BadForm(err)
 	}
 	st = s.learn(w, r, st)
 	return st, own || s.ownForm(r, st, r.PostForm.Get("csrfToken")), nil
@@ -444,8 +445,8 @@ func readJSONForm(r *http.Request) error {
 	var fields map[string]any
 	d := json.NewDecoder(r.Body)
 	d.UseNumber()
-	if err := readJSON(d, &fields); err != nil {
-		return badForm(err)
+	if err := shell.ReadJSON(d, &fields); err != nil {
+		return shell.BadForm(err)
 	}
 	r.PostForm = make(url.Values)
 	for name, value := range fields {
@@ -456,7 +457,7 @@ func readJSONForm(r *http.Request) error {
 			r.PostForm.Set(name, fmt.Sprint(v))
 		case nil:
 		default:
-			return badForm(fmt.Errorf("the field %q holds a list or an object", name))
+			return shell.BadForm(fmt.Errorf("the field %q holds a list or an object", name))
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"gatelodge/app/login"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
+	"gatelodge/web/shell"
 )
 
 // handOffID stands where a provider's id would: our own pages lead to an App's
@@ -20,7 +21,7 @@ import (
 const handOffID = "gatelodge"
 
 // getAuthCallback is where somebody comes back who signed in elsewhere.
-func (s *Server) getAuthCallback(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) getAuthCallback(w http.ResponseWriter, r *http.Request, st site) error {
 	switch {
 	case st.provider == handOffID && st.app != nil:
 		return s.arrive(w, r, st)
@@ -28,13 +29,13 @@ func (s *Server) getAuthCallback(w http.ResponseWriter, r *http.Request, st site
 		return s.getMailedLink(w, r, st)
 	}
 	if up := s.Upstreams.Named(st.provider); up != nil && st.app == nil {
-		return s.getBack(s.request(w, r), up)
+		return s.getBack(s.Request(w, r), up)
 	}
 	return s.tell(w, r, st, authjs.UpstreamLost, "")
 }
 
 // arrive spends the code with which our own pages led here.
-func (s *Server) arrive(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) arrive(w http.ResponseWriter, r *http.Request, st site) error {
 	a := s.readAttempt(r, st)
 	token, cur, err := s.Sessions.Arrive(r.Context(), st.app.ID, r.URL.Query().Get("code"), a.Browser)
 	if errors.Is(err, session.ErrNone) {
@@ -59,14 +60,14 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request, st site) error {
 // getMailedLink opens a link that was asked for at an App's address. In the
 // browser that asked it signs in at once. Any other is led to our own page,
 // which asks first: mail scanners open links too.
-func (s *Server) getMailedLink(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) getMailedLink(w http.ResponseWriter, r *http.Request, st site) error {
 	q := r.URL.Query()
 	token := q.Get("token")
 	if token == "" {
 		return s.tell(w, r, st, authjs.LinkCut, "")
 	}
 	if st.app == nil {
-		return s.redirect(w, r, "/signin/link/"+url.PathEscape(token))
+		return s.Redirect(w, r, "/signin/link/"+url.PathEscape(token))
 	}
 	to := s.landing(w, r, st)
 	a := s.entering(s.readAttempt(r, st), st, to)
@@ -75,7 +76,7 @@ func (s *Server) getMailedLink(w http.ResponseWriter, r *http.Request, st site) 
 		return s.mailedAgain(w, r, st, a, token, k, err, to)
 	}
 	if f, ok := errors.AsType[*fault.Fault](err); ok {
-		s.refused(r, f)
+		s.Refused(r, f)
 		return s.tell(w, r, st, authjs.LinkDead, "")
 	}
 	if err != nil {
@@ -85,7 +86,7 @@ func (s *Server) getMailedLink(w http.ResponseWriter, r *http.Request, st site) 
 		return s.tell(w, r, st, authjs.LinkDead, "")
 	}
 	if k.SameBrowser && person(r) {
-		out, err := s.Login.Follow(r.Context(), s.from(r), &a.Login, token, false, "")
+		out, err := s.Login.Follow(r.Context(), s.From(r), &a.Login, token, false, "")
 		return s.followed(w, r, st, a, out, err, to)
 	}
 	if err := s.saveAttempt(w, st, a); err != nil {
@@ -97,7 +98,7 @@ func (s *Server) getMailedLink(w http.ResponseWriter, r *http.Request, st site) 
 // mailedAgain answers a link that was used before: in the browser that has just done so
 // as the first time, since it may have given up that answer, and for the user it signed in
 // with the way on.
-func (s *Server) mailedAgain(w http.ResponseWriter, r *http.Request, st site, a attempt, token string, k login.Link, used error, to string) error {
+func (s sessionAPI) mailedAgain(w http.ResponseWriter, r *http.Request, st site, a shell.Attempt, token string, k login.Link, used error, to string) error {
 	out, err := s.Login.FollowedAgain(r.Context(), &a.Login, token, used)
 	if errors.Is(err, used) {
 		v, err := s.visitor(r, st)
@@ -117,14 +118,14 @@ func sameAddress(typed, norm string) bool {
 }
 
 // followed answers a mailed link that was followed at an App's address.
-func (s *Server) followed(w http.ResponseWriter, r *http.Request, st site, a attempt, out login.Outcome, err error, to string) error {
+func (s sessionAPI) followed(w http.ResponseWriter, r *http.Request, st site, a shell.Attempt, out login.Outcome, err error, to string) error {
 	f, ok := errors.AsType[*fault.Fault](err)
 	switch {
 	case ok && f.Kind == fault.Denied: // the App is not for them, or they may not come at all
-		s.refused(r, f)
+		s.Refused(r, f)
 		return s.tell(w, r, st, authjs.Denied, "")
 	case ok && f.Kind == fault.Gone:
-		s.refused(r, f)
+		s.Refused(r, f)
 		return s.tell(w, r, st, authjs.LinkDead, "")
 	case err != nil:
 		return err
@@ -144,7 +145,7 @@ func (s *Server) followed(w http.ResponseWriter, r *http.Request, st site, a att
 
 // toOurs leads from an App's address to a page of ours, with a sealed word about
 // whom it is for and into which browser.
-func (s *Server) toOurs(w http.ResponseWriter, st site, a attempt, path, more string) error {
+func (s sessionAPI) toOurs(w http.ResponseWriter, st site, a shell.Attempt, path, more string) error {
 	to, err := s.ours(st, a, path, more)
 	if err != nil {
 		return err
@@ -155,7 +156,7 @@ func (s *Server) toOurs(w http.ResponseWriter, st site, a attempt, path, more st
 }
 
 // ours is the address of a page of ours with that word.
-func (s *Server) ours(st site, a attempt, path, more string) (string, error) {
+func (s *pages) ours(st site, a shell.Attempt, path, more string) (string, error) {
 	hash, _ := secret.Hash(a.Browser)
 	word := ask{App: st.app.ID, Origin: st.origin, Browser: hash, Challenge: a.Challenge, Email: a.Email, Proofs: a.Proofs}
 	if a.AppLogin != nil {
@@ -167,12 +168,12 @@ func (s *Server) ours(st site, a attempt, path, more string) (string, error) {
 
 // postAuthCallback takes what is proven by a form: a password. An upstream that
 // answers by a form is another matter.
-func (s *Server) postAuthCallback(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) postAuthCallback(w http.ResponseWriter, r *http.Request, st site) error {
 	if up := s.Upstreams.Named(st.provider); up != nil && up.PostsBack() && st.app == nil {
 		if err := r.ParseForm(); err != nil {
-			return badForm(err)
+			return shell.BadForm(err)
 		}
-		return s.postBack(s.request(w, r), up)
+		return s.postBack(s.Request(w, r), up)
 	}
 	st, own, err := s.readAuthForm(w, r, st)
 	if err != nil {

@@ -3,25 +3,24 @@ package web
 import (
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/gorilla/securecookie"
 
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/login"
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/store"
+	"gatelodge/web/shell"
 )
 
 // siteCookie sets a cookie of the session API for as long as the browser is
 // open, or for a time.
-func (s *Server) siteCookie(w http.ResponseWriter, st site, name, value string, maxAge time.Duration) {
+func (s *pages) siteCookie(w http.ResponseWriter, st site, name, value string, maxAge time.Duration) {
 	c := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: st.secure, SameSite: http.SameSiteLaxMode}
 	if maxAge > 0 {
 		c.MaxAge, c.Expires = int(maxAge.Seconds()), s.Now().Add(maxAge)
@@ -30,13 +29,13 @@ func (s *Server) siteCookie(w http.ResponseWriter, st site, name, value string, 
 }
 
 // dropSiteCookie removes a cookie of the session API.
-func (s *Server) dropSiteCookie(w http.ResponseWriter, st site, name string) {
+func (s *pages) dropSiteCookie(w http.ResponseWriter, st site, name string) {
 	http.SetCookie(w, &http.Cookie{Name: name, Path: "/", HttpOnly: true, Secure: st.secure, SameSite: http.SameSiteLaxMode, MaxAge: -1})
 }
 
 // setAppSession puts an App's token into the App's cookie for as long as the session
 // lasts, or, when it is a brief one, until the browser is closed.
-func (s *Server) setAppSession(w http.ResponseWriter, st site, name, value string, row store.Session) {
+func (s sessionAPI) setAppSession(w http.ResponseWriter, st site, name, value string, row store.Session) {
 	cookie := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: st.secure, SameSite: http.SameSiteLaxMode}
 	if !row.Brief {
 		cookie.Expires = row.ExpiresAt
@@ -48,7 +47,7 @@ func (s *Server) setAppSession(w http.ResponseWriter, st site, name, value strin
 // this App: those that hold the token, if there is one, those that the cookie beside
 // them vouches for, and those that were encrypted for the App and open nothing. All
 // others may belong to another app at the host.
-func (s *Server) dropSiteSession(w http.ResponseWriter, r *http.Request, st site, token string) error {
+func (s sessionAPI) dropSiteSession(w http.ResponseWriter, r *http.Request, st site, token string) error {
 	found := false
 	for _, d := range st.configured().All() {
 		carried := authjs.Join(r.Cookies(), d.Names(st.secure).Session)
@@ -75,7 +74,7 @@ func (s *Server) dropSiteSession(w http.ResponseWriter, r *http.Request, st site
 
 // dead reports whether session cookies hold a token that was encrypted for the App
 // and is of no session at any App: another one may have the same secret.
-func (s *Server) dead(r *http.Request, st site, d *authjs.Dialect, carried authjs.Carried) (bool, error) {
+func (s sessionAPI) dead(r *http.Request, st site, d *authjs.Dialect, carried authjs.Carried) (bool, error) {
 	dead := false
 	for _, value := range carried.Values {
 		c, _, err := s.openCookie(st, d, value)
@@ -95,7 +94,7 @@ func (s *Server) dead(r *http.Request, st site, d *authjs.Dialect, carried authj
 
 // holds reports whether session cookies hold the token of an App's session, or one
 // that is known to be of this App.
-func (s *Server) holds(r *http.Request, st site, d *authjs.Dialect, carried authjs.Carried, token string) bool {
+func (s sessionAPI) holds(r *http.Request, st site, d *authjs.Dialect, carried authjs.Carried, token string) bool {
 	return slices.ContainsFunc(carried.Values, func(value string) bool {
 		held, _, err := s.openCookie(st, d, value)
 		if err != nil || held.SessionID == "" {
@@ -144,8 +143,8 @@ func (st site) vouched(r *http.Request, token string) bool {
 }
 
 // siteDevice returns the token by which people know this browser again at a site.
-func (s *Server) siteDevice(r *http.Request, st site) string {
-	cookie, err := r.Cookie(st.private(deviceCookie))
+func (s *pages) siteDevice(r *http.Request, st site) string {
+	cookie, err := r.Cookie(st.private(shell.DeviceCookie))
 	if err != nil {
 		return ""
 	}
@@ -153,14 +152,14 @@ func (s *Server) siteDevice(r *http.Request, st site) string {
 }
 
 // readAttempt returns the attempt this browser is in at the site.
-func (s *Server) readAttempt(r *http.Request, st site) attempt {
+func (s *pages) readAttempt(r *http.Request, st site) shell.Attempt {
 	if st.app == nil {
-		return s.cookies.readLogin(r)
+		return s.Cookies.ReadLogin(r)
 	}
-	var a attempt
+	var a shell.Attempt
 	cookie, err := r.Cookie(st.state())
-	if err != nil || s.cookies.open(st.sealedFor(), cookie.Value, &a) != nil && s.cookies.open(st.onceSealedFor(), cookie.Value, &a) != nil {
-		a = attempt{}
+	if err != nil || s.Cookies.Open(st.sealedFor(), cookie.Value, &a) != nil && s.Cookies.Open(st.onceSealedFor(), cookie.Value, &a) != nil {
+		a = shell.Attempt{}
 	}
 	a.KeyApps(s.appID)
 	a.Device = s.siteDevice(r, st)
@@ -168,13 +167,13 @@ func (s *Server) readAttempt(r *http.Request, st site) attempt {
 }
 
 // saveAttempt gives the browser the attempt to carry at the site.
-func (s *Server) saveAttempt(w http.ResponseWriter, st site, a attempt) error {
+func (s *pages) saveAttempt(w http.ResponseWriter, st site, a shell.Attempt) error {
 	if st.app == nil {
-		return s.cookies.saveLogin(w, a)
+		return s.Cookies.SaveLogin(w, a)
 	}
 	entry := a.AppLogin
 	a.AppLogin = nil // it follows from the site
-	value, err := s.cookies.sealAttempt(st.sealedFor(), a)
+	value, err := s.Cookies.SealAttempt(st.sealedFor(), a)
 	if err != nil {
 		return err
 	}
@@ -190,9 +189,9 @@ func (st site) sealedFor() string { return st.state() + " " + st.app.ID }
 // onceSealedFor is sealedFor in an earlier version, whose attempts are still under way.
 func (st site) onceSealedFor() string { return st.state() + " " + st.app.Name }
 
-func (s *Server) dropAttempt(w http.ResponseWriter, st site) {
+func (s sessionAPI) dropAttempt(w http.ResponseWriter, st site) {
 	if st.app == nil {
-		s.cookies.dropLogin(w)
+		s.Cookies.DropLogin(w)
 		return
 	}
 	s.dropSiteCookie(w, st, st.state())
@@ -213,19 +212,19 @@ type ask struct {
 
 const askName = "ask"
 
-func (s *Server) sealAsk(a ask) (string, error) {
-	text, err := s.cookies.seal(askName, a)
+func (s *pages) sealAsk(a ask) (string, error) {
+	text, err := s.Cookies.Seal(askName, a)
 	return url.QueryEscape(text), err
 }
 
 // readAsk returns the ask in a request's query, if there is one and it is still
 // worth something.
-func (s *Server) readAsk(r *http.Request) (ask, bool) {
+func (s *pages) readAsk(r *http.Request) (ask, bool) {
 	if !strings.Contains(r.URL.RawQuery, "ask=") {
 		return ask{}, false
 	}
 	var a ask
-	if err := s.cookies.open(askName, r.URL.Query().Get("ask"), &a); err != nil {
+	if err := s.Cookies.Open(askName, r.URL.Query().Get("ask"), &a); err != nil {
 		return ask{}, false
 	}
 	a.App = s.appID(a.App)
@@ -236,17 +235,4 @@ func (s *Server) readAsk(r *http.Request) (ask, bool) {
 // entry returns the ask as an attempt that is for the App alone.
 func (a ask) entry() *login.AppLogin {
 	return &login.AppLogin{App: a.App, Browser: a.Browser, Origin: a.Origin, Link: a.Link}
-}
-
-// seal returns v as text that nobody can read or change, for login.Lifetime.
-func (c *Cookies) seal(name string, v any) (string, error) {
-	value, err := securecookie.EncodeMulti(name, v, c.logins.Codecs...)
-	if err != nil {
-		return "", fmt.Errorf("sealing %s: %w", name, err)
-	}
-	return value, nil
-}
-
-func (c *Cookies) open(name, value string, v any) error {
-	return securecookie.DecodeMulti(name, value, v, c.logins.Codecs...)
 }

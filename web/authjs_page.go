@@ -33,7 +33,7 @@ func said(q url.Values) string {
 
 // getAuthSignIn leads to where people sign in: the App's own page, or ours,
 // which hands over at once whoever is signed in with us.
-func (s *Server) getAuthSignIn(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) getAuthSignIn(w http.ResponseWriter, r *http.Request, st site) error {
 	to := s.landing(w, r, st)
 	s.csrfToken(w, r, st)
 	if st.app != nil && st.app.AuthJS.Pages.SignIn != "" {
@@ -71,13 +71,13 @@ func (s *Server) getAuthSignIn(w http.ResponseWriter, r *http.Request, st site) 
 }
 
 // ownSignIn leads to our sign-in page from our own session API.
-func (s *Server) ownSignIn(w http.ResponseWriter, r *http.Request, st site, to, problem string) error {
-	a := s.cookies.readLogin(r)
+func (s sessionAPI) ownSignIn(w http.ResponseWriter, r *http.Request, st site, to, problem string) error {
+	a := s.Cookies.ReadLogin(r)
 	a.Return = localOf(st, to)
 	if slices.Contains(signInErrors, problem) {
 		a.Notice = authSentence(problem)
 	}
-	if err := s.cookies.saveLogin(w, a); err != nil {
+	if err := s.Cookies.SaveLogin(w, a); err != nil {
 		return err
 	}
 	return s.lead(w, r, st, http.StatusFound, st.origin+"/signin")
@@ -86,7 +86,7 @@ func (s *Server) ownSignIn(w http.ResponseWriter, r *http.Request, st site, to, 
 func authSentence(name string) string { return "auth_error." + strings.ToLower(name) + ".text" }
 
 // getAuthSignInProvider is a page of v4 alone: v5 has none of that address.
-func (s *Server) getAuthSignInProvider(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) getAuthSignInProvider(w http.ResponseWriter, r *http.Request, st site) error {
 	if !st.dialect.ProviderPage {
 		return s.tell(w, r, st, authjs.NoProvider, "")
 	}
@@ -95,7 +95,7 @@ func (s *Server) getAuthSignInProvider(w http.ResponseWriter, r *http.Request, s
 
 // getAuthError says what an error in the query means, on the App's own page
 // where it has one.
-func (s *Server) getAuthError(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) getAuthError(w http.ResponseWriter, r *http.Request, st site) error {
 	name := r.URL.Query().Get("error")
 	status := st.dialect.Errors[name]
 	switch {
@@ -113,17 +113,17 @@ func (s *Server) getAuthError(w http.ResponseWriter, r *http.Request, st site) e
 	if !slices.Contains(authErrors, name) {
 		name = "Default"
 	}
-	p := s.printer(r)
+	p := s.Printer(r)
 	page := ErrorPage{
 		Layout: s.siteLayout(r, st), Heading: p.Say("auth_error." + strings.ToLower(name) + ".title"), Text: p.Say(authSentence(name)),
 		Next: Link{Text: p.Say("error.back_to_sign_in"), Href: authBase + "signin"},
-		Ref:  s.ref(r, fault.New(fault.Invalid, "auth_error."+strings.ToLower(name))),
+		Ref:  s.Ref(r, fault.New(fault.Invalid, "auth_error."+strings.ToLower(name))),
 	}
 	return s.renderSite(w, r, st, status, "error.html", page)
 }
 
 // getVerifyRequest leads to the page that waits for the code of a mail.
-func (s *Server) getVerifyRequest(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) getVerifyRequest(w http.ResponseWriter, r *http.Request, st site) error {
 	if st.app == nil {
 		return s.lead(w, r, st, http.StatusFound, st.origin+"/signin/code")
 	}
@@ -135,7 +135,7 @@ func (s *Server) getVerifyRequest(w http.ResponseWriter, r *http.Request, st sit
 	}
 	a := s.readAttempt(r, st)
 	if a.Challenge == "" {
-		p := s.printer(r)
+		p := s.Printer(r)
 		page := NotePage{Layout: s.siteLayout(r, st), Heading: p.Say("check.title"), Text: p.Say("auth_note.check"), Next: Link{Text: p.Say("error.back_to_sign_in"), Href: authBase + "signin"}}
 		return s.renderSite(w, r, st, http.StatusOK, "note.html", page)
 	}
@@ -144,7 +144,7 @@ func (s *Server) getVerifyRequest(w http.ResponseWriter, r *http.Request, st sit
 }
 
 // getAuthSignOut asks before it signs out: a GET must not.
-func (s *Server) getAuthSignOut(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) getAuthSignOut(w http.ResponseWriter, r *http.Request, st site) error {
 	if st.app != nil && st.app.AuthJS.Pages.SignOut != "" {
 		return s.lead(w, r, st, http.StatusFound, st.origin+st.app.AuthJS.Pages.SignOut)
 	}
@@ -154,8 +154,8 @@ func (s *Server) getAuthSignOut(w http.ResponseWriter, r *http.Request, st site)
 }
 
 // siteLayout is the layout of a page that is shown at an App's address.
-func (s *Server) siteLayout(r *http.Request, st site) Layout {
-	l := s.layout(r)
+func (s sessionAPI) siteLayout(r *http.Request, st site) Layout {
+	l := s.Layout(r)
 	if st.app != nil {
 		_, l.Host, _ = strings.Cut(st.origin, "://")
 		l.Instance = st.app.Name
@@ -165,12 +165,12 @@ func (s *Server) siteLayout(r *http.Request, st site) Layout {
 
 // renderSite is render for a page at an App's address, where only what is below
 // authBase comes to us: its stylesheets too.
-func (s *Server) renderSite(w http.ResponseWriter, r *http.Request, st site, status int, name string, data any) error {
+func (s sessionAPI) renderSite(w http.ResponseWriter, r *http.Request, st site, status int, name string, data any) error {
 	if st.app == nil {
-		return s.render(w, r, status, name, data)
+		return s.Render(w, r, status, name, data)
 	}
 	held := &heldWriter{ResponseWriter: w}
-	if err := s.render(held, r, status, name, data); err != nil {
+	if err := s.Render(held, r, status, name, data); err != nil {
 		return err
 	}
 	body := bytes.ReplaceAll(held.body.Bytes(), []byte(`="`+staticPath), []byte(`="`+authBase+staticPath[1:]))
@@ -190,7 +190,7 @@ func (h *heldWriter) WriteHeader(int)             {}
 func (h *heldWriter) Write(b []byte) (int, error) { return h.body.Write(b) }
 
 // getAuthStatic serves what those pages load.
-func (s *Server) getAuthStatic(w http.ResponseWriter, r *http.Request, _ site) error {
+func (s sessionAPI) getAuthStatic(w http.ResponseWriter, r *http.Request, _ site) error {
 	inner := r.Clone(r.Context())
 	inner.URL.Path = "/" + strings.TrimPrefix(r.URL.Path, authBase)
 	s.assets.ServeHTTP(w, inner)

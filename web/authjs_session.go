@@ -15,6 +15,7 @@ import (
 	"gatelodge/app/gate"
 	"gatelodge/app/session"
 	"gatelodge/store"
+	"gatelodge/web/shell"
 )
 
 // sessionJSON is the Session of Auth.js: user and expires, with more about the
@@ -48,7 +49,7 @@ func neverCached(h http.Header) {
 }
 
 // getSession answers who is signed in. One prepared lookup, no write.
-func (s *Server) getSession(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) getSession(w http.ResponseWriter, r *http.Request, st site) error {
 	v, err := s.visitor(r, st)
 	if err != nil {
 		return err
@@ -62,7 +63,7 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request, st site) err
 	return nil
 }
 
-func (s *Server) writeSession(w http.ResponseWriter, st site, status int, body []byte) {
+func (s sessionAPI) writeSession(w http.ResponseWriter, st site, status int, body []byte) {
 	w.Header()["Content-Type"] = []string{st.dialect.JSON}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // whoever asked has gone away
@@ -78,11 +79,11 @@ type visitor struct {
 }
 
 // visitor recognises who is signed in at a site; nobody is no error.
-func (s *Server) visitor(r *http.Request, st site) (visitor, error) {
+func (s sessionAPI) visitor(r *http.Request, st site) (visitor, error) {
 	if st.app != nil {
 		return s.appVisitor(r, st)
 	}
-	v := visitor{token: s.cookies.sessionToken(r)}
+	v := visitor{token: s.Cookies.SessionToken(r)}
 	if v.token == "" {
 		v.token, v.bearer = bearer(r), true
 	}
@@ -97,7 +98,7 @@ func (s *Server) visitor(r *http.Request, st site) (visitor, error) {
 	return v, err
 }
 
-func (s *Server) ipOf(r *http.Request) func() string {
+func (s sessionAPI) ipOf(r *http.Request) func() string {
 	return func() string { return s.Proxies.Client(r).String() }
 }
 
@@ -115,7 +116,7 @@ func bearer(r *http.Request) string {
 
 // appVisitor recognises who is signed in at an App. Whatever the cookie says,
 // its session is looked up: who knows the App's secret can write any cookie.
-func (s *Server) appVisitor(r *http.Request, st site) (visitor, error) {
+func (s sessionAPI) appVisitor(r *http.Request, st site) (visitor, error) {
 	cookies := r.Cookies()
 	var found visitor
 	shown := 0
@@ -161,7 +162,7 @@ func (s *Server) appVisitor(r *http.Request, st site) (visitor, error) {
 
 // openCookie reads a cookie's value. Of an opaque token only the SessionID is known;
 // current says that the value needs no other encryption.
-func (s *Server) openCookie(st site, d *authjs.Dialect, value string) (c authjs.Claims, current bool, err error) {
+func (s sessionAPI) openCookie(st site, d *authjs.Dialect, value string) (c authjs.Claims, current bool, err error) {
 	sealer := st.app.AuthJS.Sealer(d, st.secure)
 	switch {
 	case !strings.Contains(value, "."):
@@ -173,7 +174,7 @@ func (s *Server) openCookie(st site, d *authjs.Dialect, value string) (c authjs.
 }
 
 // appSession looks up the session of a cookie's value.
-func (s *Server) appSession(r *http.Request, st site, d *authjs.Dialect, value string) (visitor, error) {
+func (s sessionAPI) appSession(r *http.Request, st site, d *authjs.Dialect, value string) (visitor, error) {
 	c, current, err := s.openCookie(st, d, value)
 	if err != nil || c.SessionID == "" {
 		return visitor{}, nil // not ours: as good as none
@@ -188,7 +189,7 @@ func (s *Server) appSession(r *http.Request, st site, d *authjs.Dialect, value s
 }
 
 // appToken looks up the session of an App's token.
-func (s *Server) appToken(r *http.Request, st site, token string) (visitor, error) {
+func (s sessionAPI) appToken(r *http.Request, st site, token string) (visitor, error) {
 	cur, err := s.Sessions.ResumeApp(r.Context(), st.app.ID, token, s.ipOf(r))
 	if errors.Is(err, session.ErrNone) {
 		return visitor{}, nil
@@ -202,14 +203,14 @@ func (s *Server) appToken(r *http.Request, st site, token string) (visitor, erro
 // describe returns the session as JSON and keeps the cookies right: set anew
 // where what they say has changed, removed where they are of this App and open
 // nothing.
-func (s *Server) describe(w http.ResponseWriter, r *http.Request, st site, v visitor) ([]byte, error) {
+func (s sessionAPI) describe(w http.ResponseWriter, r *http.Request, st site, v visitor) ([]byte, error) {
 	if !v.in {
 		if st.app != nil {
 			if err := s.dropSiteSession(w, r, st, ""); err != nil {
 				return nil, err
 			}
 		} else if !st.secure && v.token != "" && !v.bearer {
-			s.cookies.dropSession(w) // the port in its name says that it is ours
+			s.Cookies.DropSession(w) // the port in its name says that it is ours
 		}
 		return []byte(st.dialect.SignedOut), nil
 	}
@@ -228,9 +229,9 @@ func (s *Server) describe(w http.ResponseWriter, r *http.Request, st site, v vis
 // setSiteSession gives the browser the session's cookie at the site, and takes
 // away what is left of others. Only a sign-in replaces the cookie of another app at
 // the host.
-func (s *Server) setSiteSession(w http.ResponseWriter, r *http.Request, st site, v visitor, signIn bool) error {
+func (s sessionAPI) setSiteSession(w http.ResponseWriter, r *http.Request, st site, v visitor, signIn bool) error {
 	if st.app == nil {
-		s.cookies.setSession(w, v.token, v.Session, s.Now())
+		s.Cookies.SetSession(w, v.token, v.Session, s.Now())
 		return nil
 	}
 	cookies := r.Cookies()
@@ -328,12 +329,12 @@ func textOf(raw json.RawMessage) (*string, error) {
 
 // postSession is update(data): it changes what may be changed and answers with
 // the session as it is then.
-func (s *Server) postSession(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) postSession(w http.ResponseWriter, r *http.Request, st site) error {
 	var form updateForm
-	err := readJSON(json.NewDecoder(r.Body), &form)
+	err := shell.ReadJSON(json.NewDecoder(r.Body), &form)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return errTooLarge.Because(err)
+		return shell.ErrTooLarge.Because(err)
 	}
 	var name *string
 	if err == nil {
@@ -348,9 +349,9 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request, st site) er
 		return err
 	}
 	if v.in && name != nil {
-		err := s.Users.Rename(r.Context(), s.from(r), v.User, *name)
-		if f := inField(err); f != nil {
-			s.refused(r, f)
+		err := s.Users.Rename(r.Context(), s.From(r), v.User, *name)
+		if f := shell.InField(err); f != nil {
+			s.Refused(r, f)
 			s.writeSession(w, st, http.StatusBadRequest, []byte(st.dialect.Unchanged))
 			return nil
 		}
@@ -371,7 +372,7 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request, st site) er
 }
 
 // getCSRF answers the token that forms have to send.
-func (s *Server) getCSRF(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) getCSRF(w http.ResponseWriter, r *http.Request, st site) error {
 	neverCached(w.Header())
 	return s.authJSON(w, st, http.StatusOK, struct {
 		CSRFToken string `json:"csrfToken"`
@@ -380,7 +381,7 @@ func (s *Server) getCSRF(w http.ResponseWriter, r *http.Request, st site) error 
 
 // postLog takes what the client of v4 logs and keeps nothing: it is written by
 // whoever likes to.
-func (s *Server) postLog(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) postLog(w http.ResponseWriter, r *http.Request, st site) error {
 	if !st.dialect.Logs {
 		return noAction(w, r, st)
 	}
@@ -390,7 +391,7 @@ func (s *Server) postLog(w http.ResponseWriter, r *http.Request, st site) error 
 
 // getWebAuthnOptions begins the ceremony of a passkey, of which there is none yet:
 // it says so in the words that the client expects.
-func (s *Server) getWebAuthnOptions(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) getWebAuthnOptions(w http.ResponseWriter, r *http.Request, st site) error {
 	if !st.dialect.Passkeys {
 		return noAction(w, r, st)
 	}

@@ -18,6 +18,7 @@ import (
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/store"
+	"gatelodge/web/shell"
 )
 
 // providerJSON is a way to sign in as clients list it.
@@ -33,7 +34,7 @@ type providerJSON struct {
 const passwordID = "credentials"
 
 // ways lists every way to sign in that there is at a site.
-func (s *Server) ways(st site) []providerJSON {
+func (s sessionAPI) ways(st site) []providerJSON {
 	var list []providerJSON
 	add := func(id, name, kind string) {
 		list = append(list, providerJSON{ID: id, Name: name, Type: kind, SigninURL: st.base("signin/" + id), CallbackURL: st.base("callback/" + id)})
@@ -56,7 +57,7 @@ func (s *Server) ways(st site) []providerJSON {
 
 // providers lists the ways to sign in at a site as its clients are told: those an
 // App names, in its order, else all, mail by the names its generation uses.
-func (s *Server) providers(st site) []providerJSON {
+func (s sessionAPI) providers(st site) []providerJSON {
 	all := s.ways(st)
 	var list []providerJSON
 	if st.app != nil && len(st.app.AuthJS.Providers) > 0 {
@@ -77,7 +78,7 @@ func (s *Server) providers(st site) []providerJSON {
 
 // offers reports whether one may sign in by a way at a site. An App that names one
 // name of mail means all of them.
-func (s *Server) offers(st site, id string) bool {
+func (s sessionAPI) offers(st site, id string) bool {
 	all := s.ways(st)
 	n := slices.IndexFunc(all, func(p providerJSON) bool { return p.ID == id })
 	if n < 0 || st.app == nil || len(st.app.AuthJS.Providers) == 0 {
@@ -90,7 +91,7 @@ func (s *Server) offers(st site, id string) bool {
 
 // getProviders answers the ways to sign in, by id and in order: apps make a row of
 // buttons of them.
-func (s *Server) getProviders(w http.ResponseWriter, _ *http.Request, st site) error {
+func (s sessionAPI) getProviders(w http.ResponseWriter, _ *http.Request, st site) error {
 	var b bytes.Buffer
 	for i, p := range s.providers(st) {
 		text, err := json.Marshal(p)
@@ -106,7 +107,7 @@ func (s *Server) getProviders(w http.ResponseWriter, _ *http.Request, st site) e
 }
 
 // postSignInProvider begins to sign in by the way that the path names.
-func (s *Server) postSignInProvider(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) postSignInProvider(w http.ResponseWriter, r *http.Request, st site) error {
 	st, own, err := s.readAuthForm(w, r, st)
 	if err != nil {
 		return err
@@ -128,7 +129,7 @@ func (s *Server) postSignInProvider(w http.ResponseWriter, r *http.Request, st s
 }
 
 // postSignInNowhere leads a form that names no way to where there are some.
-func (s *Server) postSignInNowhere(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) postSignInNowhere(w http.ResponseWriter, r *http.Request, st site) error {
 	st, own, err := s.readAuthForm(w, r, st)
 	if err != nil {
 		return err
@@ -142,7 +143,7 @@ func (s *Server) postSignInNowhere(w http.ResponseWriter, r *http.Request, st si
 
 // postCredentials signs in with a password. What an app's own form calls the field
 // for the name, we take.
-func (s *Server) postCredentials(w http.ResponseWriter, r *http.Request, st site, to string) error {
+func (s sessionAPI) postCredentials(w http.ResponseWriter, r *http.Request, st site, to string) error {
 	name := ""
 	for _, field := range []string{"email", "username", "identifier", "login", "name"} {
 		if name = r.PostForm.Get(field); name != "" {
@@ -150,22 +151,22 @@ func (s *Server) postCredentials(w http.ResponseWriter, r *http.Request, st site
 		}
 	}
 	a := s.entering(s.readAttempt(r, st), st, to)
-	out, err := s.Login.WithPassword(r.Context(), s.from(r), &a.Login, name, r.PostForm.Get("password"), s.ownToken(r, st))
+	out, err := s.Login.WithPassword(r.Context(), s.From(r), &a.Login, name, r.PostForm.Get("password"), s.ownToken(r, st))
 	return s.entered(w, r, st, a, out, err, to)
 }
 
 // postSignInEmail mails a link, or takes the code of one that was mailed.
-func (s *Server) postSignInEmail(w http.ResponseWriter, r *http.Request, st site, to string) error {
+func (s sessionAPI) postSignInEmail(w http.ResponseWriter, r *http.Request, st site, to string) error {
 	a := s.entering(s.readAttempt(r, st), st, to)
 	if code := r.PostForm.Get("code"); code != "" {
-		out, err := s.Login.EnterCode(r.Context(), s.from(r), &a.Login, code, s.ownToken(r, st))
+		out, err := s.Login.EnterCode(r.Context(), s.From(r), &a.Login, code, s.ownToken(r, st))
 		return s.entered(w, r, st, a, out, err, to)
 	}
 	a.Return = links.Local(localOf(st, to))
-	err := s.Login.SendLink(r.Context(), s.from(r), &a.Login, r.PostForm.Get("email"), s.printer(r).Tag())
-	if f := inField(err); f != nil {
-		s.refused(r, f)
-		setRetry(w, f)
+	err := s.Login.SendLink(r.Context(), s.From(r), &a.Login, r.PostForm.Get("email"), s.Printer(r).Tag())
+	if f := shell.InField(err); f != nil {
+		s.Refused(r, f)
+		shell.SetRetry(w, f)
 		if f.Kind == fault.Limited {
 			return s.tell(w, r, st, authjs.Limited, "rate_limited")
 		}
@@ -196,7 +197,7 @@ func localOf(st site, to string) string {
 const maxMailedURL = 600
 
 // entering makes an attempt at an App's own address one for that App alone.
-func (s *Server) entering(a attempt, st site, to string) attempt {
+func (s sessionAPI) entering(a shell.Attempt, st site, to string) shell.Attempt {
 	a.OnlySignIn()
 	a.Confirms = "" // a client that signs in wants a session
 	if st.app == nil {
@@ -221,19 +222,19 @@ func (s *Server) entering(a attempt, st site, to string) attempt {
 
 // ownToken returns the token of a session on our own pages that a new one
 // replaces; an App's address never has it.
-func (s *Server) ownToken(r *http.Request, st site) string {
+func (s sessionAPI) ownToken(r *http.Request, st site) string {
 	if st.app != nil {
 		return ""
 	}
-	return s.cookies.sessionToken(r)
+	return s.Cookies.SessionToken(r)
 }
 
 // entered answers a proof at a site: the session's cookie and the way on, or in
 // what it failed.
-func (s *Server) entered(w http.ResponseWriter, r *http.Request, st site, a attempt, out login.Outcome, err error, to string) error {
+func (s sessionAPI) entered(w http.ResponseWriter, r *http.Request, st site, a shell.Attempt, out login.Outcome, err error, to string) error {
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Kind != fault.Internal && f.Kind != fault.Unavailable {
-		s.refused(r, f)
-		setRetry(w, f)
+		s.Refused(r, f)
+		shell.SetRetry(w, f)
 		switch {
 		case errors.Is(f, gate.ErrSuspended), errors.Is(f, gate.ErrClosing):
 			return s.tell(w, r, st, authjs.Closed, "account_disabled")
@@ -270,21 +271,21 @@ func (st site) onward(u store.User, row store.Session, to string) string {
 }
 
 // signInSite gives the browser the cookies of the session that began.
-func (s *Server) signInSite(w http.ResponseWriter, r *http.Request, st site, out login.Outcome) error {
+func (s sessionAPI) signInSite(w http.ResponseWriter, r *http.Request, st site, out login.Outcome) error {
 	s.dropAttempt(w, st)
 	if st.app == nil {
 		return s.signInHere(w, r, out)
 	}
 	v := visitor{token: out.AppToken, Current: session.Current{Session: out.Session, User: out.User}}
 	if out.Device != "" {
-		s.siteCookie(w, st, st.private(deviceCookie), out.Device, login.DeviceLifetime)
+		s.siteCookie(w, st, st.private(shell.DeviceCookie), out.Device, login.DeviceLifetime)
 	}
 	return s.setSiteSession(w, r, st, v, true)
 }
 
 // postAuthSignOut ends the session: everywhere it reaches, not at this site
 // alone.
-func (s *Server) postAuthSignOut(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) postAuthSignOut(w http.ResponseWriter, r *http.Request, st site) error {
 	st, own, err := s.readAuthForm(w, r, st)
 	if err != nil {
 		return err
@@ -300,9 +301,9 @@ func (s *Server) postAuthSignOut(w http.ResponseWriter, r *http.Request, st site
 	}
 	if v.in {
 		if st.app == nil {
-			err = s.Sessions.SignOut(r.Context(), s.from(r), v.token)
+			err = s.Sessions.SignOut(r.Context(), s.From(r), v.token)
 		} else {
-			err = s.Sessions.SignOutApp(r.Context(), s.from(r), st.app.ID, v.token)
+			err = s.Sessions.SignOutApp(r.Context(), s.From(r), st.app.ID, v.token)
 		}
 		if err != nil {
 			return err
@@ -314,7 +315,7 @@ func (s *Server) postAuthSignOut(w http.ResponseWriter, r *http.Request, st site
 			return err
 		}
 	case v.in && !v.bearer:
-		s.cookies.dropSession(w)
+		s.Cookies.DropSession(w)
 	}
 	return s.lead(w, r, st, http.StatusOK, to)
 }

@@ -6,6 +6,7 @@ import (
 
 	"gatelodge/app/fault"
 	"gatelodge/app/upstream"
+	"gatelodge/web/shell"
 )
 
 var errTokensDenied = fault.New(fault.Denied, "upstream.tokens_denied").For(fault.Provider)
@@ -22,13 +23,13 @@ type tokenJSON struct {
 // getAccessToken gives an App the token of whoever is signed in at it, for an
 // upstream that the operator has allowed it. It is not for our own pages, which
 // have no use for it, and for no other site's.
-func (s *Server) getAccessToken(w http.ResponseWriter, r *http.Request, st site) error {
+func (s sessionAPI) getAccessToken(w http.ResponseWriter, r *http.Request, st site) error {
 	neverCached(w.Header())
 	id := r.URL.Query().Get("provider")
 	up := s.Upstreams.Named(id)
 	switch site := r.Header.Get("Sec-Fetch-Site"); {
 	case site == "cross-site" || site == "same-site":
-		return errCross
+		return shell.ErrCross
 	case st.app == nil || !slices.Contains(st.app.AuthJS.Tokens, id):
 		name := id
 		if up != nil {
@@ -45,7 +46,7 @@ func (s *Server) getAccessToken(w http.ResponseWriter, r *http.Request, st site)
 	if !v.in {
 		return s.authJSON(w, st, http.StatusUnauthorized, struct {
 			Message string `json:"message"`
-		}{s.printer(r).Say("auth_error.sessionrequired.title")})
+		}{s.Printer(r).Say("auth_error.sessionrequired.title")})
 	}
 	tokens, err := s.Upstreams.Tokens(r.Context(), v.User.ID, id)
 	if err != nil {

@@ -10,12 +10,13 @@ import (
 	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
+	"gatelodge/web/shell"
 )
 
 // getConnect asks somebody whom an upstream vouches for, and nobody here is known
 // by, whether they have an account. It is the same whether or not somebody has the
 // address.
-func (s *Server) getConnect(q *Request) error {
+func (s signInPages) getConnect(q *shell.Request) error {
 	a := q.Attempt()
 	if a.PendingIdentity == "" {
 		return q.Redirect("/signin")
@@ -40,7 +41,7 @@ func (s *Server) getConnect(q *Request) error {
 }
 
 // lostHeld forgets whom an upstream vouched for when it was too long ago.
-func (s *Server) lostHeld(q *Request, a attempt, err error) error {
+func (s signInPages) lostHeld(q *shell.Request, a shell.Attempt, err error) error {
 	if !errors.Is(err, upstream.ErrLost) {
 		return err
 	}
@@ -53,7 +54,7 @@ func (s *Server) lostHeld(q *Request, a attempt, err error) error {
 
 // postConnect makes an account for somebody who says that they have none, or forgets
 // whom the upstream vouched for.
-func (s *Server) postConnect(q *Request) error {
+func (s signInPages) postConnect(q *shell.Request) error {
 	a := q.Attempt()
 	if q.PostForm.Get("no") != "" {
 		a.PendingIdentity = ""
@@ -88,7 +89,7 @@ func (s *Server) postConnect(q *Request) error {
 
 // getOwnConnect shows what is to be connected with what, to whoever has just proved
 // the account.
-func (s *Server) getOwnConnect(q *Request) error {
+func (s accountPages) getOwnConnect(q *shell.Request) error {
 	a := q.Attempt()
 	if a.PendingIdentity == "" {
 		return q.Redirect("/account")
@@ -103,7 +104,7 @@ func (s *Server) getOwnConnect(q *Request) error {
 	})
 }
 
-func (s *Server) postOwnConnect(q *Request) error {
+func (s accountPages) postOwnConnect(q *shell.Request) error {
 	a := q.Attempt()
 	if a.PendingIdentity == "" {
 		return q.Redirect("/account")
@@ -120,7 +121,7 @@ func (s *Server) postOwnConnect(q *Request) error {
 		}
 		notice = told(cur.User, "upstream.connected", "upstream.connected_untold")
 	}
-	back := home(a.Return)
+	back := shell.Home(a.Return)
 	a.PendingIdentity, a.Return = "", ""
 	if back == "/account" || back == "/account/connect" {
 		back, a.Notice = "/account", notice
@@ -133,10 +134,10 @@ func (s *Server) postOwnConnect(q *Request) error {
 
 // postLinkUpstream sends somebody who is signed in to an upstream, to connect what
 // they have there.
-func (s *Server) postLinkUpstream(q *Request) error {
+func (s accountPages) postLinkUpstream(q *shell.Request) error {
 	up := s.Upstreams.Named(q.PostForm.Get("upstream"))
 	if up == nil {
-		return errNotFound
+		return shell.ErrNotFound
 	}
 	cur := q.Current
 	e := upstream.AuthRequest{To: upstream.ToLink, Return: "/account", User: cur.User.ID, Session: cur.Session.ID}
@@ -147,7 +148,7 @@ func (s *Server) postLinkUpstream(q *Request) error {
 	return q.Finish(to, Target{Name: up.Name})
 }
 
-func (s *Server) postUnlinkUpstream(q *Request) error {
+func (s accountPages) postUnlinkUpstream(q *shell.Request) error {
 	cur := q.Current
 	err := s.Account.Disconnect(q.Context(), q.From(), audit.ByUser, cur.User.ID, q.PostForm.Get("account"), cur.Session.ID)
 	if errors.Is(err, account.ErrLastMethod) {
@@ -162,10 +163,10 @@ func (s *Server) postUnlinkUpstream(q *Request) error {
 
 // confirmWith sends somebody who is signed in to an upstream of theirs, to show
 // that it is still them. only says that there is no other way.
-func (s *Server) confirmWith(q *Request, a attempt, cur session.Current, id string, only bool) error {
+func (s accountPages) confirmWith(q *shell.Request, a shell.Attempt, cur session.Current, id string, only bool) error {
 	up := s.Upstreams.Named(id)
 	if up == nil {
-		return errNotFound
+		return shell.ErrNotFound
 	}
 	e := upstream.AuthRequest{To: upstream.ToConfirm, Return: a.Return, User: cur.User.ID, Session: cur.Session.ID, Only: only}
 	to, err := s.setOut(q, a, up.ID, e, upstream.AuthParams{LoginHint: cur.User.Email})

@@ -5,9 +5,10 @@ import (
 	"net/http"
 
 	"gatelodge/app/mail/outbox"
+	"gatelodge/web/shell"
 )
 
-func (s *Server) getDevMail(q *Request) error {
+func (s inboxPages) getDevMail(q *shell.Request) error {
 	list, err := s.Outbox.Captured(q.Context())
 	if err != nil {
 		return err
@@ -30,7 +31,7 @@ func devMailOf(m outbox.Message) DevMail {
 }
 
 // postDevMail empties the inbox.
-func (s *Server) postDevMail(q *Request) error {
+func (s inboxPages) postDevMail(q *shell.Request) error {
 	if _, err := s.Outbox.Empty(q.Context()); err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (s *Server) postDevMail(q *Request) error {
 	return q.Redirect("/dev/mail")
 }
 
-func (s *Server) getDevMessage(q *Request) error {
+func (s inboxPages) getDevMessage(q *shell.Request) error {
 	m, err := s.Outbox.Message(q.Context(), q.Param("id"))
 	if err != nil {
 		return err
@@ -57,7 +58,7 @@ func (s *Server) getDevMessage(q *Request) error {
 // mailPolicy lets a mail keep its inline style and nothing else.
 const mailPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox allow-top-navigation allow-popups"
 
-func (s *Server) getDevHTML(q *Request) error {
+func (s inboxPages) getDevHTML(q *shell.Request) error {
 	m, err := s.Outbox.Message(q.Context(), q.Param("id"))
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gatelodge/app/session"
+	"gatelodge/web/shell"
 )
 
 // enterPath is our page that hands a session over to the App with that id.
@@ -15,10 +16,10 @@ func enterPath(app string) string { return "/signin/app/" + app }
 
 // getEnter hands the session of whoever is signed in over to the App that asked,
 // and has everybody else sign in first.
-func (s *Server) getEnter(q *Request) error {
+func (s signInPages) getEnter(q *shell.Request) error {
 	app := s.Apps.Snapshot().Find(q.Param("app"))
 	if app == nil || app.AuthJS == nil {
-		return errNotFound
+		return shell.ErrNotFound
 	}
 	word, ok := s.readAsk(q.Request)
 	if !ok || word.App != app.ID {
@@ -61,7 +62,7 @@ func (s *Server) getEnter(q *Request) error {
 }
 
 // enterFirst has somebody sign in and come back here.
-func (s *Server) enterFirst(q *Request) error {
+func (s signInPages) enterFirst(q *shell.Request) error {
 	a := q.Attempt()
 	a.AppLogin = nil
 	query := q.URL.Query()
@@ -80,7 +81,7 @@ func (s *Server) enterFirst(q *Request) error {
 
 // appID returns the id of the App of that id or name: addresses and cookies of an
 // earlier version hold the name.
-func (s *Server) appID(idOrName string) string {
+func (s *pages) appID(idOrName string) string {
 	if app := s.Apps.Snapshot().Find(idOrName); app != nil {
 		return app.ID
 	}
@@ -93,7 +94,7 @@ func hostOf(origin string) string {
 }
 
 // target returns the App that a sign-in leads to, for its page, or none.
-func (s *Server) target(path string) Target {
+func (s *pages) target(path string) Target {
 	word, ok := s.askIn(path)
 	if app := s.Apps.Snapshot().ByID(word.App); app != nil {
 		if !ok {
@@ -106,7 +107,7 @@ func (s *Server) target(path string) Target {
 
 // askIn returns what an App asked for, in a path that leads to it; without ok it
 // is only the App's id.
-func (s *Server) askIn(path string) (word ask, ok bool) {
+func (s *pages) askIn(path string) (word ask, ok bool) {
 	rest, ok := strings.CutPrefix(path, "/signin/app/")
 	if !ok {
 		return ask{}, false
@@ -116,9 +117,9 @@ func (s *Server) askIn(path string) (word ask, ok bool) {
 	if err != nil {
 		return ask{}, false
 	}
-	app := s.appID(fromSegment(name))
+	app := s.appID(shell.FromSegment(name))
 	q, err := url.ParseQuery(query)
-	if err != nil || s.cookies.open(askName, q.Get("ask"), &word) != nil || s.appID(word.App) != app {
+	if err != nil || s.Cookies.Open(askName, q.Get("ask"), &word) != nil || s.appID(word.App) != app {
 		return ask{App: app}, false
 	}
 	word.App = app
@@ -127,7 +128,7 @@ func (s *Server) askIn(path string) (word ask, ok bool) {
 
 // takeAsk makes the attempt of our own pages the one that began at an App's
 // address, when the request says so, and answers with the page's own address.
-func (s *Server) takeAsk(q *Request) (bool, error) {
+func (s *pages) takeAsk(q *shell.Request) (bool, error) {
 	word, ok := s.readAsk(q.Request)
 	if !ok {
 		return false, nil

@@ -7,15 +7,16 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
 	"gatelodge/store"
+	"gatelodge/web/shell"
 )
 
 // ErrorPage is the page that a fault becomes.
 func (s *Server) ErrorPage(r *http.Request, f *fault.Fault) ErrorPage {
-	return s.errorPage(s.request(nil, r), f)
+	return s.errorPage(s.Request(nil, r), f)
 }
 
 // Routes returns every route.
-func (s *Server) Routes() []Route { return s.routes() }
+func (s *Server) Routes() []shell.Route { return s.routes() }
 
 // Paths returns the patterns of all routes with that method.
 func (s *Server) Paths(method string) []string {
@@ -32,11 +33,11 @@ func (s *Server) Paths(method string) []string {
 // Whoever types it has proven themselves by those means.
 func (s *Server) AskFor(need login.Need, word string, m factor.Means) {
 	s.steps = map[login.Need]step{need: {
-		get: func(q *Request, _ attempt) error {
+		get: func(q *shell.Request, _ shell.Attempt) error {
 			_, err := q.W.Write([]byte("Type the word"))
 			return err
 		},
-		post: func(q *Request, a attempt) error {
+		post: func(q *shell.Request, a shell.Attempt) error {
 			out, err := s.Login.Step(q.Context(), q.From(), &a.Login, m, func(*store.Tx, store.User) error {
 				if q.PostForm.Get("word") != word {
 					return fault.New(fault.Invalid, "code.wrong")

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"gatelodge/store"
-	"gatelodge/web"
+	"gatelodge/web/shell"
 )
 
 // at returns the path of a route, as it is for a user.
-func at(rt web.Route, u store.User) string {
+func at(rt shell.Route, u store.User) string {
 	path := strings.ReplaceAll(rt.Path, "/groups/:name", "/groups/media")
 	if strings.HasSuffix(path, "/:") { // an action of the session API with a provider
 		path = strings.TrimSuffix(path, ":") + "email"
@@ -51,13 +51,13 @@ func TestEveryRouteSaysWhoMayUseIt(t *testing.T) {
 		if answers != 1 {
 			t.Errorf("%s has %d handlers", name, answers)
 		}
-		if rt.Plain != nil && (rt.Guard != web.Anyone || rt.Method != http.MethodGet) {
+		if rt.Plain != nil && (rt.Guard != shell.Anyone || rt.Method != http.MethodGet) {
 			t.Errorf("%s looks at nobody and is not public", name)
 		}
-		if (rt.CSRF == web.OwnSite) != (rt.Action != nil) {
+		if (rt.CSRF == shell.OwnSite) != (rt.Action != nil) {
 			t.Errorf("%s: only the session API tells by itself which site a form is of", name)
 		}
-		if (rt.Guard == web.Fresh || rt.Guard == web.FreshAdmin) && rt.Back == "" {
+		if (rt.Guard == shell.Fresh || rt.Guard == shell.FreshAdmin) && rt.Back == "" {
 			t.Errorf("%s asks for a proof and leads nowhere after it", name)
 		}
 		if i := slices.IndexFunc(secretFields, func(f string) bool { return slices.Contains(rt.Keeps, f) }); i >= 0 {
@@ -103,16 +103,16 @@ func TestEveryRouteRefusesWhoMayNotUseIt(t *testing.T) {
 	}
 	stranger := func(r refusal) who { return who{"a stranger", h.browser(), r} }
 	noAdmin := who{"somebody who is no admin", user, answers(http.StatusForbidden)}
-	refused := map[web.Guard][]who{
-		web.SignedIn: {stranger(signIn)},
-		web.Fresh:    {stranger(signIn), {"somebody who signed in long ago", staleUser, confirm}},
-		web.Admin:    {stranger(signIn), noAdmin},
-		web.FreshAdmin: {
+	refused := map[shell.Guard][]who{
+		shell.SignedIn: {stranger(signIn)},
+		shell.Fresh:    {stranger(signIn), {"somebody who signed in long ago", staleUser, confirm}},
+		shell.Admin:    {stranger(signIn), noAdmin},
+		shell.FreshAdmin: {
 			stranger(signIn), noAdmin, {"an admin who signed in long ago", stale, confirm},
 		},
-		web.InboxKey:   {stranger(answers(http.StatusNotFound)), {"an admin", stale, answers(http.StatusNotFound)}, {"somebody with another key", wrongKey, answers(http.StatusNotFound)}},
-		web.Credential: {stranger(answers(http.StatusUnauthorized)), {"an admin", stale, answers(http.StatusUnauthorized)}, {"an app with another password", wrongLogin, answers(http.StatusUnauthorized)}},
-		web.AppUser:    {stranger(answers(http.StatusForbidden)), {"a user on our own pages", user, answers(http.StatusForbidden)}},
+		shell.InboxKey:   {stranger(answers(http.StatusNotFound)), {"an admin", stale, answers(http.StatusNotFound)}, {"somebody with another key", wrongKey, answers(http.StatusNotFound)}},
+		shell.Credential: {stranger(answers(http.StatusUnauthorized)), {"an admin", stale, answers(http.StatusUnauthorized)}, {"an app with another password", wrongLogin, answers(http.StatusUnauthorized)}},
+		shell.AppUser:    {stranger(answers(http.StatusForbidden)), {"a user on our own pages", user, answers(http.StatusForbidden)}},
 	}
 	for _, rt := range h.web.Routes() {
 		form := filled
@@ -120,9 +120,9 @@ func TestEveryRouteRefusesWhoMayNotUseIt(t *testing.T) {
 			form = nil
 		}
 		switch rt.Guard {
-		case web.Anyone, web.Client:
+		case shell.Anyone, shell.Client:
 			continue
-		case web.Attempting:
+		case shell.Attempting:
 			r := leadsTo("/signin")
 			if rt.Method == http.MethodPost && rt.Back != "" {
 				r = answers(http.StatusGone)
@@ -165,7 +165,7 @@ func TestEveryRouteThatChangesSomethingRefusesOtherSites(t *testing.T) {
 			}
 			a := sam.do(rt.Method, at(rt, u), filled, headers...)
 			ok := a.StatusCode == http.StatusForbidden
-			if rt.CSRF == web.OwnSite {
+			if rt.CSRF == shell.OwnSite {
 				ok = a.StatusCode == http.StatusBadRequest || strings.Contains(a.Header.Get("Location"), "error=MissingCSRF") || strings.Contains(a.Header.Get("Location"), "csrf=true")
 			}
 			if !ok {

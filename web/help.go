@@ -16,6 +16,7 @@ import (
 	"github.com/yuin/goldmark/text"
 
 	"gatelodge/app/doc/guide"
+	"gatelodge/web/shell"
 )
 
 // helpPath is where admins read the guide.
@@ -30,7 +31,7 @@ type HelpPage struct {
 }
 
 // getHelp shows the guide of this version.
-func (s *Server) getHelp(q *Request) error {
+func (s adminPages) getHelp(q *shell.Request) error {
 	page, err := help(q.Param("page"))
 	if err != nil {
 		return err
@@ -44,7 +45,7 @@ func help(name string) (HelpPage, error) {
 	name = cmp.Or(name, guide.Index)
 	source, err := guide.Page(name)
 	if errors.Is(err, guide.ErrUnknown) {
-		return HelpPage{}, errNotFound
+		return HelpPage{}, shell.ErrNotFound
 	}
 	if err != nil {
 		return HelpPage{}, err

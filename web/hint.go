@@ -1,65 +1,24 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 
-	"github.com/gorilla/securecookie"
-
 	"gatelodge/app/factor"
 	"gatelodge/app/login"
+	"gatelodge/web/shell"
 )
 
-// hint is an account that was used in this browser, and how. It opens nothing: it
-// saves its owner typing. It is sealed, so that nobody puts an account there, and
-// shown only while the account knows the browser: one that was sent away learns no
-// new name or address.
-type hint struct {
-	UserID string       `json:"u"`
-	Means  factor.Means `json:"m"`
-}
-
-// maxHints is how many accounts a browser remembers.
-const maxHints = 5
-
-// readHints returns the accounts of this browser, the last used first.
-func (c *Cookies) readHints(r *http.Request) []hint {
-	var list []hint
-	cookie, err := r.Cookie(c.name(hintCookie))
-	if err != nil {
-		return nil
-	}
-	if err := securecookie.DecodeMulti(c.name(hintCookie), cookie.Value, &list, c.hints...); err != nil {
-		return nil
-	}
-	return list
-}
-
-// saveHints makes the browser remember the accounts, or forget when there are none.
-func (c *Cookies) saveHints(w http.ResponseWriter, list []hint) error {
-	if len(list) == 0 {
-		c.setLasting(w, c.name(hintCookie), "")
-		return nil
-	}
-	value, err := securecookie.EncodeMulti(c.name(hintCookie), list, c.hints...)
-	if err != nil {
-		return fmt.Errorf("sealing the accounts of a browser: %w", err)
-	}
-	c.setLasting(w, c.name(hintCookie), value)
-	return nil
-}
-
 // remember puts an account first among those of this browser.
-func (s *Server) remember(w http.ResponseWriter, r *http.Request, userID, amr string) error {
-	list := slices.Insert(without(s.cookies.readHints(r), userID), 0, hint{userID, factor.Read(amr).First()})
-	return s.cookies.saveHints(w, list[:min(len(list), maxHints)])
+func (s signInPages) remember(w http.ResponseWriter, r *http.Request, userID, amr string) error {
+	list := slices.Insert(without(s.Cookies.ReadHints(r), userID), 0, shell.Hint{UserID: userID, Means: factor.Read(amr).First()})
+	return s.Cookies.SaveHints(w, list[:min(len(list), shell.MaxHints)])
 }
 
 // without returns the accounts but one.
-func without(list []hint, userID string) []hint {
-	return slices.DeleteFunc(list, func(h hint) bool { return h.UserID == userID })
+func without(list []shell.Hint, userID string) []shell.Hint {
+	return slices.DeleteFunc(list, func(h shell.Hint) bool { return h.UserID == userID })
 }
 
 // Known is an account as the sign-in page offers it.
@@ -82,11 +41,11 @@ func (k Known) ByPassword() bool { return k.Password && (k.Means == factor.Passw
 func (k Known) number() string { return strconv.Itoa(k.Number) }
 
 // remembered returns the accounts that this browser remembers and that still exist.
-func (s *Server) remembered(q *Request) ([]Known, error) {
+func (s signInPages) remembered(q *shell.Request) ([]Known, error) {
 	var list []Known
 	a := q.Attempt()
 	a.AppLogin = nil
-	for i, h := range s.cookies.readHints(q.Request) {
+	for i, h := range s.Cookies.ReadHints(q.Request) {
 		u, ok, err := s.Login.Owner(q.Context(), &a.Login, h.UserID)
 		if err != nil {
 			return nil, err
@@ -119,17 +78,17 @@ func (s *Server) remembered(q *Request) ([]Known, error) {
 }
 
 // postForget makes this browser forget its accounts, and their owners forget it.
-func (s *Server) postForget(q *Request) error {
+func (s signInPages) postForget(q *shell.Request) error {
 	a := q.Attempt()
-	for _, h := range s.cookies.readHints(q.Request) {
+	for _, h := range s.Cookies.ReadHints(q.Request) {
 		if err := s.Login.ForgetBrowser(q.Context(), q.From(), h.UserID, a.Device); err != nil {
 			return err
 		}
 	}
-	if err := s.cookies.saveHints(q.W, nil); err != nil {
+	if err := s.Cookies.SaveHints(q.W, nil); err != nil {
 		return err
 	}
-	s.cookies.setDevice(q.W, "")
+	s.Cookies.SetDevice(q.W, "")
 	a.Login = login.Login{Return: a.Return}
 	a.Notice = "known.forgotten"
 	if err := q.SaveAttempt(a); err != nil {

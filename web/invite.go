@@ -11,11 +11,12 @@ import (
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
 	"gatelodge/store"
+	"gatelodge/web/shell"
 )
 
 // getInvite shows what an invite is for. It spends nothing, however often and by
 // whomever it is opened: mail scanners open links.
-func (s *Server) getInvite(q *Request) error {
+func (s signInPages) getInvite(q *shell.Request) error {
 	page, v, err := s.invite(q)
 	if err != nil {
 		return s.inviteUsed(q, v, err)
@@ -27,7 +28,7 @@ func (s *Server) getInvite(q *Request) error {
 }
 
 // invite returns the page of the invite that the path names.
-func (s *Server) invite(q *Request) (InvitePage, store.Invite, error) {
+func (s signInPages) invite(q *shell.Request) (InvitePage, store.Invite, error) {
 	v, known, err := s.Users.Invited(q.Context(), q.Param("token"))
 	if err != nil {
 		return InvitePage{}, v, err
@@ -49,7 +50,7 @@ func (s *Server) invite(q *Request) (InvitePage, store.Invite, error) {
 }
 
 // inviter names who invites.
-func (s *Server) inviter(q *Request, v store.Invite) string {
+func (s signInPages) inviter(q *shell.Request, v store.Invite) string {
 	var by store.User
 	if v.CreatedBy != "" {
 		if u, ok, err := s.Account.Lookup(q.Context(), v.CreatedBy); err == nil && ok {
@@ -61,7 +62,7 @@ func (s *Server) inviter(q *Request, v store.Invite) string {
 
 // inviterCalled is what who invites is called, "" for the command line where nobody
 // says who runs it.
-func (s *Server) inviterCalled(by store.User) string {
+func (s signInPages) inviterCalled(by store.User) string {
 	switch {
 	case by.ID != "":
 		return cmp.Or(by.Name, by.Called())
@@ -73,7 +74,7 @@ func (s *Server) inviterCalled(by store.User) string {
 
 // postInvite accepts an invite: as whoever is signed in, as somebody who has an
 // account, or as somebody new.
-func (s *Server) postInvite(q *Request) error {
+func (s signInPages) postInvite(q *shell.Request) error {
 	if err := q.KeepsCookies(); err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func (s *Server) postInvite(q *Request) error {
 		return s.acceptMailed(q, a, page, form)
 	}
 	err = s.Login.SignUp(q.Context(), q.From(), &a.Login, form, q.Printer().Tag())
-	if f := inField(err); f != nil {
+	if f := shell.InField(err); f != nil {
 		return s.inviteAgain(q, page, form, f)
 	}
 	if err != nil {
@@ -115,27 +116,27 @@ func (s *Server) postInvite(q *Request) error {
 }
 
 // acceptMailed makes the account of an invite whose mail was read.
-func (s *Server) acceptMailed(q *Request, a attempt, page InvitePage, form login.SignUp) error {
+func (s signInPages) acceptMailed(q *shell.Request, a shell.Attempt, page InvitePage, form login.SignUp) error {
 	typed := q.PostForm.Get("password")
 	form.Password = typed != "" && s.Passwords
 	out, err := s.Login.AcceptMailed(q.Context(), q.From(), &a.Login, q.Param("token"), login.Acceptance{
 		SignUp: form, Typed: typed, Language: q.Printer().Tag(), Least: s.Account.Least(), Site: s.Name,
 	}, q.SessionToken())
-	if f := inField(err); f != nil {
+	if f := shell.InField(err); f != nil {
 		return s.inviteAgain(q, page, form, f)
 	}
 	return s.proven(q, a, out, err)
 }
 
 // inviteAgain shows the invite with what was wrong.
-func (s *Server) inviteAgain(q *Request, page InvitePage, form login.SignUp, f *fault.Fault) error {
+func (s signInPages) inviteAgain(q *shell.Request, page InvitePage, form login.SignUp, f *fault.Fault) error {
 	page.Typed, page.Name, page.Choose = form.Email, form.Name, form.Password
 	page.Problems = s.signUpProblems(q, f)
 	return q.Refuse(f, "invite.html", page)
 }
 
 // acceptAsMe gives what the invite gives to whoever is signed in.
-func (s *Server) acceptAsMe(q *Request) error {
+func (s signInPages) acceptAsMe(q *shell.Request) error {
 	cur, err := q.WhoIs()
 	if err != nil {
 		return err
@@ -148,7 +149,7 @@ func (s *Server) acceptAsMe(q *Request) error {
 
 // acceptAsKnown has somebody sign in who has an account, and remembers the invite
 // meanwhile. A mailed one is for the account of its address.
-func (s *Server) acceptAsKnown(q *Request, v store.Invite) error {
+func (s signInPages) acceptAsKnown(q *shell.Request, v store.Invite) error {
 	a := q.Attempt()
 	a.AppLogin, a.Confirms, a.Notice = nil, "", "invite.sign_in"
 	a.Joining = &login.Joining{Invite: v.ID}

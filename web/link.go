@@ -9,12 +9,13 @@ import (
 	"gatelodge/app/challenge"
 	"gatelodge/app/fault"
 	"gatelodge/app/login"
+	"gatelodge/web/shell"
 )
 
 // getLink opens a mailed link. In the browser that asked for it, it signs in at
 // once. Anywhere else, and for HEAD and whatever only fetches ahead, it shows a
 // page whose form does: mail scanners open links, and hold no cookie of ours.
-func (s *Server) getLink(q *Request) error {
+func (s signInPages) getLink(q *shell.Request) error {
 	if taken, err := s.takeAsk(q); taken || err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func (s *Server) getLink(q *Request) error {
 
 // belongs brings the attempt and the link to one App. A link that was asked for
 // at an App's address, and comes by another way, is led there: to, unless ok.
-func (s *Server) belongs(a *attempt, k login.Link, token string) (to string, ok bool) {
+func (s signInPages) belongs(a *shell.Attempt, k login.Link, token string) (to string, ok bool) {
 	id := challenge.AppOf(k.Challenge)
 	switch {
 	case id == "":
@@ -71,7 +72,7 @@ func person(r *http.Request) bool {
 	return (mode == "" || mode == "navigate") && (dest == "" || dest == "document")
 }
 
-func (s *Server) confirmLink(q *Request, k login.Link) ConfirmLinkPage {
+func (s signInPages) confirmLink(q *shell.Request, k login.Link) ConfirmLinkPage {
 	from := q.From()
 	page := ConfirmLinkPage{
 		Layout: q.Layout(), Email: k.Email, Device: k.Device, AskedAt: k.CreatedAt, IP: k.IP, SameNetwork: sameNetwork(k.IP, from.Network),
@@ -85,7 +86,7 @@ func (s *Server) confirmLink(q *Request, k login.Link) ConfirmLinkPage {
 
 // postLink signs in a browser that did not ask for the link, or voids the link
 // for somebody who did not ask for it either.
-func (s *Server) postLink(q *Request) error {
+func (s signInPages) postLink(q *shell.Request) error {
 	if err := q.KeepsCookies(); err != nil {
 		return err
 	}
@@ -117,7 +118,7 @@ func (s *Server) postLink(q *Request) error {
 
 // confirmByCode asks for the digits of the same mail, where a button is not
 // enough: some scanners press buttons.
-func (s *Server) confirmByCode(q *Request, a attempt, token string, page ConfirmLinkPage) error {
+func (s signInPages) confirmByCode(q *shell.Request, a shell.Attempt, token string, page ConfirmLinkPage) error {
 	out, err := s.Login.ConfirmByCode(q.Context(), q.From(), &a.Login, token, q.PostForm.Get("code"), q.SessionToken())
 	f, ok := errors.AsType[*fault.Fault](err)
 	if !ok || f.Field != "code" {
@@ -131,7 +132,7 @@ func (s *Server) confirmByCode(q *Request, a attempt, token string, page Confirm
 }
 
 // linkDone answers a link that was followed: in, or what became of it.
-func (s *Server) linkDone(q *Request, a attempt, token string, out login.Outcome, err error) error {
+func (s signInPages) linkDone(q *shell.Request, a shell.Attempt, token string, out login.Outcome, err error) error {
 	f, ok := errors.AsType[*fault.Fault](err)
 	kind := deadLink(err)
 	if errors.Is(err, challenge.ErrCodeDead) || errors.Is(err, challenge.ErrCodeExpired) {

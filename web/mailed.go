@@ -9,11 +9,12 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/people"
 	"gatelodge/app/session"
+	"gatelodge/web/shell"
 )
 
 // getMailed shows what a mailed link is for. Only its form does it: mail scanners
 // open links.
-func (s *Server) getMailed(q *Request) error {
+func (s accountPages) getMailed(q *shell.Request) error {
 	page, err := s.mailed(q)
 	if err != nil {
 		return s.mailedDead(q, err)
@@ -24,13 +25,13 @@ func (s *Server) getMailed(q *Request) error {
 	return q.Render(http.StatusOK, "mailed.html", page)
 }
 
-func (s *Server) mailed(q *Request) (MailedPage, error) {
+func (s accountPages) mailed(q *shell.Request) (MailedPage, error) {
 	k, err := s.Account.LookAt(q.Context(), q.Param("token"), s.browserOf(q))
 	return MailedPage{Layout: q.Layout(), Tick: s.ConfirmCode, Purpose: strings.ReplaceAll(k.Purpose, "-", "_"), Account: k.Account, Email: k.Email, Least: s.Account.Least()}, err
 }
 
 // postMailed does what a mailed link is for.
-func (s *Server) postMailed(q *Request) error {
+func (s accountPages) postMailed(q *shell.Request) error {
 	token := q.Param("token")
 	page, err := s.mailed(q)
 	if err != nil {
@@ -59,17 +60,17 @@ func (s *Server) postMailed(q *Request) error {
 }
 
 // browserOf returns what the browser shows of itself.
-func (s *Server) browserOf(q *Request) people.Browser {
+func (s accountPages) browserOf(q *shell.Request) people.Browser {
 	return people.BrowserOf(q.SessionToken(), q.Attempt().Device)
 }
 
 // reset sets the password that was chosen. It signs nobody in.
-func (s *Server) reset(q *Request, token string, page MailedPage) error {
+func (s accountPages) reset(q *shell.Request, token string, page MailedPage) error {
 	err := s.Account.Reset(q.Context(), q.From(), token, q.PostForm.Get("password"), s.browserOf(q))
-	f := inField(err)
+	f := shell.InField(err)
 	switch {
 	case err == nil:
-		s.cookies.dropSession(q.W)
+		s.Cookies.DropSession(q.W)
 		return q.BackTo("/signin", "password.reset_done", 0)
 	case f == nil:
 		return s.mailedDead(q, err)
@@ -79,7 +80,7 @@ func (s *Server) reset(q *Request, token string, page MailedPage) error {
 }
 
 // mailedDead says what became of a link that no longer opens.
-func (s *Server) mailedDead(q *Request, err error) error {
+func (s accountPages) mailedDead(q *shell.Request, err error) error {
 	f, ok := errors.AsType[*fault.Fault](err)
 	kind := deadLink(err)
 	if !ok || kind == "" {

@@ -8,25 +8,26 @@ import (
 	"gatelodge/app/login"
 	"gatelodge/app/people"
 	"gatelodge/app/session"
+	"gatelodge/web/shell"
 )
 
 // errorPage says a fault in the reader's words and where to go from there.
-func (s *Server) errorPage(q *Request, f *fault.Fault) ErrorPage {
+func (s *pages) errorPage(q *shell.Request, f *fault.Fault) ErrorPage {
 	p := q.Printer()
 	page := ErrorPage{Layout: q.Layout(), Next: Link{Text: p.Say("error.start"), Href: "/"}, Ref: q.Ref(f)}
 	switch {
 	case !s.Lang.Has(f.Text):
-		page.Heading, page.Text = s.say(p, f, ".title"), s.say(p, f, ".text")
+		page.Heading, page.Text = s.Say(p, f, ".title"), s.Say(p, f, ".text")
 	case f.Kind == fault.Limited:
 		// One sentence, meant for the side of a field: this page has none.
-		page.Heading, page.Text = p.Say("error.limited.title"), s.say(p, f, "")
+		page.Heading, page.Text = p.Say("error.limited.title"), s.Say(p, f, "")
 	default:
-		page.Heading, page.Text = p.Say("error.refused.title"), s.say(p, f, "")
+		page.Heading, page.Text = p.Say("error.refused.title"), s.Say(p, f, "")
 	}
 	switch {
-	case errors.Is(f, errHost):
+	case errors.Is(f, shell.ErrHost):
 		page.Next = Link{Text: p.Say("error.open_right", "url", s.Origin.String()), Href: s.Origin.String()}
-	case errors.Is(f, errInboxKey):
+	case errors.Is(f, shell.ErrInboxKey):
 		// A browser that opened the printed address from a page of another site has
 		// the cookie, and sends it from here on.
 		page.Next = Link{Text: p.Say("devmail.again"), Href: "/dev/mail"}
@@ -37,7 +38,7 @@ func (s *Server) errorPage(q *Request, f *fault.Fault) ErrorPage {
 	return page
 }
 
-func (s *Server) getHome(q *Request) error {
+func (s signInPages) getHome(q *shell.Request) error {
 	_, err := q.WhoIs()
 	switch {
 	case err == nil:
@@ -57,4 +58,4 @@ func (s *Server) getHome(q *Request) error {
 
 // getError shows the error page by its own address: for apps that send people
 // here. It says nothing that stands in the address.
-func (s *Server) getError(*Request) error { return errNotFound }
+func (s signInPages) getError(*shell.Request) error { return shell.ErrNotFound }

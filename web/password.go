@@ -5,11 +5,12 @@ import (
 	"slices"
 
 	"gatelodge/app/login"
+	"gatelodge/web/shell"
 )
 
 // getPassword asks for the password of the account that was named. Nobody is
 // looked up for it.
-func (s *Server) getPassword(q *Request) error {
+func (s signInPages) getPassword(q *shell.Request) error {
 	a := q.Attempt()
 	if a.Identifier == "" || !s.Passwords {
 		return q.Redirect("/signin")
@@ -17,12 +18,12 @@ func (s *Server) getPassword(q *Request) error {
 	return q.Render(http.StatusOK, "password.html", s.passwordPage(q, a))
 }
 
-func (s *Server) passwordPage(q *Request, a attempt) PasswordPage {
+func (s signInPages) passwordPage(q *shell.Request, a shell.Attempt) PasswordPage {
 	return PasswordPage{Layout: q.Layout(), Identifier: a.Identifier, Target: s.target(a.Return), Keeps: s.KeepFor, Keep: !a.Ephemeral, Confirms: a.Confirms != ""}
 }
 
 // postPassword signs in with a password.
-func (s *Server) postPassword(q *Request) error {
+func (s signInPages) postPassword(q *shell.Request) error {
 	a := q.Attempt()
 	if a.Identifier == "" {
 		return login.ErrStateLost
@@ -32,7 +33,7 @@ func (s *Server) postPassword(q *Request) error {
 	keep := q.PostForm["keep"]
 	a.Ephemeral = len(keep) > 0 && !slices.Contains(keep, "1")
 	out, err := s.Login.WithPassword(q.Context(), q.From(), &a.Login, a.Identifier, q.PostForm.Get("password"), q.SessionToken())
-	f := inField(err)
+	f := shell.InField(err)
 	if f == nil {
 		return s.proven(q, a, out, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"gatelodge/app/mail/submission"
+	"gatelodge/web/shell"
 )
 
 // sendPath is where apps hand over mail as JSON.
@@ -19,7 +20,7 @@ func mailAsJSON(bytes int) int64 { return 2*int64(bytes) + 64<<10 }
 // postMail takes a mail from an app, under the credential and the rules of the
 // SMTP listener. 202 says that the mail is kept. The name and password come as
 // Basic authorization, so no page of another site can send one.
-func (s *Server) postMail(q *Request) error {
+func (s *Server) postMail(q *shell.Request) error {
 	leave, err := s.Relay.Enter(q.Context())
 	if err != nil {
 		return err
@@ -33,7 +34,7 @@ func (s *Server) postMail(q *Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(q.W, q.Request, http.StatusAccepted, struct {
+	return shell.WriteJSON(q.W, q.Request, http.StatusAccepted, struct {
 		ID string `json:"id"`
 	}{id})
 }
@@ -42,27 +43,11 @@ func (s *Server) postMail(q *Request) error {
 func readMail(body io.Reader) (m submission.Mail, err error) {
 	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
-	if err = readJSON(d, &m); err == nil {
+	if err = shell.ReadJSON(d, &m); err == nil {
 		return m, nil
 	}
 	if errors.As(err, new(*http.MaxBytesError)) {
 		return m, submission.ErrTooLarge
 	}
 	return m, submission.NotJSON(err)
-}
-
-// refuseMail answers with the reply that SMTP would have given.
-func (q *Request) refuseMail(refusal *submission.Refusal) error {
-	status := refusal.Status()
-	switch status {
-	case http.StatusUnauthorized:
-		q.W.Header().Set("WWW-Authenticate", `Basic realm="mail", charset="UTF-8"`)
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		q.W.Header().Set("Retry-After", "600")
-	}
-	return writeJSON(q.W, q.Request, status, struct {
-		Error     string `json:"error"`
-		Message   string `json:"message"`
-		Reference string `json:"reference"`
-	}{refusal.EnhancedCode(), refusal.Text, reference(q.Request)})
 }

@@ -3,20 +3,18 @@ package web
 import (
 	"errors"
 	"slices"
-	"strconv"
-	"time"
 
 	"gatelodge/app/challenge"
-	"gatelodge/app/fault"
 	"gatelodge/app/login"
 	"gatelodge/app/people"
 	"gatelodge/app/session"
 	"gatelodge/store"
+	"gatelodge/web/shell"
 )
 
 // linkUsed answers a link that was used before: in the browser that has just done so as
 // the first time, and for the user it signed in with the way on.
-func (s *Server) linkUsed(q *Request, a attempt, token string, k login.Link, used error) error {
+func (s signInPages) linkUsed(q *shell.Request, a shell.Attempt, token string, k login.Link, used error) error {
 	if to, ok := s.belongs(&a, k, token); !ok {
 		return q.Leave(to, Target{Name: challenge.AppOf(k.Challenge)})
 	}
@@ -34,7 +32,7 @@ func (s *Server) linkUsed(q *Request, a attempt, token string, k login.Link, use
 
 // inviteUsed answers an invite that opens no more: in the browser that has just
 // accepted it as the first time, and for the user it was for with the way on.
-func (s *Server) inviteUsed(q *Request, v store.Invite, used error) error {
+func (s signInPages) inviteUsed(q *shell.Request, v store.Invite, used error) error {
 	a := q.Attempt()
 	a.AppLogin, a.Confirms = nil, ""
 	out, err := s.Login.AcceptedAgain(q.Context(), &a.Login, q.Param("token"), used)
@@ -54,18 +52,4 @@ func (s *Server) inviteUsed(q *Request, v store.Invite, used error) error {
 		}
 	}
 	return used
-}
-
-// errCookies means that the browser keeps none of our cookies.
-var errCookies = fault.New(fault.Invalid, "error.cookies")
-
-// KeepsCookies refuses a form that came back without any cookie, though the page it
-// stands on has set one: what it asks for would be sent or spent in vain. A page that
-// was open longer than the cookie lives says nothing.
-func (q *Request) KeepsCookies() error {
-	at, err := strconv.ParseInt(q.PostForm.Get("begun"), 10, 64)
-	if err != nil || len(q.Header["Cookie"]) > 0 || q.shell.Now().Sub(time.Unix(at, 0)).Abs() > login.Lifetime {
-		return nil
-	}
-	return errCookies
 }

@@ -5,10 +5,11 @@ import (
 	"net/http"
 
 	"gatelodge/app/people"
+	"gatelodge/web/shell"
 )
 
 // getSetUp shows the page that makes the first admin, while there is none.
-func (s *Server) getSetUp(q *Request) error {
+func (s signInPages) getSetUp(q *shell.Request) error {
 	open, err := s.Users.SetUpOpen(q.Context())
 	if err != nil {
 		return err
@@ -26,13 +27,13 @@ func (s *Server) getSetUp(q *Request) error {
 }
 
 // postSetUp makes the first admin and signs them in.
-func (s *Server) postSetUp(q *Request) error {
+func (s signInPages) postSetUp(q *shell.Request) error {
 	if err := q.KeepsCookies(); err != nil {
 		return err
 	}
 	form := people.SetUp{
 		Code: q.PostForm.Get("setup_code"), Email: q.PostForm.Get("email"), Name: q.PostForm.Get("name"),
-		Language: s.cookies.language(q.Request),
+		Language: s.Cookies.Language(q.Request),
 	}
 	a := q.Attempt()
 	out, err := s.Login.SetUp(q.Context(), q.From(), &a.Login, form, q.SessionToken())
@@ -41,7 +42,7 @@ func (s *Server) postSetUp(q *Request) error {
 			return err
 		}
 	}
-	f := inField(err)
+	f := shell.InField(err)
 	if f == nil {
 		return s.proven(q, a, out, err)
 	}

@@ -8,18 +8,18 @@ import (
 	"gatelodge/app/challenge"
 	"gatelodge/app/factor"
 	"gatelodge/app/fault"
-	"gatelodge/app/links"
 	"gatelodge/app/login"
 	"gatelodge/app/people"
 	"gatelodge/app/session"
+	"gatelodge/web/shell"
 )
 
 // getSignIn shows the first page. Whoever is signed in goes on at once.
-func (s *Server) getSignIn(q *Request) error {
+func (s signInPages) getSignIn(q *shell.Request) error {
 	a := q.Attempt()
 	switch cur, err := q.WhoIs(); {
 	case err == nil && a.Confirms != cur.Session.ID:
-		return q.Redirect(home(a.Return))
+		return q.Redirect(shell.Home(a.Return))
 	case err != nil && !errors.Is(err, session.ErrNone):
 		return err
 	}
@@ -53,24 +53,16 @@ func lastMeans(known []Known) factor.Means {
 
 // signInPage is the first page for an attempt. last is how this browser was signed
 // in last.
-func (s *Server) signInPage(q *Request, a attempt, last factor.Means) SignInPage {
+func (s signInPages) signInPage(q *shell.Request, a shell.Attempt, last factor.Means) SignInPage {
 	return SignInPage{
 		Layout: q.Layout(), Target: s.target(a.Return), Passwords: s.Passwords, Upstreams: s.upstreamButtons(last),
 		SignsUp: s.signsUp(), ByInvite: s.Users.Policy.Mode == people.ByInvite,
 	}
 }
 
-// home is where a sign-in without a target leads.
-func home(target string) string {
-	if target = links.Local(target); target == "/" {
-		return "/account"
-	}
-	return target
-}
-
 // postSignIn mails a link to the typed address, when somebody has it, or goes on
 // to the password.
-func (s *Server) postSignIn(q *Request) error {
+func (s signInPages) postSignIn(q *shell.Request) error {
 	if err := q.KeepsCookies(); err != nil {
 		return err
 	}
@@ -84,7 +76,7 @@ func (s *Server) postSignIn(q *Request) error {
 	} else {
 		err = s.Login.SendLink(q.Context(), q.From(), &a.Login, typed, q.Printer().Tag())
 	}
-	if f := inField(err); f != nil {
+	if f := shell.InField(err); f != nil {
 		page := s.signInPage(q, a, "")
 		page.Identifier, page.Problem = typed, q.Say(f)
 		return q.Refuse(f, "signin.html", page)
@@ -104,7 +96,7 @@ func (s *Server) postSignIn(q *Request) error {
 
 // postKnown goes on with an account that this browser remembers, by the way that
 // was chosen.
-func (s *Server) postKnown(q *Request) error {
+func (s signInPages) postKnown(q *shell.Request) error {
 	if err := q.KeepsCookies(); err != nil {
 		return err
 	}
@@ -121,19 +113,8 @@ func (s *Server) postKnown(q *Request) error {
 	return q.Redirect("/signin?other=1")
 }
 
-// badForm is a body that is too large or no form.
-func badForm(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return errTooLarge.Because(err)
-	}
-	return errBadForm.Because(err)
-}
-
-var errBadForm = fault.New(fault.Invalid, "error.bad_form")
-
 // getCode shows what happens next: a mail, if there is such an account.
-func (s *Server) getCode(q *Request) error {
+func (s signInPages) getCode(q *shell.Request) error {
 	a := q.Attempt()
 	page, err := s.checkEmail(q, &a)
 	if errors.Is(err, login.ErrStateLost) {
@@ -152,7 +133,7 @@ func (s *Server) getCode(q *Request) error {
 
 // getDelivery is the part of that page which changes while somebody waits: the
 // script asks for it.
-func (s *Server) getDelivery(q *Request) error {
+func (s signInPages) getDelivery(q *shell.Request) error {
 	a := q.Attempt()
 	a.Select(q.URL.Query().Get("attempt"))
 	page, err := s.checkEmail(q, &a)
@@ -168,7 +149,7 @@ func (s *Server) getDelivery(q *Request) error {
 
 // checkEmail is the page that waits for the code. It is the same for addresses
 // nobody has.
-func (s *Server) checkEmail(q *Request, a *attempt) (CheckEmailPage, error) {
+func (s signInPages) checkEmail(q *shell.Request, a *shell.Attempt) (CheckEmailPage, error) {
 	pending, err := s.Login.MailStatus(q.Context(), &a.Login)
 	if err != nil {
 		return CheckEmailPage{}, err
@@ -183,7 +164,7 @@ func (s *Server) checkEmail(q *Request, a *attempt) (CheckEmailPage, error) {
 	}
 	page := CheckEmailPage{
 		Layout: q.Layout(), MailLastAt: last, Email: pending.Email, From: s.MailFrom, LinkUntil: pending.LinkUntil, CodeUntil: pending.CodeUntil,
-		Problem: s.codeProblem(q, a), Notice: q.Notice(a), Attempt: a.Attempt(), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.hasInbox(q.Request),
+		Problem: s.codeProblem(q, a), Notice: q.Notice(a), Attempt: a.Attempt(), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.HasInbox(q.Request),
 		Sure: pending.Sure, Delivery: pending.Delivery,
 	}
 	if pending.Dead != nil {
@@ -194,15 +175,15 @@ func (s *Server) checkEmail(q *Request, a *attempt) (CheckEmailPage, error) {
 
 // sayDead says why no code can be typed any more. What became of the link says
 // it in two sentences, of which the second explains.
-func (s *Server) sayDead(q *Request, f *fault.Fault) string {
+func (s signInPages) sayDead(q *shell.Request, f *fault.Fault) string {
 	if s.Lang.Has(f.Text) {
 		return q.Say(f)
 	}
-	return s.say(q.Printer(), f, ".text")
+	return s.Say(q.Printer(), f, ".text")
 }
 
 // postCode tries a typed code.
-func (s *Server) postCode(q *Request) error {
+func (s signInPages) postCode(q *shell.Request) error {
 	a := q.Attempt()
 	a.Select(q.PostForm.Get("attempt"))
 	out, err := s.Login.EnterCode(q.Context(), q.From(), &a.Login, q.PostForm.Get("code"), q.SessionToken())
@@ -223,7 +204,7 @@ func (s *Server) postCode(q *Request) error {
 
 // wrongCode shows a page that asks for a code again, and how many tries are left. The
 // answer is a redirect: a page that is loaded again spends no other try.
-func (s *Server) wrongCode(q *Request, a attempt, f *fault.Fault, page string) error {
+func (s signInPages) wrongCode(q *shell.Request, a shell.Attempt, f *fault.Fault, page string) error {
 	q.Refused(f)
 	a.Begin()
 	a.Notice = f.Text
@@ -239,7 +220,7 @@ func (s *Server) wrongCode(q *Request, a attempt, f *fault.Fault, page string) e
 }
 
 // codeProblem takes what wrongCode said out of the attempt. The caller saves it.
-func (s *Server) codeProblem(q *Request, a *attempt) string {
+func (s signInPages) codeProblem(q *shell.Request, a *shell.Attempt) string {
 	if a.Notice != challenge.ErrCodeWrong.Text {
 		return ""
 	}
@@ -247,7 +228,7 @@ func (s *Server) codeProblem(q *Request, a *attempt) string {
 }
 
 // checkEmailAgain shows the page that waits for the code with what was wrong.
-func (s *Server) checkEmailAgain(q *Request, a *attempt, f *fault.Fault) error {
+func (s signInPages) checkEmailAgain(q *shell.Request, a *shell.Attempt, f *fault.Fault) error {
 	page, err := s.checkEmail(q, a)
 	if err != nil {
 		return err
@@ -262,7 +243,7 @@ func (s *Server) checkEmailAgain(q *Request, a *attempt, f *fault.Fault) error {
 }
 
 // postResend mails again, or says how long to wait.
-func (s *Server) postResend(q *Request) error {
+func (s signInPages) postResend(q *shell.Request) error {
 	a := q.Attempt()
 	a.Select(q.PostForm.Get("attempt"))
 	err := s.Login.Resend(q.Context(), q.From(), &a.Login, q.Printer().Tag())
@@ -286,10 +267,10 @@ func (s *Server) postResend(q *Request) error {
 
 // proven answers a proof: the session's cookie and the way on, or the error.
 // The row of the session is on the disk before the browser hears of it.
-func (s *Server) proven(q *Request, a attempt, out login.Outcome, err error) error {
+func (s signInPages) proven(q *shell.Request, a shell.Attempt, out login.Outcome, err error) error {
 	if errors.Is(err, people.ErrPending) {
 		q.Refused(people.ErrPending)
-		if err := q.SaveAttempt(attempt{Login: login.Login{Approval: a.Approval}}); err != nil {
+		if err := q.SaveAttempt(shell.Attempt{Login: login.Login{Approval: a.Approval}}); err != nil {
 			return err
 		}
 		return q.Redirect("/signup/waiting")
@@ -306,12 +287,12 @@ func (s *Server) proven(q *Request, a attempt, out login.Outcome, err error) err
 	}
 	if out.Code != "" {
 		q.DropAttempt()
-		s.cookies.setDevice(q.W, out.Device)
+		s.Cookies.SetDevice(q.W, out.Device)
 		to := a.AppLogin.Origin + authBase + "callback/" + handOffID + "?code=" + url.QueryEscape(out.Code)
 		return q.Finish(to, Target{Name: s.Apps.Snapshot().NameOf(a.AppLogin.App)})
 	}
 	if out.Confirmed {
-		s.cookies.setSession(q.W, out.Token, out.Session, s.Now())
+		s.Cookies.SetSession(q.W, out.Token, out.Session, s.Now())
 		a.Confirms, a.For, a.Proofs, a.Claimed = "", "", nil, false // they counted for this once
 		if a.At != "" {
 			a.Notice = "reauth.again" // what they had sent was not done
@@ -319,7 +300,7 @@ func (s *Server) proven(q *Request, a attempt, out login.Outcome, err error) err
 		if err := q.SaveAttempt(a); err != nil {
 			return err
 		}
-		return q.Finish(home(out.Return), Target{})
+		return q.Finish(shell.Home(out.Return), Target{})
 	}
 	if err := s.signInHere(q.W, q.Request, out); err != nil {
 		return err
@@ -327,7 +308,7 @@ func (s *Server) proven(q *Request, a attempt, out login.Outcome, err error) err
 	if a.PendingIdentity != "" {
 		// They have proved an account: now what an upstream vouched for can be
 		// connected to it.
-		rest := attempt{Login: login.Login{Browser: a.Browser, PendingIdentity: a.PendingIdentity, Return: out.Return}}
+		rest := shell.Attempt{Login: login.Login{Browser: a.Browser, PendingIdentity: a.PendingIdentity, Return: out.Return}}
 		if err := q.SaveAttempt(rest); err != nil {
 			return err
 		}
@@ -335,29 +316,29 @@ func (s *Server) proven(q *Request, a attempt, out login.Outcome, err error) err
 	}
 	if out.Notice == "" {
 		q.DropAttempt()
-	} else if err := q.SaveAttempt(attempt{Notice: out.Notice, Warns: out.Warns}); err != nil {
+	} else if err := q.SaveAttempt(shell.Attempt{Notice: out.Notice, Warns: out.Warns}); err != nil {
 		return err
 	}
-	return q.Finish(home(out.Return), Target{})
+	return q.Finish(shell.Home(out.Return), Target{})
 }
 
 // signInHere gives the browser everything that a session of our own comes with.
-func (s *Server) signInHere(w http.ResponseWriter, r *http.Request, out login.Outcome) error {
+func (s signInPages) signInHere(w http.ResponseWriter, r *http.Request, out login.Outcome) error {
 	if !out.Session.Brief {
 		if err := s.remember(w, r, out.User.ID, out.Session.AMR); err != nil {
 			return err
 		}
-		s.cookies.setDevice(w, out.Device)
+		s.Cookies.SetDevice(w, out.Device)
 	}
-	if out.User.Theme != s.cookies.theme(r) {
-		s.cookies.setTheme(w, out.User.Theme)
+	if out.User.Theme != s.Cookies.Theme(r) {
+		s.Cookies.SetTheme(w, out.User.Theme)
 	}
-	if _, err := r.Cookie(s.cookies.plainName(zoneCookie)); err == nil || out.User.TimeZone != "" {
-		s.cookies.setZone(w, out.User.TimeZone) // or forget that of who was here before
+	if _, err := r.Cookie(s.Cookies.PlainName(shell.ZoneCookie)); err == nil || out.User.TimeZone != "" {
+		s.Cookies.SetZone(w, out.User.TimeZone) // or forget that of who was here before
 	}
 	if out.User.Language != "" {
-		s.cookies.setLanguage(w, out.User.Language)
+		s.Cookies.SetLanguage(w, out.User.Language)
 	}
-	s.cookies.setSession(w, out.Token, out.Session, s.Now())
+	s.Cookies.SetSession(w, out.Token, out.Session, s.Now())
 	return nil
 }

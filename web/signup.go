@@ -9,10 +9,11 @@ import (
 	"gatelodge/app/login"
 	"gatelodge/app/people"
 	"gatelodge/app/session"
+	"gatelodge/web/shell"
 )
 
 // signsUp reports whether strangers may come by themselves.
-func (s *Server) signsUp() bool {
+func (s signInPages) signsUp() bool {
 	switch s.Users.Policy.Mode {
 	case people.Open, people.ByDomain, people.ByApproval:
 		return true
@@ -22,7 +23,7 @@ func (s *Server) signsUp() bool {
 
 // getSignUp shows the page that asks for an account, where strangers may come by
 // themselves. Whoever is signed in has one.
-func (s *Server) getSignUp(q *Request) error {
+func (s signInPages) getSignUp(q *shell.Request) error {
 	_, err := q.WhoIs()
 	switch {
 	case err == nil:
@@ -45,7 +46,7 @@ func (s *Server) getSignUp(q *Request) error {
 	return q.Render(http.StatusOK, "signup.html", page)
 }
 
-func (s *Server) signUpPage(q *Request) SignUpPage {
+func (s signInPages) signUpPage(q *shell.Request) SignUpPage {
 	page := SignUpPage{Layout: q.Layout(), Passwords: s.Passwords, Waits: s.Users.Policy.Mode == people.ByApproval, Upstreams: s.upstreamButtons("")}
 	for i := range page.Upstreams {
 		page.Upstreams[i].Comes = true
@@ -58,7 +59,7 @@ func (s *Server) signUpPage(q *Request) SignUpPage {
 
 // postSignUp mails what makes an account. An address that has one gets the same
 // answer.
-func (s *Server) postSignUp(q *Request) error {
+func (s signInPages) postSignUp(q *shell.Request) error {
 	if err := q.KeepsCookies(); err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (s *Server) postSignUp(q *Request) error {
 	a.AppLogin, a.Joining, a.Confirms = nil, nil, ""
 	form := readSignUp(q)
 	err := s.Login.SignUp(q.Context(), q.From(), &a.Login, form, q.Printer().Tag())
-	if f := inField(err); f != nil {
+	if f := shell.InField(err); f != nil {
 		page := s.signUpPage(q)
 		page.Email, page.Name, page.Password = form.Email, form.Name, form.Password
 		page.Problems = s.signUpProblems(q, f)
@@ -82,12 +83,12 @@ func (s *Server) postSignUp(q *Request) error {
 	return q.Redirect("/signin/code")
 }
 
-func readSignUp(q *Request) login.SignUp {
+func readSignUp(q *shell.Request) login.SignUp {
 	return login.SignUp{Email: q.PostForm.Get("email"), Name: q.PostForm.Get("name"), Password: q.PostForm.Get("choose") != ""}
 }
 
 // signUpProblems puts what is wrong beside the field it is about.
-func (s *Server) signUpProblems(q *Request, f *fault.Fault) SignUpProblems {
+func (s signInPages) signUpProblems(q *shell.Request, f *fault.Fault) SignUpProblems {
 	said := q.Say(f)
 	switch f.Field {
 	case "name":
@@ -100,13 +101,13 @@ func (s *Server) signUpProblems(q *Request, f *fault.Fault) SignUpProblems {
 
 // getWaiting shows people whose account is pending when an admin was asked. Any other
 // browser is led to the sign-in page: nothing is pending that it asked for.
-func (s *Server) getWaiting(q *Request) error {
+func (s signInPages) getWaiting(q *shell.Request) error {
 	p := q.Printer()
 	waits := q.Attempt().Approval
 	if waits == nil {
 		return q.Redirect("/signin")
 	}
-	said := []any{"operator", s.operator(p), "day", p.Date(waits.NotifiedAt), "upstream", waits.Upstream}
+	said := []any{"operator", s.Operator(p), "day", p.Date(waits.NotifiedAt), "upstream", waits.Upstream}
 	text := p.Say("signup.waiting.decides", said...)
 	if !waits.NotifiedAt.IsZero() {
 		text = p.Say("signup.waiting.told", said...)

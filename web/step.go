@@ -7,6 +7,7 @@ import (
 
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/login"
+	"gatelodge/web/shell"
 )
 
 // stepPath is where an attempt goes on that needs more.
@@ -14,12 +15,12 @@ const stepPath = "/signin/step"
 
 // step asks for one thing that an attempt needs: by a page, and what it posts.
 type step struct {
-	get, post func(*Request, attempt) error
+	get, post func(*shell.Request, shell.Attempt) error
 }
 
 // needed keeps an attempt that needs more, at whatever address it was made, and returns
 // the address of the page that asks for it.
-func (s *Server) needed(w http.ResponseWriter, st site, a attempt) (to string, err error) {
+func (s *pages) needed(w http.ResponseWriter, st site, a shell.Attempt) (to string, err error) {
 	a.Begin()
 	if err := s.saveAttempt(w, st, a); err != nil {
 		return "", err
@@ -32,7 +33,7 @@ func (s *Server) needed(w http.ResponseWriter, st site, a attempt) (to string, e
 
 // needsMore tells a client of the session API that an attempt needs more. The address
 // leads to our page, and has the error for clients that stay where they are.
-func (s *Server) needsMore(w http.ResponseWriter, r *http.Request, st site, a attempt) error {
+func (s sessionAPI) needsMore(w http.ResponseWriter, r *http.Request, st site, a shell.Attempt) error {
 	to, err := s.needed(w, st, a)
 	if err != nil {
 		return err
@@ -53,12 +54,12 @@ func (s *Server) needsMore(w http.ResponseWriter, r *http.Request, st site, a at
 
 // getStep shows the page of what the attempt needs. An attempt that needs nothing any
 // more is finished.
-func (s *Server) getStep(q *Request) error {
+func (s signInPages) getStep(q *shell.Request) error {
 	a := q.Attempt()
 	page, need, err := s.stepOf(q, &a)
 	switch {
 	case errors.Is(err, login.ErrStateLost), need == login.NeedProof:
-		return q.Redirect(a.firstProof())
+		return q.Redirect(firstProof(a))
 	case err != nil:
 		return err
 	case need != "":
@@ -71,12 +72,12 @@ func (s *Server) getStep(q *Request) error {
 }
 
 // postStep takes what the page of getStep posts.
-func (s *Server) postStep(q *Request) error {
+func (s signInPages) postStep(q *shell.Request) error {
 	a := q.Attempt()
 	page, need, err := s.stepOf(q, &a)
 	switch {
 	case errors.Is(err, login.ErrStateLost), need == login.NeedProof:
-		return q.Redirect(a.firstProof())
+		return q.Redirect(firstProof(a))
 	case err != nil:
 		return err
 	case need == "":
@@ -86,7 +87,7 @@ func (s *Server) postStep(q *Request) error {
 }
 
 // stepOf returns what the attempt needs, and the page that asks for it.
-func (s *Server) stepOf(q *Request, a *attempt) (step, login.Need, error) {
+func (s signInPages) stepOf(q *shell.Request, a *shell.Attempt) (step, login.Need, error) {
 	need, err := s.Login.Needs(q.Context(), &a.Login)
 	if err != nil || need == "" || need == login.NeedProof {
 		return step{}, need, err
@@ -99,7 +100,7 @@ func (s *Server) stepOf(q *Request, a *attempt) (step, login.Need, error) {
 }
 
 // firstProof is where an attempt begins in which nothing is proven.
-func (a attempt) firstProof() string {
+func firstProof(a shell.Attempt) string {
 	if a.Confirms != "" {
 		return "/account/confirm"
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatelodge/app/lang"
+	"gatelodge/web/shell"
 )
 
 //go:embed templates
@@ -55,13 +56,13 @@ func words(c *lang.Catalog, p lang.Printer, assets *Assets) template.FuncMap {
 		"since":     func(t, now time.Time) string { return p.In(now.Location()).Since(t, now) },
 		"date":      func(t time.Time, now ...time.Time) string { return p.In(zoneOf(now)).Date(t) },
 		"ago":       p.Ago,
-		"lasts":     func(d time.Duration) string { return p.Lasts(roundUp(max(d, time.Second))) },
+		"lasts":     func(d time.Duration) string { return p.Lasts(shell.RoundUp(max(d, time.Second))) },
 		"tag":       p.Tag,
 		"dir":       p.Dir,
 		"languages": c.Languages,
 		"regions":   lang.Regions,
 		"asset":     assets.URL,
-		"segment":   segment,
+		"segment":   shell.Segment,
 		"headed":    headed,
 		"link":      func(text, href string) Link { return Link{Text: text, Href: href} },
 		"field":     newField,

@@ -20,11 +20,12 @@ import (
 	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
+	"gatelodge/web/shell"
 )
 
 // upstreamButtons are the upstreams that a page offers. last is the means by which
 // this browser was signed in before.
-func (s *Server) upstreamButtons(last factor.Means) []UpstreamButton {
+func (s signInPages) upstreamButtons(last factor.Means) []UpstreamButton {
 	var list []UpstreamButton
 	for _, u := range s.Upstreams.All() {
 		list = append(list, UpstreamButton{ID: u.ID, Kind: u.Kind, Name: u.Name, Last: last == factor.Upstream(u.ID)})
@@ -33,7 +34,7 @@ func (s *Server) upstreamButtons(last factor.Means) []UpstreamButton {
 }
 
 // setOut sends the browser of the attempt on a journey, and returns the address.
-func (s *Server) setOut(q *Request, a attempt, id string, e upstream.AuthRequest, wishes upstream.AuthParams) (string, error) {
+func (s signInPages) setOut(q *shell.Request, a shell.Attempt, id string, e upstream.AuthRequest, wishes upstream.AuthParams) (string, error) {
 	a.Begin()
 	a.AppLogin = nil
 	var err error
@@ -52,16 +53,16 @@ func (s *Server) setOut(q *Request, a attempt, id string, e upstream.AuthRequest
 	if err := q.SaveAttempt(a); err != nil {
 		return "", err
 	}
-	return to, s.cookies.setJourney(q.W, q.Request, to, journey, s.Now())
+	return to, s.Cookies.SetJourney(q.W, q.Request, to, journey, s.Now())
 }
 
 // knownAs returns the user whose browser this is known to be: who is signed in, or one
 // whom it remembers and who knows it.
-func (s *Server) knownAs(q *Request, a attempt, e upstream.AuthRequest) (userID string, err error) {
+func (s signInPages) knownAs(q *shell.Request, a shell.Attempt, e upstream.AuthRequest) (userID string, err error) {
 	if e.User != "" {
 		return e.User, nil
 	}
-	for _, h := range s.cookies.readHints(q.Request) {
+	for _, h := range s.Cookies.ReadHints(q.Request) {
 		if _, known, err := s.Login.Owner(q.Context(), &a.Login, h.UserID); err != nil || known {
 			return h.UserID, err
 		}
@@ -70,10 +71,10 @@ func (s *Server) knownAs(q *Request, a attempt, e upstream.AuthRequest) (userID 
 }
 
 // postWith begins a sign-in from a page of ours.
-func (s *Server) postWith(q *Request) error {
+func (s signInPages) postWith(q *shell.Request) error {
 	up := s.Upstreams.Named(q.Param("id"))
 	if up == nil {
-		return errNotFound
+		return shell.ErrNotFound
 	}
 	wishes, err := s.knownHint(q)
 	if err != nil {
@@ -89,7 +90,7 @@ func (s *Server) postWith(q *Request) error {
 }
 
 // signInBy sends somebody to an upstream, to sign in or to come.
-func (s *Server) signInBy(q *Request, a attempt, up *upstream.Upstream, wishes upstream.AuthParams) error {
+func (s signInPages) signInBy(q *shell.Request, a shell.Attempt, up *upstream.Upstream, wishes upstream.AuthParams) error {
 	to, err := s.setOut(q, a, up.ID, upstream.AuthRequest{To: upstream.ToSignIn, Return: a.Return}, wishes)
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func (s *Server) signInBy(q *Request, a attempt, up *upstream.Upstream, wishes u
 
 // knownHint is whom the upstream should begin with, when the account was chosen
 // among those of this browser.
-func (s *Server) knownHint(q *Request) (upstream.AuthParams, error) {
+func (s signInPages) knownHint(q *shell.Request) (upstream.AuthParams, error) {
 	number := q.PostForm.Get("account")
 	if number == "" {
 		return upstream.AuthParams{}, nil
@@ -114,10 +115,10 @@ func (s *Server) knownHint(q *Request) (upstream.AuthParams, error) {
 }
 
 // getWith goes on with a sign-in that began at an App's address.
-func (s *Server) getWith(q *Request) error {
+func (s signInPages) getWith(q *shell.Request) error {
 	up := s.Upstreams.Named(q.Param("id"))
 	if up == nil {
-		return errNotFound
+		return shell.ErrNotFound
 	}
 	word, ok := s.readAsk(q.Request)
 	if !ok || !person(q.Request) {
@@ -159,7 +160,7 @@ func wishesOf(q url.Values) upstream.AuthParams {
 
 // signInWith begins to sign in by an upstream at the session API: from our own
 // address it goes there at once, from an App's by way of ours, where it comes back.
-func (s *Server) signInWith(w http.ResponseWriter, r *http.Request, st site, up *upstream.Upstream, to string) error {
+func (s sessionAPI) signInWith(w http.ResponseWriter, r *http.Request, st site, up *upstream.Upstream, to string) error {
 	if st.app != nil {
 		a := s.readAttempt(r, st)
 		a.Begin()
@@ -173,18 +174,18 @@ func (s *Server) signInWith(w http.ResponseWriter, r *http.Request, st site, up 
 				more += "&" + name + "=" + url.QueryEscape(value)
 			}
 		}
-		there, err := s.ours(st, a, "/signin/with/"+segment(up.ID), more)
+		there, err := s.ours(st, a, "/signin/with/"+shell.Segment(up.ID), more)
 		if err != nil {
 			return err
 		}
 		return s.lead(w, r, st, http.StatusOK, there)
 	}
-	q := s.request(w, r)
+	q := s.Request(w, r)
 	a := q.Attempt()
 	a.Return = localOf(st, to)
 	there, err := s.setOut(q, a, up.ID, upstream.AuthRequest{To: upstream.ToSignIn, Return: a.Return}, wishesOf(r.URL.Query()))
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Reason == fault.Provider {
-		s.refused(r, f)
+		s.Refused(r, f)
 		return s.tell(w, r, st, authjs.UpstreamFails, "")
 	}
 	if err != nil {
@@ -199,7 +200,7 @@ const bounced = "form"
 // postBack takes the answer of an upstream that answers by a form. Its site is
 // another, so the browser sends no cookie of ours along; it is led here once more,
 // by a GET with which it does. What was posted goes along sealed.
-func (s *Server) postBack(q *Request, up *upstream.Upstream) error {
+func (s signInPages) postBack(q *shell.Request, up *upstream.Upstream) error {
 	answer := upstream.Answer{
 		State: q.PostForm.Get("state"), Code: q.PostForm.Get("code"), Error: q.PostForm.Get("error"), Issuer: q.PostForm.Get("iss"),
 	}
@@ -209,7 +210,7 @@ func (s *Server) postBack(q *Request, up *upstream.Upstream) error {
 	if text := q.PostForm.Get("user"); text != "" && len(text) < 2000 && json.Unmarshal([]byte(text), &person) == nil {
 		answer.Name = strings.TrimSpace(person.Name.FirstName + " " + person.Name.LastName)
 	}
-	sealed, err := s.cookies.seal(bounced, answer)
+	sealed, err := s.Cookies.Seal(bounced, answer)
 	if err != nil {
 		return login.ErrStateLost.Because(err) // longer than any that is true
 	}
@@ -217,11 +218,11 @@ func (s *Server) postBack(q *Request, up *upstream.Upstream) error {
 }
 
 // getBack receives somebody from an upstream.
-func (s *Server) getBack(q *Request, up *upstream.Upstream) error {
+func (s signInPages) getBack(q *shell.Request, up *upstream.Upstream) error {
 	query := q.URL.Query()
 	answer := upstream.Answer{State: query.Get("state"), Code: query.Get("code"), Error: query.Get("error"), Issuer: query.Get("iss")}
 	if sealed := query.Get(bounced); sealed != "" {
-		if err := s.cookies.open(bounced, sealed, &answer); err != nil {
+		if err := s.Cookies.Open(bounced, sealed, &answer); err != nil {
 			return login.ErrStateLost.Because(err)
 		}
 	}
@@ -231,7 +232,7 @@ func (s *Server) getBack(q *Request, up *upstream.Upstream) error {
 	defer s.returning.enter(answer.State)()
 	a := q.Attempt()
 	a.Begin()
-	journey := s.cookies.journey(q.Request, answer.State)
+	journey := s.Cookies.Journey(q.Request, answer.State)
 	hash, _ := secret.Hash(journey)
 	e, who, err := s.Upstreams.Finish(q.Context(), up.ID, hash, answer)
 	if errors.Is(err, upstream.ErrLost) {
@@ -244,7 +245,7 @@ func (s *Server) getBack(q *Request, up *upstream.Upstream) error {
 		}
 		// Reloaded, or gone back to: whoever is in goes on.
 		if _, known := q.WhoIs(); known == nil {
-			return q.Redirect(home(a.Return))
+			return q.Redirect(shell.Home(a.Return))
 		}
 	}
 	if err != nil {
@@ -292,7 +293,7 @@ func (s *Server) getBack(q *Request, up *upstream.Upstream) error {
 
 // lostUpstream says what went wrong: on the App's own page, where the sign-in began
 // there and the App has one, else on ours.
-func (s *Server) lostUpstream(q *Request, up *upstream.Upstream, e upstream.AuthRequest, err error) error {
+func (s signInPages) lostUpstream(q *shell.Request, up *upstream.Upstream, e upstream.AuthRequest, err error) error {
 	f, ok := errors.AsType[*fault.Fault](err)
 	word, there := s.askIn(e.Return)
 	app := s.Apps.Snapshot().ByID(word.App)
@@ -316,7 +317,7 @@ func (s *Server) lostUpstream(q *Request, up *upstream.Upstream, e upstream.Auth
 
 // linkBack connects whom an upstream vouches for to the account that is signed in,
 // when it is still the one that asked.
-func (s *Server) linkBack(q *Request, up *upstream.Upstream, e upstream.AuthRequest, who upstream.Identity) error {
+func (s signInPages) linkBack(q *shell.Request, up *upstream.Upstream, e upstream.AuthRequest, who upstream.Identity) error {
 	cur, err := q.WhoIs()
 	if errors.Is(err, session.ErrNone) || err == nil && (cur.Session.ID != e.Session || cur.User.ID != e.User) {
 		return upstream.ErrLost.With("upstream", up.Name)

@@ -1,4 +1,4 @@
-package web
+package shell
 
 import (
 	"net/http"
@@ -22,8 +22,8 @@ func FuzzLoginCookie(f *testing.F) {
 	c := testCookies()
 	r := &http.Request{Header: http.Header{}}
 	w := recorder{http.Header{}}
-	made := attempt{Login: login.Login{Browser: "b", Email: "mara@home.example", Challenge: "c"}}
-	if err := c.saveLogin(w, made); err != nil {
+	made := Attempt{Login: login.Login{Browser: "b", Email: "mara@home.example", Challenge: "c"}}
+	if err := c.SaveLogin(w, made); err != nil {
 		f.Fatal(err)
 	}
 	ours := (&http.Response{Header: w.h}).Cookies()[0].Value
@@ -33,7 +33,7 @@ func FuzzLoginCookie(f *testing.F) {
 	f.Add(ours[:len(ours)-4])
 	f.Fuzz(func(t *testing.T, value string) {
 		r.Header.Set("Cookie", (&http.Cookie{Name: "__Host-gatelodge-login", Value: value}).String())
-		got := c.readLogin(r)
+		got := c.ReadLogin(r)
 		if got.Browser == made.Browser && got.Email == made.Email && got.Challenge == made.Challenge {
 			return // one that we made, maybe in another process of this test
 		}
@@ -54,7 +54,7 @@ func (r recorder) WriteHeader(int)             {}
 
 func TestLoginCookieCannotBeReadByItsBrowser(t *testing.T) {
 	w := recorder{http.Header{}}
-	if err := testCookies().saveLogin(w, attempt{Login: login.Login{Email: "mara@home.example", Return: "/account", Proofs: []login.Proof{{Means: "email", UserID: "u", At: time.Now()}}}}); err != nil {
+	if err := testCookies().SaveLogin(w, Attempt{Login: login.Login{Email: "mara@home.example", Return: "/account", Proofs: []login.Proof{{Means: "email", UserID: "u", At: time.Now()}}}}); err != nil {
 		t.Fatal(err)
 	}
 	cookie := (&http.Response{Header: w.h}).Cookies()[0]
@@ -63,7 +63,7 @@ func TestLoginCookieCannotBeReadByItsBrowser(t *testing.T) {
 	}
 	for _, key := range [][2]string{{"0123456789abcdef0123456789abcdeX", "fedcba9876543210fedcba9876543210"}, {"0123456789abcdef0123456789abcdef", "fedcba987654321Xfedcba9876543210"}} {
 		r := &http.Request{Header: http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}}}
-		if got := NewCookies(testOrigin, []byte(key[0]), []byte(key[1])).readLogin(r); got.Email != "" {
+		if got := NewCookies(testOrigin, []byte(key[0]), []byte(key[1])).ReadLogin(r); got.Email != "" {
 			t.Errorf("another key opens it: %+v", got)
 		}
 	}
@@ -73,7 +73,7 @@ func TestLoginCookieCannotBeReadByItsBrowser(t *testing.T) {
 func TestWhateverIsInAnAttemptItFitsIntoACookie(t *testing.T) {
 	c := testCookies()
 	for _, text := range []string{strings.Repeat("&", 2000), strings.Repeat("<", 2000), strings.Repeat("\"", 2000), strings.Repeat("\x01", 2000), strings.Repeat("\u2028", 2000), strings.Repeat("ü", 2000), strings.Repeat("a", 20000)} {
-		made := attempt{
+		made := Attempt{
 			Login: login.Login{
 				Browser: "b", Return: "/account?" + text, Identifier: text, Email: strings.Repeat("ü", 120) + "@home.example", Challenge: "c",
 				Joining: &login.Joining{Name: text, Invite: "i"}, Device: text,
@@ -81,14 +81,14 @@ func TestWhateverIsInAnAttemptItFitsIntoACookie(t *testing.T) {
 			Notice: "reauth.again", Form: text, At: text,
 		}
 		w := recorder{http.Header{}}
-		if err := c.saveLogin(w, made); err != nil {
+		if err := c.SaveLogin(w, made); err != nil {
 			t.Fatalf("%.10q: %v", text, err)
 		}
 		cookie := (&http.Response{Header: w.h}).Cookies()[0]
 		if n := len(cookie.Name) + len(cookie.Value); n > 4096 {
 			t.Errorf("%.10q: the cookie has %d bytes", text, n)
 		}
-		got := c.readLogin(&http.Request{Header: http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}}})
+		got := c.ReadLogin(&http.Request{Header: http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}}})
 		if got.Browser != "b" || got.Email != made.Email || got.Challenge != "c" || got.Notice != made.Notice || got.Joining == nil || got.Joining.Invite != "i" {
 			t.Errorf("%.10q: the attempt is lost: %+v", text, got)
 		}

@@ -1,4 +1,4 @@
-package web
+package shell
 
 import (
 	"errors"
@@ -37,8 +37,8 @@ func (g Guard) admins() bool { return g == Admin || g == FreshAdmin }
 
 var (
 	errAdmins = fault.New(fault.Denied, "admin.only")
-	// errInboxKey means that a request for captured mail has no key, or an old one.
-	errInboxKey = fault.New(fault.NotFound, "devmail.locked")
+	// ErrInboxKey means that a request for captured mail has no key, or an old one.
+	ErrInboxKey = fault.New(fault.NotFound, "devmail.locked")
 	// errNoGuard is a defect of ours.
 	errNoGuard = errors.New("the route does not say who may use it")
 	// errStale leads to the page that asks for a proof, see answer.
@@ -110,7 +110,7 @@ func (q *Request) answer(err error) error {
 // admitAttempt leads whoever has not begun to sign in to the sign-in page. Who has typed
 // something into a form is told why. An attempt may have begun at an App's address.
 func (q *Request) admitAttempt() error {
-	taken, err := q.shell.takeAsk(q)
+	taken, err := q.shell.Entered(q)
 	if err != nil {
 		return err
 	}
@@ -141,34 +141,34 @@ func (q *Request) admitAttempt() error {
 // address.
 func (q *Request) admitInbox() error {
 	s := q.shell
-	if !s.hasInbox(q.Request) {
-		return errNotFound
+	if !s.HasInbox(q.Request) {
+		return ErrNotFound
 	}
 	q.W.Header()["Referrer-Policy"] = headerNoReferrer
 	if q.Method != http.MethodPost && q.URL.Query().Has("key") {
 		if !s.isInboxKey(q.URL.Query().Get("key")) {
-			return errInboxKey
+			return ErrInboxKey
 		}
-		s.cookies.setInbox(q.W, s.InboxKey)
+		s.Cookies.SetInbox(q.W, s.InboxKey)
 		return errors.Join(q.Redirect(q.URL.EscapedPath()), errAnswered)
 	}
-	if !s.isInboxKey(s.cookies.inbox(q.Request)) {
-		return errInboxKey
+	if !s.isInboxKey(s.Cookies.Inbox(q.Request)) {
+		return ErrInboxKey
 	}
 	return nil
 }
 
-func (s *Server) isInboxKey(given string) bool {
+func (s *Shell) isInboxKey(given string) bool {
 	return s.InboxKey != "" && secret.Equal([]byte(given), []byte(s.InboxKey))
 }
 
 // hasInbox reports whether there are pages of captured mail for a request: at a
 // loopback address, while that is the address people use, and not through a
 // proxy that can be recognized. This is no proof of anything; see admitInbox.
-func (s *Server) hasInbox(r *http.Request) bool {
+func (s *Shell) HasInbox(r *http.Request) bool {
 	host, _ := proxy.SplitHost(proxy.NormalHost(r.Host))
 	originHost, _ := proxy.SplitHost(s.Origin.Host)
-	if s.InboxKey == "" || !loopbackName(originHost) || !loopbackName(host) || proxy.Forwarded(r) {
+	if s.InboxKey == "" || !LoopbackName(originHost) || !LoopbackName(host) || proxy.Forwarded(r) {
 		return false
 	}
 	// Fails for a Unix socket, behind which there is always a proxy.
@@ -183,4 +183,20 @@ func (q *Request) login() (store.SubmissionCredential, error) {
 		return store.SubmissionCredential{}, submission.ErrNoLogin
 	}
 	return q.shell.Relay.Login(q.Context(), q.From().Network, q.shell.Proxies.Local(q.Request), name, password)
+}
+
+// refuseMail answers with the reply that SMTP would have given.
+func (q *Request) refuseMail(refusal *submission.Refusal) error {
+	status := refusal.Status()
+	switch status {
+	case http.StatusUnauthorized:
+		q.W.Header().Set("WWW-Authenticate", `Basic realm="mail", charset="UTF-8"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		q.W.Header().Set("Retry-After", "600")
+	}
+	return WriteJSON(q.W, q.Request, status, struct {
+		Error     string `json:"error"`
+		Message   string `json:"message"`
+		Reference string `json:"reference"`
+	}{refusal.EnhancedCode(), refusal.Text, Reference(q.Request)})
 }

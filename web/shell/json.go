@@ -1,4 +1,4 @@
-package web
+package shell
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ var errAfterJSON = errors.New("something follows the JSON value")
 
 // readJSON decodes the one JSON value of a body. After an error nothing of it counts: a
 // value that does not fit leaves the fields around it decoded.
-func readJSON(d *json.Decoder, into any) error {
+func ReadJSON(d *json.Decoder, into any) error {
 	if err := d.Decode(into); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package web
+package shell
 
 import "net/http"
 
@@ -6,4 +6,4 @@ import "net/http"
 // has been overwritten: a context would cost a copy of the request each time.
 const referenceHeader = "X-Request-Id"
 
-func reference(r *http.Request) string { return r.Header.Get(referenceHeader) }
+func Reference(r *http.Request) string { return r.Header.Get(referenceHeader) }

@@ -1,9 +1,10 @@
-package web
+package shell
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -24,7 +25,7 @@ import (
 // The login cookie is sealed: the browser carries an attempt to sign in but can
 // neither read nor change it. It never holds a session.
 type Cookies struct {
-	appID  func(idOrName string) string // see Server.appID
+	AppID  func(idOrName string) string // finds the id in what an earlier version wrote
 	secure bool
 	host   string // with the port
 	logins *sessions.CookieStore
@@ -36,9 +37,9 @@ const (
 	loginCookie    = "gatelodge-login"
 	languageCookie = "gatelodge-lang"
 	themeCookie    = "gatelodge-theme"
-	zoneCookie     = "gatelodge-zone"
+	ZoneCookie     = "gatelodge-zone"
 	ownZoneCookie  = "gatelodge-own-zone" // set by our script: the browser's own, the same at every port
-	deviceCookie   = "gatelodge-device"
+	DeviceCookie   = "gatelodge-device"
 	hintCookie     = "gatelodge-hint"
 	inboxCookie    = "gatelodge-inbox"
 	loginValue     = "login"
@@ -53,7 +54,7 @@ func NewCookies(origin *url.URL, signKey, sealKey []byte) *Cookies {
 	for _, codec := range store.Codecs {
 		if c, ok := codec.(*securecookie.SecureCookie); ok {
 			c.SetSerializer(plainJSON{})
-			c.MaxLength(maxSealed)
+			c.MaxLength(MaxSealed)
 			c.MaxAge(store.Options.MaxAge)
 		}
 	}
@@ -61,17 +62,17 @@ func NewCookies(origin *url.URL, signKey, sealKey []byte) *Cookies {
 	for _, codec := range hints {
 		if c, ok := codec.(*securecookie.SecureCookie); ok {
 			c.SetSerializer(plainJSON{})
-			c.MaxLength(maxSealed)
+			c.MaxLength(MaxSealed)
 			c.MaxAge(int(login.DeviceLifetime.Seconds()))
 		}
 	}
-	return &Cookies{appID: func(id string) string { return id }, secure: secure, host: origin.Host, logins: store, hints: hints}
+	return &Cookies{AppID: func(id string) string { return id }, secure: secure, host: origin.Host, logins: store, hints: hints}
 }
 
-func (c *Cookies) name(base string) string { return privateName(c.secure, c.host, base) }
+func (c *Cookies) Name(base string) string { return PrivateName(c.secure, c.host, base) }
 
 // plainName is the name of a cookie that needs no protection.
-func (c *Cookies) plainName(base string) string {
+func (c *Cookies) PlainName(base string) string {
 	if c.secure {
 		return base
 	}
@@ -79,7 +80,7 @@ func (c *Cookies) plainName(base string) string {
 }
 
 // privateName returns the name of a cookie that only one server at the host sets.
-func privateName(secure bool, host, base string) string {
+func PrivateName(secure bool, host, base string) string {
 	if secure {
 		return "__Host-" + base
 	}
@@ -95,8 +96,8 @@ func portName(host, base string) string {
 }
 
 // sessionToken returns the token in the session cookie, or "".
-func (c *Cookies) sessionToken(r *http.Request) string {
-	cookie, err := r.Cookie(c.name(sessionCookie))
+func (c *Cookies) SessionToken(r *http.Request) string {
+	cookie, err := r.Cookie(c.Name(sessionCookie))
 	if err != nil {
 		return ""
 	}
@@ -105,8 +106,8 @@ func (c *Cookies) sessionToken(r *http.Request) string {
 
 // setSession keeps the browser signed in for as long as the session lasts, or, when
 // it is a brief one, until it is closed.
-func (c *Cookies) setSession(w http.ResponseWriter, token string, row store.Session, now time.Time) {
-	cookie := &http.Cookie{Name: c.name(sessionCookie), Value: token, Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
+func (c *Cookies) SetSession(w http.ResponseWriter, token string, row store.Session, now time.Time) {
+	cookie := &http.Cookie{Name: c.Name(sessionCookie), Value: token, Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
 	if !row.Brief {
 		cookie.Expires, cookie.MaxAge = row.ExpiresAt, int(row.ExpiresAt.Sub(now).Seconds())
 	}
@@ -114,13 +115,13 @@ func (c *Cookies) setSession(w http.ResponseWriter, token string, row store.Sess
 }
 
 // dropSession removes the session cookie.
-func (c *Cookies) dropSession(w http.ResponseWriter) {
-	http.SetCookie(w, &http.Cookie{Name: c.name(sessionCookie), Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode, MaxAge: -1})
+func (c *Cookies) DropSession(w http.ResponseWriter) {
+	http.SetCookie(w, &http.Cookie{Name: c.Name(sessionCookie), Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode, MaxAge: -1})
 }
 
 // inbox returns the key of the captured mail that this browser has, or "".
-func (c *Cookies) inbox(r *http.Request) string {
-	cookie, err := r.Cookie(c.name(inboxCookie))
+func (c *Cookies) Inbox(r *http.Request) string {
+	cookie, err := r.Cookie(c.Name(inboxCookie))
 	if err != nil {
 		return ""
 	}
@@ -129,12 +130,12 @@ func (c *Cookies) inbox(r *http.Request) string {
 
 // setInbox keeps the key of the captured mail until the browser is closed. No
 // link or form of another site takes the cookie along.
-func (c *Cookies) setInbox(w http.ResponseWriter, key string) {
-	http.SetCookie(w, &http.Cookie{Name: c.name(inboxCookie), Value: key, Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode})
+func (c *Cookies) SetInbox(w http.ResponseWriter, key string) {
+	http.SetCookie(w, &http.Cookie{Name: c.Name(inboxCookie), Value: key, Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode})
 }
 
-// attempt is what the login cookie holds.
-type attempt struct {
+// Attempt is what the login cookie holds.
+type Attempt struct {
 	login.Login
 	// Notice is a sentence for the next page, by key, and its number.
 	Notice string `json:"n,omitempty"`
@@ -149,28 +150,28 @@ type attempt struct {
 
 // readLogin returns the attempt this browser is in; a cookie that is missing,
 // too old, or not ours is a new attempt.
-func (c *Cookies) readLogin(r *http.Request) attempt {
-	var a attempt
-	cookie, err := r.Cookie(c.name(loginCookie))
+func (c *Cookies) ReadLogin(r *http.Request) Attempt {
+	var a Attempt
+	cookie, err := r.Cookie(c.Name(loginCookie))
 	if err == nil {
-		if err := securecookie.DecodeMulti(c.name(loginCookie), cookie.Value, &a, c.logins.Codecs...); err != nil {
-			a = attempt{}
+		if err := securecookie.DecodeMulti(c.Name(loginCookie), cookie.Value, &a, c.logins.Codecs...); err != nil {
+			a = Attempt{}
 		}
-		a.KeyApps(c.appID)
+		a.KeyApps(c.AppID)
 	}
-	if cookie, err := r.Cookie(c.name(deviceCookie)); err == nil {
+	if cookie, err := r.Cookie(c.Name(DeviceCookie)); err == nil {
 		a.Device = cookie.Value
 	}
 	return a
 }
 
 // saveLogin gives the browser the attempt to carry, for login.Lifetime from now.
-func (c *Cookies) saveLogin(w http.ResponseWriter, a attempt) error {
-	value, err := c.sealAttempt(c.name(loginCookie), a)
+func (c *Cookies) SaveLogin(w http.ResponseWriter, a Attempt) error {
+	value, err := c.SealAttempt(c.Name(loginCookie), a)
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, sessions.NewCookie(c.name(loginCookie), value, c.logins.Options))
+	http.SetCookie(w, sessions.NewCookie(c.Name(loginCookie), value, c.logins.Options))
 	return nil
 }
 
@@ -178,15 +179,15 @@ func (c *Cookies) saveLogin(w http.ResponseWriter, a attempt) error {
 // browsers keep: then the form goes, the place to return to, and what was typed, and
 // the attempt itself stays. Without that a single address of ours with a long query
 // would end every sign-in of a browser until the cookie expires.
-func (c *Cookies) sealAttempt(name string, a attempt) (string, error) {
-	value, err := c.seal(name, a)
+func (c *Cookies) SealAttempt(name string, a Attempt) (string, error) {
+	value, err := c.Seal(name, a)
 	if err != nil {
 		a.Form, a.At = "", ""
-		value, err = c.seal(name, a)
+		value, err = c.Seal(name, a)
 	}
 	for err != nil && len(a.Sent) > 1 { // older tabs wait in vain
 		a.Sent = a.Sent[1:]
-		value, err = c.seal(name, a)
+		value, err = c.Seal(name, a)
 	}
 	for _, lighten := range []func(){
 		func() { a.Return = "" },
@@ -203,7 +204,7 @@ func (c *Cookies) sealAttempt(name string, a attempt) (string, error) {
 			return value, nil
 		}
 		lighten()
-		value, err = c.seal(name, a)
+		value, err = c.Seal(name, a)
 	}
 	return value, err
 }
@@ -222,47 +223,61 @@ func (plainJSON) Serialize(v any) ([]byte, error) {
 
 func (plainJSON) Deserialize(b []byte, v any) error { return json.Unmarshal(b, v) }
 
-// maxSealed is the longest value of a sealed cookie: browsers drop a cookie whose
+// Seal returns v as text that nobody can read or change, for login.Lifetime.
+func (c *Cookies) Seal(name string, v any) (string, error) {
+	value, err := securecookie.EncodeMulti(name, v, c.logins.Codecs...)
+	if err != nil {
+		return "", fmt.Errorf("sealing %s: %w", name, err)
+	}
+	return value, nil
+}
+
+// Open reads what Seal wrote under the name.
+func (c *Cookies) Open(name, value string, v any) error {
+	return securecookie.DecodeMulti(name, value, v, c.logins.Codecs...)
+}
+
+// MaxSealed is the longest value of a sealed cookie: browsers drop a cookie whose
 // name and value are longer than 4096 bytes together (RFC 6265bis, 5.5).
-const maxSealed = 4096 - 100
+const MaxSealed = 4096 - 100
 
 // dropLogin ends the attempt.
-func (c *Cookies) dropLogin(w http.ResponseWriter) {
+func (c *Cookies) DropLogin(w http.ResponseWriter) {
 	o := *c.logins.Options
 	o.MaxAge = -1
-	http.SetCookie(w, sessions.NewCookie(c.name(loginCookie), "", &o))
+	http.SetCookie(w, sessions.NewCookie(c.Name(loginCookie), "", &o))
 }
 
 // language returns the language this browser chose, or "".
-func (c *Cookies) language(r *http.Request) string {
-	cookie, err := r.Cookie(c.plainName(languageCookie))
+func (c *Cookies) Language(r *http.Request) string {
+	cookie, err := r.Cookie(c.PlainName(languageCookie))
 	if errors.Is(err, http.ErrNoCookie) || len(cookie.Value) > 20 {
 		return ""
 	}
 	return cookie.Value
 }
 
-func (c *Cookies) setLanguage(w http.ResponseWriter, tag string) {
-	c.setLasting(w, c.plainName(languageCookie), tag)
+func (c *Cookies) SetLanguage(w http.ResponseWriter, tag string) {
+	c.setLasting(w, c.PlainName(languageCookie), tag)
 }
 
 // theme returns the theme this browser chose, "light", "dark" or "".
-func (c *Cookies) theme(r *http.Request) string {
-	cookie, err := r.Cookie(c.plainName(themeCookie))
+func (c *Cookies) Theme(r *http.Request) string {
+	cookie, err := r.Cookie(c.PlainName(themeCookie))
 	if err != nil || cookie.Value != "light" && cookie.Value != "dark" {
 		return ""
 	}
 	return cookie.Value
 }
 
-func (c *Cookies) setTheme(w http.ResponseWriter, theme string) {
-	c.setLasting(w, c.plainName(themeCookie), theme)
+func (c *Cookies) SetTheme(w http.ResponseWriter, theme string) {
+	c.setLasting(w, c.PlainName(themeCookie), theme)
 }
 
 // zone returns the time zone this browser chose, or its own as our script reported it,
 // or lang.NoZone.
-func (c *Cookies) zone(r *http.Request) *time.Location {
-	if zone, ok := lang.ZoneOf(c.zoneName(r)); ok {
+func (c *Cookies) Zone(r *http.Request) *time.Location {
+	if zone, ok := lang.ZoneOf(c.ZoneName(r)); ok {
 		return zone
 	}
 	return lang.NoZone
@@ -270,8 +285,8 @@ func (c *Cookies) zone(r *http.Request) *time.Location {
 
 // zoneName returns the name of the browser's time zone, "Europe/Berlin", or "". The
 // first form that a browser sends has it: our script sets the cookie before.
-func (c *Cookies) zoneName(r *http.Request) string {
-	for _, name := range []string{c.plainName(zoneCookie), ownZoneCookie} {
+func (c *Cookies) ZoneName(r *http.Request) string {
+	for _, name := range []string{c.PlainName(ZoneCookie), ownZoneCookie} {
 		if cookie, err := r.Cookie(name); err == nil {
 			if _, ok := lang.ZoneOf(cookie.Value); ok {
 				return cookie.Value
@@ -282,13 +297,13 @@ func (c *Cookies) zoneName(r *http.Request) string {
 }
 
 // setZone keeps the time zone that was chosen, or forgets it when it is "".
-func (c *Cookies) setZone(w http.ResponseWriter, zone string) {
-	c.setLasting(w, c.plainName(zoneCookie), zone)
+func (c *Cookies) SetZone(w http.ResponseWriter, zone string) {
+	c.setLasting(w, c.PlainName(ZoneCookie), zone)
 }
 
 // setDevice gives the browser the token by which users know it again.
-func (c *Cookies) setDevice(w http.ResponseWriter, token string) {
-	c.setLasting(w, c.name(deviceCookie), token)
+func (c *Cookies) SetDevice(w http.ResponseWriter, token string) {
+	c.setLasting(w, c.Name(DeviceCookie), token)
 }
 
 // setLasting gives the browser a value to keep as long as browsers keep any, or

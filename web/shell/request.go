@@ -1,4 +1,4 @@
-package web
+package shell
 
 import (
 	"context"
@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -14,6 +16,7 @@ import (
 	"gatelodge/app/fault"
 	"gatelodge/app/lang"
 	"gatelodge/app/links"
+	"gatelodge/app/login"
 	"gatelodge/app/session"
 	"gatelodge/store"
 )
@@ -28,12 +31,12 @@ type Request struct {
 	// Credential is that of the app that hands over mail.
 	Credential store.SubmissionCredential
 
-	shell *Server
+	shell *Shell
 	route *Route
 }
 
 // request is one of the session API, where it shows a page of ours.
-func (s *Server) request(w http.ResponseWriter, r *http.Request) *Request {
+func (s *Shell) Request(w http.ResponseWriter, r *http.Request) *Request {
 	return &Request{Request: r, W: w, shell: s, route: &Route{Path: r.Pattern, Guard: Client}}
 }
 
@@ -46,12 +49,12 @@ func (q *Request) WithContext(ctx context.Context) *Request {
 
 // Param returns the id or name in the path.
 func (q *Request) Param(name string) string {
-	return fromSegment(httprouter.ParamsFromContext(q.Context()).ByName(name))
+	return FromSegment(httprouter.ParamsFromContext(q.Context()).ByName(name))
 }
 
 // From says who sends the request, for limits and for the audit log.
 func (q *Request) From() audit.Origin {
-	from := q.shell.from(q.Request)
+	from := q.shell.From(q.Request)
 	if q.route.Guard.admins() && q.Current.User.Admin {
 		from.AdminID = q.Current.User.ID
 	}
@@ -59,10 +62,10 @@ func (q *Request) From() audit.Origin {
 }
 
 // Printer speaks the reader's language.
-func (q *Request) Printer() lang.Printer { return q.shell.printer(q.Request) }
+func (q *Request) Printer() lang.Printer { return q.shell.Printer(q.Request) }
 
 // SessionToken returns the token in the session cookie, or "".
-func (q *Request) SessionToken() string { return q.shell.cookies.sessionToken(q.Request) }
+func (q *Request) SessionToken() string { return q.shell.Cookies.SessionToken(q.Request) }
 
 // WhoIs returns who is signed in, or session.ErrNone: for pages that are for anyone.
 func (q *Request) WhoIs() (session.Current, error) {
@@ -72,52 +75,52 @@ func (q *Request) WhoIs() (session.Current, error) {
 	}
 	cur, err := q.shell.Sessions.Resume(q.Context(), token, func() string { return q.shell.Proxies.Client(q.Request).String() })
 	if err == nil && cur.Renewed {
-		q.shell.cookies.setSession(q.W, token, cur.Session, q.shell.Now())
+		q.shell.Cookies.SetSession(q.W, token, cur.Session, q.shell.Now())
 	}
 	return cur, err
 }
 
 // Attempt returns the attempt to sign in that this browser is in.
-func (q *Request) Attempt() attempt { return q.shell.cookies.readLogin(q.Request) }
+func (q *Request) Attempt() Attempt { return q.shell.Cookies.ReadLogin(q.Request) }
 
 // SaveAttempt gives the browser the attempt to carry.
-func (q *Request) SaveAttempt(a attempt) error { return q.shell.cookies.saveLogin(q.W, a) }
+func (q *Request) SaveAttempt(a Attempt) error { return q.shell.Cookies.SaveLogin(q.W, a) }
 
 // DropAttempt ends the attempt.
-func (q *Request) DropAttempt() { q.shell.cookies.dropLogin(q.W) }
+func (q *Request) DropAttempt() { q.shell.Cookies.DropLogin(q.W) }
 
 // Layout returns what every page needs, for a reader nobody knows.
 func (q *Request) Layout() Layout {
-	l := q.shell.layout(q.Request)
+	l := q.shell.Layout(q.Request)
 	if l.Path != "" && q.route.Back != "" {
-		l.Path = q.back()
+		l.Path = q.Back()
 	}
 	return l
 }
 
 // back returns the page of the form that the route takes, or "/".
-func (q *Request) back() string {
+func (q *Request) Back() string {
 	if q.route.Back == "" {
 		return "/"
 	}
 	path := q.route.Back
 	for _, param := range httprouter.ParamsFromContext(q.Context()) {
-		path = strings.ReplaceAll(path, ":"+param.Key, segment(fromSegment(param.Value)))
+		path = strings.ReplaceAll(path, ":"+param.Key, Segment(FromSegment(param.Value)))
 	}
 	return path
 }
 
 // Render writes a page.
 func (q *Request) Render(status int, name string, data any) error {
-	return q.shell.render(q.W, q.Request, status, name, data)
+	return q.shell.Render(q.W, q.Request, status, name, data)
 }
 
 // Redirect answers a form: 303, so that reloading sends nothing again.
-func (q *Request) Redirect(path string) error { return q.shell.redirect(q.W, q.Request, path) }
+func (q *Request) Redirect(path string) error { return q.shell.Redirect(q.W, q.Request, path) }
 
 // Finish ends a flow at a target, which may be an App's address.
 func (q *Request) Finish(target string, app Target) error {
-	return q.shell.finish(q.W, q.Request, target, app)
+	return q.shell.Finish(q.W, q.Request, target, app)
 }
 
 // Leave leads to an App's address. A redirect does, unless it would answer a form of
@@ -143,7 +146,7 @@ func (q *Request) BackTo(path, notice string, n int) error {
 }
 
 // Say puts a fault into the reader's words, for the side of a field.
-func (q *Request) Say(f *fault.Fault) string { return q.shell.say(q.Printer(), f, "") }
+func (q *Request) Say(f *fault.Fault) string { return q.shell.Say(q.Printer(), f, "") }
 
 // Refused remembers a refusal that a page shows.
 func (q *Request) Refused(f *fault.Fault) { q.shell.note(q.From(), q.Request, f, f) }
@@ -152,13 +155,13 @@ func (q *Request) Refused(f *fault.Fault) { q.shell.note(q.From(), q.Request, f,
 // (see Say); the rest is the same for each form.
 func (q *Request) Refuse(f *fault.Fault, name string, page any) error {
 	q.Refused(f)
-	setRetry(q.W, f)
-	return q.Render(statusOf(f), name, page)
+	SetRetry(q.W, f)
+	return q.Render(StatusOf(f), name, page)
 }
 
 // inField returns the fault in err if it is about a field of the form, else nil: such
 // a form is shown again.
-func inField(err error) *fault.Fault {
+func InField(err error) *fault.Fault {
 	if f, ok := errors.AsType[*fault.Fault](err); ok && f.Field != "" {
 		return f
 	}
@@ -166,11 +169,11 @@ func inField(err error) *fault.Fault {
 }
 
 // Ref returns what a person can quote about this request.
-func (q *Request) Ref(f *fault.Fault) Ref { return q.shell.ref(q.Request, f) }
+func (q *Request) Ref(f *fault.Fault) Ref { return q.shell.Ref(q.Request, f) }
 
 // Notice takes the sentence that waits for the next page out of the attempt. The caller
 // saves the attempt.
-func (q *Request) Notice(a *attempt) string {
+func (q *Request) Notice(a *Attempt) string {
 	if a.Notice == "" {
 		return ""
 	}
@@ -193,7 +196,7 @@ func (q *Request) Taken() (string, error) {
 const maxKept = 1000
 
 // keep remembers in the attempt what was sent: those fields that the route allows.
-func (q *Request) keep(a *attempt) {
+func (q *Request) keep(a *Attempt) {
 	a.Form, a.At = "", ""
 	if q.Method != http.MethodPost {
 		return
@@ -223,7 +226,7 @@ func (q *Request) Kept() (url.Values, bool) {
 // Begun returns the attempt this browser is in, and begins one where there is none. The
 // pages whose forms spend something do so: by the attempt the server tells a form that
 // is sent twice from one that two browsers send.
-func (q *Request) Begun() (attempt, error) {
+func (q *Request) Begun() (Attempt, error) {
 	a := q.Attempt()
 	if a.Browser != "" {
 		return a, nil
@@ -235,7 +238,7 @@ func (q *Request) Begun() (attempt, error) {
 // Onward leads the signed-in user on to where they wanted to go, when a form or link
 // says nothing new: it was sent again after it had done its work. Without ok nothing
 // was written. mine says whether that work was theirs; nil accepts any user.
-func (q *Request) Onward(a attempt, mine func(session.Current) (bool, error)) (ok bool, err error) {
+func (q *Request) Onward(a Attempt, mine func(session.Current) (bool, error)) (ok bool, err error) {
 	cur, err := q.WhoIs()
 	if errors.Is(err, session.ErrNone) {
 		return false, nil
@@ -249,7 +252,7 @@ func (q *Request) Onward(a attempt, mine func(session.Current) (bool, error)) (o
 	if err != nil {
 		return false, err
 	}
-	return true, q.Redirect(home(a.Return))
+	return true, q.Redirect(Home(a.Return))
 }
 
 // toSignIn sends somebody who is not signed in to the sign-in page, and keeps where
@@ -260,7 +263,7 @@ func (q *Request) toSignIn() error {
 	switch {
 	case q.Method == http.MethodPost:
 		a.Notice = "session.unsaved"
-		if page := q.back(); page != "/" {
+		if page := q.Back(); page != "/" {
 			a.Return = page
 		}
 	case q.SessionToken() != "":
@@ -280,7 +283,7 @@ func (q *Request) toSignIn() error {
 // sent as far as the route allows.
 func (q *Request) toConfirm() error {
 	a := q.Attempt()
-	a.Return, a.Confirms, a.For = q.back(), q.Current.Session.ID, ""
+	a.Return, a.Confirms, a.For = q.Back(), q.Current.Session.ID, ""
 	q.keep(&a)
 	if err := q.SaveAttempt(a); err != nil {
 		return err
@@ -296,7 +299,32 @@ func (q *Request) Renew() error {
 	if err != nil {
 		return err
 	}
-	q.shell.cookies.setSession(q.W, token, row, q.shell.Now())
+	q.shell.Cookies.SetSession(q.W, token, row, q.shell.Now())
 	q.Current.Session = row
 	return nil
+}
+
+// badForm is a body that is too large or no form.
+func BadForm(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return ErrTooLarge.Because(err)
+	}
+	return errBadForm.Because(err)
+}
+
+var errBadForm = fault.New(fault.Invalid, "error.bad_form")
+
+// errCookies means that the browser keeps none of our cookies.
+var errCookies = fault.New(fault.Invalid, "error.cookies")
+
+// KeepsCookies refuses a form that came back without any cookie, though the page it
+// stands on has set one: what it asks for would be sent or spent in vain. A page that
+// was open longer than the cookie lives says nothing.
+func (q *Request) KeepsCookies() error {
+	at, err := strconv.ParseInt(q.PostForm.Get("begun"), 10, 64)
+	if err != nil || len(q.Header["Cookie"]) > 0 || q.shell.Now().Sub(time.Unix(at, 0)).Abs() > login.Lifetime {
+		return nil
+	}
+	return errCookies
 }

@@ -1,4 +1,4 @@
-package web
+package shell
 
 import (
 	"net/http"
@@ -10,7 +10,7 @@ import (
 
 // network returns what limits count by: an IPv4 address, or the /64 an IPv6
 // address is in, since one host has all of that.
-func network(ip netip.Addr) string {
+func Network(ip netip.Addr) string {
 	if ip.Is6() {
 		p, err := ip.Prefix(64)
 		if err == nil {
@@ -21,7 +21,7 @@ func network(ip netip.Addr) string {
 }
 
 // from says who sends a request, for limits and for the audit log.
-func (s *Server) from(r *http.Request) audit.Origin {
+func (s *Shell) From(r *http.Request) audit.Origin {
 	ip := s.Proxies.Client(r)
-	return audit.Origin{IP: ip.String(), Network: network(ip), Device: device.Label(r.UserAgent()), Reference: reference(r), TimeZone: s.cookies.zoneName(r)}
+	return audit.Origin{IP: ip.String(), Network: Network(ip), Device: device.Label(r.UserAgent()), Reference: Reference(r), TimeZone: s.Cookies.ZoneName(r)}
 }

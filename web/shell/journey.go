@@ -1,4 +1,4 @@
-package web
+package shell
 
 import (
 	"encoding/hex"
@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"gatelodge/app/login"
@@ -25,19 +24,19 @@ const maxJourneys = 4
 
 // journeyName is the name of the cookie for a state: a part of its hash.
 func (c *Cookies) journeyName(state string) string {
-	return c.name(journeyCookie) + hex.EncodeToString(secret.MAC([]byte("journey"), state)[:4])
+	return c.Name(journeyCookie) + hex.EncodeToString(secret.MAC([]byte("journey"), state)[:4])
 }
 
 // setJourney gives the browser the token of the journey that an upstream's address
 // begins. The oldest of too many go.
-func (c *Cookies) setJourney(w http.ResponseWriter, r *http.Request, to, token string, now time.Time) error {
+func (c *Cookies) SetJourney(w http.ResponseWriter, r *http.Request, to, token string, now time.Time) error {
 	u, err := url.Parse(to)
 	if err != nil {
 		return err
 	}
 	var others []*http.Cookie
 	for _, cookie := range r.Cookies() {
-		if strings.HasPrefix(cookie.Name, c.name(journeyCookie)) {
+		if strings.HasPrefix(cookie.Name, c.Name(journeyCookie)) {
 			others = append(others, cookie)
 		}
 	}
@@ -55,42 +54,11 @@ func (c *Cookies) setJourneyCookie(w http.ResponseWriter, name, value string, ag
 }
 
 // journey returns the token of the journey with that state, or "".
-func (c *Cookies) journey(r *http.Request, state string) string {
+func (c *Cookies) Journey(r *http.Request, state string) string {
 	cookie, err := r.Cookie(c.journeyName(state))
 	if err != nil {
 		return ""
 	}
 	_, token, _ := strings.Cut(cookie.Value, ".")
 	return token
-}
-
-// oneByOne has requests with the same key wait for each other: a browser that comes
-// back twice at once is asked about at the upstream once.
-type oneByOne struct {
-	mu   sync.Mutex
-	busy map[string]chan struct{}
-}
-
-// enter waits for its turn. The caller calls leave.
-func (o *oneByOne) enter(key string) (leave func()) {
-	for {
-		o.mu.Lock()
-		before, taken := o.busy[key]
-		if !taken {
-			if o.busy == nil {
-				o.busy = make(map[string]chan struct{})
-			}
-			done := make(chan struct{})
-			o.busy[key] = done
-			o.mu.Unlock()
-			return func() {
-				o.mu.Lock()
-				defer o.mu.Unlock()
-				delete(o.busy, key)
-				close(done)
-			}
-		}
-		o.mu.Unlock()
-		<-before
-	}
 }

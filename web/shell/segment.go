@@ -1,4 +1,4 @@
-package web
+package shell
 
 import (
 	"encoding/base64"
@@ -12,7 +12,7 @@ const encodedMark = "~"
 // come from other databases and names of apps from people: with a slash, or as "..",
 // they would lead to another page. Percent-encoding is no help: browsers resolve
 // %2e%2e, and proxies decode %2F.
-func segment(id string) string {
+func Segment(id string) string {
 	plain := strings.Trim(id, ".") != "" && strings.IndexFunc(id, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 	}) < 0
@@ -23,7 +23,7 @@ func segment(id string) string {
 }
 
 // fromSegment undoes segment. Any other text is itself.
-func fromSegment(text string) string {
+func FromSegment(text string) string {
 	if encoded, ok := strings.CutPrefix(text, encodedMark); ok {
 		if id, err := base64.RawURLEncoding.Strict().DecodeString(encoded); err == nil {
 			return string(id)

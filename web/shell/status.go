@@ -1,4 +1,4 @@
-package web
+package shell
 
 import (
 	"net/http"
@@ -8,13 +8,13 @@ import (
 
 // The faults of requests that only HTTP knows.
 var (
-	errNotFound = fault.New(fault.NotFound, "error.not_found")
-	errMethod   = fault.New(fault.NotFound, "error.method")
-	errCross    = fault.New(fault.Denied, "error.cross_origin")
-	errHost     = fault.New(fault.Invalid, "error.wrong_host")
-	// errNoSessionAPI answers the session API at an App that has no [app.authjs].
-	errNoSessionAPI = fault.New(fault.NotFound, "error.no_session_api")
-	errTooLarge     = fault.New(fault.Invalid, "error.too_large")
+	ErrNotFound = fault.New(fault.NotFound, "error.not_found")
+	ErrMethod   = fault.New(fault.NotFound, "error.method")
+	ErrCross    = fault.New(fault.Denied, "error.cross_origin")
+	ErrHost     = fault.New(fault.Invalid, "error.wrong_host")
+	// ErrNoSessionAPI answers the session API at an App that has no [app.authjs].
+	ErrNoSessionAPI = fault.New(fault.NotFound, "error.no_session_api")
+	ErrTooLarge     = fault.New(fault.Invalid, "error.too_large")
 )
 
 // The faults of a store that cannot be used now.
@@ -24,13 +24,13 @@ var (
 )
 
 // statusOf returns the HTTP status of a fault.
-func statusOf(f *fault.Fault) int {
+func StatusOf(f *fault.Fault) int {
 	switch {
-	case f.Is(errMethod):
+	case f.Is(ErrMethod):
 		return http.StatusMethodNotAllowed
-	case f.Is(errHost):
+	case f.Is(ErrHost):
 		return http.StatusMisdirectedRequest
-	case f.Is(errTooLarge):
+	case f.Is(ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
 	}
 	switch f.Kind {

@@ -1,4 +1,4 @@
-package web
+package shell
 
 import (
 	"bytes"
@@ -22,8 +22,8 @@ import (
 	"gatelodge/store"
 )
 
-// handlerFunc answers a request, or returns an error and has written nothing.
-type handlerFunc func(w http.ResponseWriter, r *http.Request) error
+// HandlerFunc answers a request, or returns an error and has written nothing.
+type HandlerFunc func(w http.ResponseWriter, r *http.Request) error
 
 // statusWriter remembers what was answered, for the access log.
 type statusWriter struct {
@@ -48,21 +48,21 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // handle serves h, an action of the session API.
-func (s *Server) handle(pattern string, h handlerFunc, fail func(http.ResponseWriter, *http.Request, *fault.Fault)) http.Handler {
+func (s *Shell) Handle(pattern string, h HandlerFunc, fail func(http.ResponseWriter, *http.Request, *fault.Fault)) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w := &statusWriter{ResponseWriter: rw}
 		r.Pattern = pattern
-		bound(rw, r, maxForm)
+		bound(rw, r, MaxForm)
 		start := time.Now()
 		if err := safely(h, w, r); err != nil {
-			s.failed(w, r, s.from(r), err, func(f *fault.Fault) { fail(w, r, f) })
+			s.failed(w, r, s.From(r), err, func(f *fault.Fault) { fail(w, r, f) })
 		}
 		s.logAnswer(w, r, false, start)
 	})
 }
 
 // failed is the one place where errors become statuses, sentences and log lines.
-func (s *Server) failed(w *statusWriter, r *http.Request, from audit.Origin, err error, fail func(*fault.Fault)) {
+func (s *Shell) failed(w *statusWriter, r *http.Request, from audit.Origin, err error, fail func(*fault.Fault)) {
 	f := s.known(err)
 	s.note(from, r, f, err)
 	if w.status == 0 {
@@ -72,9 +72,9 @@ func (s *Server) failed(w *statusWriter, r *http.Request, from audit.Origin, err
 
 // logAnswer writes the access log. Answers of 2xx are logged for pages alone: programs
 // ask often. The route is logged, never the path, which may hold a token.
-func (s *Server) logAnswer(w *statusWriter, r *http.Request, always bool, start time.Time) {
+func (s *Shell) logAnswer(w *statusWriter, r *http.Request, always bool, start time.Time) {
 	if always || w.status >= 300 {
-		s.Log.InfoContext(r.Context(), "request", "ref", reference(r), "method", r.Method, "route", routeOf(r),
+		s.Log.InfoContext(r.Context(), "request", "ref", Reference(r), "method", r.Method, "route", routeOf(r),
 			"status", w.status, "ip", s.Proxies.Client(r).String(), "for", time.Since(start).Round(time.Microsecond))
 	}
 }
@@ -97,7 +97,7 @@ func routeOf(r *http.Request) string {
 }
 
 // safely turns a panic into an error: one request must not end the others.
-func safely(h handlerFunc, w http.ResponseWriter, r *http.Request) (err error) {
+func safely(h HandlerFunc, w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
@@ -110,7 +110,7 @@ func safely(h handlerFunc, w http.ResponseWriter, r *http.Request) (err error) {
 }
 
 // known gives errors of the layers below their sentence.
-func (s *Server) known(err error) *fault.Fault {
+func (s *Shell) known(err error) *fault.Fault {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.Is(err, store.ErrFull):
@@ -119,7 +119,7 @@ func (s *Server) known(err error) *fault.Fault {
 		errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrIO):
 		return errUnavailable.After(time.Minute).Because(err)
 	case errors.As(err, &tooLarge):
-		return errTooLarge
+		return ErrTooLarge
 	}
 	return fault.Of(err)
 }
@@ -132,11 +132,11 @@ var (
 )
 
 // refused remembers a refusal that the session API answers in its own words.
-func (s *Server) refused(r *http.Request, f *fault.Fault) { s.note(s.from(r), r, f, f) }
+func (s *Shell) Refused(r *http.Request, f *fault.Fault) { s.note(s.From(r), r, f, f) }
 
 // note writes down a refusal or failure under the request's Reference.
-func (s *Server) note(from audit.Origin, r *http.Request, f *fault.Fault, err error) {
-	s.Recent.Add(audit.Refusal{At: s.Now(), From: from, Route: r.Method + " " + routeOf(r), Status: statusOf(f), What: f.Text, Cause: cause(f)})
+func (s *Shell) note(from audit.Origin, r *http.Request, f *fault.Fault, err error) {
+	s.Recent.Add(audit.Refusal{At: s.Now(), From: from, Route: r.Method + " " + routeOf(r), Status: StatusOf(f), What: f.Text, Cause: cause(f)})
 	kind := audit.RequestRefused
 	switch {
 	case f.Kind == fault.Internal || f.Kind == fault.Unavailable:
@@ -160,7 +160,7 @@ func cause(f *fault.Fault) string {
 }
 
 // switchLanguage takes ?lang= off a page's address and remembers the choice.
-func (s *Server) switchLanguage(q *Request) (switched bool) {
+func (s *Shell) switchLanguage(q *Request) (switched bool) {
 	tag := ""
 	if q.URL.RawQuery != "" && q.Method == http.MethodGet {
 		tag = q.URL.Query().Get("lang")
@@ -168,7 +168,7 @@ func (s *Server) switchLanguage(q *Request) (switched bool) {
 	if tag == "" {
 		return false
 	}
-	s.cookies.setLanguage(q.W, s.Lang.For(tag).Tag())
+	s.Cookies.SetLanguage(q.W, s.Lang.For(tag).Tag())
 	rest := slices.DeleteFunc(strings.Split(q.URL.RawQuery, "&"), func(pair string) bool {
 		pairs, err := url.ParseQuery(pair)
 		return err == nil && pairs.Has("lang")
@@ -179,8 +179,8 @@ func (s *Server) switchLanguage(q *Request) (switched bool) {
 
 // printer speaks the reader's language: what they chose, else what their
 // browser asks for.
-func (s *Server) printer(r *http.Request) lang.Printer {
-	return s.Lang.For(s.cookies.language(r), r.Header.Get("Accept-Language")).In(s.cookies.zone(r))
+func (s *Shell) Printer(r *http.Request) lang.Printer {
+	return s.Lang.For(s.Cookies.Language(r), r.Header.Get("Accept-Language")).In(s.Cookies.Zone(r))
 }
 
 // contentPolicy is the policy of our pages: nothing inline, nothing from
@@ -189,8 +189,8 @@ const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; 
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // layout returns what every page needs, for a reader nobody knows.
-func (s *Server) layout(r *http.Request) Layout {
-	l := Layout{Instance: s.Name, Host: s.Origin.Host, Contact: s.Contact, Now: s.Now().In(s.cookies.zone(r)), Theme: s.cookies.theme(r)}
+func (s *Shell) Layout(r *http.Request) Layout {
+	l := Layout{Instance: s.Name, Host: s.Origin.Host, Contact: s.Contact, Now: s.Now().In(s.Cookies.Zone(r)), Theme: s.Cookies.Theme(r)}
 	l.Begun = l.Now.Unix()
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return l
@@ -203,15 +203,15 @@ func (s *Server) layout(r *http.Request) Layout {
 }
 
 // ref returns what a person can quote about a request.
-func (s *Server) ref(r *http.Request, f *fault.Fault) Ref {
-	return Ref{Reference: reference(r), At: s.Now().UTC(), What: f.Text}
+func (s *Shell) Ref(r *http.Request, f *fault.Fault) Ref {
+	return Ref{Reference: Reference(r), At: s.Now().UTC(), What: f.Text}
 }
 
 // render writes a page. It renders into memory first, so that an error can
 // still become an error page.
-func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+func (s *Shell) Render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
 	var b bytes.Buffer
-	if err := s.templates.Render(&b, s.printer(r), name, data); err != nil {
+	if err := s.Templates.Render(&b, s.Printer(r), name, data); err != nil {
 		return fmt.Errorf("rendering %s: %w", name, err)
 	}
 	h := w.Header()
@@ -228,28 +228,28 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 		return nil
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
-		s.Log.Debug("the reader went away", "ref", reference(r), "err", err)
+		s.Log.Debug("the reader went away", "ref", Reference(r), "err", err)
 	}
 	return nil
 }
 
 // say puts a fault into the reader's words.
-func (s *Server) say(p lang.Printer, f *fault.Fault, suffix string) string {
+func (s *Shell) Say(p lang.Printer, f *fault.Fault, suffix string) string {
 	return p.Say(f.Text+suffix, s.args(p, f)...)
 }
 
 // args adds to a fault's own arguments what every sentence may use.
-func (s *Server) args(p lang.Printer, f *fault.Fault) []any {
+func (s *Shell) args(p lang.Printer, f *fault.Fault) []any {
 	seconds := int((f.Wait + time.Second - 1) / time.Second)
 	args := append([]any{}, f.Args...)
 	if f.Wait > 0 {
-		args = append(args, "n", seconds, "seconds", seconds, "wait", p.Lasts(roundUp(f.Wait)))
+		args = append(args, "n", seconds, "seconds", seconds, "wait", p.Lasts(RoundUp(f.Wait)))
 	}
-	return append(args, "url", s.Origin.String(), "contact", s.Contact, "operator", s.operator(p), "instance", s.Name)
+	return append(args, "url", s.Origin.String(), "contact", s.Contact, "operator", s.Operator(p), "instance", s.Name)
 }
 
 // operator is what a sentence calls whoever runs this server.
-func (s *Server) operator(p lang.Printer) string {
+func (s *Shell) Operator(p lang.Printer) string {
 	if s.Contact == "" {
 		return p.Say("layout.operator")
 	}
@@ -257,7 +257,7 @@ func (s *Server) operator(p lang.Printer) string {
 }
 
 // roundUp makes a wait a whole number of what it is told in.
-func roundUp(d time.Duration) time.Duration {
+func RoundUp(d time.Duration) time.Duration {
 	unit := time.Second
 	switch {
 	case d > time.Hour:
@@ -269,34 +269,34 @@ func roundUp(d time.Duration) time.Duration {
 }
 
 // failPage shows the error page.
-func (s *Server) failPage(q *Request, f *fault.Fault) {
-	setRetry(q.W, f)
-	if err := q.Render(statusOf(f), "error.html", s.errorPage(q, f)); err != nil {
-		s.Log.ErrorContext(q.Context(), "the error page failed", "ref", reference(q.Request), "err", err)
-		http.Error(q.W, "Something went wrong here. Reference: "+reference(q.Request), http.StatusInternalServerError)
+func (s *Shell) FailPage(q *Request, f *fault.Fault) {
+	SetRetry(q.W, f)
+	if err := q.Render(StatusOf(f), "error.html", s.ErrorPage(q, f)); err != nil {
+		s.Log.ErrorContext(q.Context(), "the error page failed", "ref", Reference(q.Request), "err", err)
+		http.Error(q.W, "Something went wrong here. Reference: "+Reference(q.Request), http.StatusInternalServerError)
 	}
 }
 
 // failAPI answers with the fault as JSON.
-func (s *Server) failAPI(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
-	setRetry(w, f)
+func (s *Shell) FailAPI(w http.ResponseWriter, r *http.Request, f *fault.Fault) {
+	SetRetry(w, f)
 	body := struct {
 		Error     string `json:"error"`
 		Message   string `json:"message"`
 		Reference string `json:"reference"`
-	}{f.Text, s.say(s.printer(r), f, ".text"), reference(r)}
-	if err := writeJSON(w, r, statusOf(f), body); err != nil {
-		s.Log.ErrorContext(r.Context(), "the error answer failed", "ref", reference(r), "err", err)
+	}{f.Text, s.Say(s.Printer(r), f, ".text"), Reference(r)}
+	if err := WriteJSON(w, r, StatusOf(f), body); err != nil {
+		s.Log.ErrorContext(r.Context(), "the error answer failed", "ref", Reference(r), "err", err)
 	}
 }
 
-func setRetry(w http.ResponseWriter, f *fault.Fault) {
+func SetRetry(w http.ResponseWriter, f *fault.Fault) {
 	if f.Wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((f.Wait+time.Second-1)/time.Second)))
 	}
 }
 
-func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error {
+func WriteJSON(w http.ResponseWriter, r *http.Request, status int, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encoding the answer: %w", err)
@@ -310,7 +310,7 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error 
 }
 
 // redirect answers a form: 303, so that reloading sends nothing again.
-func (s *Server) redirect(w http.ResponseWriter, r *http.Request, path string) error {
+func (s *Shell) Redirect(w http.ResponseWriter, r *http.Request, path string) error {
 	http.Redirect(w, r, links.Local(path), http.StatusSeeOther)
 	return nil
 }
@@ -318,9 +318,9 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request, path string) e
 // finish ends a flow at target. On our own origin that is a redirect. A page's
 // form-action 'self' forbids a form's answer to lead elsewhere, so another
 // origin gets a page that goes on by itself and has a visible link.
-func (s *Server) finish(w http.ResponseWriter, r *http.Request, target string, app Target) error {
+func (s *Shell) Finish(w http.ResponseWriter, r *http.Request, target string, app Target) error {
 	if strings.HasPrefix(target, "/") {
-		return s.redirect(w, r, target)
+		return s.Redirect(w, r, target)
 	}
 	u, err := url.Parse(target)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -330,5 +330,5 @@ func (s *Server) finish(w http.ResponseWriter, r *http.Request, target string, a
 		app.Name = u.Host
 	}
 	app.Host = u.Host
-	return s.render(w, r, http.StatusOK, "continue.html", GoingToPage{Layout: s.layout(r), Target: app, Href: u.String()})
+	return s.Render(w, r, http.StatusOK, "continue.html", GoingToPage{Layout: s.Layout(r), Target: app, Href: u.String()})
 }

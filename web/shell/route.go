@@ -1,4 +1,4 @@
-package web
+package shell
 
 import (
 	"net/http"
@@ -32,55 +32,55 @@ type Route struct {
 	Back string
 	// Keeps are the fields of the form that may wait in the browser meanwhile.
 	Keeps []string
-	// MaxBody bounds the request; 0 is maxForm, and -1 means that the handler does.
+	// MaxBody bounds the request; 0 is MaxForm, and -1 means that the handler does.
 	MaxBody int64
 	CSRF    CSRF
 
 	// One of these answers.
 	Page   func(*Request) error // a page
 	API    func(*Request) error // JSON for programs
-	Action authFunc             // the session API
+	Action http.Handler         // the session API, which tells by itself
 	Plain  http.Handler         // neither people nor sessions are looked at
 }
 
-// methods returns those that the route answers.
-func (rt *Route) methods() []string {
+// Methods returns those that the route answers.
+func (rt *Route) Methods() []string {
 	if rt.Method == http.MethodGet {
 		return []string{http.MethodGet, http.MethodHead}
 	}
 	return []string{rt.Method}
 }
 
-// handler returns what answers at a route that is not of the session API.
-func (s *Server) routeHandler(rt *Route) http.Handler {
+// Handler returns what answers at a route that is not of the session API.
+func (s *Shell) Handler(rt *Route) http.Handler {
 	switch {
 	case rt.Plain != nil:
 		return rt.Plain
 	case rt.API != nil:
 		return s.serve(rt, false, func(q *Request) error {
 			if s.cross.Check(q.Request) != nil {
-				return errCross
+				return ErrCross
 			}
 			return q.pass(rt.API)
-		}, func(q *Request, f *fault.Fault) { s.failAPI(q.W, q.Request, f) })
+		}, func(q *Request, f *fault.Fault) { s.FailAPI(q.W, q.Request, f) })
 	}
 	return s.serve(rt, true, func(q *Request) error {
-		if !s.rightHost(q.Request) {
-			return errHost
+		if !s.RightHost(q.Request) {
+			return ErrHost
 		}
 		if s.cross.Check(q.Request) != nil {
-			return errCross
+			return ErrCross
 		}
 		if s.switchLanguage(q) {
 			return nil
 		}
 		if q.Method == http.MethodPost {
 			if err := q.ParseForm(); err != nil {
-				return badForm(err)
+				return BadForm(err)
 			}
 		}
 		return q.pass(rt.Page)
-	}, s.failPage)
+	}, s.FailPage)
 }
 
 // pass lets the request through the guard of its route to what answers it.
@@ -95,7 +95,7 @@ func (q *Request) pass(h func(*Request) error) error {
 // bound keeps a request from sending more than a route takes.
 func bound(w http.ResponseWriter, r *http.Request, most int64) {
 	if most == 0 {
-		most = maxForm
+		most = MaxForm
 	}
 	if r.Body != http.NoBody && most > 0 {
 		r.Body = http.MaxBytesReader(w, r.Body, most)
@@ -103,7 +103,7 @@ func bound(w http.ResponseWriter, r *http.Request, most int64) {
 }
 
 // serve serves h at a route.
-func (s *Server) serve(rt *Route, logged bool, h func(*Request) error, fail func(*Request, *fault.Fault)) http.Handler {
+func (s *Shell) serve(rt *Route, logged bool, h func(*Request) error, fail func(*Request, *fault.Fault)) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w := &statusWriter{ResponseWriter: rw}
 		r.Pattern = rt.Path
