@@ -47,7 +47,7 @@ import (
 	"gatelodge/store"
 )
 
-// App is the house with its services.
+// App is the server: its services on an open store.
 type App struct {
 	Config     *config.Config
 	DB         *store.DB
@@ -90,7 +90,7 @@ type App struct {
 	refusedReload atomic.Pointer[RefusedReload]
 }
 
-// Options are what surrounds the house.
+// Options are what Open needs besides the configuration.
 type Options struct {
 	Log *slog.Logger
 	Now func() time.Time // nil is time.Now
@@ -99,7 +99,7 @@ type Options struct {
 	// Cost is what a password's hash costs; zero is what package config says. Tests
 	// that are not about it take less.
 	Cost password.Cost
-	// Lang is every sentence; nil reads them. Tests that open many houses read them once.
+	// Lang is every sentence; nil reads them. Tests that open many servers read them once.
 	Lang *lang.Catalog
 	// Captured is where a short notice of each captured mail goes; nil discards.
 	Captured io.Writer
@@ -142,13 +142,13 @@ func Open(ctx context.Context, c *config.Config, o Options) (*App, error) {
 	if _, err := apps.Rekey(ctx, db, registered.Snapshot()); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	house, err := clockOf(ctx, db, o)
+	trusted, err := clockOf(ctx, db, o)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	o.Now = house.Now
+	o.Now = trusted.Now
 	a := &App{
-		Clock: house, Config: c, DB: db, Lang: catalog, Apps: registered, Roots: roots, Now: o.Now, Log: o.Log,
+		Clock: trusted, Config: c, DB: db, Lang: catalog, Apps: registered, Roots: roots, Now: o.Now, Log: o.Log,
 		Audit: audit.New(db, o.Now, o.Log), Recent: audit.NewRecent(), Limits: limit.NewShared(o.Now, db, o.Log),
 	}
 	a.Proxies = proxy.New(c.Trusted(), c.Origin().Host, o.Now, o.Log)

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// formatsEvery is how often the house looks what forms of passwords are kept:
-	// an import adds some, and each sign-in with one takes it away.
+	// formatsEvery is how often the server looks which formats of hashes are kept:
+	// an import adds some, and each sign-in with one replaces it.
 	formatsEvery = 10 * time.Minute
 	// manyForms is more than there are.
 	manyForms = 500

@@ -69,8 +69,7 @@ func (a *App) sweepOnce(ctx context.Context) (int, error) {
 // clockMark is the name of the trusted time in the store.
 const clockMark = "clock_mark"
 
-// clockOf returns the house's clock, which goes on from where the last run left
-// it.
+// clockOf returns the server's clock, which continues from the time of the last run.
 func clockOf(ctx context.Context, db *store.DB, o Options) (*clock.Clock, error) {
 	var mark time.Time
 	err := db.View(ctx, func(tx *store.Tx) (err error) {
@@ -82,7 +81,7 @@ func clockOf(ctx context.Context, db *store.DB, o Options) (*clock.Clock, error)
 	}
 	c := clock.New(o.Now, o.Steady, mark)
 	if late := c.Behind(); late > 0 {
-		o.Log.Warn("the clock is behind the time that was kept; until it is right the house goes on from there", "by", late.Round(time.Second))
+		o.Log.Warn("the clock is behind the time that was kept; until it is right the server continues from that time", "by", late.Round(time.Second))
 	}
 	return c, nil
 }

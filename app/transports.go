@@ -16,8 +16,8 @@ import (
 	"gatelodge/app/mail/resolve"
 )
 
-// buildTransports makes the ways that mail can go by. Where it goes directly a
-// smarthost may stand by.
+// buildTransports builds the transports of mail. Direct delivery may have a smarthost as
+// its standby.
 func (a *App) buildTransports() {
 	c := a.Config
 	a.Resolver = resolve.New(c.Resolver(), a.Now)
@@ -49,8 +49,7 @@ func (a *App) buildTransports() {
 	}
 }
 
-// Send signs a message and takes it out of the house now, the way that the
-// configuration names. beforeDot and trace are those of deliver.Smarthost.
+// Send signs a message and sends it now, by the transport that the configuration names. beforeDot and trace are those of deliver.Smarthost.
 func (a *App) Send(ctx context.Context, e deliver.Envelope, beforeDot func() error, trace func(deliver.Step)) deliver.Result {
 	signed, err := a.DKIM.Sign(ctx, e.Body)
 	if err != nil {

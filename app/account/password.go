@@ -132,11 +132,11 @@ func (s *Service) RemovePassword(ctx context.Context, from audit.Origin, actor, 
 
 // keepOneMethod refuses to remove the last way in. id is the one that is to go.
 func (s *Service) keepOneMethod(tx *store.Tx, u store.User, id string) error {
-	ways, err := s.SignInMethods(tx, u)
+	methods, err := s.SignInMethods(tx, u)
 	if err != nil {
 		return err
 	}
-	if IsLast(ways, id) {
+	if IsLast(methods, id) {
 		return ErrLastMethod
 	}
 	return nil

@@ -85,8 +85,8 @@ func (s *Service) keepAName(tx *store.Tx, userID string) error {
 		return err
 	}
 	u.Username = ""
-	ways, err := s.SignInMethods(tx, u)
-	if err != nil || Usable(ways) > 0 {
+	methods, err := s.SignInMethods(tx, u)
+	if err != nil || Usable(methods) > 0 {
 		return err
 	}
 	return ErrLastName.In("username")

@@ -1,11 +1,10 @@
-// Package owner is what people do with an account of their own: choose and remove
-// a password, add and leave addresses, say who they are, see what happened, take
-// their data along, and close it.
+// Package account is what people do with their own account: set and remove a password,
+// add and remove addresses, edit the profile, read the history, export their data, and
+// close the account.
 //
-// Who changes what opens the account has proved themselves minutes ago, by a
-// session or by a link that was mailed. Its owner is told by mail, to an address
-// that was theirs before, with a link that takes the change back; and every other
-// browser is signed out unless they say otherwise.
+// A change of a sign-in method needs a session that was confirmed minutes ago, or a mailed
+// link. The owner is notified at an address from before the change, with a link that undoes
+// it; and every other browser is signed out unless the user keeps it.
 package account
 
 import (
@@ -85,7 +84,7 @@ func (s *Service) mayOften(counted, userID string) error {
 // Fresh reports whether a session was begun or confirmed lately enough.
 func (s *Service) Fresh(ss store.Session) bool { return s.Now().Sub(ss.AuthAt) < FreshFor }
 
-// SignInMethod is one way to sign in.
+// SignInMethod is one method that opens the account.
 type SignInMethod struct {
 	Kind     string    // "email", "password" or "upstream"
 	ID       string    // of what can be removed; "" for what cannot
@@ -98,24 +97,24 @@ type SignInMethod struct {
 	Idle     bool      // it opens nothing: there is no name to type a password with
 }
 
-// Usable returns how many of the ways open the account.
-func Usable(ways []SignInMethod) (n int) {
-	for i := range ways {
-		if !ways[i].Idle {
+// Usable returns how many of the methods open the account.
+func Usable(methods []SignInMethod) (n int) {
+	for i := range methods {
+		if !methods[i].Idle {
 			n++
 		}
 	}
 	return n
 }
 
-// IsLast reports whether the way with that id is all that opens the account; "" is the
+// IsLast reports whether the method with that id is all that opens the account; "" is the
 // mailed link.
-func IsLast(ways []SignInMethod, id string) bool {
+func IsLast(methods []SignInMethod, id string) bool {
 	last := false
-	for i := range ways {
-		switch way := &ways[i]; {
-		case way.Idle:
-		case way.ID != id:
+	for i := range methods {
+		switch method := &methods[i]; {
+		case method.Idle:
+		case method.ID != id:
 			return false
 		default:
 			last = true
@@ -124,11 +123,11 @@ func IsLast(ways []SignInMethod, id string) bool {
 	return last
 }
 
-// SignInMethods returns how the user can sign in, the last way among them.
+// SignInMethods returns how the user can sign in, the last method among them.
 func (s *Service) SignInMethods(tx *store.Tx, u store.User) ([]SignInMethod, error) {
-	var ways []SignInMethod
+	var methods []SignInMethod
 	if u.HasEmail() {
-		ways = append(ways, SignInMethod{Kind: "email", Name: u.Email})
+		methods = append(methods, SignInMethod{Kind: "email", Name: u.Email})
 	}
 	if s.Passwords != nil {
 		p, err := tx.PasswordOf(u.ID)
@@ -136,7 +135,7 @@ func (s *Service) SignInMethods(tx *store.Tx, u store.User) ([]SignInMethod, err
 			return nil, err
 		}
 		if err == nil {
-			ways = append(ways, SignInMethod{Kind: "password", ID: "password", At: p.ChangedAt, Idle: !u.HasEmail() && u.Username == ""})
+			methods = append(methods, SignInMethod{Kind: "password", ID: "password", At: p.ChangedAt, Idle: !u.HasEmail() && u.Username == ""})
 		}
 	}
 	accounts, err := tx.AccountsOf(u.ID)
@@ -146,10 +145,10 @@ func (s *Service) SignInMethods(tx *store.Tx, u store.User) ([]SignInMethod, err
 	for _, a := range accounts {
 		// One at an upstream that is no longer in the configuration opens nothing.
 		if up := s.Upstreams.Named(a.Provider); up != nil {
-			ways = append(ways, upstreamMethod(up, a))
+			methods = append(methods, upstreamMethod(up, a))
 		}
 	}
-	return ways, nil
+	return methods, nil
 }
 
 // letter queues a letter to a user's primary address within a transaction, with a
@@ -197,13 +196,13 @@ func (s *Service) user(ctx context.Context, id string) (u store.User, err error)
 }
 
 // UserAndMethods returns the user as they are now and how they can sign in.
-func (s *Service) UserAndMethods(ctx context.Context, id string) (u store.User, ways []SignInMethod, err error) {
+func (s *Service) UserAndMethods(ctx context.Context, id string) (u store.User, methods []SignInMethod, err error) {
 	err = s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		if u, err = tx.UserByID(id); err != nil {
 			return err
 		}
-		ways, err = s.SignInMethods(tx, u)
+		methods, err = s.SignInMethods(tx, u)
 		return err
 	})
-	return u, ways, err
+	return u, methods, err
 }

@@ -80,12 +80,12 @@ func (s *Service) Disconnect(ctx context.Context, from audit.Origin, actor, user
 		if err := s.keepOneMethod(tx, u, accountID); err != nil {
 			return err
 		}
-		ways, err := s.SignInMethods(tx, u)
+		methods, err := s.SignInMethods(tx, u)
 		if err != nil {
 			return err
 		}
-		for _, way := range ways {
-			if way.Kind != "upstream" || way.ID != accountID {
+		for _, method := range methods {
+			if method.Kind != "upstream" || method.ID != accountID {
 				continue
 			}
 			if err := s.unlinked(tx, from, actor, u, withID(accountID)); err != nil {
@@ -97,7 +97,7 @@ func (s *Service) Disconnect(ctx context.Context, from audit.Origin, actor, user
 			if err := s.dropPending(tx, u.ID); err != nil {
 				return err
 			}
-			return s.linkedLetter(tx, from, u, way.Name, way.Detail, "", true)
+			return s.linkedLetter(tx, from, u, method.Name, method.Detail, "", true)
 		}
 		return ErrNotFound
 	})

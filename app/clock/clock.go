@@ -1,4 +1,4 @@
-// Package clock tells the house's time, from a clock that may be wrong.
+// Package clock gives the server's time, from a clock that may be wrong.
 //
 // A board without a battery starts in 1970 and a mistyped date lies ten years
 // ahead. What has expired must not live again because the clock was set back, and
@@ -24,7 +24,7 @@ const (
 	trustAfter = 24 * time.Hour
 )
 
-// Clock is the house's time. Make it with New.
+// Clock is the server's time. Make it with New.
 type Clock struct {
 	wall   func() time.Time
 	steady func() time.Duration

@@ -28,7 +28,7 @@ import (
 	"gatelodge/store"
 )
 
-// What can be said to the one who asked.
+// The faults of a sign-in by mail.
 var (
 	ErrLimitAddress = fault.New(fault.Limited, "limit.address")
 	ErrLimitNetwork = fault.New(fault.Limited, "limit.network").For(fault.Limit)
@@ -38,10 +38,10 @@ var (
 	ErrLeft         = fault.New(fault.Denied, "signup.left") // the address was another account's until lately
 )
 
-// The rules for asking for mail and for trying codes. An address is protected
-// from a flood of mail, and the house from those who try many; a network is an
-// office as often as an attacker. A code has five tries and an address three
-// codes in ten minutes, so that guessing opens one door in 66,000 such spans.
+// The rules for asking for mail and for trying codes. Limits protect an
+// address from a flood of mail, and the server from clients that try many; a network is a
+// company as often as an attacker. A code has five tries and an address three codes in ten
+// minutes, so that guessing succeeds once in 66,000 such spans.
 var (
 	perAddress = []limit.Rule{{Count: 3, Per: 10 * time.Minute}, {Count: 10, Per: 24 * time.Hour}}
 	perNetwork = []limit.Rule{{Count: 60, Per: 10 * time.Minute}, {Count: 600, Per: 24 * time.Hour}}
@@ -303,7 +303,7 @@ func (f *Flow) recipient(ctx context.Context, from audit.Origin, l *Login, m wan
 func (f *Flow) mailAsks(from audit.Origin, m wanted) []limit.Ask {
 	asks := []limit.Ask{{Key: "address:" + email.MailboxKey(m.address), Rules: perAddress}}
 	asks = append(asks, limit.Networks("network:", from.Network, perNetwork, perServer)...)
-	asks = append(asks, limit.Ask{Key: "house", Rules: perServer})
+	asks = append(asks, limit.Ask{Key: "server", Rules: perServer})
 	if !m.knownOnly && f.Users.Policy.Decide("") != people.Denied {
 		domain := "domain:" + email.DomainOf(m.address)
 		asks = append(asks, limit.Networks(domain+" ", from.Network, perDomain, perDomainOfServer)...)

@@ -33,7 +33,7 @@ var (
 // The rules for guessing passwords. The more there were, the longer the next has
 // to wait. Only wrong passwords count in the end. A browser that the owner signed in
 // with before counts by itself and asks nothing of the others, so that a stranger can
-// keep out other strangers and nobody else. A network is an office as often as an
+// keep out other strangers and nobody else. A network is a company as often as an
 // attacker.
 //
 // What is typed to name an account is counted as it stands, known or not: that two

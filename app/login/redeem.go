@@ -220,8 +220,8 @@ func (f *Flow) confirmAddress(tx *store.Tx, from audit.Origin, l *Login, u store
 		return false, nil
 	}
 	if c.IP == OperatorIP {
-		// It was not mailed. As long as that says nothing of who else has ways in, the
-		// operator's word is enough.
+		// It was not mailed. An admin may confirm the address, unless the account may be
+		// preclaimed.
 		if prepared, err := people.MayBePreclaimed(tx, u, c.EmailNorm); err != nil || prepared {
 			return false, err
 		}

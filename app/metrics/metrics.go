@@ -76,7 +76,7 @@ func (t *Times) Add(seconds float64) {
 	t.sum += seconds
 }
 
-// Writer writes figures.
+// Writer writes metrics.
 type Writer struct{ b bytes.Buffer }
 
 // WriteTo writes what was put together so far to w.

@@ -23,7 +23,7 @@ var goFigures = []struct{ of, name, kind, help string }{
 // started is near enough to when the process was.
 var started = time.Now()
 
-// Process writes the figures of the Go runtime and of the process.
+// Process writes the metrics of the Go runtime and of the process.
 func (w *Writer) Process() {
 	samples := make([]rt.Sample, len(goFigures))
 	for i, f := range goFigures {

@@ -10,7 +10,7 @@ import (
 	"gatelodge/store"
 )
 
-// ErrElsewhere means that an identity elsewhere is another user's way in.
+// ErrElsewhere means that another user has connected this identity.
 var ErrElsewhere = fault.New(fault.Conflict, "upstream.elsewhere").For(fault.Provider)
 
 // picture returns an address of a picture that pages may show, or "".
@@ -22,7 +22,7 @@ func picture(address string) string {
 	return u.String()
 }
 
-// Link makes an identity elsewhere a way in to its user's account.
+// Link connects an identity at a provider to its user.
 func (s *Users) Link(tx *store.Tx, from audit.Origin, a store.Account) error {
 	err := tx.AddAccount(a)
 	if errors.Is(err, store.ErrConflict) {
@@ -34,10 +34,10 @@ func (s *Users) Link(tx *store.Tx, from audit.Origin, a store.Account) error {
 	return s.Audit.Record(tx, from, audit.Linked, audit.ByUser, a.UserID, a.Provider)
 }
 
-// ReclaimAccount gives an account to the owner of one of its addresses, who has just proved
-// to be that for the first time. Whoever made the account or opened it before need
-// not have been them: what opened it is removed, and everybody is signed out. The
-// address is the primary one from now on, since the others go too.
+// ReclaimAccount gives an account to the owner of one of its addresses, who has just
+// confirmed it for the first time. The account may have been prepared by another person:
+// everything that opens it is removed, and every session ends. The address becomes the
+// primary one, since the others are removed too.
 func (s *Users) ReclaimAccount(tx *store.Tx, from audit.Origin, u store.User, norm string) error {
 	now := s.Now()
 	if err := tx.VerifyEmail(u.ID, norm, now); err != nil {
@@ -52,9 +52,9 @@ func (s *Users) ReclaimAccount(tx *store.Tx, from audit.Origin, u store.User, no
 	return s.Audit.Record(tx, from, audit.Claimed, audit.ByUser, u.ID, "")
 }
 
-// MayBePreclaimed reports whether somebody else may have made ways in to the account while
-// nobody had proved the address: it came from another system with them. What is in
-// an account that an operator added came by that operator's word alone.
+// MayBePreclaimed reports whether another person may have added sign-in methods to the
+// account before the address was confirmed: it was imported with them. An account that an
+// admin added has only what the admin put there.
 func MayBePreclaimed(tx *store.Tx, u store.User, norm string) (bool, error) {
 	emails, err := tx.EmailsOf(u.ID)
 	if err != nil || !slices.ContainsFunc(emails, func(e store.Email) bool { return e.Norm == norm && e.VerifiedAt.IsZero() }) {
@@ -66,10 +66,9 @@ func MayBePreclaimed(tx *store.Tx, u store.User, norm string) (bool, error) {
 	return tx.Opened(u.ID)
 }
 
-// ConfirmAddress records that whoever reads mail at one of the user's addresses has shown it.
-// The first who does so is the owner, and claims an account that somebody else may
-// have prepared; unless they show it in a browser of their own, from which the
-// account has been opened by its other ways: then those are theirs too.
+// ConfirmAddress records that the reader of a mailed link owns one of the user's addresses.
+// The first one to do so owns the account, and reclaims it when it may be preclaimed;
+// unless own: the browser has signed in by the other methods, so they are the owner's.
 func (s *Users) ConfirmAddress(tx *store.Tx, from audit.Origin, u store.User, norm string, own bool) (claimed bool, err error) {
 	if !u.HasEmail() {
 		return false, nil

@@ -12,8 +12,8 @@ import (
 	"gatelodge/store"
 )
 
-// What the door can say to a stranger. It is said only to who has proven an
-// address, or shown an invite: before that all addresses look alike.
+// The refusals of a registration. People get them only after they have confirmed an
+// address or opened an invitation: before that all addresses look alike.
 var (
 	ErrClosed      = fault.New(fault.Denied, "signup.closed")
 	ErrNotInvited  = fault.New(fault.Denied, "signup.not_invited")
@@ -22,7 +22,7 @@ var (
 	ErrOtherDomain = fault.New(fault.Invalid, "signup.other_domain")
 )
 
-// The modes of the door, as the configuration names them.
+// The modes of the sign-up policy, as the configuration names them.
 const (
 	Closed     = "closed"
 	ByInvite   = "invite"
@@ -31,14 +31,14 @@ const (
 	Open       = "open"
 )
 
-// SignupPolicy says which strangers may come by themselves. An invite opens it whatever
-// it says.
+// SignupPolicy decides who may register without an invitation. An invitation works with
+// every policy.
 type SignupPolicy struct {
 	Mode    string
 	domains []string // in their normal form
 }
 
-// NewSignupPolicy returns the door of a configuration that has been checked.
+// NewSignupPolicy returns the policy of a configuration that has been checked.
 func NewSignupPolicy(mode string, domains []string) SignupPolicy {
 	d := SignupPolicy{Mode: mode}
 	for _, typed := range domains {
@@ -49,10 +49,10 @@ func NewSignupPolicy(mode string, domains []string) SignupPolicy {
 	return d
 }
 
-// Domains returns those whose people may come, where the mode is ByDomain.
+// Domains returns those whose addresses may register, where the mode is ByDomain.
 func (d SignupPolicy) Domains() []string { return d.domains }
 
-// Refusal is what a stranger is told who may not come.
+// Refusal returns the fault for a person who may not register.
 func (d SignupPolicy) Refusal() error {
 	if d.Mode == Closed {
 		return ErrClosed
@@ -60,19 +60,18 @@ func (d SignupPolicy) Refusal() error {
 	return ErrNotInvited
 }
 
-// Decision is what the door says to a stranger without an invite.
+// Decision is the policy's answer about a person without an invitation.
 type Decision int
 
 // The answers.
 const (
 	Denied        Decision = iota
-	NeedsApproval          // for an admin's word
+	NeedsApproval          // of an admin
 	Allowed
 )
 
-// Decide decides whether a stranger may come who has that address, in its normal
-// form, or "" for none. A domain is compared whole: that of a subdomain, or of a
-// name that only ends alike, is another one.
+// Decide answers for an address in its normal form, or "" for none. A domain is compared
+// whole: a subdomain, or a name that only ends alike, is another one.
 func (d SignupPolicy) Decide(address string) Decision {
 	switch d.Mode {
 	case Open:
@@ -87,10 +86,10 @@ func (d SignupPolicy) Decide(address string) Decision {
 	return Denied
 }
 
-// Registration is somebody who is not known here and has shown who they are.
+// Registration is a person who is not known here, with what they have shown.
 type Registration struct {
-	// Email is an address as typed that was proven to be theirs, or "". What
-	// somebody only says is theirs must not stand here: it would keep its owner out.
+	// Email is a confirmed address, as typed, or "". An unconfirmed one must not stand
+	// here: it would keep its owner out.
 	Email    string
 	Name     string
 	Picture  string
@@ -102,18 +101,17 @@ type Registration struct {
 	Account *store.Account // the upstream identity they come with, or nil
 }
 
-// Registered is what came of a stranger who was let in, or who waits.
+// Registered is the result of a registration: a user, or a request.
 type Registered struct {
 	User    store.User
 	Pending store.Applicant // with ErrWaiting: who waits
 	New     bool            // they wait since this moment: an admin is to be told
-	// InviteEnded says that their invite is dead, and that the door let them in or has
-	// them wait all the same.
+	// InviteEnded means that the invitation no longer works, and that the policy admitted
+	// the person, or made a request, without it.
 	InviteEnded bool
 }
 
-// MayRegister reports whether a stranger would be let in or wait. It decides as Come
-// does.
+// MayRegister reports whether Register would add a user or a request.
 func (s *Users) MayRegister(tx *store.Tx, st Registration) (bool, error) {
 	address, err := email.Normal(st.Email)
 	if err != nil {
@@ -125,15 +123,15 @@ func (s *Users) MayRegister(tx *store.Tx, st Registration) (bool, error) {
 	return s.AddressMayRegister(tx, address, st.Invite)
 }
 
-// AddressMayRegister reports whether a stranger who proves the address would be let in or
-// wait, so that writing to them makes sense. It decides as Come does.
+// AddressMayRegister reports whether the owner of the address could register, so that mail
+// to it makes sense. It decides as Register does.
 func (s *Users) AddressMayRegister(tx *store.Tx, address, invite string) (bool, error) {
 	invited, err := s.InviteAdmits(tx, address, invite)
 	return invited || s.Policy.Decide(address) != Denied, err
 }
 
-// InviteAdmits reports whether an invite, by its id, opens the door to whoever proves the
-// address. None, "", opens it to nobody.
+// InviteAdmits reports whether an invitation, by its id, admits the owner of the address.
+// "" admits nobody.
 func (s *Users) InviteAdmits(tx *store.Tx, address, invite string) (bool, error) {
 	if invite == "" {
 		return false, nil
@@ -145,9 +143,9 @@ func (s *Users) InviteAdmits(tx *store.Tx, address, invite string) (bool, error)
 	return err == nil && s.InviteState(v) == nil && (v.EmailNorm == "" || address == "" || v.EmailNorm == address), err
 }
 
-// Register lets a stranger in or refuses them: the one place that does, whatever they
-// come by. An invite is spent in the same transaction. With ErrWaiting and
-// ErrRefused the transaction is to be kept.
+// Register adds a user or a request for an account, or refuses. Nothing else does,
+// whatever people sign in with. An invitation is spent in the same transaction. With
+// ErrPending and ErrDeclined the transaction has to commit.
 func (s *Users) Register(tx *store.Tx, from audit.Origin, st Registration) (Registered, error) {
 	if st.Invite != "" {
 		arrived, err := s.registerInvited(tx, from, st)
@@ -187,7 +185,7 @@ func (s *Users) Register(tx *store.Tx, from audit.Origin, st Registration) (Regi
 	return Registered{}, s.Policy.Refusal()
 }
 
-// inviteEnded reports whether an invite was refused because it opens nothing any more.
+// inviteEnded reports whether an invitation was refused because it no longer works.
 func inviteEnded(err error) bool {
 	for _, dead := range []error{ErrInviteUsed, ErrInviteExpired, ErrInviteRevoked, ErrInviteUnknown} {
 		if errors.Is(err, dead) {
@@ -221,7 +219,7 @@ func (s *Users) registerInvited(tx *store.Tx, from audit.Origin, st Registration
 	return Registered{User: u}, err
 }
 
-// userOf returns the user that a userOf becomes.
+// userOf returns the user that a registration makes.
 func (s *Users) userOf(st Registration) (store.User, error) {
 	if st.Email != "" {
 		u, err := s.newUser(st.Email, st.Name, st.Language)
@@ -236,7 +234,7 @@ func (s *Users) userOf(st Registration) (store.User, error) {
 	}, err
 }
 
-// admission is how a user is let in.
+// admission is what addUser adds beside the user.
 type admission struct {
 	kind    string // of the event
 	how     string
@@ -245,11 +243,10 @@ type admission struct {
 }
 
 // errNoSignInMethod means that a user was to be added without an address and without an
-// upstream account. It is a fault of this program.
+// account at a provider. It is a defect of this program.
 var errNoSignInMethod = errors.New("nothing would open that account")
 
-// addUser adds the user with what they come with. ErrTaken when the address leads
-// to somebody already.
+// addUser adds the user with groups and account. ErrTaken when a user has the address.
 func (s *Users) addUser(tx *store.Tx, from audit.Origin, actor string, u store.User, a admission) error {
 	if !u.HasEmail() && a.account == nil {
 		return errNoSignInMethod
@@ -280,7 +277,7 @@ func (s *Users) addUser(tx *store.Tx, from audit.Origin, actor string, u store.U
 	return s.Link(tx, from, linked)
 }
 
-// Admit lets somebody in who waits, by an admin's word.
+// Admit makes the user of a request that an admin has approved.
 func (s *Users) Admit(tx *store.Tx, from audit.Origin, a store.Applicant, groups []string) (store.User, error) {
 	for _, name := range groups {
 		if err := requireGroup(tx, name); err != nil {
@@ -305,8 +302,8 @@ func (s *Users) Admit(tx *store.Tx, from audit.Origin, a store.Applicant, groups
 	return u, s.addUser(tx, from, audit.ByAdmin, u, admission{kind: audit.UserApproved, how: u.EmailNorm, groups: groups, account: st.Account})
 }
 
-// addApplicant puts a stranger among those who addApplicant, and reports whether they are new
-// there. It always returns an error: what to say to them.
+// addApplicant adds a request for an account, or finds the one there is. It always returns
+// an error: ErrPending or ErrDeclined.
 func (s *Users) addApplicant(tx *store.Tx, from audit.Origin, u store.User, st Registration) (Registered, error) {
 	a := store.Applicant{
 		ID: u.ID, Email: u.Email, EmailNorm: u.EmailNorm, Name: u.Name, Language: u.Language, IP: from.IP, Device: from.Device, CreatedAt: u.CreatedAt,
@@ -339,7 +336,7 @@ func (s *Users) addApplicant(tx *store.Tx, from audit.Origin, u store.User, st R
 	return Registered{Pending: before}, ErrPending
 }
 
-// short makes what an upstream tells of an address one line that pages can show.
+// short makes an address from a provider one line that pages can show.
 func short(claimed string) string {
 	clean, err := CleanName(claimed)
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 	"gatelodge/store"
 )
 
-// What can be said to the one who asked.
+// The faults and errors about users.
 var (
 	ErrSetUpDone   = fault.New(fault.Gone, "setup.done")
 	ErrSetUpCode   = fault.New(fault.Invalid, "setup.code_wrong")
@@ -120,7 +120,7 @@ func (s *Users) SetUp(ctx context.Context, from audit.Origin, form SetUp, finish
 		u := u
 		u.ID = id
 		if prepared {
-			// Whoever has the other ways in would be the admin.
+			// Another person with those sign-in methods would be the admin.
 			if err := s.ReclaimAccount(tx, from, u, u.EmailNorm); err != nil {
 				return err
 			}
@@ -152,7 +152,7 @@ func (s *Users) newUser(typed, name, language string) (store.User, error) {
 	}, nil
 }
 
-// Add adds a user by an operator's word, and puts them into groups.
+// Add adds a user for an admin, and adds them to groups.
 func (s *Users) Add(ctx context.Context, from audit.Origin, email, name string, admin bool, groups ...string) (store.User, error) {
 	u, err := s.newUser(email, name, "")
 	if err != nil {
@@ -275,7 +275,7 @@ func (s *Users) All(ctx context.Context, f func(store.User) error) error {
 	}
 }
 
-// Rename changes what somebody is called, by their own word.
+// Rename changes the user's name for the user.
 func (s *Users) Rename(ctx context.Context, from audit.Origin, u store.User, name string) error {
 	name, err := CleanName(name)
 	if err != nil {
@@ -292,7 +292,7 @@ func (s *Users) Rename(ctx context.Context, from audit.Origin, u store.User, nam
 	})
 }
 
-// Disable closes a user's access and ends all their sessions at once.
+// Disable suspends a user and ends all their sessions.
 func (s *Users) Disable(ctx context.Context, from audit.Origin, u store.User) error {
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := KeepAnAdmin(tx, u); err != nil {
@@ -309,7 +309,7 @@ func (s *Users) Disable(ctx context.Context, from audit.Origin, u store.User) er
 	})
 }
 
-// Enable opens a user's access again, also one that its owner had closed.
+// Enable reactivates a user, also one who had closed the account.
 func (s *Users) Enable(ctx context.Context, from audit.Origin, u store.User) error {
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.SetDisabled(u.ID, time.Time{}, s.Now()); err != nil {
@@ -335,9 +335,8 @@ func (s *Users) Remove(ctx context.Context, from audit.Origin, u store.User) err
 	})
 }
 
-// KeepAnAdmin refuses what would leave the house without anybody who may
-// manage it. It looks at the user as they are within the transaction: two admins
-// who close out one another must not both succeed.
+// KeepAnAdmin returns ErrLastAdmin when no other admin could sign in. It reads the user
+// within the transaction: two admins who suspend each other must not both succeed.
 func KeepAnAdmin(tx *store.Tx, u store.User) error {
 	u, err := tx.UserByID(u.ID)
 	if errors.Is(err, store.ErrNotFound) {
@@ -371,7 +370,7 @@ func (s *Users) EraseDue(ctx context.Context, from audit.Origin) (n int, err err
 		for _, u := range due {
 			err := KeepAnAdmin(tx, u)
 			if errors.Is(err, ErrLastAdmin) {
-				continue // somebody has to be able to manage the house
+				continue // the last admin stays
 			}
 			if err != nil {
 				return err

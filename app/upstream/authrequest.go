@@ -29,13 +29,13 @@ const (
 	pendingFor = 15 * time.Minute
 )
 
-// A network is an office as often as an attacker; each journey is a write.
+// A network is a company as often as an attacker; each auth request is a write.
 var (
 	perNetwork = []limit.Rule{{Count: 60, Per: 10 * time.Minute}, {Count: 1000, Per: 24 * time.Hour}}
 	perServer  = []limit.Rule{{Count: 2000, Per: 10 * time.Minute}}
 )
 
-// What a journey is for.
+// The purposes of an auth request.
 const (
 	ToSignIn  = "signin"
 	ToConfirm = "confirm" // that whoever is signed in is still there
@@ -55,7 +55,7 @@ type AuthRequest struct {
 	// that set out was for.
 	Joins  bool   `json:",omitempty"`
 	Invite string `json:",omitempty"`
-	// Consented means that they are asked for consent on this journey.
+	// Consented means that they are asked for consent in this request.
 	Consented bool
 }
 
@@ -80,7 +80,7 @@ type savedRequest struct {
 	Pending  *Identity   `json:"h,omitempty"`
 }
 
-// Begin prepares a journey for the browser with that hash and returns the address
+// Begin saves an auth request for the browser with that hash and returns the address
 // to send it to. It is worth something in that browser alone, once.
 func (s *Upstreams) Begin(ctx context.Context, from audit.Origin, id string, browserHash []byte, e AuthRequest, w AuthParams) (string, error) {
 	u := s.Named(id)
@@ -161,7 +161,7 @@ func (u *Upstream) params(p *endpoints, e AuthRequest, w AuthParams) map[string]
 func (s *Upstreams) save(ctx context.Context, hash []byte, provider string, browserHash []byte, p savedRequest, lasts time.Duration) error {
 	text, err := json.Marshal(p)
 	if err != nil {
-		return fmt.Errorf("packing a journey: %w", err)
+		return fmt.Errorf("saving an auth request: %w", err)
 	}
 	now := s.now()
 	j := store.AuthRequest{StateHash: hash, Provider: provider, BrowserHash: browserHash, Payload: text, CreatedAt: now, ExpiresAt: now.Add(lasts)}
@@ -176,8 +176,8 @@ type Answer struct {
 	Name string
 }
 
-// Finish ends the journey of the browser and says what it was for and whom the
-// upstream vouches for. The Errand is filled for faults too, where it is known.
+// Finish takes the auth request of the browser and returns it, with the identity that the
+// upstream vouches for. The request is filled for faults too, where it is known.
 func (s *Upstreams) Finish(ctx context.Context, id string, browserHash []byte, a Answer) (AuthRequest, Identity, error) {
 	u := s.Named(id)
 	if u == nil {
@@ -212,7 +212,7 @@ func takeSaved(tx *store.Tx, hash []byte, provider string, browserHash []byte, n
 
 func readSaved(j store.AuthRequest) (p savedRequest, err error) {
 	if err = json.Unmarshal(j.Payload, &p); err != nil {
-		return p, fmt.Errorf("unpacking a journey: %w", err)
+		return p, fmt.Errorf("reading an auth request: %w", err)
 	}
 	return p, nil
 }
