@@ -15,7 +15,7 @@ type Account struct {
 	Subject        string // what the upstream calls the person; with Provider unique
 	Issuer         string // who vouched; "" when not known
 	Type           string // "oauth" or "oidc"
-	Email          string // as the upstream last told
+	Email          string // as the upstream last sent it
 	Name           string
 	Tokens         Tokens
 	SessionState   string
@@ -32,7 +32,7 @@ type Tokens struct {
 	ID        string
 	Type      string
 	Scope     string
-	ExpiresAt time.Time // of Access; zero: not told
+	ExpiresAt time.Time // of Access; zero: not known
 }
 
 const accountColumns = `id, user_id, provider, subject, issuer, type, email, name, access_token, refresh_token, id_token,
@@ -119,7 +119,7 @@ func (tx *Tx) AccountsOf(userID string) ([]Account, error) {
 
 const accountsOfQuery = `SELECT ` + accountColumns + ` FROM accounts WHERE user_id = $1 ORDER BY created_at, id`
 
-// UseAccount records a sign-in with the account: what the upstream told this
+// UseAccount records a sign-in with the account: what the upstream sent this
 // time. Its subject and issuer may be spelled out where they were not known.
 // An empty refresh token leaves the old one, since upstreams send it once.
 func (tx *Tx) UseAccount(a Account, now time.Time) error {

@@ -12,7 +12,7 @@ const cacheRoom = 4096
 // whatever kind: every commit begins a new generation, and an answer from an
 // older one is worth nothing. So a session that was ended is out for every
 // lookup that begins after the call that ended it has returned, exactly as
-// without the cache. A house that is busy writing has little of it; one that is
+// without the cache. A server that is busy writing has little of it; one that is
 // mostly asked who is signed in is spared the database.
 //
 // All writes of the database go through this process, which holds its lock.
@@ -56,7 +56,7 @@ func (c *sessionCache) put(tokenHash []byte, e cachedSession) {
 }
 
 // written begins a new generation. It is called after each commit, before
-// anybody is told of it.
+// the caller gets its answer.
 func (c *sessionCache) written() { c.generation.Add(1) }
 
 // Generation counts the commits of this run: for tests of what must not write.

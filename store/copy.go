@@ -22,7 +22,7 @@ type Copied struct {
 	Users  int
 }
 
-// Progress is told how far a copy is: rows of a table, of so many.
+// Progress gets how far a copy is: rows of a table, of so many.
 type Progress func(table string, done, total int)
 
 // Copy moves everything from one database into an empty one, "file:PATH" or
@@ -31,9 +31,9 @@ type Progress func(table string, done, total int)
 // nothing. Sealed values stay sealed with the same key. No server may be
 // running on the database that is copied: what it writes meanwhile would be
 // missing.
-func Copy(ctx context.Context, from, to string, told Progress) (Copied, error) {
-	if told == nil {
-		told = func(string, int, int) {}
+func Copy(ctx context.Context, from, to string, progress Progress) (Copied, error) {
+	if progress == nil {
+		progress = func(string, int, int) {}
 	}
 	source, err := openSource(ctx, from)
 	if err != nil {
@@ -44,7 +44,7 @@ func Copy(ctx context.Context, from, to string, told Progress) (Copied, error) {
 		return Copied{}, err
 	}
 	if IsPostgres(to) {
-		return copyToPostgres(ctx, source, to, told)
+		return copyToPostgres(ctx, source, to, progress)
 	}
 	path, err := filePath(to)
 	if err != nil {
@@ -54,7 +54,7 @@ func Copy(ctx context.Context, from, to string, told Progress) (Copied, error) {
 	if err != nil {
 		return Copied{}, err
 	}
-	c, err := copyToFile(ctx, source, path, told)
+	c, err := copyToFile(ctx, source, path, progress)
 	return c, errors.Join(err, held.Close())
 }
 
@@ -198,10 +198,10 @@ type target interface {
 }
 
 // copyRows copies every table and compares what arrived.
-func copyRows(ctx context.Context, s *source, to target, tables []table, told Progress) (Copied, error) {
+func copyRows(ctx context.Context, s *source, to target, tables []table, progress Progress) (Copied, error) {
 	c := Copied{Tables: len(tables)}
 	for _, t := range tables {
-		sent, err := copyTable(ctx, s, to, t, told)
+		sent, err := copyTable(ctx, s, to, t, progress)
 		if err != nil {
 			return c, fmt.Errorf("copying %s: %w", t.name, classify(err))
 		}
@@ -221,7 +221,7 @@ func copyRows(ctx context.Context, s *source, to target, tables []table, told Pr
 }
 
 // copyTable returns the digest of what it read.
-func copyTable(ctx context.Context, s *source, to target, t table, told Progress) (digest, error) {
+func copyTable(ctx context.Context, s *source, to target, t table, progress Progress) (digest, error) {
 	var d digest
 	var total int
 	if err := s.q.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.name).Scan(&total); err != nil {
@@ -232,18 +232,18 @@ func copyTable(ctx context.Context, s *source, to target, t table, told Progress
 		return d, err
 	}
 	defer rows.Close()
-	told(t.name, 0, total)
+	progress(t.name, 0, total)
 	err = to.load(ctx, t, func() ([]any, error) {
 		row, err := t.next(rows)
 		if row != nil {
 			d.add(row)
 			if d.rows%1000 == 0 {
-				told(t.name, d.rows, total)
+				progress(t.name, d.rows, total)
 			}
 		}
 		return row, err
 	})
-	told(t.name, d.rows, total)
+	progress(t.name, d.rows, total)
 	return d, err
 }
 

@@ -15,7 +15,7 @@ import (
 
 // copyToFile writes the snapshot to a SQLite file that must not be there yet.
 // It works on a file of another name until that is whole.
-func copyToFile(ctx context.Context, s *source, path string, told Progress) (Copied, error) {
+func copyToFile(ctx context.Context, s *source, path string, progress Progress) (Copied, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return Copied{}, holds(ctx, path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -26,7 +26,7 @@ func copyToFile(ctx context.Context, s *source, path string, told Progress) (Cop
 		return Copied{}, fmt.Errorf("making a place for the copy: %w", err)
 	}
 	defer os.RemoveAll(tmp)
-	c, err := writeFile(ctx, s, tmp, told)
+	c, err := writeFile(ctx, s, tmp, progress)
 	if err != nil {
 		return c, err
 	}
@@ -37,7 +37,7 @@ func copyToFile(ctx context.Context, s *source, path string, told Progress) (Cop
 }
 
 // writeFile makes the file in a directory of its own.
-func writeFile(ctx context.Context, s *source, dir string, told Progress) (c Copied, err error) {
+func writeFile(ctx context.Context, s *source, dir string, progress Progress) (c Copied, err error) {
 	e := &sqliteEngine{DB: &DB{dir: dir, log: slog.New(slog.DiscardHandler), now: time.Now}}
 	if err := e.connect(ctx); err != nil {
 		return c, err
@@ -52,7 +52,7 @@ func writeFile(ctx context.Context, s *source, dir string, told Progress) (c Cop
 		return c, err
 	}
 	defer tx.Rollback()
-	if c, err = copyRows(ctx, s, fileTarget{tx}, tables, told); err != nil {
+	if c, err = copyRows(ctx, s, fileTarget{tx}, tables, progress); err != nil {
 		return c, err
 	}
 	if err := errors.Join(wantWholeReferences(ctx, tx), tx.Commit()); err != nil {
@@ -179,7 +179,7 @@ func (f fileTarget) load(ctx context.Context, t table, next func() ([]any, error
 }
 
 // copyToPostgres fills an empty database in one transaction.
-func copyToPostgres(ctx context.Context, s *source, dsn string, told Progress) (Copied, error) {
+func copyToPostgres(ctx context.Context, s *source, dsn string, progress Progress) (Copied, error) {
 	e := &postgresEngine{DB: &DB{log: slog.New(slog.DiscardHandler), now: time.Now}, dsn: dsn}
 	if err := e.open(); err != nil {
 		return Copied{}, e.explain(err)
@@ -200,7 +200,7 @@ func copyToPostgres(ctx context.Context, s *source, dsn string, told Progress) (
 	if _, err := conn.ExecContext(ctx, "BEGIN"); err != nil {
 		return Copied{}, e.explain(err)
 	}
-	c, err := fillPostgres(ctx, s, conn, tables, told)
+	c, err := fillPostgres(ctx, s, conn, tables, progress)
 	if err != nil {
 		_, undone := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		return c, errors.Join(err, undone)
@@ -208,11 +208,11 @@ func copyToPostgres(ctx context.Context, s *source, dsn string, told Progress) (
 	return c, nil
 }
 
-func fillPostgres(ctx context.Context, s *source, conn *sql.Conn, tables []table, told Progress) (Copied, error) {
+func fillPostgres(ctx context.Context, s *source, conn *sql.Conn, tables []table, progress Progress) (Copied, error) {
 	if err := wantEmpty(ctx, conn, tables); err != nil {
 		return Copied{}, err
 	}
-	c, err := copyRows(ctx, s, pgTarget{conn}, tables, told)
+	c, err := copyRows(ctx, s, pgTarget{conn}, tables, progress)
 	if err != nil {
 		return c, err
 	}

@@ -83,7 +83,7 @@ func TestADamagedPageThatIsMetStopsAllWriting(t *testing.T) {
 		t.Errorf("who is signed in: %v", err)
 	}
 	if n := strings.Count(log.String(), "put back a backup"); n != 1 {
-		t.Errorf("it was told %d times:\n%s", n, &log)
+		t.Errorf("it was logged %d times:\n%s", n, &log)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)

@@ -197,7 +197,7 @@ type Applicant struct {
 	ID         string
 	Email      string // that was proven to be theirs; "" for none
 	EmailNorm  string // what they are found by; for who has no address, their identity
-	Claimed    string // the address that the upstream told; nobody has proven it
+	Claimed    string // the address that the upstream sent; it is not confirmed
 	Name       string
 	Language   string
 	Provider   string // the upstream identity they came with; "" for none
@@ -216,16 +216,16 @@ const applicantColumns = `id, email, email_norm, claimed, name, language, provid
 func scanApplicant(row interface{ Scan(...any) error }) (Applicant, error) {
 	var a Applicant
 	var created int64
-	var refused, told sql.NullInt64
+	var refused, notified sql.NullInt64
 	err := row.Scan(&a.ID, &a.Email, &a.EmailNorm, &a.Claimed, &a.Name, &a.Language, &a.Provider, &a.Subject, &a.Issuer, &a.Type, &a.IP, &a.Device,
-		&created, &refused, &told)
+		&created, &refused, &notified)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Applicant{}, ErrNotFound
 	}
 	if err != nil {
 		return Applicant{}, fmt.Errorf("reading an applicant: %w", err)
 	}
-	a.CreatedAt, a.RefusedAt, a.NotifiedAt = at(created), atNull(refused), atNull(told)
+	a.CreatedAt, a.RefusedAt, a.NotifiedAt = at(created), atNull(refused), atNull(notified)
 	return a, nil
 }
 
@@ -243,10 +243,10 @@ const addApplicantQuery = `
 
 // MarkNotified records that admins were mailed about an applicant.
 func (tx *Tx) MarkNotified(id string, now time.Time) error {
-	return tx.change(ErrNotFound, "recording who was told of an applicant", tellOfQuery, id, ms(now))
+	return tx.change(ErrNotFound, "recording the notice of an applicant", notifiedQuery, id, ms(now))
 }
 
-const tellOfQuery = `UPDATE applicants SET told_at = $2 WHERE id = $1`
+const notifiedQuery = `UPDATE applicants SET told_at = $2 WHERE id = $1`
 
 // ApplicantByEmail returns the applicant, waiting or refused, or ErrNotFound.
 func (tx *Tx) ApplicantByEmail(norm string) (Applicant, error) {

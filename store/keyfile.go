@@ -68,7 +68,7 @@ func publish(whole, path string) error {
 		// no such file.
 		err = os.Rename(whole, path)
 	}
-	if err != nil {
+	if err := errors.Join(err, giveToOwner(path)); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
@@ -76,6 +76,9 @@ func publish(whole, path string) error {
 
 // replace gives a file that is whole the name of another, for good.
 func replace(whole, path string) error {
+	if err := giveToOwner(whole); err != nil {
+		return err
+	}
 	if err := os.Rename(whole, path); err != nil {
 		return err
 	}
@@ -183,7 +186,7 @@ func (k *Keyring) reread() {
 	if err != nil || stateOf(info) == k.seen {
 		return
 	}
-	// What is wrong with the file now is told at the next start and by "key list".
+	// What is wrong with the file now is reported at the next start and by "key list".
 	if keys, seen, err := readKeys(k.path); err == nil {
 		k.take(keys, nil, seen)
 	}

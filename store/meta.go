@@ -59,7 +59,7 @@ func (tx *Tx) SetMoment(name string, t time.Time) error {
 	return tx.setMeta(name, strconv.AppendInt(nil, ms(t), 10))
 }
 
-// checkKey opens the sealed canary, so that a wrong key is told at start and
+// checkKey opens the sealed canary, so that a wrong key is found at the start and
 // not at the first sealed value.
 func (db *DB) checkKey(ctx context.Context) error {
 	return db.View(ctx, func(tx *Tx) error { return checkCanary(tx, db.ring, db.dir) })

@@ -113,7 +113,7 @@ func (db *DB) newer(version, known int) *Problem {
 }
 
 // checkApplied compares the text of the steps taken with the text this program
-// has. A difference is told, not refused: the house must open.
+// has. A difference is logged, not refused: the server must start.
 func (db *DB) checkApplied(ctx context.Context, steps []migration) error {
 	for _, step := range steps {
 		var sum string

@@ -174,7 +174,7 @@ func translate(q url.Values) (ignored []string) {
 	return ignored
 }
 
-// translateTLS turns the ways in which other clients ask for TLS into sslmode. What
+// translateTLS turns the options with which other clients ask for TLS into sslmode. What
 // asks for a checked certificate is never weakened.
 func translateTLS(q url.Values) {
 	switch {

@@ -225,7 +225,7 @@ func pgRestart(t *testing.T, _ *storetest.Postgres) {
 	}
 }
 
-// One of them makes the schema; those that had made another key are told whose
+// One of them makes the schema; the others get an error that says whose
 // belongs there.
 func pgFirstStarts(t *testing.T, p *storetest.Postgres) {
 	name, dirs := p.Name(t), make([]string, 10)

@@ -98,7 +98,7 @@ var sealSomething = map[string]func(*Tx) error{
 	"accounts.access_token": func(tx *Tx) error {
 		u := User{ID: "u", Email: "mara@home.example", EmailNorm: "mara@home.example", CreatedAt: time.UnixMilli(1), UpdatedAt: time.UnixMilli(1)}
 		return errors.Join(tx.AddUser(u), tx.AddAccount(Account{
-			ID: "a", UserID: u.ID, Provider: "house", Subject: "1", Type: "oidc", Tokens: Tokens{Access: "1", Refresh: "2", ID: "3"}, CreatedAt: time.UnixMilli(1),
+			ID: "a", UserID: u.ID, Provider: "other", Subject: "1", Type: "oidc", Tokens: Tokens{Access: "1", Refresh: "2", ID: "3"}, CreatedAt: time.UnixMilli(1),
 		}))
 	},
 	"accounts.refresh_token": func(*Tx) error { return nil }, // see above
@@ -166,10 +166,10 @@ func TestARotationMovesEverySealedValueToTheNewKey(t *testing.T) {
 			t.Errorf("sealSomething put nothing into %s.%s", c.table, c.name)
 		}
 	}
-	told := 0
-	done, err := db.Reseal(t.Context(), func(r Resealed) { told = r.Done })
-	if err != nil || done.Lost > 0 || done.Done != before[1].Total() || told != done.Done {
-		t.Errorf("got %+v, %v, and %d were told; want %d", done, err, told, before[1].Total())
+	reported := 0
+	done, err := db.Reseal(t.Context(), func(r Resealed) { reported = r.Done })
+	if err != nil || done.Lost > 0 || done.Done != before[1].Total() || reported != done.Done {
+		t.Errorf("got %+v, %v, and %d were reported; want %d", done, err, reported, before[1].Total())
 	}
 	after := keysOf(t, db)
 	if after[1].Total() != 0 || after[0].Total() != before[0].Total()+before[1].Total() {

@@ -72,7 +72,7 @@ func statements() map[string]statement {
 		"addInvite": {addInviteQuery, false}, "addInviteGroup": {addInviteGroupQuery, true}, "inviteByToken": {inviteByTokenQuery, true},
 		"inviteByID": {inviteByIDQuery, true}, "inviteByEmail": {inviteByEmailQuery, false}, "inviteGroups": {inviteGroupsQuery, true}, "spendInvite": {spendInviteQuery, true},
 		"invites": {invitesQuery, true}, "revokeInvite": {revokeInviteQuery, true},
-		"addApplicant": {addApplicantQuery, false}, "tellOf": {tellOfQuery, true}, "applicantByEmail": {applicantByEmailQuery, true}, "applicants": {applicantsQuery, true},
+		"addApplicant": {addApplicantQuery, false}, "tellOf": {notifiedQuery, true}, "applicantByEmail": {applicantByEmailQuery, true}, "applicants": {applicantsQuery, true},
 		"takeApplicant": {takeApplicantQuery, true}, "applicantsSince": {applicantsSinceQuery, true}, "refuseApplicant": {refuseApplicantQuery, true},
 		"attempts": {attemptsQuery, true}, "setAttempts": {setAttemptsQuery, false},
 		"mailDomain": {mailDomainQuery, true}, "setTLSSeen": {setTLSSeenQuery, false}, "setSTSPolicy": {setSTSPolicyQuery, false},

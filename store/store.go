@@ -2,7 +2,7 @@
 // audit log, in an embedded SQLite database.
 //
 // What Update returned without an error is on the disk: the write-ahead log is
-// synced before anybody is told. Writes of many callers share one commit.
+// synced before the caller continues. Writes of many callers share one commit.
 // Reads never wait for writes. Values that must not be readable in a stolen
 // file are sealed with a key kept outside the database.
 //
@@ -15,6 +15,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -116,7 +117,7 @@ func (db *DB) open(ctx context.Context) error {
 	if err := db.engine.settle(ctx); err != nil {
 		return err
 	}
-	return db.endFirst()
+	return errors.Join(db.endFirst(), giveAllToOwner(db.dir))
 }
 
 // loadKey reads the key file, or makes one when there is no database yet.
@@ -152,8 +153,14 @@ func (db *DB) Shared() bool { return db.engine.shared() }
 func (db *DB) Keyring() *Keyring { return db.ring }
 
 func makeDir(dir string) error {
+	_, missing := os.Stat(dir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return startProblem(dir, err)
+	}
+	if errors.Is(missing, fs.ErrNotExist) {
+		if err := giveToOwner(dir); err != nil {
+			return startProblem(dir, err)
+		}
 	}
 	kind, err := networkFileSystem(dir)
 	if err != nil {
@@ -199,7 +206,7 @@ func (db *DB) closeFiles() error {
 			errs = append(errs, pool.Close())
 		}
 	}
-	return errors.Join(append(errs, db.lock.Close())...)
+	return errors.Join(append(errs, giveAllToOwner(db.dir), db.lock.Close())...)
 }
 
 // Tx is one consistent look at the store, and inside Update the right to

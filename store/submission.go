@@ -199,7 +199,7 @@ const purgeSubmissionQuery = `
 	                    WHERE m.submission_id = submissions.id AND m.submission_id <> ''
 	                      AND m.state IN ('queued', 'leased', 'held', 'captured'))`
 
-// TellDelay reports whether the sender of a message is to be told now that it is
+// TellDelay reports whether the sender of a message is to be notified now that it is
 // late: once only.
 func (tx *Tx) TellDelay(id string, now time.Time) (bool, error) {
 	n, err := tx.changed(tellDelayQuery, id, ms(now))
@@ -209,7 +209,7 @@ func (tx *Tx) TellDelay(id string, now time.Time) (bool, error) {
 const tellDelayQuery = `UPDATE messages SET delay_told_at = $2 WHERE id = $1 AND delay_told_at IS NULL`
 
 // LateMessages returns messages of a class that wait since the given time or longer
-// and whose senders have not been told, the oldest first.
+// and whose senders have not been notified, the oldest first.
 func (tx *Tx) LateMessages(class int, since time.Time, limit int) ([]Message, error) {
 	return tx.messages(lateMessagesQuery, limit, class, ms(since))
 }

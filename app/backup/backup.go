@@ -94,7 +94,7 @@ func (b *Backups) ifDue(ctx context.Context) error {
 	from := audit.Origin{IP: "local", Network: "local", Device: "schedule", Reference: secret.Reference()}
 	made, err := b.Make(ctx, from, audit.BySystem)
 	if err != nil {
-		return nil // told by Make; the next attempt is booked
+		return nil // reported by Make; the next attempt is booked
 	}
 	b.Log.Info("backed up", "file", made.Path, "bytes", made.Size)
 	return b.DB.Update(ctx, func(tx *store.Tx) error { return tx.SetMoment(dueAt, began.Add(b.Every)) })

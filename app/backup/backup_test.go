@@ -21,9 +21,9 @@ import (
 
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
-// house is a store with daily backups, of which three are kept, under a clock
+// daily is a store with daily backups, of which three are kept, under a clock
 // that the test sets.
-func house(t *testing.T, dir string) (*Backups, *time.Time) {
+func daily(t *testing.T, dir string) (*Backups, *time.Time) {
 	t.Helper()
 	db, err := store.Open(t.Context(), store.Options{Dir: dir})
 	if err != nil {
@@ -69,7 +69,7 @@ func wantDays(t *testing.T, b *Backups, want string) {
 }
 
 func TestOneBackupADayAndThreeAreKept(t *testing.T) {
-	b, now := house(t, t.TempDir())
+	b, now := daily(t, t.TempDir())
 	look(t, b)
 	wantDays(t, b, "2611251200")
 	*now = now.Add(23 * time.Hour)
@@ -103,7 +103,7 @@ func kept(t *testing.T, b *Backups) []Made {
 // A clock that is off makes one backup where it lands, and removes neither the
 // newest nor those of the right time.
 func TestAClockThatJumpsMakesOneBackup(t *testing.T) {
-	b, now := house(t, t.TempDir())
+	b, now := daily(t, t.TempDir())
 	look(t, b)
 	*now = noon.AddDate(10, 0, 0)
 	look(t, b)
@@ -122,7 +122,7 @@ func TestAClockThatJumpsMakesOneBackup(t *testing.T) {
 // Files of other houses and other people lie in the same directory.
 func TestOnlyItsOwnBackupsAreRemoved(t *testing.T) {
 	dir := t.TempDir()
-	b, now := house(t, dir)
+	b, now := daily(t, dir)
 	b.Keep = 1
 	look(t, b)
 	mine := filepath.Base(kept(t, b)[0].Path)
@@ -151,7 +151,7 @@ func TestOnlyItsOwnBackupsAreRemoved(t *testing.T) {
 }
 
 func TestHalfABackupIsClearedAwayWhenNobodyWritesIt(t *testing.T) {
-	b, _ := house(t, t.TempDir())
+	b, _ := daily(t, t.TempDir())
 	look(t, b)
 	old, young := filepath.Join(b.Dir, halfPattern+"1"), filepath.Join(b.Dir, halfPattern+"2")
 	for _, dir := range []string{old, young} {
@@ -227,7 +227,7 @@ func TestADamagedPageIsNoticedAndNoGoodBackupIsRemoved(t *testing.T) {
 	if err := db.Close(); err != nil { // so that the pages are in the file, not in the log
 		t.Fatal(err)
 	}
-	b, now := house(t, dir)
+	b, now := daily(t, dir)
 	for range 3 {
 		look(t, b)
 		*now = now.AddDate(0, 0, 1)
@@ -261,7 +261,7 @@ func damage(t *testing.T, db *store.DB) {
 }
 
 func TestABackupDirectoryThatIsNotMountedIsNotMade(t *testing.T) {
-	b, now := house(t, t.TempDir())
+	b, now := daily(t, t.TempDir())
 	b.own, b.Dir = false, filepath.Join(t.TempDir(), "mnt", "backups")
 	failed(t, b, now, store.ErrReadOnly)
 	if _, err := os.Stat(filepath.Dir(b.Dir)); !errors.Is(err, os.ErrNotExist) {
@@ -273,7 +273,7 @@ func TestABackupDirectoryThatIsNotMountedIsNotMade(t *testing.T) {
 	look(t, b)
 	wantDays(t, b, "2611251300")
 	if state, err := b.State(); err != nil || state.Failed != nil {
-		t.Errorf("the failure is still told: %v, %v", state.Failed, err)
+		t.Errorf("the failure is still reported: %v, %v", state.Failed, err)
 	}
 }
 
@@ -292,7 +292,7 @@ func TestABackupNeverFillsTheDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	b, now := house(t, t.TempDir())
+	b, now := daily(t, t.TempDir())
 	b.own, b.Dir = false, disk
 	look(t, b)
 	*now = now.AddDate(0, 0, 1)
@@ -341,7 +341,7 @@ func fill(t *testing.T, dir string, leave uint64) {
 // moment: of two rows that belong together there are both or none, and nothing
 // that was acknowledged before it began is missing.
 func TestAScheduledBackupUnderFullLoadRestores(t *testing.T) {
-	b, now := house(t, t.TempDir())
+	b, now := daily(t, t.TempDir())
 	ctx, stop := context.WithCancel(t.Context())
 	var written [4]atomic.Int64
 	var writing sync.WaitGroup

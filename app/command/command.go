@@ -62,14 +62,14 @@ func Run(ctx context.Context, p Process, args []string) int {
 
 // finish prints what went wrong and returns the exit code for it.
 func finish(p Process, err error) int {
-	if told := (*remoteError)(nil); err != nil && !errors.Is(err, ErrUsage) && !errors.As(err, &told) {
+	if remote := (*remoteError)(nil); err != nil && !errors.Is(err, ErrUsage) && !errors.As(err, &remote) {
 		fmt.Fprint(p.Err, Explain(err))
 	}
 	return ExitCode(err)
 }
 
 // dispatch finds the verb and runs it: in a, when that is the server's own
-// house, else wherever the store is.
+// process, else wherever the store is.
 func dispatch(ctx context.Context, p Process, args []string, a *app.App) error {
 	v, rest := find(args)
 	if v == nil && listGroup(p.Err, args) {
@@ -88,7 +88,7 @@ func dispatch(ctx context.Context, p Process, args []string, a *app.App) error {
 		return err
 	}
 	switch {
-	case v.Place != line.House:
+	case v.Place != line.Server:
 		return v.Run(ctx, c)
 	case a != nil:
 		c.App, c.Live = a, true
@@ -148,12 +148,12 @@ func Explain(err error) string {
 
 // ExitCode returns the exit code for err.
 func ExitCode(err error) int {
-	var told *remoteError
+	var remote *remoteError
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &told):
-		return told.code
+	case errors.As(err, &remote):
+		return remote.code
 	case errors.Is(err, ErrUsage), errors.As(err, new(config.Errors)):
 		return ExitUsage
 	case errors.Is(err, ErrPort):

@@ -186,7 +186,7 @@ func examineClock(_ context.Context, a *app.App) (finding, error) {
 		return finding{State: warn, Text: "the clock has leapt ahead of where the last run left it, to " + line.Stamp(a.Now()), Fix: "if that is not the time, set the clock; nothing is removed for a day"}, nil
 	}
 	if behind := a.Clock.Behind(); behind > 0 {
-		return finding{State: warn, Text: fmt.Sprintf("the clock is %s behind the time it has told before", behind.Round(time.Second)), Fix: "set the clock; meanwhile the later time counts"}, nil
+		return finding{State: warn, Text: fmt.Sprintf("the clock is %s behind a time that it showed before", behind.Round(time.Second)), Fix: "set the clock; meanwhile the later time counts"}, nil
 	}
 	return finding{State: fine, Text: "it is " + line.Stamp(a.Now())}, nil
 }

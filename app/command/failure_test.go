@@ -42,7 +42,7 @@ func (v *visitor) asks(path string, pairs ...string) (int, string) {
 }
 
 // Row 27 of the mail fault table. The disk fills up under a running server: who is signed in stays so, a sign-in
-// is told why in words, and with space again everything goes on by itself.
+// gets the reason in words, and with space again everything goes on by itself.
 func TestADiskThatFillsUpUnderTheServer(t *testing.T) {
 	t.Parallel()
 	dir := programtest.SmallDisk(t, "8m")
@@ -59,7 +59,7 @@ func TestADiskThatFillsUpUnderTheServer(t *testing.T) {
 	if err := os.WriteFile(ballast, make([]byte, free), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// What the log has room for yet is written; then it is told.
+	// What the log has room for yet is written; then the answer says so.
 	status, text := 0, ""
 	for n := 0; n < 500 && status != http.StatusServiceUnavailable; n++ {
 		status, text = newVisitor(t, s.url).asks("/signin", "identifier", "mara@home.example")

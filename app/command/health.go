@@ -21,7 +21,7 @@ func healthVerbs() []*line.Verb {
 			About: "Asks the server at the configured address whether it is ready. Exit 0 when it is:\nfor container and service managers.", Run: healthcheck,
 		},
 		{
-			Words: "doctor", Place: line.House, JSON: true,
+			Words: "doctor", Place: line.Server, JSON: true,
 			About: "Says how the store, its key, the backups, the disk, the clock and mail fare, each\nwith what to do about it. Exit 1 when something needs mending.", Run: doctor,
 		},
 		{Words: "version", Place: line.Local, JSON: true, About: "Prints the version.", Run: version},

@@ -18,11 +18,11 @@ import (
 func keyVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
-			Words: "key list", Place: line.House, JSON: true,
+			Words: "key list", Place: line.Server, JSON: true,
 			About: "Lists the sealing keys of secret.key: which one seals, and how many values of the\ndatabase each still opens.", Run: keyList,
 		},
 		{
-			Words: "key rotate", Place: line.House,
+			Words: "key rotate", Place: line.Server,
 			About: "Puts a new key first into secret.key and seals everything anew, in small parts\nwhile everything goes on. Nobody is signed out and no live code ends. The older\nkeys stay in the file until -drop, because backups made before need them.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("drop", false, "make no key; remove the older keys with which nothing is sealed any more")
@@ -91,10 +91,10 @@ func keyRotate(ctx context.Context, c *line.Call) error {
 		return nil
 	}
 	fmt.Fprintf(c.Out, "the key %s seals from now on\n", id)
-	told := time.Now()
+	shown := time.Now()
 	done, err := c.App.Keys.Reseal(ctx, func(r store.Resealed) {
-		if time.Since(told) >= progressEvery {
-			told = time.Now()
+		if time.Since(shown) >= progressEvery {
+			shown = time.Now()
 			fmt.Fprintf(c.Err, "%s sealed anew ...\n", line.Count(r.Done, "value", "values"))
 		}
 	})

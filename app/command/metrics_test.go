@@ -17,7 +17,7 @@ import (
 
 var metricsAt = regexp.MustCompile(`(?m)^  metrics: (http://127\.0\.0\.1:\d+/metrics)$`)
 
-// The figures tell what happened and nothing of whom it happened to.
+// The metrics count what happened and name no user.
 func TestMetricsOfARunningServer(t *testing.T) {
 	t.Parallel()
 	smarthost := mailtest.Serve(t, mailtest.Accept)
@@ -28,7 +28,7 @@ func TestMetricsOfARunningServer(t *testing.T) {
 	}
 	s := serve(t, dir)
 	at := s.wait(metricsAt)
-	figures := func() string {
+	metrics := func() string {
 		res, err := http.Get(at)
 		if err != nil {
 			t.Fatal(err)
@@ -75,7 +75,7 @@ func TestMetricsOfARunningServer(t *testing.T) {
 		"go_goroutines ", "process_resident_memory_bytes ",
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		text := figures()
+		text := metrics()
 		missing := ""
 		for _, line := range want {
 			if !strings.Contains(text, "\n"+line) {
@@ -90,8 +90,8 @@ func TestMetricsOfARunningServer(t *testing.T) {
 		}
 	}
 	for _, secret := range []string{"mara", "nobody", "home.example", "127.0.0.1"} {
-		if text := figures(); strings.Contains(text, secret) {
-			t.Errorf("the figures hold %q:\n%s", secret, text)
+		if text := metrics(); strings.Contains(text, secret) {
+			t.Errorf("the metrics hold %q:\n%s", secret, text)
 		}
 	}
 	res, err = http.Get(strings.TrimSuffix(at, "metrics"))
@@ -100,6 +100,6 @@ func TestMetricsOfARunningServer(t *testing.T) {
 	}
 	res.Body.Close()
 	if res.StatusCode != http.StatusNotFound {
-		t.Errorf("there is more than the figures: %d", res.StatusCode)
+		t.Errorf("there is more than the metrics: %d", res.StatusCode)
 	}
 }

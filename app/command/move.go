@@ -22,7 +22,7 @@ import (
 func moveVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
-			Words: "import authjs", Creates: true, Args: "DSN", Min: 1, Max: 1, Place: line.House, JSON: true,
+			Words: "import authjs", Creates: true, Args: "DSN", Min: 1, Max: 1, Place: line.Server, JSON: true,
 			About: "Takes over users, linked accounts, passkeys and sessions from the database of an\nAuth.js or NextAuth app: file:PATH or postgres://USER:PASSWORD@HOST/NAME, as the\napp names it. Without -yes it only says what it would do. Ids and sessions\nare kept, users that are here already stay as they are: it may run again. A user\nwhose id another user has here gets a new one, which the report names.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("yes", false, "really import")
@@ -35,7 +35,7 @@ func moveVerbs() []*line.Verb {
 			Run: importAuthJS,
 		},
 		{
-			Words: "export", Args: "[FILE]", Max: 1, Place: line.House, JSON: true, Paths: []int{0},
+			Words: "export", Args: "[FILE]", Max: 1, Place: line.Server, JSON: true, Paths: []int{0},
 			About: "Writes users, accounts and passkeys to FILE, which must not exist yet, or to the\nterminal: as JSON Lines, or as a SQLite database in the shape that Auth.js uses\nwith Prisma. Sessions cannot be exported: only hashes of their tokens are kept.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.String("format", "jsonl", "jsonl or prisma: the `format`")
@@ -69,7 +69,7 @@ func importAuthJS(ctx context.Context, c *line.Call) error {
 		return errors.Join(err, source.Close())
 	}
 	line := newProgress(c.Err)
-	told := func(done, total int) { line.show("users", done, total) }
+	show := func(done, total int) { line.show("users", done, total) }
 	s := c.App.Config.Session
 	m := &move.Importer{
 		DB: c.App.DB, Audit: c.App.Audit, Now: c.App.Now, App: inApp,
@@ -77,10 +77,10 @@ func importAuthJS(ctx context.Context, c *line.Call) error {
 	}
 	var r *move.Report
 	if c.Bool("yes") {
-		r, err = m.Import(ctx, app.Operator(), source, told)
+		r, err = m.Import(ctx, app.Operator(), source, show)
 		err = errors.Join(err, c.App.ExpectForms(ctx))
 	} else {
-		r, err = m.Plan(ctx, source, told)
+		r, err = m.Plan(ctx, source, show)
 	}
 	line.end()
 	if err := errors.Join(err, source.Close()); err != nil {

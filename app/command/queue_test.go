@@ -15,7 +15,7 @@ import (
 	"gatelodge/store"
 )
 
-// queued fills the house of a directory with mail of an app for n people, all at
+// queued fills the database of a directory with mail of an app for n people, all at
 // one domain, which waits.
 func queued(t *testing.T, dir string, n int) {
 	t.Helper()
@@ -65,7 +65,7 @@ func TestTheQueueSaysHowMuchOfItIsShown(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	if !strings.Contains(got.out, "CLASS ") || strings.Count(got.out, " relayed ") != 100 {
-		t.Errorf("the classes are not told: %+v", got)
+		t.Errorf("the classes are not shown: %+v", got)
 	}
 	got = use(t, dir, "mail", "queue", "-all")
 	if !strings.HasSuffix(got.out, "\n\nThe newest 100; 101 are waiting.\n") {

@@ -95,7 +95,7 @@ func (s *server) stop(signal syscall.Signal) said {
 	return said{s.cmd.ProcessState.ExitCode(), s.out.String(), s.log.String()}
 }
 
-// there reports whether a file lies in the house's directory.
+// there reports whether a file lies in the data directory.
 func there(t *testing.T, dir, name string) bool {
 	t.Helper()
 	_, err := os.Lstat(filepath.Join(dir, "gatelodge-data", name))
@@ -243,7 +243,7 @@ func TestAStopInTheMiddleOfAStartIsNoFailure(t *testing.T) {
 				t.Errorf("got exit %d and %q, want 0 and no complaint", got.code, got.err)
 			}
 			if got := use(t, dir, "user", "add", "mara@home.example"); got.code != 0 || got.err != "" {
-				t.Errorf("the house afterwards: got %+v", got)
+				t.Errorf("the server afterwards: got %+v", got)
 			}
 		})
 	}

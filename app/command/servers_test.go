@@ -108,7 +108,7 @@ func (v *visitor) is(url string) string {
 	return session.User.Email
 }
 
-// relay is a mail server that stalls before the body while it is told to.
+// relay is a mail server that stalls before the body while stall is set.
 type relay struct {
 	*mailtest.Server
 	ca      string

@@ -22,7 +22,7 @@ func setUpVerbs() []*line.Verb {
 			About: "Writes a short config.toml into this directory: the address people will see,\nhttps://auth.example.com, and who runs the server. It never overwrites.", Run: initialise,
 		},
 		{
-			Words: "setup-link", Place: line.House,
+			Words: "setup-link", Place: line.Server,
 			About: "Prints the link that makes the first admin. There is one until it was used.", Run: setUpLink,
 		},
 	}

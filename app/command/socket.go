@@ -47,7 +47,7 @@ type remoteError struct{ code int }
 
 func (e *remoteError) Error() string { return fmt.Sprintf("exit %d", e.code) }
 
-// Handler answers the admin socket: it runs verbs in the server's own house.
+// Handler answers the admin socket: it runs verbs in the server's process.
 func Handler(a *app.App) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The server's limits are for visitors. A long verb takes its time; it ends
@@ -172,7 +172,7 @@ func whereItIs(ctx context.Context, c *line.Call, args []string, loaded *config.
 		return fmt.Errorf("asking the running server: %w", err)
 	}
 	if _, err := os.Stat(loaded.DataDir); errors.Is(err, os.ErrNotExist) && !c.Verb.Creates {
-		return &noHouse{dir: loaded.DataDir}
+		return &noData{dir: loaded.DataDir}
 	}
 	a, err := app.Open(ctx, &loaded.Config, app.Options{})
 	if err != nil {
@@ -184,13 +184,13 @@ func whereItIs(ctx context.Context, c *line.Call, args []string, loaded *config.
 	return errors.Join(err, a.Close())
 }
 
-// noHouse means there is nothing where the configuration points.
-type noHouse struct{ dir string }
+// noData means there is nothing where the configuration points.
+type noData struct{ dir string }
 
-func (e *noHouse) Error() string { return "there is no data directory " + e.dir }
+func (e *noData) Error() string { return "there is no data directory " + e.dir }
 
 // Hint says where to look.
-func (e *noHouse) Hint() string {
+func (e *noData) Hint() string {
 	return "run this where the server was started, or name its directory with -data or its configuration with -config"
 }
 

@@ -17,7 +17,7 @@ import (
 	"gatelodge/app/programtest"
 )
 
-// lived returns a working directory whose house has a user and was left in order.
+// lived returns a working directory whose data holds a user and was left in order.
 func lived(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -34,7 +34,7 @@ func write(t *testing.T, path, text string, mode fs.FileMode) {
 	}
 }
 
-// raw changes the database of a house behind its back.
+// raw changes a database behind the program's back.
 func raw(t *testing.T, dir, statement string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "gatelodge-data", "gatelodge.db"))
@@ -58,7 +58,7 @@ func taken(t *testing.T) string {
 }
 
 // Each thing that keeps the server from starting has a sentence, a hint and an
-// exit code of its own, and leaves the house as it was.
+// exit code of its own, and leaves the data as it was.
 func TestWhatKeepsTheServerFromStarting(t *testing.T) {
 	tests := map[string]struct {
 		spoil func(t *testing.T, dir string) []string // returns further arguments
@@ -88,7 +88,7 @@ func TestWhatKeepsTheServerFromStarting(t *testing.T) {
 			}
 			return nil
 		}, command.ExitKey, "secret.key is missing"},
-		"the key of another house": {func(t *testing.T, dir string) []string {
+		"the key of another database": {func(t *testing.T, dir string) []string {
 			other, err := os.ReadFile(filepath.Join(lived(t), "gatelodge-data", "secret.key"))
 			if err != nil {
 				t.Fatal(err)
@@ -273,7 +273,7 @@ func TestAFullDisk(t *testing.T) {
 	dir := programtest.SmallDisk(t, "64k")
 	refused(t, use(t, dir, "serve", "-listen", "127.0.0.1:0"), command.ExitFull, "is full")
 
-	// With space again the same directory is a house.
+	// With space again the same directory serves.
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=8m"); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 func storeVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
-			Words: "backup", Args: "[FILE]", Max: 1, Place: line.House, Paths: []int{0}, JSON: true,
+			Words: "backup", Args: "[FILE]", Max: 1, Place: line.Server, Paths: []int{0}, JSON: true,
 			About: "Writes a copy of the database to FILE while everything goes on. It never\noverwrites. Without FILE the copy goes where the scheduled ones go, and like these\nis removed when there are newer ones (backup.keep). The key, secret.key in the data directory, is not in it: keep a copy\nof that in another place.", Run: backup,
 		},
 		{
@@ -25,7 +25,7 @@ func storeVerbs() []*line.Verb {
 			About: "Puts a backup into a data directory that has no database. The server must not be\nrunning, and the secret.key that belongs to the backup must lie in the directory.", Run: restore,
 		},
 		{
-			Words: "why", Args: "REF", Min: 1, Max: 1, Place: line.House, JSON: true,
+			Words: "why", Args: "REF", Min: 1, Max: 1, Place: line.Server, JSON: true,
 			About: "Explains a Reference, such as GL-7F3K-92QD, that somebody saw on a page: what\nhappened, from where, and what the log knows.", Run: why,
 		},
 	}

@@ -99,7 +99,7 @@ func TestPeopleMadeByTheRealAdaptersAreTaken(t *testing.T) {
 func TestAnExportIsReadByTheRealPrismaAdapter(t *testing.T) {
 	modules := adapters(t)
 	path := filepath.Join(t.TempDir(), "people.db")
-	if _, err := (&move.Exporter{DB: house(t), Secrets: true}).Prisma(t.Context(), path); err != nil {
+	if _, err := (&move.Exporter{DB: furnished(t), Secrets: true}).Prisma(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
 	type user struct{ ID, Name, Email, EmailVerified, Image string }

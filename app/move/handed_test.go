@@ -16,8 +16,8 @@ import (
 	"gatelodge/store/storetest"
 )
 
-// house is a store with the people of a fixture.
-func house(t *testing.T) *store.DB {
+// furnished is a store with the people of a fixture.
+func furnished(t *testing.T) *store.DB {
 	t.Helper()
 	db := storetest.Open(t)
 	take(t, db, database(t, fixture(t, "prisma.sql")), move.Reading{PasswordColumn: "password"})
@@ -51,7 +51,7 @@ func lines(t *testing.T, db *store.DB, secrets bool) []map[string]any {
 }
 
 func TestAnExportHoldsEverybodyButNoSession(t *testing.T) {
-	list := lines(t, house(t), true)
+	list := lines(t, furnished(t), true)
 	kinds := make(map[string]int)
 	for _, line := range list {
 		kinds[line["kind"].(string)]++
@@ -74,7 +74,7 @@ func TestAnExportHoldsEverybodyButNoSession(t *testing.T) {
 }
 
 func TestAnExportHoldsSecretsOnlyWhenAskedFor(t *testing.T) {
-	db := house(t)
+	db := furnished(t)
 	secrets := []string{"access-1", "refresh-1", "id-1", maraHash, `"password`}
 	quietly, err := json.Marshal(lines(t, db, false))
 	if err != nil {
@@ -100,7 +100,7 @@ func TestAnExportHoldsSecretsOnlyWhenAskedFor(t *testing.T) {
 }
 
 func TestAPrismaExportIsReadWhole(t *testing.T) {
-	db := house(t)
+	db := furnished(t)
 	path := filepath.Join(t.TempDir(), "people # 100%.db")
 	h, err := (&move.Exporter{DB: db, Secrets: true}).Prisma(t.Context(), path)
 	if err != nil {
@@ -130,7 +130,7 @@ func TestAPrismaExportIsReadWhole(t *testing.T) {
 }
 
 func TestAnExportNeverOverwritesAndLeavesNoHalves(t *testing.T) {
-	db := house(t)
+	db := furnished(t)
 	path := filepath.Join(t.TempDir(), "people.db")
 	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)

@@ -28,14 +28,14 @@ type Importer struct {
 }
 
 // Plan says what Import would do, and changes nothing.
-func (m *Importer) Plan(ctx context.Context, from *Source, told func(done, total int)) (*Report, error) {
-	return m.run(ctx, from, told, nil)
+func (m *Importer) Plan(ctx context.Context, from *Source, progress func(done, total int)) (*Report, error) {
+	return m.run(ctx, from, progress, nil)
 }
 
 // Import takes over everybody who is not here yet, a hundred in a transaction.
 // After an error those that came are here, and the next run goes on.
-func (m *Importer) Import(ctx context.Context, who audit.Origin, from *Source, told func(done, total int)) (*Report, error) {
-	r, err := m.run(ctx, from, told, &who)
+func (m *Importer) Import(ctx context.Context, who audit.Origin, from *Source, progress func(done, total int)) (*Report, error) {
+	r, err := m.run(ctx, from, progress, &who)
 	if err != nil {
 		return r, err
 	}
@@ -47,7 +47,7 @@ func (m *Importer) Import(ctx context.Context, who audit.Origin, from *Source, t
 }
 
 // run goes through all users of the source. who is nil for a dry run.
-func (m *Importer) run(ctx context.Context, s *Source, told func(done, total int), who *audit.Origin) (*Report, error) {
+func (m *Importer) run(ctx context.Context, s *Source, progress func(done, total int), who *audit.Origin) (*Report, error) {
 	r := &Report{Shape: s.shape.name, DryRun: who == nil, Tables: s.shape.names(), Ignored: s.shape.ignored(), Unknown: s.shape.unknown}
 	j := &judge{now: m.Now().UTC().Truncate(time.Millisecond), passwords: s.shape.password, app: m.App, rolling: m.Rolling, max: m.Max}
 	var err error
@@ -79,7 +79,7 @@ func (m *Importer) run(ctx context.Context, s *Source, told func(done, total int
 		if err := m.settle(ctx, s.id, people, r, who); err != nil {
 			return r, err
 		}
-		told(r.Users.Read, total)
+		progress(r.Users.Read, total)
 	}
 	err = s.rest(ctx, r, total)
 	for _, list := range [][]Reason{r.LeftOut, r.Less} {

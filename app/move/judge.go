@@ -240,7 +240,7 @@ func hashWrong(hash string) string {
 	return "it is neither bcrypt nor argon2id: they choose a new one"
 }
 
-// authJSLifetime is how long Auth.js lets a session live when told nothing.
+// authJSLifetime is how long Auth.js lets a session live by default.
 const authJSLifetime = 30 * 24 * time.Hour
 
 // session reads one session. Its token stands there in clear; here only its

@@ -44,7 +44,7 @@ func TestADryRunReportsTheSameAndChangesNothing(t *testing.T) {
 	}
 	done := take(t, db, dsn, reading)
 	if !planned.DryRun || done.DryRun {
-		t.Error("which of them was dry is told wrongly")
+		t.Error("which of them was dry is wrong")
 	}
 	planned.DryRun = false
 	if diff := cmp.Diff(planned, done); diff != "" {

@@ -12,7 +12,7 @@ import (
 )
 
 // Adapters do not agree how a value is kept, and one database may hold several
-// ways after an upgrade, so each value is looked at by itself.
+// forms after an upgrade, so each value is looked at by itself.
 
 // textOf returns a value as text. NULL is "".
 func textOf(v any) string {

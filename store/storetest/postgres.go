@@ -114,7 +114,7 @@ func (p *Postgres) Start(t testing.TB) {
 	t.Helper()
 	fsync := "fsync=off"
 	if _, measured := t.(*testing.B); measured {
-		fsync = "fsync=on" // figures are of what is kept
+		fsync = "fsync=on" // measured is what a crash keeps
 	}
 	p.server = exec.Command(filepath.Join(p.bin, "postgres"), "-D", p.dir+"/data", "-k", p.dir,
 		"-c", "listen_addresses=", "-c", fsync, "-c", "max_connections=200")

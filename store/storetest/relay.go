@@ -16,9 +16,9 @@ var relay = map[string]func(*testing.T, *store.DB){
 	"what a removed credential would send is not kept":        removedCredential,
 	"recipients are counted by hour and day":                  submitted,
 	"a held message waits for its own retry":                  held,
-	"a delay is told once":                                    delayTold,
+	"a delay is reported once":                                delayReported,
 	"captured mail that is emptied leaves no body behind":     emptiedBody,
-	"mail is counted as it ended":                             figures,
+	"mail is counted as it ended":                             countsOfMail,
 }
 
 func credential(t *testing.T, db *store.DB, name string) store.SubmissionCredential {
@@ -162,7 +162,7 @@ func held(t *testing.T, db *store.DB) {
 	want(t, db.Update(t.Context(), func(tx *store.Tx) error { return tx.HoldMessage("none") }), store.ErrNotFound)
 }
 
-func delayTold(t *testing.T, db *store.DB) {
+func delayReported(t *testing.T, db *store.DB) {
 	_, ids := submit(t, db, credential(t, db, "nas"), 1)
 	for _, wanted := range []bool{true, false} {
 		Update(t, db, func(tx *store.Tx) error {
@@ -207,7 +207,7 @@ func emptiedBody(t *testing.T, db *store.DB) {
 	}
 }
 
-func figures(t *testing.T, db *store.DB) {
+func countsOfMail(t *testing.T, db *store.DB) {
 	end := func(id, state string, took time.Duration) {
 		Message(t, db, id, 0, Now)
 		done := Now.Add(took)

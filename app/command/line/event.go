@@ -65,7 +65,7 @@ var sentences = map[string]string{
 	audit.SignedOut:       "Signed out.",
 	audit.SessionEnded:    "A device was signed out.",
 	audit.SessionsEnded:   "Devices were signed out.",
-	audit.Claimed:         "The owner confirmed the address. Earlier ways to sign in were removed.",
+	audit.Claimed:         "The owner confirmed the address. Earlier sign-in methods were removed.",
 	audit.AppEntered:      "Signed in to an app.",
 	audit.UserChanged:     "The user changed their profile.",
 	audit.UserAdded:       "The user was added.",

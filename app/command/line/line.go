@@ -40,9 +40,9 @@ type Place int
 
 // The places.
 const (
-	Local Place = iota // needs no store
-	House              // needs the store: through the server, or under its lock
-	Alone              // needs the store's files while nobody has them
+	Local  Place = iota // needs no store
+	Server              // needs the store: through the server, or under its lock
+	Alone               // needs the store's files while nobody has them
 )
 
 // Verb is one command.
@@ -53,7 +53,7 @@ type Verb struct {
 	Min     int    // arguments
 	Max     int
 	Place   Place
-	Creates bool  // may begin a new house: a mistyped -data must not
+	Creates bool  // may make a data directory: a mistyped -data must not
 	JSON    bool  // takes -json
 	Paths   []int // the arguments that name files
 	// Secret names the flag with which the verb reads a line that is not shown, and
@@ -69,7 +69,7 @@ type Call struct {
 	Verb  *Verb
 	Flags *flag.FlagSet
 	Args  []string
-	App   *app.App // for verbs of the house
+	App   *app.App // for verbs at the Server
 	Live  bool     // App is that of the running server
 }
 

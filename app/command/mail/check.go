@@ -18,18 +18,18 @@ import (
 func checkVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
-			Words: "mail check", Args: "[ADDRESS]", Max: 1, Place: line.House, JSON: true,
+			Words: "mail check", Args: "[ADDRESS]", Max: 1, Place: line.Server, JSON: true,
 			About: "Looks at what other mail servers look at, says what each thing means and how to\nmend it. With an address, hands in a mail for it and stops before it is sent. Exits\nwith 1 when something keeps mail from arriving.", Run: mailCheck,
 		},
 		{
-			Words: "mail dns", Place: line.House, JSON: true, About: "Prints the records to publish so that mail arrives, as lines of a zone file.",
+			Words: "mail dns", Place: line.Server, JSON: true, About: "Prints the records to publish so that mail arrives, as lines of a zone file.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("panel", false, "print them for a form with fields: name, type, value")
 			},
 			Run: mailDNS,
 		},
 		{
-			Words: "mail dkim", Place: line.House, JSON: true,
+			Words: "mail dkim", Place: line.Server, JSON: true,
 			About: "Lists the keys that sign mail. To change them: -rotate makes the next pair, which\nyou publish; -switch lets it sign once DNS has it; a week later the old records can go.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("rotate", false, "make the next pair of keys")
@@ -81,7 +81,7 @@ func describeFinding(p lang.Printer, catalog *lang.Catalog, f check.Finding) fin
 	return j
 }
 
-// errCheck means that something keeps mail from arriving; it has been told.
+// errCheck means that something keeps mail from arriving; it has been printed.
 var errCheck = errors.New("mail will not arrive everywhere: see the lines that say FAIL")
 
 func mailCheck(ctx context.Context, c *line.Call) error {

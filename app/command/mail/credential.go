@@ -15,7 +15,7 @@ import (
 func credentialVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
-			Words: "mail credential add", Args: "NAME SENDER...", Min: 2, Max: 20, Place: line.House, JSON: true,
+			Words: "mail credential add", Args: "NAME SENDER...", Min: 2, Max: 20, Place: line.Server, JSON: true,
 			About: "Lets an app hand its mail to this server, and prints its password, which is shown\nthis once. SENDER is an address it may send as, or all of a domain: \"*@example.com\".",
 			Flags: func(fs *flag.FlagSet) {
 				fs.String("to", "*", "whom it may send to: addresses, domains as \"*@example.com\", or \"users\" for our own; \"*\" is `anybody`")
@@ -25,9 +25,9 @@ func credentialVerbs() []*line.Verb {
 			},
 			Run: credentialAdd,
 		},
-		{Words: "mail credential list", Place: line.House, JSON: true, About: "Lists the apps that may hand their mail to this server.", Run: credentialList},
+		{Words: "mail credential list", Place: line.Server, JSON: true, About: "Lists the apps that may hand their mail to this server.", Run: credentialList},
 		{
-			Words: "mail credential remove", Args: "NAME", Min: 1, Max: 1, Place: line.House,
+			Words: "mail credential remove", Args: "NAME", Min: 1, Max: 1, Place: line.Server,
 			About: "Ends an app's credential at once. What it has handed over is still delivered.", Run: credentialRemove,
 		},
 	}

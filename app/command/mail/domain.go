@@ -14,7 +14,7 @@ import (
 
 func mailDomainVerb() *line.Verb {
 	return &line.Verb{
-		Words: "mail domain", Args: "DOMAIN", Min: 1, Max: 1, Place: line.House, JSON: true,
+		Words: "mail domain", Args: "DOMAIN", Min: 1, Max: 1, Place: line.Server, JSON: true,
 		About: "Shows what is known of a domain that mail goes to: whether it waits, and how\nconnections to it have to be and were protected.",
 		Flags: func(fs *flag.FlagSet) {
 			fs.Bool("forget", false, "forget it: mail goes at once, and in clear where the domain no longer speaks TLS")

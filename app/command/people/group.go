@@ -15,23 +15,23 @@ import (
 func groupVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
-			Words: "group add", Args: "NAME", Min: 1, Max: 1, Place: line.House, JSON: true,
+			Words: "group add", Args: "NAME", Min: 1, Max: 1, Place: line.Server, JSON: true,
 			About: "Makes a group, which apps can allow (allow = [\"group:NAME\"]) and see.", Run: groupAdd,
 		},
-		{Words: "group list", Place: line.House, JSON: true, About: "Lists the groups. The group \"admins\" is who manages this server.", Run: groupList},
-		{Words: "group show", Args: "NAME", Min: 1, Max: 1, Place: line.House, JSON: true, About: "Shows who is in a group.", Run: groupShow},
+		{Words: "group list", Place: line.Server, JSON: true, About: "Lists the groups. The group \"admins\" is who manages this server.", Run: groupList},
+		{Words: "group show", Args: "NAME", Min: 1, Max: 1, Place: line.Server, JSON: true, About: "Shows who is in a group.", Run: groupShow},
 		{
-			Words: "group remove", Args: "NAME", Min: 1, Max: 1, Place: line.House,
+			Words: "group remove", Args: "NAME", Min: 1, Max: 1, Place: line.Server,
 			About: "Removes a group. Its members stay, without it.",
 			Flags: func(fs *flag.FlagSet) { fs.Bool("yes", false, "really remove") },
 			Run:   groupRemove,
 		},
 		{
-			Words: "group member add", Args: "NAME EMAIL...", Min: 2, Max: 500, Place: line.House,
+			Words: "group member add", Args: "NAME EMAIL...", Min: 2, Max: 500, Place: line.Server,
 			About: "Puts users into a group. Who is in \"admins\" may manage this server.", Run: groupJoin,
 		},
 		{
-			Words: "group member remove", Args: "NAME EMAIL...", Min: 2, Max: 500, Place: line.House,
+			Words: "group member remove", Args: "NAME EMAIL...", Min: 2, Max: 500, Place: line.Server,
 			About: "Takes users out of a group. The last admin stays one.", Run: groupLeave,
 		},
 	}

@@ -19,7 +19,7 @@ import (
 func inviteVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
-			Words: "invite add", Args: "[EMAIL...]", Max: 100, Place: line.House, JSON: true,
+			Words: "invite add", Args: "[EMAIL...]", Max: 100, Place: line.Server, JSON: true,
 			About: "Invites people. With addresses, each gets a mail with a link of their own, which\nworks once and for that address alone. Without, prints a link for whoever has it;\nit is shown this once. An invite lets people in whatever signup.mode says.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.String("group", "", "the `groups` that who comes is put into, with commas between them")
@@ -29,10 +29,10 @@ func inviteVerbs() []*line.Verb {
 			},
 			Run: inviteAdd,
 		},
-		{Words: "invite list", Place: line.House, JSON: true, About: "Lists the invites, the newest first.", Run: inviteList},
-		{Words: "invite show", Args: "ID", Min: 1, Max: 1, Place: line.House, JSON: true, About: "Shows an invite, by its id or the address it was mailed to.", Run: inviteShow},
+		{Words: "invite list", Place: line.Server, JSON: true, About: "Lists the invites, the newest first.", Run: inviteList},
+		{Words: "invite show", Args: "ID", Min: 1, Max: 1, Place: line.Server, JSON: true, About: "Shows an invite, by its id or the address it was mailed to.", Run: inviteShow},
 		{
-			Words: "invite revoke", Args: "ID", Min: 1, Max: 1, Place: line.House,
+			Words: "invite revoke", Args: "ID", Min: 1, Max: 1, Place: line.Server,
 			About: "Takes an invite back, by its id or the address it was mailed to. Who has come by\nit stays.", Run: inviteRevoke,
 		},
 	}

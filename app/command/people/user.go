@@ -30,7 +30,7 @@ func Verbs() []*line.Verb {
 func userVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
-			Words: "user add", Creates: true, Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true,
+			Words: "user add", Creates: true, Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true,
 			About: "Adds a user and prints a link to sign in with. The link works once, for as long\nas any sign-in link. Nothing is mailed.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("admin", false, "let this user manage the server")
@@ -40,20 +40,20 @@ func userVerbs() []*line.Verb {
 			Run: userAdd,
 		},
 		{
-			Words: "user list", Place: line.House, JSON: true, About: "Lists the users.",
+			Words: "user list", Place: line.Server, JSON: true, About: "Lists the users.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.String("search", "", "only those with this `text` in a name, address or group")
 				fs.String("status", "", "only the \"active\", \"new\" (never signed in), \"disabled\" or \"closing\" ones")
 			},
 			Run: userList,
 		},
-		{Words: "user show", Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true, About: "Shows a user: how they sign in, their addresses and groups, when they were seen, and\nwhat happened lately. The user may be named by address or id.", Run: userShow},
+		{Words: "user show", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true, About: "Shows a user: how they sign in, their addresses and groups, when they were seen, and\nwhat happened lately. The user may be named by address or id.", Run: userShow},
 		{
-			Words: "user link", Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true,
+			Words: "user link", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true,
 			About: "Prints a link to sign in as the user. It works once. Nothing is mailed.\nWho opens it is asked first, since no browser asked for it.", Run: userLink,
 		},
 		{
-			Words: "user password", Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true,
+			Words: "user password", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true,
 			About: "Prints a link with which the user chooses a new password, or with -remove takes\nthe password away. The link works once; it signs nobody in. Nobody but the user\nshould have it. With -stdin the password is the first line of the standard input;\non a terminal it is asked for and not shown.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("remove", false, "remove the password instead")
@@ -63,19 +63,19 @@ func userVerbs() []*line.Verb {
 			Run:    userPassword,
 		},
 		{
-			Words: "user disable", Args: "EMAIL", Min: 1, Max: 1, Place: line.House,
+			Words: "user disable", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server,
 			About: "Closes the user's access. All their sessions end at once. \"user enable\" undoes it.", Run: userDisable,
 		},
-		{Words: "user enable", Args: "EMAIL", Min: 1, Max: 1, Place: line.House, About: "Opens the user's access again.", Run: userEnable},
+		{Words: "user enable", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, About: "Opens the user's access again.", Run: userEnable},
 		{
-			Words: "user remove", Args: "EMAIL", Min: 1, Max: 1, Place: line.House,
+			Words: "user remove", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server,
 			About: "Removes the user for good, with sessions and links. The audit log stays.\nTo keep somebody out for a while use \"user disable\".",
 			Flags: func(fs *flag.FlagSet) { fs.Bool("yes", false, "really remove") },
 			Run:   userRemove,
 		},
-		{Words: "user sessions", Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true, About: "Lists where the user is signed in.", Run: userSessions},
+		{Words: "user sessions", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true, About: "Lists where the user is signed in.", Run: userSessions},
 		{
-			Words: "user sign-out", Args: "EMAIL", Min: 1, Max: 1, Place: line.House,
+			Words: "user sign-out", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server,
 			About: "Signs the user out everywhere, or of one session only. The browsers are out at\ntheir next request.",
 			Flags: func(fs *flag.FlagSet) { fs.String("session", "", "the `id` of one session, from \"user sessions\"") },
 			Run:   userSignOut,
@@ -94,7 +94,7 @@ type userJSON struct {
 	Disabled      bool       `json:"disabled"`
 	Status        string     `json:"status"`
 	Groups        []string   `json:"groups"`
-	Ways          []string   `json:"ways"`
+	SignInMethods []string   `json:"ways"`
 	LastSeenAt    *time.Time `json:"lastSeenAt"`
 	CreatedAt     time.Time  `json:"createdAt"`
 	Link          string     `json:"link,omitempty"`
@@ -104,7 +104,7 @@ type userJSON struct {
 func describe(p store.Person) userJSON {
 	j := userJSON{
 		ID: p.ID, Email: p.Email, EmailVerified: !p.EmailVerifiedAt.IsZero(), Name: p.Name, Username: p.Username, Admin: p.Admin,
-		Disabled: p.Disabled(), Status: p.Status(), Groups: p.Groups, Ways: ways(p), CreatedAt: p.CreatedAt,
+		Disabled: p.Disabled(), Status: p.Status(), Groups: p.Groups, SignInMethods: signInMethods(p), CreatedAt: p.CreatedAt,
 	}
 	if j.Groups == nil {
 		j.Groups = []string{}
@@ -115,8 +115,8 @@ func describe(p store.Person) userJSON {
 	return j
 }
 
-// ways lists how somebody can sign in.
-func ways(p store.Person) []string {
+// signInMethods lists how a user can sign in.
+func signInMethods(p store.Person) []string {
 	list := []string{}
 	if p.HasEmail() {
 		list = append(list, "email")
@@ -158,7 +158,7 @@ func warnUnconfirmed(ctx context.Context, c *line.Call, u store.User, name strin
 		return err
 	}
 	fmt.Fprintf(c.Err, "warning: the address %s is not confirmed. The account was imported and may belong to another person\n"+
-		"hint: ask the owner of the address to sign in with a mailed link; this removes all other ways to sign in\n", name)
+		"hint: ask the owner of the address to sign in with a mailed link; this removes all other sign-in methods\n", name)
 	return nil
 }
 
@@ -326,7 +326,7 @@ func userShow(ctx context.Context, c *line.Call) error {
 		}
 	}
 	fmt.Fprintf(w, "name\t%s\nusername\t%s\nid\t%s\nadmin\t%s\ngroups\t%s\napps\t%s\nsigns in by\t%s\nstatus\t%s\nsince\t%s\nlast seen\t%s\nsigned in\t%d times now\n",
-		line.Dash(p.Name), line.Dash(p.Username), p.ID, line.Yes(p.Admin), line.Dash(strings.Join(p.Groups, ", ")), line.Dash(strings.Join(appsOf(c, p), ", ")), line.Dash(strings.Join(ways(p), ", ")),
+		line.Dash(p.Name), line.Dash(p.Username), p.ID, line.Yes(p.Admin), line.Dash(strings.Join(p.Groups, ", ")), line.Dash(strings.Join(appsOf(c, p), ", ")), line.Dash(strings.Join(signInMethods(p), ", ")),
 		status(p.User), line.Stamp(p.CreatedAt), line.Stamp(p.SeenAt), len(sessions))
 	for _, a := range accounts {
 		fmt.Fprintf(w, "connected\t%s, %s, %s\n", a.Provider, line.Dash(a.Email), a.state())

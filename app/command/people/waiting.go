@@ -14,19 +14,19 @@ import (
 func waitingVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
-			Words: "user waiting", Place: line.House, JSON: true,
+			Words: "user waiting", Place: line.Server, JSON: true,
 			About: "Lists those who wait to be let in, the longest first (signup.mode = \"approve\").", Run: userWaiting,
 		},
 		{
-			Words: "user approve", Args: "EMAIL", Min: 1, Max: 1, Place: line.House, JSON: true,
-			About: "Lets in somebody who waits, also one who was refused before. Who has\nconfirmed an address is told by mail.",
+			Words: "user approve", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true,
+			About: "Lets in somebody who waits, also one who was refused before. A user with\na confirmed address gets a mail.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.String("group", "", "the `groups` to put them into, with commas between them")
 			},
 			Run: userApprove,
 		},
 		{
-			Words: "user refuse", Args: "EMAIL", Min: 1, Max: 1, Place: line.House,
+			Words: "user refuse", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server,
 			About: "Refuses somebody who waits. Nothing is mailed. They can ask again after 90 days;\n\"user approve\" undoes it until then.", Run: userRefuse,
 		},
 	}

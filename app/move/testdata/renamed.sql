@@ -1,4 +1,4 @@
--- Tables and columns renamed, as apps with a house style of their own have
+-- Tables and columns renamed, as apps with a style of their own have
 -- them, beside tables that look alike.
 CREATE TABLE app_members (id text PRIMARY KEY, name text, email text, email_verified integer, image text, password_hash text);
 CREATE TABLE app_leads (id text PRIMARY KEY, email text, email_verified integer);
