@@ -21,8 +21,8 @@ type Session struct {
 	MaxExpiresAt time.Time
 	IP           string
 	Device       string
-	// Brief is a session that ends with the browser, on a computer others use too.
-	Brief bool
+	// Ephemeral is a session that ends with the browser, on a computer others use too.
+	Ephemeral bool
 }
 
 // SessionByToken returns the live session with that token hash and its user in
@@ -91,7 +91,7 @@ func scanSession(row *sql.Row) (Session, User, error) {
 	var groups sql.NullString
 	var auth, begun, seen, expires, maxExpires, created int64
 	err := row.Scan(
-		&s.TokenHash, &s.ID, &s.UserID, &s.AMR, &auth, &begun, &seen, &expires, &maxExpires, &s.Brief,
+		&s.TokenHash, &s.ID, &s.UserID, &s.AMR, &auth, &begun, &seen, &expires, &maxExpires, &s.Ephemeral,
 		&u.Email, &verified, &u.Name, &u.Username, &u.Image, &u.Language, &u.Theme, &u.TimeZone, &u.Admin, &u.AddedByAdmin, &created, &groups)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Session{}, User{}, ErrNotFound
@@ -114,7 +114,7 @@ const sessionByTokenQuery = `
 // AddSession adds s.
 func (tx *Tx) AddSession(s Session) error {
 	return tx.exec("adding a session", addSessionQuery, s.TokenHash, s.ID, s.UserID, s.AMR,
-		ms(s.AuthAt), ms(s.CreatedAt), ms(s.SeenAt), ms(s.ExpiresAt), ms(s.MaxExpiresAt), s.IP, s.Device, bit(s.Brief))
+		ms(s.AuthAt), ms(s.CreatedAt), ms(s.SeenAt), ms(s.ExpiresAt), ms(s.MaxExpiresAt), s.IP, s.Device, bit(s.Ephemeral))
 }
 
 const addSessionQuery = `

@@ -37,7 +37,7 @@ func (s *pages) dropSiteCookie(w http.ResponseWriter, st site, name string) {
 // lasts, or, when it is a brief one, until the browser is closed.
 func (s sessionAPI) setAppSession(w http.ResponseWriter, st site, name, value string, row store.Session) {
 	cookie := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: st.secure, SameSite: http.SameSiteLaxMode}
-	if !row.Brief {
+	if !row.Ephemeral {
 		cookie.Expires = row.ExpiresAt
 	}
 	http.SetCookie(w, cookie)

@@ -46,7 +46,7 @@ func TestTheNextPersonAtASharedComputerFindsNothing(t *testing.T) {
 	c.get("/api/auth/session").leavesNothing(t)
 
 	// Whoever forgets to close the browser is out the same day, however much it is used.
-	for range int(session.BriefFor/time.Hour) - 1 {
+	for range int(session.EphemeralFor/time.Hour) - 1 {
 		h.pass(time.Hour)
 		b.isSignedInAs("mara@shared.example")
 	}

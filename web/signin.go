@@ -324,7 +324,7 @@ func (s signInPages) proven(q *shell.Request, a shell.Attempt, out login.Outcome
 
 // signInHere gives the browser everything that a session of our own comes with.
 func (s signInPages) signInHere(w http.ResponseWriter, r *http.Request, out login.Outcome) error {
-	if !out.Session.Brief {
+	if !out.Session.Ephemeral {
 		if err := s.remember(w, r, out.User.ID, out.Session.AMR); err != nil {
 			return err
 		}

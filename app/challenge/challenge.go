@@ -80,9 +80,9 @@ func AppOf(c store.Challenge) string {
 	return app
 }
 
-// Comes reports whether a challenge that signs in is for a stranger who may come:
-// its Detail says what they told of themselves.
-func Comes(c store.Challenge) bool { return c.UserID == "" && c.Detail != "" }
+// ForNewcomer reports whether a challenge signs in a person without an account who may
+// register: its Detail has what they entered about themselves.
+func ForNewcomer(c store.Challenge) bool { return c.UserID == "" && c.Detail != "" }
 
 // Maker makes and redeems challenges.
 type Maker struct {
@@ -168,7 +168,7 @@ func (m *Maker) LookSignIn(tx *store.Tx, token string) (store.Challenge, error) 
 
 // dead says why a link no longer opens, or nil.
 func (m *Maker) dead(c store.Challenge) error {
-	if c.UserID == "" && !Comes(c) {
+	if c.UserID == "" && !ForNewcomer(c) {
 		return ErrUnknown // its token was never mailed
 	}
 	if f := ended(c); f != nil {
@@ -225,7 +225,7 @@ func (m *Maker) TryCode(tx *store.Tx, id string, browserHash []byte, code string
 		return store.Challenge{}, err
 	}
 	right := secret.Equal(c.CodeHash, m.codeHash(id, code))
-	if right && (c.UserID != "" || Comes(c)) {
+	if right && (c.UserID != "" || ForNewcomer(c)) {
 		return c, tx.EndChallenge(id, "used", now)
 	}
 	if left := MaxTries - c.Attempts; left > 0 {

@@ -99,7 +99,7 @@ func (f *Flow) Finish(tx *store.Tx, from audit.Origin, l *Login, u store.User, r
 			return Outcome{}, err
 		}
 	}
-	if out.Token, out.Session, err = f.starter.Start(tx, from, session.Begin{UserID: u.ID, Means: proven, AuthAt: l.authAt(), Replaces: replaces, Brief: l.Ephemeral}); err != nil {
+	if out.Token, out.Session, err = f.starter.Start(tx, from, session.Begin{UserID: u.ID, Means: proven, AuthAt: l.authAt(), Replaces: replaces, Ephemeral: l.Ephemeral}); err != nil {
 		return Outcome{}, err
 	}
 	out.Device, err = f.rememberBrowser(tx, from, l, u, out.Session)

@@ -38,7 +38,7 @@ func (f *Flow) LookAt(ctx context.Context, l *Login, token string) (Link, error)
 		var err error
 		k.Challenge, dead = f.Challenges.LookSignIn(tx, token)
 		if k.Challenge.UserID == "" {
-			k.Email, k.New = readDetail(k.Challenge).Email, challenge.Comes(k.Challenge)
+			k.Email, k.New = readDetail(k.Challenge).Email, challenge.ForNewcomer(k.Challenge)
 			return nil
 		}
 		k.Email, err = people.MailedTo(tx, k.UserID, k.EmailNorm)

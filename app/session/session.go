@@ -52,9 +52,9 @@ type Lifetime struct {
 	Max     time.Duration // however much it is used
 }
 
-// BriefFor is how long a session lives on a computer that others use too, if
+// EphemeralFor is how long a session lives on a computer that others use too, if
 // nobody closes the browser.
-const BriefFor = 12 * time.Hour
+const EphemeralFor = 12 * time.Hour
 
 // New returns the service and what begins its sessions. Its Run must run for uses to be
 // remembered.

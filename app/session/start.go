@@ -22,8 +22,8 @@ type Begin struct {
 	AuthAt time.Time
 	// Replaces is the token of a session this browser had before, or "". It ends:
 	// the cookie that held it is overwritten.
-	Replaces string
-	Brief    bool // the computer is one that others use too
+	Replaces  string
+	Ephemeral bool // the computer is one that others use too
 }
 
 // Start begins a session within a transaction and returns the token for the cookie.
@@ -38,14 +38,14 @@ func (st *Starter) Start(tx *store.Tx, from audit.Origin, b Begin) (string, stor
 	token := secret.Token()
 	hash, _ := secret.Hash(token)
 	most := s.lifetime.Max
-	if b.Brief {
-		most = min(most, BriefFor)
+	if b.Ephemeral {
+		most = min(most, EphemeralFor)
 	}
 	row := store.Session{
 		ID: store.NewID(now), TokenHash: hash, UserID: b.UserID, AMR: b.Means.String(),
 		AuthAt: b.AuthAt, CreatedAt: now, SeenAt: now,
 		ExpiresAt: now.Add(min(s.lifetime.Rolling, most)), MaxExpiresAt: now.Add(most),
-		IP: from.IP, Device: from.Device, Brief: b.Brief,
+		IP: from.IP, Device: from.Device, Ephemeral: b.Ephemeral,
 	}
 	if row.AuthAt.IsZero() {
 		row.AuthAt = time.UnixMilli(0)

@@ -149,13 +149,13 @@ func findSession(t *testing.T, db *store.DB) {
 	u := User(t, db, "mara@home.example")
 	s := Session(t, db, u, "a")
 	got, user, err := db.SessionByToken(t.Context(), Hash("a"), s.ExpiresAt.Add(-time.Millisecond))
-	if err != nil || got.ID != s.ID || user.ID != u.ID || user.Email != u.Email || !got.ExpiresAt.Equal(s.ExpiresAt) || got.Brief {
+	if err != nil || got.ID != s.ID || user.ID != u.ID || user.Email != u.Email || !got.ExpiresAt.Equal(s.ExpiresAt) || got.Ephemeral {
 		t.Errorf("got %+v, %+v, %v", got, user, err)
 	}
 	brief := s
-	brief.ID, brief.TokenHash, brief.Brief = store.NewID(Now), Hash("brief"), true
+	brief.ID, brief.TokenHash, brief.Ephemeral = store.NewID(Now), Hash("brief"), true
 	Update(t, db, func(tx *store.Tx) error { return tx.AddSession(brief) })
-	if got, _, err := db.SessionByToken(t.Context(), Hash("brief"), Now); err != nil || !got.Brief {
+	if got, _, err := db.SessionByToken(t.Context(), Hash("brief"), Now); err != nil || !got.Ephemeral {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for name, tt := range map[string]struct {

@@ -108,7 +108,7 @@ func (c *Cookies) SessionToken(r *http.Request) string {
 // it is a brief one, until it is closed.
 func (c *Cookies) SetSession(w http.ResponseWriter, token string, row store.Session, now time.Time) {
 	cookie := &http.Cookie{Name: c.Name(sessionCookie), Value: token, Path: "/", HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode}
-	if !row.Brief {
+	if !row.Ephemeral {
 		cookie.Expires, cookie.MaxAge = row.ExpiresAt, int(row.ExpiresAt.Sub(now).Seconds())
 	}
 	http.SetCookie(w, cookie)
