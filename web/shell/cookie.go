@@ -144,7 +144,7 @@ type Attempt struct {
 	// path they sent it to. It fills the page again; it holds no secret.
 	Form string `json:"f,omitempty"`
 	At   string `json:"at,omitempty"`
-	// Warns says that the sentence tells of something that was refused or removed.
+	// Warns says that the sentence is about something that was refused or removed.
 	Warns bool `json:"w,omitempty"`
 }
 

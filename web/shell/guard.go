@@ -108,7 +108,7 @@ func (q *Request) answer(err error) error {
 }
 
 // admitAttempt leads whoever has not begun to sign in to the sign-in page. Who has typed
-// something into a form is told why. An attempt may have begun at an App's address.
+// something into a form is shown why. An attempt may have begun at an App's address.
 func (q *Request) admitAttempt() error {
 	taken, err := q.shell.Entered(q)
 	if err != nil {

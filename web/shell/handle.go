@@ -218,7 +218,7 @@ func (s *Shell) Render(w http.ResponseWriter, r *http.Request, status int, name 
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", contentPolicy)
 	// Forms of a page with "no-referrer" are posted with "Origin: null" (Fetch, 3.2).
-	// Where the browser or a proxy leaves out Sec-Fetch-Site, the Origin alone tells
+	// Where the browser or a proxy leaves out Sec-Fetch-Site, the Origin alone distinguishes
 	// our forms from another site's.
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
@@ -256,7 +256,7 @@ func (s *Shell) Operator(p lang.Printer) string {
 	return Layout{Contact: s.Contact}.ContactLink().Text
 }
 
-// roundUp makes a wait a whole number of what it is told in.
+// roundUp makes a wait a whole number of the unit it is shown in.
 func RoundUp(d time.Duration) time.Duration {
 	unit := time.Second
 	switch {

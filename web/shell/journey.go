@@ -14,7 +14,7 @@ import (
 )
 
 // Every journey to an upstream has a cookie of its own: several tabs set out at the same
-// time, before any of them has the login cookie, and each comes back by itself.
+// time, before any of them has the login cookie, and each returns by itself.
 
 // journeyCookie begins the name of those cookies; the state's hash follows.
 const journeyCookie = "gatelodge-journey-"

@@ -224,7 +224,7 @@ func (q *Request) Kept() (url.Values, bool) {
 }
 
 // Begun returns the attempt this browser is in, and begins one where there is none. The
-// pages whose forms spend something do so: by the attempt the server tells a form that
+// pages whose forms spend something do so: by the attempt the server distinguishes a form that
 // is sent twice from one that two browsers send.
 func (q *Request) Begun() (Attempt, error) {
 	a := q.Attempt()
@@ -256,7 +256,7 @@ func (q *Request) Onward(a Attempt, mine func(session.Current) (bool, error)) (o
 }
 
 // toSignIn sends somebody who is not signed in to the sign-in page, and keeps where
-// they wanted to go. Who expected to be signed in is told so. A form is not kept: it
+// they wanted to go. Who expected to be signed in sees why not. A form is not kept: it
 // leads back to its page after sign-in, and the sign-in page says that it was not saved.
 func (q *Request) toSignIn() error {
 	a := q.Attempt()

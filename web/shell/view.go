@@ -23,7 +23,7 @@ type Layout struct {
 	Person   Person             // who is signed in; zero on pages before that
 	Manages  bool               // they may manage the server
 	Theme    string             // "light", "dark", or "" for as the browser says
-	Alarm    outbox.Alarm       // on pages for those who run the house: what is wrong with its mail
+	Alarm    outbox.Alarm       // on pages for those who run the server: what is wrong with its mail
 	Shut     submission.Trouble // there too: why apps cannot hand over mail over SMTP
 }
 
@@ -113,7 +113,7 @@ type Target struct {
 // Initial returns the letter on the app's tile.
 func (t Target) Initial() string { return first(t.Name) }
 
-// Ref is what a person tells whoever runs the server about an error.
+// Ref is what a person sends whoever runs the server about an error.
 type Ref struct {
 	Reference string // GL-…
 	At        time.Time
