@@ -171,7 +171,7 @@ func (a *App) build(o Options) {
 	})
 	a.buildTransports()
 	from := c.MailFrom()
-	a.Composer = &compose.Composer{From: from, ReplyTo: replyTo(c.Contact), Site: c.Name, Host: c.Origin().Host, Lang: a.Lang}
+	a.Composer = &compose.Composer{From: from, ReplyTo: replyTo(c.Contact), Site: c.Name, Host: c.Origin().Host, Hue: c.Theme.Hue, Lang: a.Lang}
 	if dir := c.Mail.Templates; dir != "" {
 		templates, problems := compose.LoadTemplates(dir, a.Lang)
 		for _, err := range problems {

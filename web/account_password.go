@@ -91,7 +91,7 @@ func (s accountPages) getForgot(q *shell.Request) error {
 	a := q.Attempt()
 	page := ForgotPage{Layout: q.Layout(), Identifier: a.Identifier, From: s.MailFrom}
 	if q.URL.Query().Has("sent") && a.Identifier != "" {
-		page.Sent, page.Captured = true, s.HasInbox(q.Request)
+		page.Sent, page.Captured, page.Unsent = true, s.HasInbox(q.Request), s.unsent(q)
 	}
 	return q.Render(http.StatusOK, "forgot.html", page)
 }

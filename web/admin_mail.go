@@ -24,6 +24,7 @@ func (s adminPages) getAdminMail(q *shell.Request) error {
 		return err
 	}
 	page := AdminMailPage{Layout: s.personal(q, cur.User), Way: s.Outbox.Queue.Way().Name, From: s.MailFrom, Figures: figures}
+	page.Path = adminMail // the alarm above it needs no link to this page
 	waiting, err := s.Outbox.List(q.Context(), false)
 	if err != nil {
 		return err

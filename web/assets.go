@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"gatelodge/app/theme"
 )
 
 //go:embed static
@@ -48,13 +50,13 @@ func LoadAssets(hue int) (*Assets, error) {
 			return nil, fmt.Errorf("reading the static files: %w", err)
 		}
 		if f.Name() == "mark.svg" {
-			body = bytes.ReplaceAll(body, []byte("currentColor"), []byte(markColour.hex(hue)))
+			body = bytes.ReplaceAll(body, []byte("currentColor"), []byte(theme.MarkColour(hue)))
 		}
 		if err := a.add(f.Name(), body); err != nil {
 			return nil, err
 		}
 	}
-	return a, a.add("theme.css", ThemeCSS(hue))
+	return a, a.add("theme.css", theme.CSS(hue))
 }
 
 func (a *Assets) add(name string, body []byte) error {

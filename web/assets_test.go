@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"gatelodge/app/theme"
 	"gatelodge/web"
 )
 
@@ -155,7 +156,7 @@ func TestEveryHueCanBeRead(t *testing.T) {
 		{"text", "accent-soft"},
 	}
 	for hue := range 360 {
-		lightTheme, darkTheme, _ := strings.Cut(string(web.ThemeCSS(hue)), dark)
+		lightTheme, darkTheme, _ := strings.Cut(string(theme.CSS(hue)), dark)
 		for side, css := range map[string]string{"light": lightSheet + lightTheme, "dark": darkSheet + darkTheme} {
 			c := colours(css)
 			for _, p := range pairs {
@@ -197,7 +198,7 @@ func TestTheFixedColoursCanBeRead(t *testing.T) {
 }
 
 func TestTheMarksHueIsNearTheMark(t *testing.T) {
-	light, dark, _ := strings.Cut(string(web.ThemeCSS(web.DefaultHue)), "@media")
+	light, dark, _ := strings.Cut(string(theme.CSS(theme.DefaultHue)), "@media")
 	for want, css := range map[string]string{"#0f5f70": light, "#74c7d6": dark} {
 		got := colours(css)["accent"]
 		if d := distance(t, got, want); d > 24 {

@@ -70,3 +70,6 @@ func (s inboxPages) getDevHTML(q *shell.Request) error {
 	}
 	return nil
 }
+
+// unsent reports whether the server captures mail out of reach of the reader of a page.
+func (s *pages) unsent(q *shell.Request) bool { return s.Outbox.Capture && !s.HasInbox(q.Request) }

@@ -164,7 +164,7 @@ func (s signInPages) checkEmail(q *shell.Request, a *shell.Attempt) (CheckEmailP
 	}
 	page := CheckEmailPage{
 		Layout: q.Layout(), MailLastAt: last, Email: pending.Email, From: s.MailFrom, LinkUntil: pending.LinkUntil, CodeUntil: pending.CodeUntil,
-		Problem: s.codeProblem(q, a), Notice: q.Notice(a), Attempt: a.Attempt(), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.HasInbox(q.Request),
+		Problem: s.codeProblem(q, a), Notice: q.Notice(a), Attempt: a.Attempt(), ResendIn: pending.ResendIn, MailSlow: slow, Captured: s.HasInbox(q.Request), Unsent: s.unsent(q),
 		Sure: pending.Sure, Delivery: pending.Delivery,
 	}
 	if pending.Dead != nil {

@@ -66,6 +66,10 @@ func words(c *lang.Catalog, p lang.Printer, assets *Assets) template.FuncMap {
 		"headed":    headed,
 		"link":      func(text, href string) Link { return Link{Text: text, Href: href} },
 		"field":     newField,
+		"sure": func(word, object, text, yes, action, name, value string) sure {
+			return sure{word, object, text, yes, action, name, value}
+		},
+		"copied":    func(text, what string) copied { return copied{text, what} },
 		"grouped":   grouped,
 		"countdown": countdown,
 	}
@@ -89,9 +93,16 @@ func (t *Templates) Render(w io.Writer, p lang.Printer, name string, data any) e
 	return set.ExecuteTemplate(w, name, data)
 }
 
+// sure is a button that asks before it does something that its reader cannot undo: pressed,
+// it shows Text and the button Yes, which posts Name and Value to Action.
+type sure struct{ Word, Object, Text, Yes, Action, Name, Value string }
+
+// copied is text with a button that copies it, and the words that tell the button from others.
+type copied struct{ Text, What string }
+
 // field is one labelled input, for the template of that name.
 type field struct {
-	Kind    string // how it behaves: "email", "name", "username", "password", "new_password", "choose_password" (one need not), "needed_name", "group", "code" or "setup_code"
+	Kind    string // how it behaves: "email", "name", "username", "password", "new_password", "choose_password" (optional), "new_email", "typed", "needed_name", "group", "code" or "setup_code"
 	Name    string
 	Label   string
 	Value   string
@@ -102,6 +113,12 @@ type field struct {
 
 func newField(kind, name, label, value, problem string) field {
 	return field{Kind: kind, Name: name, Label: label, Value: value, Problem: problem, Focus: problem != ""}
+}
+
+// First returns the field with the cursor in it, for a page with one thing to type.
+func (f field) First() field {
+	f.Focus = true
+	return f
 }
 
 // Secret reports whether what is typed is not to be seen, nor sent back.

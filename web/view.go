@@ -172,6 +172,7 @@ type CheckEmailPage struct {
 	MailLastAt time.Time
 	Delivery   login.Delivery
 	Captured   bool // /dev/mail has the message, for readers with its key
+	Unsent     bool // the server captures mail, and this reader cannot see it
 	Sure       bool // mail goes to whoever was named, known or not
 }
 
@@ -303,6 +304,7 @@ type ForgotPage struct {
 	Sent       bool
 	From       string // the sender's address
 	Captured   bool
+	Unsent     bool // as on check-email.html
 }
 
 // MailedPage is mailed.html: what a mailed link is for, before it is used. It posts

@@ -16,6 +16,7 @@ import (
 
 	"gatelodge/app/lang"
 	"gatelodge/app/login"
+	"gatelodge/app/theme"
 	"gatelodge/web"
 )
 
@@ -260,7 +261,7 @@ func pagesOf(t testing.TB) (*web.Templates, *lang.Catalog, *web.Assets) {
 		t.Fatal(err)
 	}
 	catalog = catalog.WithPseudo()
-	assets, err := web.LoadAssets(web.DefaultHue)
+	assets, err := web.LoadAssets(theme.DefaultHue)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -670,7 +671,7 @@ func BenchmarkParseTemplates(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		assets, err := web.LoadAssets(web.DefaultHue)
+		assets, err := web.LoadAssets(theme.DefaultHue)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -70,13 +70,12 @@ for (const input of document.querySelectorAll(".code-in")) {
   }
 }
 
-// A password can be looked at while it is typed, and Caps Lock is told.
+// The button shows and hides what is typed. Caps Lock is pointed out.
 for (const peek of document.querySelectorAll(".peek")) {
   const input = document.getElementById(peek.getAttribute("aria-controls"));
   const words = [peek.textContent, peek.dataset.hide];
   const show = (on) => {
     input.type = on ? "text" : "password";
-    peek.setAttribute("aria-pressed", on);
     peek.textContent = words[on ? 1 : 0];
   };
   peek.hidden = false;
@@ -109,12 +108,26 @@ for (const part of document.querySelectorAll("[data-live]")) {
   setTimeout(look, pause);
 }
 
-// What is to be published can be copied, where the browser lets a page do so.
+// Text can be copied where the browser lets a page do so. The button says so for a while.
 for (const button of document.querySelectorAll("button[data-copy]")) {
   if (!navigator.clipboard) break;
   button.hidden = false;
+  const word = button.firstElementChild, copy = word.textContent;
+  let back;
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(button.previousElementSibling.textContent);
-    button.textContent = button.dataset.done;
+    word.textContent = button.dataset.done;
+    clearTimeout(back);
+    back = setTimeout(() => (word.textContent = copy), 2000);
   });
 }
+
+// A strip of links that is wider than the screen shows the current one.
+const showCurrent = () => {
+  for (const current of document.querySelectorAll("nav > [aria-current]")) {
+    const strip = current.parentElement.getBoundingClientRect(), at = current.getBoundingClientRect();
+    current.parentElement.scrollBy((at.left + at.right - strip.left - strip.right) / 2, 0);
+  }
+};
+showCurrent();
+window.addEventListener("resize", showCurrent);

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"gatelodge/app/lang"
+	"gatelodge/app/theme"
 )
 
 // Composer writes mail for one instance. Its fields do not change.
@@ -25,6 +26,7 @@ type Composer struct {
 	ReplyTo   string // the address of whoever runs this, or ""
 	Site      string // the instance's name
 	Host      string // the public host, with its port
+	Hue       int    // of the accent, 0 to 359 degrees
 	Lang      *lang.Catalog
 	Templates *Templates // nil for ours
 	// Troubled is told of a template of an operator's that could not be used for a
@@ -59,6 +61,7 @@ type words struct {
 	LinkIntro, ButtonIntro, Button, Link                   string // LinkIntro is for text, ButtonIntro for HTML
 	CodeIntro, Code, PlainCode, CodeHost                   string
 	Outro, Never                                           string
+	Accent                                                 theme.Colours
 }
 
 // writer is what a letter puts its words together with.
@@ -130,6 +133,7 @@ func (c *Composer) fill(file string, said words, own, ours filler) (string, erro
 func (w *writer) frame(l Letter) words {
 	said := l.words(w)
 	said.Lang, said.Dir, said.Site, said.To = w.p.Tag(), w.p.Dir(), w.c.Site, w.To
+	said.Accent = theme.ColoursOf(w.c.Hue)
 	said.Subject, said.Heading, said.Footer = oneLine(said.Subject), oneLine(said.Heading), w.say("footer")
 	return said
 }

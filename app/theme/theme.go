@@ -1,4 +1,6 @@
-package web
+// Package theme computes the accent colours of pages and mail from theme.hue. It leaves all
+// other colours to the stylesheet.
+package theme
 
 import (
 	"fmt"
@@ -22,14 +24,26 @@ var accents = []struct {
 // lch is a lightness, 0 to 1, and a chroma.
 type lch struct{ lightness, chroma float64 }
 
-// markColour is for the mark in a browser's tab, on light and dark alike.
-var markColour = lch{.600, .110}
+var mark = lch{.600, .110}
 
 // DefaultHue is the hue of the mark.
 const DefaultHue = 205
 
-// ThemeCSS returns the stylesheet of an accent hue, 0 to 359 degrees.
-func ThemeCSS(hue int) []byte {
+// Colours are the accent in mail, which has no variables: for light and dark, each with the
+// colour of text on it.
+type Colours struct{ Light, OnLight, Dark, OnDark string }
+
+// ColoursOf returns the accent colours of a hue, 0 to 359 degrees.
+func ColoursOf(hue int) Colours {
+	accent, on := accents[0], accents[2]
+	return Colours{accent.light.hex(hue), on.light.hex(hue), accent.dark.hex(hue), on.dark.hex(hue)}
+}
+
+// MarkColour returns the colour of the mark in a browser's tab, for light and dark alike.
+func MarkColour(hue int) string { return mark.hex(hue) }
+
+// CSS returns the stylesheet of an accent hue, 0 to 359 degrees.
+func CSS(hue int) []byte {
 	var light, dark strings.Builder
 	for _, a := range accents {
 		fmt.Fprintf(&light, "--%s:%s;", a.name, a.light.hex(hue))
