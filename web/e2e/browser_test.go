@@ -162,10 +162,10 @@ func (b *browser) fill(label, text string) {
 	b.run(chromedp.Focus(field, chromedp.BySearch), selectAll, chromedp.SendKeys(field, text, chromedp.BySearch))
 }
 
-// press clicks a button or link by its words.
+// press clicks a button, a link or the head of a fold by its words.
 func (b *browser) press(words string) {
 	b.t.Helper()
-	b.run(chromedp.Click(fmt.Sprintf(`//*[(self::button or self::a) and (normalize-space()=%[1]q or normalize-space(text()[1])=%[1]q)]`, words), chromedp.BySearch))
+	b.run(chromedp.Click(fmt.Sprintf(`//*[(self::button or self::a or self::summary) and (normalize-space()=%[1]q or normalize-space(text()[1])=%[1]q)]`, words), chromedp.BySearch))
 }
 
 // pressOn is press for what leads to another page that looks the same: it waits until

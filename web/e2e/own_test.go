@@ -27,7 +27,7 @@ func (b *browser) pick(label, option string) {
 // pressIn presses a button of the row or section that holds some words.
 func (b *browser) pressIn(words, button string) {
 	b.t.Helper()
-	b.run(chromedp.Click(fmt.Sprintf(`(//*[(self::li or self::section) and contains(., %q)]//*[(self::button or self::a) and normalize-space(text()[1])=%q])[last()]`, words, button), chromedp.BySearch))
+	b.run(chromedp.Click(fmt.Sprintf(`(//*[(self::li or self::section) and contains(., %q)]//*[(self::button or self::a or self::summary) and normalize-space(text()[1])=%q])[last()]`, words, button), chromedp.BySearch))
 }
 
 // Set, used, mistyped, forgotten, changed and removed: with script and without.
@@ -130,7 +130,8 @@ func TestTheStoryOfAPassword(t *testing.T) {
 		b.press("Confirm")
 		b.see("Change your password")
 		b.accessible("change your password")
-		b.press("Remove")
+		b.press("Remove password")
+		b.press("Yes, remove password")
 		b.see("Your account")
 		b.sees("Password removed.")
 	})
@@ -223,6 +224,7 @@ func TestAnAccountOfOnesOwn(t *testing.T) {
 		b.sees("Your main address is changed.")
 		b.accessible("emails, two")
 		b.pressIn("mara@home.example", "Remove")
+		b.pressIn("mara@home.example", "Yes, remove")
 		b.sees("The address is removed.")
 		h.pass(time.Second) // what is told next is told later
 

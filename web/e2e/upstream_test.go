@@ -183,6 +183,7 @@ func TestSigningInByACertifiedUpstream(t *testing.T) {
 	other.press("Do not connect")
 	other.see("Your account")
 	other.press("Disconnect")
+	other.press("Yes, disconnect")
 	other.sees("Account disconnected")
 	desk.open(p.url + "/account")
 	desk.see("Welcome back")
