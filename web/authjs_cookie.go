@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-
 	"gatelodge/app/apps/authjs"
 	"gatelodge/app/login"
 	"gatelodge/app/secret"
