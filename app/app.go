@@ -68,7 +68,7 @@ type App struct {
 	Applicants *people.Applicants
 	Composer   *compose.Composer
 	Queue      *queue.Queue
-	Post       *post.Office
+	Post       *post.Service
 	Outbox     *outbox.Outbox
 	Smarthost  *deliver.Smarthost // nil where there is none
 	Direct     *deliver.Direct    // nil unless mail goes to the recipients' own servers
@@ -187,7 +187,7 @@ func (a *App) build(o Options) {
 	}
 	a.Queue = queue.New(queue.Config{
 		DB: a.DB, Now: a.Now, Log: a.Log, From: from.Address, Transport: a.transport(), Doubtful: a.Clock.Doubtful,
-		Relayed: a.Relay.Told, Ended: a.counters.countAttempt,
+		Relayed: a.Relay.OnReport, Ended: a.counters.countAttempt,
 		Captured: func(w store.Work) { a.announce(o.Captured, w) },
 	})
 	a.Outbox = &outbox.Outbox{DB: a.DB, Audit: a.Audit, Queue: a.Queue, Now: a.Now, Key: keys.Derive("recipient hash"), Capture: c.Mail.Mode == "capture", Composer: a.Composer, Send: a.Send}
@@ -196,7 +196,7 @@ func (a *App) build(o Options) {
 	}
 	a.Relay.Queue = a.Queue
 	a.Listener = a.listener()
-	a.Post = &post.Office{Queue: a.Queue, Composer: a.Composer, Key: keys.Derive("recipient hash"), Now: a.Now}
+	a.Post = &post.Service{Queue: a.Queue, Composer: a.Composer, Key: keys.Derive("recipient hash"), Now: a.Now}
 	if c.Password.Enabled {
 		cost := o.Cost
 		if cost == (password.Cost{}) {

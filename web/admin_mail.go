@@ -19,11 +19,11 @@ const adminMail = "/admin/mail"
 
 func (s adminPages) getAdminMail(q *shell.Request) error {
 	cur := q.Current
-	figures, err := s.Outbox.Figures(q.Context())
+	stats, err := s.Outbox.Statistics(q.Context())
 	if err != nil {
 		return err
 	}
-	page := AdminMailPage{Layout: s.personal(q, cur.User), Way: s.Outbox.Queue.Way().Name, From: s.MailFrom, Figures: figures}
+	page := AdminMailPage{Layout: s.personal(q, cur.User), Way: s.Outbox.Queue.Way().Name, From: s.MailFrom, Statistics: stats}
 	page.Path = adminMail // the alarm above it needs no link to this page
 	waiting, err := s.Outbox.List(q.Context(), false)
 	if err != nil {

@@ -15,7 +15,7 @@ type AdminMailPage struct {
 	Layout
 	Way      string // "direct", "smarthost" or "capture"
 	From     string
-	Figures  outbox.Figures
+	Statistics  outbox.Statistics
 	Queue    []AdminMessage
 	Domains  []store.MailDomain // that mail waits for
 	Report   check.Report
@@ -129,7 +129,7 @@ func (AdminMailPage) BarWidth() string { return fmt.Sprintf("%.1f", barWidth-2*b
 // Busiest returns how much mail ended on the day with the most.
 func (p AdminMailPage) Busiest() int {
 	most := 0
-	for _, d := range p.Figures.Days {
+	for _, d := range p.Statistics.Days {
 		most = max(most, d.Sent+d.Returned)
 	}
 	return most
@@ -138,7 +138,7 @@ func (p AdminMailPage) Busiest() int {
 // Totals returns the mail of all days together.
 func (p AdminMailPage) Totals() store.MailDay {
 	var all store.MailDay
-	for _, d := range p.Figures.Days {
+	for _, d := range p.Statistics.Days {
 		all.Sent += d.Sent
 		all.Returned += d.Returned
 	}
@@ -149,7 +149,7 @@ func (p AdminMailPage) Totals() store.MailDay {
 func (p AdminMailPage) Bars() []Bar {
 	most := float64(max(p.Busiest(), 1))
 	var list []Bar
-	for i, d := range p.Figures.Days {
+	for i, d := range p.Statistics.Days {
 		x := float64(i)*barWidth + barGap
 		sent, returned := float64(d.Sent)/most*98, float64(d.Returned)/most*98
 		for _, b := range []struct {

@@ -34,7 +34,7 @@ func adminStates(l web.Layout) map[string]state {
 	}
 	page := web.AdminMailPage{
 		Layout: layout, Way: "direct", From: "login@home.example",
-		Figures: outbox.Figures{Waiting: 3, Sent: 212, Returned: 1, Took: 1800 * time.Millisecond, Days: days},
+		Statistics: outbox.Statistics{Waiting: 3, Sent: 212, Returned: 1, Took: 1800 * time.Millisecond, Days: days},
 		Queue: []web.AdminMessage{
 			queued,
 			message("m2", "leased", func(m *web.AdminMessage) { m.App, m.LastCode, m.LastText = "nas", 0, "" }),

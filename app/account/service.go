@@ -58,7 +58,7 @@ type Service struct {
 	Limits     *limit.Limiter
 	Users      *people.Users
 	Challenges *challenge.Maker
-	Post       *post.Office
+	Post       *post.Service
 	Queue      *queue.Queue
 	Upstreams  *upstream.Upstreams
 	Apps       *apps.Apps

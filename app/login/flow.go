@@ -71,7 +71,7 @@ type Flow struct {
 	Challenges *challenge.Maker
 	Sessions   *session.Sessions
 	Queue      *queue.Queue
-	Post       *post.Office
+	Post       *post.Service
 	Upstreams  *upstream.Upstreams
 	Passwords  *password.Hasher // nil: nobody signs in with one
 	Now        func() time.Time

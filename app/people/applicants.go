@@ -25,7 +25,7 @@ type Applicants struct {
 	DB        *store.DB
 	Audit     *audit.Log
 	Users     *Users
-	Post      *post.Office
+	Post      *post.Service
 	Queue     *queue.Queue
 	Now       func() time.Time
 	PublicURL string // without a trailing slash

@@ -45,7 +45,7 @@ type Invites struct {
 	Audit     *audit.Log
 	Users     *Users
 	Apps      *apps.Apps
-	Post      *post.Office
+	Post      *post.Service
 	Queue     *queue.Queue
 	Now       func() time.Time
 	PublicURL string // without a trailing slash

@@ -27,36 +27,36 @@ func Verbs() []*line.Verb { return slices.Concat(mailVerbs(), credentialVerbs(),
 func mailVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
-			Words: "mail test", Args: "ADDRESS", Min: 1, Max: 1, Place: line.Server,
+			Words: "mail test", Args: "ADDRESS", Min: 1, Max: 1, Place: line.House,
 			About: "Sends a test mail to the address now, past the queue, and shows each step of the\nconversation with the mail server.", Run: mailTest,
 		},
 		{
-			Words: "mail queue", Place: line.Server, JSON: true, About: "Lists the mail that waits, and how the way out is.",
+			Words: "mail queue", Place: line.House, JSON: true, About: "Lists the mail that waits, and how the way out is.",
 			Flags: func(fs *flag.FlagSet) { fs.Bool("all", false, "list the newest mail of every state") },
 			Run:   mailQueue,
 		},
 		{
-			Words: "mail retry", Args: "[ID]", Max: 1, Place: line.Server,
+			Words: "mail retry", Args: "[ID]", Max: 1, Place: line.House,
 			About: "Tries waiting mail again now: the one with that id, or all. Mail that was paused\nbecause the smarthost refused us goes on.", Run: mailRetry,
 		},
 		mailDomainVerb(),
 		{
-			Words: "mail hold", Args: "ID", Min: 1, Max: 1, Place: line.Server,
+			Words: "mail hold", Args: "ID", Min: 1, Max: 1, Place: line.House,
 			About: "Keeps a waiting mail from being sent until \"gatelodge mail retry ID\".", Run: mailHold,
 		},
 		{
-			Words: "mail suppressed", Args: "[ADDRESS]", Max: 1, Place: line.Server, JSON: true,
+			Words: "mail suppressed", Args: "[ADDRESS]", Max: 1, Place: line.House, JSON: true,
 			About: "Lists the addresses that get no mail because their server refused it. With -clear\nand an ADDRESS, lets mail go there again.",
 			Flags: func(fs *flag.FlagSet) { fs.Bool("clear", false, "let mail to the address go again") }, Run: mailSuppressed,
 		},
-		{Words: "mail cancel", Args: "ID", Min: 1, Max: 1, Place: line.Server, About: "Takes a waiting mail back.", Run: mailCancel},
+		{Words: "mail cancel", Args: "ID", Min: 1, Max: 1, Place: line.House, About: "Takes a waiting mail back.", Run: mailCancel},
 		{
 			Words: "mail template", Place: line.Local,
 			About: "Prints the template of our messages, to begin your own with: put it into the\ndirectory mail.templates as NAME.txt, or with -html as NAME.html, and change it.\nThe names are " + strings.Join(compose.Names(), ", ") + ".",
 			Flags: func(fs *flag.FlagSet) { fs.Bool("html", false, "print the HTML") }, Run: mailTemplate,
 		},
 		{
-			Words: "mail show", Args: "[ID]", Max: 1, Place: line.Server,
+			Words: "mail show", Args: "[ID]", Max: 1, Place: line.House,
 			About: "Shows a captured mail: the one with that id, or the newest. Only while mail is\ncaptured: mail that was sent is not kept.", Run: mailShow,
 		},
 	}
@@ -128,7 +128,7 @@ func mailQueue(ctx context.Context, c *line.Call) error {
 	if err != nil {
 		return err
 	}
-	counts, err := c.App.Outbox.Figures(ctx)
+	stats, err := c.App.Outbox.Statistics(ctx)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func mailQueue(ctx context.Context, c *line.Call) error {
 	}
 	if c.Bool("json") {
 		j := queueJSON{
-			Way: wayJSON{Name: way.Name, Down: way.Down, Reason: way.Reason}, Waiting: counts.Waiting,
+			Way: wayJSON{Name: way.Name, Down: way.Down, Reason: way.Reason}, Waiting: stats.Waiting,
 			Domains: make([]waitingJSON, len(domains)), Messages: make([]messageJSON, len(list)),
 		}
 		if way.Down {
@@ -190,9 +190,9 @@ func mailQueue(ctx context.Context, c *line.Call) error {
 	}
 	switch {
 	case c.Bool("all"):
-		fmt.Fprintf(c.Out, "\nThe newest %d; %s.\n", len(list), line.Count(counts.Waiting, "is waiting", "are waiting"))
-	case len(list) < counts.Waiting:
-		fmt.Fprintf(c.Out, "\nThese are the first %d of %d that wait.\n", len(list), counts.Waiting)
+		fmt.Fprintf(c.Out, "\nThe newest %d; %s.\n", len(list), line.Count(stats.Waiting, "is waiting", "are waiting"))
+	case len(list) < stats.Waiting:
+		fmt.Fprintf(c.Out, "\nThese are the first %d of %d that wait.\n", len(list), stats.Waiting)
 	}
 	return nil
 }

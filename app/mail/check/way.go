@@ -183,7 +183,7 @@ func (c *Checker) dryRun(ctx context.Context, address string) []Finding {
 	case c.Smarthost != nil:
 		r = c.Smarthost.Deliver(ctx, e, never, nil)
 	default:
-		return nil // told by mode
+		return nil // mode reports it
 	}
 	args := []any{"address", address, "stage", r.Stage, "tls", r.TLS}
 	switch {

@@ -29,7 +29,7 @@ type Composer struct {
 	Hue       int    // of the accent, 0 to 359 degrees
 	Lang      *lang.Catalog
 	Templates *Templates // nil for ours
-	// Troubled is told of a template of an operator's that could not be used for a
+	// Troubled is called with the error of an operator's template that could not be used for a
 	// letter, which ours was used for; nil tells nobody.
 	Troubled func(error)
 }

@@ -95,7 +95,7 @@ func letters(now time.Time) []Letter {
 // LoadTemplates reads an operator's own templates: NAME.txt and NAME.html, where
 // NAME is the Name of a Letter, and either alone will do. Each is tried on a
 // letter. One that cannot be used, or would leave out the link or the code that
-// the message is for, is told in the problems and ours is used instead, so that
+// the message is for, is reported in the problems and ours is used instead, so that
 // nobody is locked out by a typing error.
 func LoadTemplates(dir string, catalog *lang.Catalog) (*Templates, []error) {
 	base := ours()

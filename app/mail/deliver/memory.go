@@ -9,7 +9,7 @@ import (
 )
 
 // Memory is what is remembered of domains across restarts. What cannot be
-// written is told in the log: no mail stays behind for it.
+// written is logged: no mail stays behind for it.
 type Memory struct {
 	DB  *store.DB
 	Now func() time.Time

@@ -50,7 +50,7 @@ func (h *hosts) judge(name string, r Result, now time.Time) {
 	}
 	known := h.resting[name]
 	if now.Before(known.until) && now.Before(known.ask) && known.times > 0 {
-		return // another session of the same moment has told already
+		return // another session of the same moment has reported it already
 	}
 	h.resting[name] = rest{
 		times: known.times + 1, until: now.Add(min(firstRest<<min(known.times, 10), lastRest)), ask: now.Add(askAgain),

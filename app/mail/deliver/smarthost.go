@@ -43,7 +43,7 @@ type Smarthost struct {
 
 // Deliver sends one message. beforeDot is called when everything but the final
 // dot has been written; its error breaks the session off, and the message was
-// certainly not delivered. trace, unless nil, is told every step.
+// certainly not delivered. trace, unless nil, is called with every step.
 func (s *Smarthost) Deliver(ctx context.Context, e Envelope, beforeDot func() error, trace func(Step)) Result {
 	if err := e.check(s.EHLO); err != nil {
 		return Result{Class: Permanent, Stage: AtFrom, Enhanced: "5.6.0", Text: err.Error(), Err: err}

@@ -92,7 +92,7 @@ func refusal(class Class, r reply) *Result {
 }
 
 // senderRefusal is about us, not about the recipient: 5xx is for the queue to
-// count. 530 means that a login was due, 552 that the size we told is too much
+// count. 530 means that a login was due, 552 that the announced size is too large
 // (RFC 1870, 6.1).
 func senderRefusal(r reply) *Result {
 	switch r.code {

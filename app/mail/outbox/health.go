@@ -15,7 +15,7 @@ const (
 	slowAfter = time.Minute
 	// healthSpan is how far back the health of sign-in mail is looked at.
 	healthSpan = time.Hour
-	// slowDomains is to how many domains mail must be late before the house says
+	// slowDomains is to how many domains mail must be late before the server says
 	// of itself that its mail is. A single one could be that of the address which a
 	// stranger has just typed: that it waits would tell that somebody has it.
 	slowDomains = 3
@@ -58,7 +58,7 @@ func (o *Outbox) Health(ctx context.Context) (h store.MailHealth, err error) {
 	return h, err
 }
 
-// Alarm is why somebody who runs this house has to look after its mail. The zero
+// Alarm is why an operator has to look after the mail of this server. The zero
 // value is none.
 type Alarm struct {
 	Kind   string
@@ -80,7 +80,7 @@ const (
 )
 
 // Alarm returns what is wrong with sign-in mail now, the worst first. It is for
-// those who run the house: it does tell of single messages.
+// operators: it does report single messages.
 func (o *Outbox) Alarm(ctx context.Context) (Alarm, error) {
 	if o.Capture {
 		return Alarm{Kind: AlarmCapture}, nil
@@ -119,8 +119,8 @@ func (o *Outbox) refusal(ctx context.Context) (m store.Message, err error) {
 	return m, err
 }
 
-// Figures are the outbox in numbers.
-type Figures struct {
+// Statistics are the outbox in numbers.
+type Statistics struct {
 	Waiting  int
 	Sent     int             // in the last day
 	Returned int             // in the last day
@@ -130,18 +130,18 @@ type Figures struct {
 
 const shownDays = 7
 
-// Figures returns the outbox in numbers.
-func (o *Outbox) Figures(ctx context.Context) (Figures, error) {
+// Statistics returns the outbox in numbers.
+func (o *Outbox) Statistics(ctx context.Context) (Statistics, error) {
 	now := o.Now()
 	today := now.UTC().Truncate(24 * time.Hour)
 	first := today.AddDate(0, 0, 1-shownDays)
-	var f Figures
+	var f Statistics
 	err := o.DB.View(ctx, func(tx *store.Tx) error {
 		depths, err := tx.QueueDepths()
 		if err != nil {
 			return err
 		}
-		f = Figures{}
+		f = Statistics{}
 		for _, d := range depths {
 			f.Waiting += d.Messages
 		}

@@ -105,7 +105,7 @@ func (o *Outbox) Retry(ctx context.Context, from audit.Origin, id string) (n int
 		if id != "" {
 			w, err := tx.MessageByID(id)
 			if errors.Is(err, store.ErrNotFound) {
-				return nil // none is retried, which is told below
+				return nil // none is retried, which is reported below
 			}
 			if err != nil {
 				return err

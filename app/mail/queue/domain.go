@@ -51,7 +51,7 @@ func (q *Queue) learnDomain(tx *store.Tx, domain string, r deliver.Result) error
 		return err
 	}
 	if known.Failures > 0 && now.Before(known.ProbeAt) {
-		return nil // another session of the same moment has told already
+		return nil // another session of the same moment has reported it already
 	}
 	wait := min(firstBackOff<<min(known.Failures, 10), lastBackOff)
 	wait += time.Duration(rand.Float64() * 0.1 * float64(wait))

@@ -61,7 +61,7 @@ const (
 )
 
 // atMost is how many workers a class may have together with those behind it: two
-// are for sign-in mail alone, two more for what people are told, however slow
+// are for sign-in mail alone, two more for notices to people, however slow
 // the servers are to which apps send.
 var atMost = [classes]int{ClassSignIn: workers, ClassNotice: workers - 2, ClassRelayed: workers - 4, ClassReport: workers - 4}
 
@@ -137,13 +137,13 @@ type Config struct {
 	// Doubtful reports whether the clock may be far ahead: then nothing is dropped
 	// for being too late. nil is never.
 	Doubtful func() bool
-	// Captured is told of each message that was captured, to show it.
+	// Captured is called with each captured message, to show it.
 	Captured func(store.Work)
-	// Relayed is told, in the transaction that writes it down, what became of an
-	// attempt to send mail that an app handed over, so that its sender is told.
+	// Relayed is called, in the transaction that records it, with the result of an
+	// attempt to send mail that an app submitted, so that its sender is notified.
 	Relayed func(*store.Tx, store.Work, store.Report) error
-	// Ended is told how each attempt ended, and how long after the mail was asked
-	// for, for figures; nil is nobody.
+	// Ended is called with the result of each attempt and the time since the mail was
+	// requested, for metrics. It may be nil.
 	Ended func(store.Work, store.Report, time.Duration)
 }
 
@@ -163,7 +163,7 @@ func (q *Queue) Add(tx *store.Tx, m Mail) error {
 	now, from := q.now(), q.from
 	switch {
 	case m.Class == ClassReport:
-		from = "" // nobody is told of a report that gets lost (RFC 3464, 2)
+		from = "" // no report is sent about a lost report (RFC 3464, 2)
 	case m.From != "":
 		from = m.From
 	}
@@ -304,7 +304,7 @@ func (q *Queue) setAside(ctx context.Context, claiming error) bool {
 // unreadable is what operators read at a message that was set aside.
 const unreadable = "it cannot be unsealed: the row is damaged, or its key is not in the key file"
 
-// survive keeps a fault of ours in one attempt from ending the house. The message
+// survive keeps a fault of ours in one attempt from ending the server. The message
 // stays leased, so that it is not tried again at once: it is when the lease ends.
 func (q *Queue) survive(w store.Work) {
 	if p := recover(); p != nil {

@@ -141,7 +141,7 @@ func (s *Service) keep(tx *store.Tx, c store.SubmissionCredential, e envelope, i
 // Purpose is the purpose, in the queue, of what a credential handed over.
 func Purpose(credential string) string { return "relayed/" + credential }
 
-// refusal turns an error of the store into what an app may be told.
+// refusal turns an error of the store into an answer for an app.
 func (s *Service) refusal(err error) error {
 	var known *Refusal
 	switch {

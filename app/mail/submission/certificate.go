@@ -34,7 +34,7 @@ type Certificate struct {
 const selfMade = "submission.pem"
 
 // OpenCertificate loads the certificate from its files, or, when none are named,
-// the one of our own in dir, which is made when it is not there. Apps can be told
+// the one of our own in dir, which is made when it is not there. Apps can be configured
 // to trust that file.
 func OpenCertificate(certFile, keyFile, dir, host string, now time.Time) (*Certificate, error) {
 	c := &Certificate{certFile: certFile, keyFile: keyFile}

@@ -43,7 +43,7 @@ type guarded struct {
 	busy    atomic.Bool // a mail is being handed over
 }
 
-// Accept returns the next connection that there is room for. The others are told
+// Accept returns the next connection that there is room for. The others are answered
 // so.
 func (g *guard) Accept() (net.Conn, error) {
 	for {

@@ -17,14 +17,14 @@ import (
 	"gatelodge/store"
 )
 
-// Told tells the sender of a mail that it could not be delivered, or, once, that
+// OnReport tells the sender of a mail that it could not be delivered, or, once, that
 // it is or will be late. It is called in the transaction that writes the attempt down.
-func (s *Service) Told(tx *store.Tx, w store.Work, r store.Report) error {
+func (s *Service) OnReport(tx *store.Tx, w store.Work, r store.Report) error {
 	late := false
 	switch r.State {
 	case "failed", "expired", "suppressed":
 	case "queued":
-		// Told when it is certain, which is before the time has passed: nothing is
+		// OnReport when it is certain, which is before the time has passed: nothing is
 		// tried until the next attempt.
 		next := s.Now()
 		if r.DueAt.After(next) {
@@ -60,7 +60,7 @@ func (s *Service) Told(tx *store.Tx, w store.Work, r store.Report) error {
 	})
 }
 
-// atATime is how many senders are told in one transaction: each mail is read whole.
+// atATime is how many senders are notified in one transaction: each mail is read whole.
 const atATime = 10
 
 // TellLate tells some senders whose mail has been late since before anybody tried
@@ -83,7 +83,7 @@ func (s *Service) TellLate(ctx context.Context) (n int, err error) {
 			} else if r.Text == "" {
 				r.Text = d.Reason
 			}
-			if err := s.Told(tx, w, r); err != nil {
+			if err := s.OnReport(tx, w, r); err != nil {
 				return err
 			}
 		}

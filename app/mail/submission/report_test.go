@@ -21,7 +21,7 @@ func told(t *testing.T, h *relay, w store.Work, r store.Report) *store.Work {
 	t.Helper()
 	h.pass(time.Second) // so that the newest is the newest
 	before := len(h.captured(0))
-	err := h.app.DB.Update(t.Context(), func(tx *store.Tx) error { return h.app.Relay.Told(tx, w, r) })
+	err := h.app.DB.Update(t.Context(), func(tx *store.Tx) error { return h.app.Relay.OnReport(tx, w, r) })
 	if err != nil {
 		t.Fatal(err)
 	}

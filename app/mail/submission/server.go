@@ -87,7 +87,7 @@ func (s *Server) Run(ctx context.Context) error {
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
 	s.listener.closeIdle()
-	// What is left is cut off: it was not told that its mail was taken.
+	// What is left is cut off: its mail was not acknowledged.
 	if err := s.smtp.Shutdown(within); err != nil {
 		s.listener.closeAll()
 	}
@@ -206,7 +206,7 @@ func (s *session) Data(r io.Reader) error {
 	if s.login == nil {
 		return answer(ErrNoLogin)
 	}
-	leave, err := s.server.service.desk.enter(s.server.stopping, enterWithin)
+	leave, err := s.server.service.slots.enter(s.server.stopping, enterWithin)
 	if err != nil {
 		return answer(err)
 	}

@@ -4,7 +4,7 @@
 // It never relays for strangers: every app has a credential of its own, which
 // says as whom it may send, to whom and how much. Mail that was accepted is in
 // the store before the app hears so, and when it cannot be delivered its sender
-// is told. What is not a proper message is refused, not mended: bare line
+// is notified. What is not a proper message is refused, not repaired: bare line
 // breaks are how one message is smuggled inside another.
 package submission
 
@@ -29,7 +29,7 @@ import (
 const (
 	// relayedFor is how long a mail is tried.
 	relayedFor = 48 * time.Hour
-	// lateAfter is when its sender is told that it is late.
+	// lateAfter is when its sender is notified of a delay.
 	lateAfter = 4 * time.Hour
 	// maxWaiting is how much relayed mail may wait.
 	maxWaiting = 10_000
@@ -59,7 +59,7 @@ type Service struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 
-	desk desk
+	slots slots
 }
 
 // What can be wrong with a credential that is added or removed.
@@ -128,7 +128,7 @@ func (s *Service) Remove(ctx context.Context, name string) error {
 	return err
 }
 
-// Five wrong passwords in ten minutes close the door for that long. From this
+// Five wrong passwords in ten minutes block the credential for that long. From this
 // machine they count for each app: all of them come from one address.
 var perFailure = []limit.Rule{{Count: 5, Per: 10 * time.Minute}}
 

@@ -15,20 +15,20 @@ const (
 	enterHTTPWithin = 10 * time.Second
 )
 
-// desk is where mails are read. Its zero value is ready.
-type desk struct {
+// slots is where mails are read. Its zero value is ready.
+type slots struct {
 	once   sync.Once
 	places chan struct{}
 }
 
 // enter waits for a place, and returns how to leave it, or errQueueFull.
-func (d *desk) enter(ctx context.Context, within time.Duration) (leave func(), err error) {
-	d.once.Do(func() { d.places = make(chan struct{}, atOnce) })
+func (s *slots) enter(ctx context.Context, within time.Duration) (leave func(), err error) {
+	s.once.Do(func() { s.places = make(chan struct{}, atOnce) })
 	waiting := time.NewTimer(within)
 	defer waiting.Stop()
 	select {
-	case d.places <- struct{}{}:
-		return func() { <-d.places }, nil
+	case s.places <- struct{}{}:
+		return func() { <-s.places }, nil
 	case <-waiting.C:
 	case <-ctx.Done():
 	}
@@ -38,5 +38,5 @@ func (d *desk) enter(ctx context.Context, within time.Duration) (leave func(), e
 // Enter waits until a mail may be read that comes over HTTP. Whoever got in calls
 // leave. The error is a Refusal.
 func (s *Service) Enter(ctx context.Context) (leave func(), err error) {
-	return s.desk.enter(ctx, enterHTTPWithin)
+	return s.slots.enter(ctx, enterHTTPWithin)
 }
