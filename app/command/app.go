@@ -71,7 +71,7 @@ func appList(_ context.Context, c *line.Call) error {
 		return c.PrintJSON(list)
 	}
 	if len(list) == 0 {
-		fmt.Fprintln(c.Out, "There are no apps. An [[app]] table in the configuration makes one.")
+		fmt.Fprintln(c.Out, "No apps yet. Add an [[app]] table to the configuration.")
 		return nil
 	}
 	w := c.Table("ID\tNAME\tORIGINS\tALLOW\tDIALECTS")

@@ -7,6 +7,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -97,10 +98,14 @@ func dispatch(ctx context.Context, p Process, args []string, a *app.App) error {
 	return atHome(ctx, c, args)
 }
 
+// older are earlier names of commands, which keep working.
+var older = map[string]string{"user disable": "user suspend", "user enable": "user unsuspend"}
+
 // find returns the verb that args begin with, the longest first.
 func find(args []string) (*line.Verb, []string) {
 	for n := min(3, len(args)); n > 0; n-- {
 		words := strings.Join(args[:n], " ")
+		words = cmp.Or(older[words], words)
 		for _, v := range verbs() {
 			if v.Words == words {
 				return v, args[n:]

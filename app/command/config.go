@@ -10,9 +10,9 @@ import (
 
 func configVerbs() []*line.Verb {
 	return []*line.Verb{
-		{Words: "config check", Place: line.Local, About: "Reads the configuration and says everything that is wrong with it.", Run: configCheck},
-		{Words: "config example", Place: line.Local, About: "Prints a configuration that has every setting with its default and what it is for.", Run: configExample},
-		{Words: "config show", Place: line.Local, JSON: true, About: "Shows every setting and where it comes from. Secrets are masked.", Run: configShow},
+		{Words: "config check", Place: line.Local, About: "Reads the configuration and reports every error.", Run: configCheck},
+		{Words: "config example", Place: line.Local, About: "Prints every setting with its default and what it does.", Run: configExample},
+		{Words: "config show", Place: line.Local, JSON: true, About: "Shows every setting and where its value comes from. Secrets are masked.", Run: configShow},
 	}
 }
 
@@ -25,10 +25,10 @@ func configCheck(_ context.Context, c *line.Call) error {
 		fmt.Fprintln(c.Err, "warning: "+w)
 	}
 	if loaded.File == "" {
-		fmt.Fprintln(c.Out, "there is no configuration file; the defaults are fine")
+		fmt.Fprintln(c.Out, "there is no configuration file: the defaults apply")
 		return nil
 	}
-	fmt.Fprintln(c.Out, loaded.File+" is fine")
+	fmt.Fprintln(c.Out, loaded.File+" is valid")
 	return nil
 }
 

@@ -173,7 +173,7 @@ func examineDisk(_ context.Context, a *app.App) (finding, error) {
 	free, err := store.FreeSpace(a.DB.Dir())
 	f := finding{State: fine, Text: fmt.Sprintf("%d MB free in %s", free>>20, a.DB.Dir())}
 	if free < diskSmall {
-		f.State, f.Fix = warn, "free some space: nobody can sign in when the disk is full"
+		f.State, f.Fix = warn, "free some space: sign-in stops when the disk is full"
 	}
 	if free < diskLeast {
 		f.State = sick
@@ -193,10 +193,10 @@ func examineClock(_ context.Context, a *app.App) (finding, error) {
 
 func examineMail(ctx context.Context, a *app.App) (finding, error) {
 	if a.Outbox.Capture {
-		return finding{State: warn, Text: "captured: nobody gets a sign-in mail", Fix: "set mail.mode, or give people links with: gatelodge user link EMAIL"}, nil
+		return finding{State: warn, Text: "captured: sign-in mail is not sent", Fix: "set mail.mode, or give people links with: gatelodge user link EMAIL"}, nil
 	}
 	if way := a.Queue.Way(); way.Down {
-		return finding{State: sick, Text: fmt.Sprintf("the %s has been down since %s: %s", way.Name, line.Stamp(way.Since), way.Reason), Fix: "mend it, then: gatelodge mail retry"}, nil
+		return finding{State: sick, Text: fmt.Sprintf("the %s has been down since %s: %s", way.Name, line.Stamp(way.Since), way.Reason), Fix: "fix it, then run: gatelodge mail retry"}, nil
 	}
 	h, err := a.Outbox.Health(ctx)
 	if err != nil {

@@ -18,11 +18,11 @@ func healthVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
 			Words: "healthcheck", Place: line.Local,
-			About: "Asks the server at the configured address whether it is ready. Exit 0 when it is:\nfor container and service managers.", Run: healthcheck,
+			About: "Checks whether the server at the configured address is ready. Exit 0 when it is: for\ncontainer and service managers.", Run: healthcheck,
 		},
 		{
 			Words: "doctor", Place: line.Server, JSON: true,
-			About: "Says how the store, its key, the backups, the disk, the clock and mail fare, each\nwith what to do about it. Exit 1 when something needs mending.", Run: doctor,
+			About: "Checks the database, its key, the backups, the disk, the clock and mail, and names\nthe fix for each problem. Exit 1 when a check fails.", Run: doctor,
 		},
 		{Words: "version", Place: line.Local, JSON: true, About: "Prints the version.", Run: version},
 	}

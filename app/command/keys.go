@@ -23,7 +23,7 @@ func keyVerbs() []*line.Verb {
 		},
 		{
 			Words: "key rotate", Place: line.Server,
-			About: "Puts a new key first into secret.key and seals everything anew, in small parts\nwhile everything goes on. Nobody is signed out and no live code ends. The older\nkeys stay in the file until -drop, because backups made before need them.",
+			About: "Creates a new key in secret.key and seals all secrets again with it, in small parts\nwhile the server runs. Sessions and codes stay valid. The older keys stay in the file\nuntil -drop, because earlier backups need them.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("drop", false, "make no key; remove the older keys with which nothing is sealed any more")
 			},
@@ -95,7 +95,7 @@ func keyRotate(ctx context.Context, c *line.Call) error {
 	done, err := c.App.Keys.Reseal(ctx, func(r store.Resealed) {
 		if time.Since(shown) >= progressEvery {
 			shown = time.Now()
-			fmt.Fprintf(c.Err, "%s sealed anew ...\n", line.Count(r.Done, "value", "values"))
+			fmt.Fprintf(c.Err, "%s sealed again ...\n", line.Count(r.Done, "value", "values"))
 		}
 	})
 	if err != nil {
@@ -112,7 +112,7 @@ func keyRotate(ctx context.Context, c *line.Call) error {
 // halfRotated means that the new key seals, and older values are still to move.
 type halfRotated struct{ cause error }
 
-func (e *halfRotated) Error() string { return "not everything is sealed anew yet: " + e.cause.Error() }
+func (e *halfRotated) Error() string { return "some secrets still need the old key: " + e.cause.Error() }
 func (e *halfRotated) Unwrap() error { return e.cause }
 
 // Hint says what becomes of the rest.

@@ -23,14 +23,14 @@ func moveVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
 			Words: "import authjs", Creates: true, Args: "DSN", Min: 1, Max: 1, Place: line.Server, JSON: true,
-			About: "Takes over users, linked accounts, passkeys and sessions from the database of an\nAuth.js or NextAuth app: file:PATH or postgres://USER:PASSWORD@HOST/NAME, as the\napp names it. Without -yes it only says what it would do. Ids and sessions\nare kept, users that are here already stay as they are: it may run again. A user\nwhose id another user has here gets a new one, which the report names.",
+			About: "Imports users, linked accounts, passkeys and sessions from the database of an\nAuth.js or NextAuth app: file:PATH or postgres://USER:PASSWORD@HOST/NAME, as the\napp names it. Without -yes it only reports what it would do. Ids and sessions\nare kept, and known users stay as they are, so it can run again. A user\nwhose id another user has here gets a new one, which the report names.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("yes", false, "really import")
-				fs.String("app", "", "the `name` of the App whose cookies hold the sessions (default the only one)")
-				fs.Bool("no-sessions", false, "leave the sessions out: everybody signs in anew")
+				fs.String("app", "", "the `name` of the App whose cookies have the sessions (default the only one)")
+				fs.Bool("no-sessions", false, "import no sessions: everyone signs in again")
 				fs.String("map", "", "tables and columns that have other `names`, as in User=members,Account.provider=site;\nSession=- leaves a table out")
 				fs.String("source", "", "a `name` for that database, to recognize it when it is imported again from another\naddress (default its address)")
-				fs.String("password-column", "", "the `column` of users that holds bcrypt or argon2id hashes")
+				fs.String("password-column", "", "the `column` of users with bcrypt or argon2id hashes")
 			},
 			Run: importAuthJS,
 		},
@@ -128,18 +128,18 @@ func (e *noSuchApp) Error() string { return fmt.Sprintf("there is no App %q", e.
 
 // Hint says where Apps are.
 func (e *noSuchApp) Hint() string {
-	return "it has to stand in the configuration as an [[app]] with that name"
+	return "add it to the configuration as an [[app]] with that name"
 }
 
 type sessionsLost struct{ n int }
 
 func (e *sessionsLost) Error() string {
-	return line.Count(e.n, "session", "sessions") + " would be left out, because it is not said whose cookies they are: nothing was imported"
+	return line.Count(e.n, "session", "sessions") + " would be skipped, because their app is not named: nothing was imported"
 }
 
 // Hint says how to take them along, or not.
 func (e *sessionsLost) Hint() string {
-	return "put the app into the configuration as an [[app]] and name it with -app, or say -no-sessions: then everybody signs in anew"
+	return "add the app to the configuration as an [[app]] and name it with -app, or add -no-sessions: then everyone signs in again"
 }
 
 // unrecognized stops an import that would leave out a whole table by oversight:
@@ -221,7 +221,7 @@ func printReport(c *line.Call, r *move.Report) error {
 		return err
 	}
 	if r.Here > 0 {
-		fmt.Fprintf(c.Out, "\n%s here already and left as they are, with everything that is theirs\n", line.Count(r.Here, "user is", "users are"))
+		fmt.Fprintf(c.Out, "\n%s known here and left unchanged\n", line.Count(r.Here, "user is", "users are"))
 	}
 	if len(r.Mapped) > 0 {
 		fmt.Fprintf(c.Out, "\n%s an id that another user has here, and a new one:\n", line.Count(len(r.Mapped), "user has", "users have"))
@@ -235,7 +235,7 @@ func printReport(c *line.Call, r *move.Report) error {
 	printReasons(c, "left out", r.LeftOut)
 	printReasons(c, "coming with less", r.Less)
 	if len(r.Ignored) > 0 {
-		fmt.Fprintf(c.Out, "\ncolumns with no place here: %s\n", strings.Join(r.Ignored, ", "))
+		fmt.Fprintf(c.Out, "\ncolumns without a counterpart: %s\n", strings.Join(r.Ignored, ", "))
 	}
 	if len(r.Providers) > 0 {
 		fmt.Fprintln(c.Out, "\nan [[upstream]] with the same id takes over the accounts of:")
@@ -244,9 +244,9 @@ func printReport(c *line.Call, r *move.Report) error {
 		}
 	}
 	if r.DryRun {
-		fmt.Fprintln(c.Out, "\nnothing was changed: stop the app, and say -yes to import")
+		fmt.Fprintln(c.Out, "\nnothing was changed: stop the app, and add -yes to import")
 	} else {
-		fmt.Fprintln(c.Out, "\nwhat was imported was read back and is there")
+		fmt.Fprintln(c.Out, "\nthe import was read back and is complete")
 	}
 	return nil
 }
@@ -338,9 +338,9 @@ func printHanded(c *line.Call, h move.Handed, file string) error {
 	}
 	fmt.Fprintf(w, "%s, %s, %s", line.Count(h.Users, "user", "users"), line.Count(h.Accounts, "account", "accounts"), line.Count(h.Passkeys, "passkey", "passkeys"))
 	if c.Bool("secrets") {
-		fmt.Fprintf(w, ", %s\nit holds the upstreams' tokens and the password hashes: guard it, and delete it after use\n", line.Count(h.Passwords, "password hash", "password hashes"))
+		fmt.Fprintf(w, ", %s\nit contains provider tokens and password hashes: protect it, and delete it after use\n", line.Count(h.Passwords, "password hash", "password hashes"))
 	} else {
-		fmt.Fprintln(w, "\nwithout the upstreams' tokens and the password hashes: -secrets adds them")
+		fmt.Fprintln(w, "\nwithout provider tokens and password hashes: -secrets adds them")
 	}
 	fmt.Fprintln(w, "sessions are "+move.NoSessions)
 	return nil

@@ -23,7 +23,7 @@ func setUpVerbs() []*line.Verb {
 		},
 		{
 			Words: "setup-link", Place: line.Server,
-			About: "Prints the link that makes the first admin. There is one until it was used.", Run: setUpLink,
+			About: "Prints the link that creates the first admin. It works until it is used.", Run: setUpLink,
 		},
 	}
 }
@@ -92,4 +92,4 @@ type setUp struct{}
 func (*setUp) Error() string { return "this server has been set up" }
 
 // Hint says what to do instead.
-func (*setUp) Hint() string { return "a way in for somebody: gatelodge user link EMAIL" }
+func (*setUp) Hint() string { return "to create a sign-in link: gatelodge user link EMAIL" }

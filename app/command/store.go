@@ -18,15 +18,15 @@ func storeVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
 			Words: "backup", Args: "[FILE]", Max: 1, Place: line.Server, Paths: []int{0}, JSON: true,
-			About: "Writes a copy of the database to FILE while everything goes on. It never\noverwrites. Without FILE the copy goes where the scheduled ones go, and like these\nis removed when there are newer ones (backup.keep). The key, secret.key in the data directory, is not in it: keep a copy\nof that in another place.", Run: backup,
+			About: "Backs up the database to FILE while the server runs. It never overwrites a file.\nWithout FILE the backup goes to the scheduled ones, and is removed like them when\nthere are newer ones (backup.keep). The key, secret.key in the data directory, is not\nincluded: keep a copy of it in another place.", Run: backup,
 		},
 		{
 			Words: "restore", Args: "FILE", Min: 1, Max: 1, Place: line.Alone, Paths: []int{0}, JSON: true,
-			About: "Puts a backup into a data directory that has no database. The server must not be\nrunning, and the secret.key that belongs to the backup must lie in the directory.", Run: restore,
+			About: "Restores a backup into a data directory without a database. The server must not run,\nand the directory must contain the secret.key of the backup.", Run: restore,
 		},
 		{
 			Words: "why", Args: "REF", Min: 1, Max: 1, Place: line.Server, JSON: true,
-			About: "Explains a Reference, such as GL-7F3K-92QD, that somebody saw on a page: what\nhappened, from where, and what the log knows.", Run: why,
+			About: "Explains the Reference of an error page, such as GL-7F3K-92QD: what happened, from\nwhere, and why.", Run: why,
 		},
 	}
 }

@@ -13,7 +13,7 @@ usage: gatelodge COMMAND [flags]
 `
 
 const usageFoot = `
-"gatelodge COMMAND -h" tells more. Exit codes: 0 done, 1 failed, 2 usage or
+"gatelodge COMMAND -h" shows details. Exit codes: 0 done, 1 failed, 2 usage or
 configuration, 3 cannot listen, 4 another process has the data directory, 5 key
 file, 6 not writable, 7 newer database, 8 disk full, 9 damaged database, 10 the
 database server cannot be reached or used, 11 its database is not in UTF-8, 12 a
@@ -28,22 +28,22 @@ type topic struct{ word, about string }
 var overview = []topic{
 	{"serve", "start the server; needs no configuration to try"},
 	{"init", "write a short config.toml"},
-	{"setup-link", "print the link that makes the first admin"},
+	{"setup-link", "print the link that creates the first admin"},
 	{"app", ""},
 	{"user", ""},
 	{"group", ""},
 	{"invite", ""},
 	{"mail", ""},
 	{"import", ""},
-	{"export", "write everybody down for another system"},
-	{"backup", "write a copy of the database while everything goes on"},
+	{"export", "export users for another system"},
+	{"backup", "back up the database while the server runs"},
 	{"restore", "put a backup into an empty data directory"},
 	{"key", ""},
 	{"copy", "move everything to PostgreSQL, or back to SQLite"},
 	{"config", ""},
-	{"doctor", "say what is wrong here, and the fix"},
-	{"why", "explain the Reference somebody saw on a page"},
-	{"healthcheck", "ask whether the server is ready"},
+	{"doctor", "check the server, and name the fix for each problem"},
+	{"why", "explain the Reference of an error page"},
+	{"healthcheck", "check whether the server is ready"},
 	{"version", "print the version"},
 }
 

@@ -181,7 +181,7 @@ func TestPeopleAskForAnAccount(t *testing.T) {
 		sam.run(chromedp.Click(`//li[contains(., "eve@else.example")]//button[starts-with(normalize-space(), "Refuse")]`, chromedp.BySearch))
 		sam.sees("Request declined.")
 
-		if got := p.command("user", "waiting"); got != "Nobody waits." {
+		if got := p.command("user", "waiting"); got != "No pending requests." {
 			t.Errorf("user waiting says %q", got)
 		}
 		ana.open(p.command("user", "link", "ana@else.example"))

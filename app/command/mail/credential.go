@@ -18,14 +18,14 @@ func credentialVerbs() []*line.Verb {
 			Words: "mail credential add", Args: "NAME SENDER...", Min: 2, Max: 20, Place: line.Server, JSON: true,
 			About: "Lets an app hand its mail to this server, and prints its password, which is shown\nthis once. SENDER is an address it may send as, or all of a domain: \"*@example.com\".",
 			Flags: func(fs *flag.FlagSet) {
-				fs.String("to", "*", "whom it may send to: addresses, domains as \"*@example.com\", or \"users\" for our own; \"*\" is `anybody`")
+				fs.String("to", "*", "allowed `recipients`: addresses, domains as \"*@example.com\", \"users\" for the users here, or \"*\" for all")
 				fs.Int("per-hour", 0, "the most `recipients` in an hour (default 500)")
 				fs.Int("per-day", 0, "the most `recipients` in a day (default 5000)")
 				fs.Int("size", 0, "the largest mail in `bytes` (default 10 MB, the most there is)")
 			},
 			Run: credentialAdd,
 		},
-		{Words: "mail credential list", Place: line.Server, JSON: true, About: "Lists the apps that may hand their mail to this server.", Run: credentialList},
+		{Words: "mail credential list", Place: line.Server, JSON: true, About: "Lists the apps that can submit mail to this server.", Run: credentialList},
 		{
 			Words: "mail credential remove", Args: "NAME", Min: 1, Max: 1, Place: line.Server,
 			About: "Ends an app's credential at once. What it has handed over is still delivered.", Run: credentialRemove,

@@ -27,36 +27,36 @@ func Verbs() []*line.Verb { return slices.Concat(mailVerbs(), credentialVerbs(),
 func mailVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
-			Words: "mail test", Args: "ADDRESS", Min: 1, Max: 1, Place: line.House,
+			Words: "mail test", Args: "ADDRESS", Min: 1, Max: 1, Place: line.Server,
 			About: "Sends a test mail to the address now, past the queue, and shows each step of the\nconversation with the mail server.", Run: mailTest,
 		},
 		{
-			Words: "mail queue", Place: line.House, JSON: true, About: "Lists the mail that waits, and how the way out is.",
+			Words: "mail queue", Place: line.Server, JSON: true, About: "Lists the mail in the queue, and whether it can be sent.",
 			Flags: func(fs *flag.FlagSet) { fs.Bool("all", false, "list the newest mail of every state") },
 			Run:   mailQueue,
 		},
 		{
-			Words: "mail retry", Args: "[ID]", Max: 1, Place: line.House,
+			Words: "mail retry", Args: "[ID]", Max: 1, Place: line.Server,
 			About: "Tries waiting mail again now: the one with that id, or all. Mail that was paused\nbecause the smarthost refused us goes on.", Run: mailRetry,
 		},
 		mailDomainVerb(),
 		{
-			Words: "mail hold", Args: "ID", Min: 1, Max: 1, Place: line.House,
+			Words: "mail hold", Args: "ID", Min: 1, Max: 1, Place: line.Server,
 			About: "Keeps a waiting mail from being sent until \"gatelodge mail retry ID\".", Run: mailHold,
 		},
 		{
-			Words: "mail suppressed", Args: "[ADDRESS]", Max: 1, Place: line.House, JSON: true,
+			Words: "mail suppressed", Args: "[ADDRESS]", Max: 1, Place: line.Server, JSON: true,
 			About: "Lists the addresses that get no mail because their server refused it. With -clear\nand an ADDRESS, lets mail go there again.",
 			Flags: func(fs *flag.FlagSet) { fs.Bool("clear", false, "let mail to the address go again") }, Run: mailSuppressed,
 		},
-		{Words: "mail cancel", Args: "ID", Min: 1, Max: 1, Place: line.House, About: "Takes a waiting mail back.", Run: mailCancel},
+		{Words: "mail cancel", Args: "ID", Min: 1, Max: 1, Place: line.Server, About: "Cancels a message in the queue.", Run: mailCancel},
 		{
 			Words: "mail template", Place: line.Local,
 			About: "Prints the template of our messages, to begin your own with: put it into the\ndirectory mail.templates as NAME.txt, or with -html as NAME.html, and change it.\nThe names are " + strings.Join(compose.Names(), ", ") + ".",
 			Flags: func(fs *flag.FlagSet) { fs.Bool("html", false, "print the HTML") }, Run: mailTemplate,
 		},
 		{
-			Words: "mail show", Args: "[ID]", Max: 1, Place: line.House,
+			Words: "mail show", Args: "[ID]", Max: 1, Place: line.Server,
 			About: "Shows a captured mail: the one with that id, or the newest. Only while mail is\ncaptured: mail that was sent is not kept.", Run: mailShow,
 		},
 	}
@@ -167,7 +167,7 @@ func mailQueue(ctx context.Context, c *line.Call) error {
 			way.Name, line.Stamp(way.Since), way.Reason, line.Stamp(way.Until))
 	}
 	if standby.Down {
-		fmt.Fprintf(c.Out, "The smarthost that stands by has refused us since %s: %s\nIt is asked again at %s, or now with \"gatelodge mail retry\".\n\n",
+		fmt.Fprintf(c.Out, "The standby smarthost has refused this server since %s: %s\nIt is retried at %s, or now with \"gatelodge mail retry\".\n\n",
 			line.Stamp(standby.Since), standby.Reason, line.Stamp(standby.Until))
 	}
 	for _, d := range domains {
@@ -399,7 +399,7 @@ func (e *notAccepted) Error() string {
 // Hint says what the answer means.
 func (e *notAccepted) Hint() string {
 	if e.direct {
-		return "\"gatelodge mail check\" looks for what other servers mind about this one"
+		return "\"gatelodge mail check\" checks why other servers might refuse mail from this one"
 	}
 	switch e.r.Class {
 	case deliver.Paused:

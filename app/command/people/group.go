@@ -16,23 +16,23 @@ func groupVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
 			Words: "group add", Args: "NAME", Min: 1, Max: 1, Place: line.Server, JSON: true,
-			About: "Makes a group, which apps can allow (allow = [\"group:NAME\"]) and see.", Run: groupAdd,
+			About: "Creates a group. Apps can be limited to it (allow = [\"group:NAME\"]) and receive it.", Run: groupAdd,
 		},
-		{Words: "group list", Place: line.Server, JSON: true, About: "Lists the groups. The group \"admins\" is who manages this server.", Run: groupList},
-		{Words: "group show", Args: "NAME", Min: 1, Max: 1, Place: line.Server, JSON: true, About: "Shows who is in a group.", Run: groupShow},
+		{Words: "group list", Place: line.Server, JSON: true, About: "Lists the groups. Members of \"admins\" manage this server.", Run: groupList},
+		{Words: "group show", Args: "NAME", Min: 1, Max: 1, Place: line.Server, JSON: true, About: "Shows the members of a group.", Run: groupShow},
 		{
 			Words: "group remove", Args: "NAME", Min: 1, Max: 1, Place: line.Server,
-			About: "Removes a group. Its members stay, without it.",
+			About: "Deletes a group. Its members keep their accounts.",
 			Flags: func(fs *flag.FlagSet) { fs.Bool("yes", false, "really remove") },
 			Run:   groupRemove,
 		},
 		{
 			Words: "group member add", Args: "NAME EMAIL...", Min: 2, Max: 500, Place: line.Server,
-			About: "Puts users into a group. Who is in \"admins\" may manage this server.", Run: groupJoin,
+			About: "Adds users to a group. Members of \"admins\" manage this server.", Run: groupJoin,
 		},
 		{
 			Words: "group member remove", Args: "NAME EMAIL...", Min: 2, Max: 500, Place: line.Server,
-			About: "Takes users out of a group. The last admin stays one.", Run: groupLeave,
+			About: "Removes users from a group. The last admin cannot be removed.", Run: groupLeave,
 		},
 	}
 }
@@ -59,7 +59,7 @@ func groupAdd(ctx context.Context, c *line.Call) error {
 	if c.Bool("json") {
 		return c.PrintJSON(describeGroup(g))
 	}
-	fmt.Fprintf(c.Out, "made the group %s\n", g.Name)
+	fmt.Fprintf(c.Out, "created the group %s\n", g.Name)
 	return nil
 }
 
@@ -88,7 +88,7 @@ func groupShow(ctx context.Context, c *line.Call) error {
 		return err
 	}
 	if g.Members == 0 && !c.Bool("json") {
-		fmt.Fprintf(c.Out, "Nobody is in %s.\n", g.Name)
+		fmt.Fprintf(c.Out, "%s has no members.\n", g.Name)
 		return nil
 	}
 	list, err := c.ListIn(describeGroup(g), "who", "EMAIL\tNAME\tSTATUS")
@@ -111,12 +111,12 @@ func groupShow(ctx context.Context, c *line.Call) error {
 
 func groupRemove(ctx context.Context, c *line.Call) error {
 	if !c.Bool("yes") {
-		return c.UsageError("this takes it from everybody who is in it, and closes to them what it opens: say -yes")
+		return c.UsageError("its members lose the access it gives: add -yes to confirm")
 	}
 	if err := c.App.Users.RemoveGroup(ctx, app.Operator(), c.Args[0]); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "removed the group %s\n", c.Args[0])
+	fmt.Fprintf(c.Out, "deleted the group %s\n", c.Args[0])
 	return nil
 }
 

@@ -20,20 +20,20 @@ func inviteVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
 			Words: "invite add", Args: "[EMAIL...]", Max: 100, Place: line.Server, JSON: true,
-			About: "Invites people. With addresses, each gets a mail with a link of their own, which\nworks once and for that address alone. Without, prints a link for whoever has it;\nit is shown this once. An invite lets people in whatever signup.mode says.",
+			About: "Invites people. With addresses, each gets a message with their own link, which works\nonce and only for that address. Without addresses, prints a link that anyone can use;\nit is not shown again. Invited people can join whatever signup.mode is.",
 			Flags: func(fs *flag.FlagSet) {
-				fs.String("group", "", "the `groups` that who comes is put into, with commas between them")
+				fs.String("group", "", "`groups` for the invited people, separated by commas")
 				fs.String("for", "7d", "how `long` it works: from 1h to 90d")
-				fs.Int("uses", 1, "how many `people` may come by a link")
+				fs.Int("uses", 1, "the number of `people` who can use a link")
 				fs.String("language", "en", "the `language` of the mail")
 			},
 			Run: inviteAdd,
 		},
-		{Words: "invite list", Place: line.Server, JSON: true, About: "Lists the invites, the newest first.", Run: inviteList},
-		{Words: "invite show", Args: "ID", Min: 1, Max: 1, Place: line.Server, JSON: true, About: "Shows an invite, by its id or the address it was mailed to.", Run: inviteShow},
+		{Words: "invite list", Place: line.Server, JSON: true, About: "Lists the invitations, the newest first.", Run: inviteList},
+		{Words: "invite show", Args: "ID", Min: 1, Max: 1, Place: line.Server, JSON: true, About: "Shows an invitation, by its id or the invited address.", Run: inviteShow},
 		{
 			Words: "invite revoke", Args: "ID", Min: 1, Max: 1, Place: line.Server,
-			About: "Takes an invite back, by its id or the address it was mailed to. Who has come by\nit stays.", Run: inviteRevoke,
+			About: "Revokes an invitation, by its id or the invited address. People who have joined with\nit stay.", Run: inviteRevoke,
 		},
 	}
 }
@@ -150,7 +150,7 @@ func inviteList(ctx context.Context, c *line.Call) error {
 
 func whom(v store.Invite) string {
 	if v.Email == "" {
-		return "whoever has the link"
+		return "anyone with the link"
 	}
 	return v.Email
 }
@@ -189,6 +189,6 @@ func inviteRevoke(ctx context.Context, c *line.Call) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(c.Out, "took back the invite for %s\n", whom(v))
+		fmt.Fprintf(c.Out, "revoked the invitation for %s\n", whom(v))
 	}
 }

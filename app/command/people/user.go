@@ -31,7 +31,7 @@ func userVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
 			Words: "user add", Creates: true, Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true,
-			About: "Adds a user and prints a link to sign in with. The link works once, for as long\nas any sign-in link. Nothing is mailed.",
+			About: "Adds a user and prints a sign-in link. The link works once, and expires like any\nsign-in link. Nothing is mailed.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("admin", false, "let this user manage the server")
 				fs.String("name", "", "the user's `name`")
@@ -47,14 +47,14 @@ func userVerbs() []*line.Verb {
 			},
 			Run: userList,
 		},
-		{Words: "user show", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true, About: "Shows a user: how they sign in, their addresses and groups, when they were seen, and\nwhat happened lately. The user may be named by address or id.", Run: userShow},
+		{Words: "user show", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true, About: "Shows a user: how they sign in, their addresses and groups, when they were seen, and\nwhat happened lately. Name the user by address, username or id.", Run: userShow},
 		{
 			Words: "user link", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true,
-			About: "Prints a link to sign in as the user. It works once. Nothing is mailed.\nWho opens it is asked first, since no browser asked for it.", Run: userLink,
+			About: "Prints a link to sign in as the user. It works once. Nothing is mailed.\nThe browser that opens it asks for confirmation first.", Run: userLink,
 		},
 		{
 			Words: "user password", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true,
-			About: "Prints a link with which the user chooses a new password, or with -remove takes\nthe password away. The link works once; it signs nobody in. Nobody but the user\nshould have it. With -stdin the password is the first line of the standard input;\non a terminal it is asked for and not shown.",
+			About: "Prints a link to choose a new password, or removes the password with -remove.\nThe link works once and does not sign in. Give it only to the user. With -stdin the\npassword is the first line of standard input; a terminal prompts for it without\nshowing it.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.Bool("remove", false, "remove the password instead")
 				fs.Bool("stdin", false, "read the new password")
@@ -63,20 +63,20 @@ func userVerbs() []*line.Verb {
 			Run:    userPassword,
 		},
 		{
-			Words: "user disable", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server,
-			About: "Closes the user's access. All their sessions end at once. \"user enable\" undoes it.", Run: userDisable,
+			Words: "user suspend", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server,
+			About: "Suspends the user. All their sessions end at once. \"user unsuspend\" undoes it.", Run: userDisable,
 		},
-		{Words: "user enable", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, About: "Opens the user's access again.", Run: userEnable},
+		{Words: "user unsuspend", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, About: "Reactivates a suspended user, or one who closed their account.", Run: userEnable},
 		{
 			Words: "user remove", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server,
-			About: "Removes the user for good, with sessions and links. The audit log stays.\nTo keep somebody out for a while use \"user disable\".",
+			About: "Deletes the user permanently, with sessions and links. The audit log stays.\nTo block a user for a while, use \"user suspend\".",
 			Flags: func(fs *flag.FlagSet) { fs.Bool("yes", false, "really remove") },
 			Run:   userRemove,
 		},
 		{Words: "user sessions", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true, About: "Lists where the user is signed in.", Run: userSessions},
 		{
 			Words: "user sign-out", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server,
-			About: "Signs the user out everywhere, or of one session only. The browsers are out at\ntheir next request.",
+			About: "Signs the user out everywhere, or ends one session with -session. It takes effect at\nthe next request of the browser.",
 			Flags: func(fs *flag.FlagSet) { fs.String("session", "", "the `id` of one session, from \"user sessions\"") },
 			Run:   userSignOut,
 		},
@@ -158,7 +158,7 @@ func warnUnconfirmed(ctx context.Context, c *line.Call, u store.User, name strin
 		return err
 	}
 	fmt.Fprintf(c.Err, "warning: the address %s is not confirmed. The account was imported and may belong to another person\n"+
-		"hint: ask the owner of the address to sign in with a mailed link; this removes all other sign-in methods\n", name)
+		"hint: ask the owner of the address to sign in with an emailed link; this removes all other sign-in methods\n", name)
 	return nil
 }
 
@@ -227,9 +227,9 @@ func giveLink(ctx context.Context, c *line.Call, from audit.Origin, u store.User
 	link, until, err := c.App.Login.LinkFor(ctx, from, u)
 	switch {
 	case errors.Is(err, gate.ErrSuspended):
-		return fmt.Errorf("the account is suspended: \"gatelodge user enable %s\" opens it again", handle(u))
+		return fmt.Errorf("the account is suspended: \"gatelodge user unsuspend %s\" reactivates it", handle(u))
 	case errors.Is(err, gate.ErrClosing):
-		return fmt.Errorf("the account is closed: \"gatelodge user enable %s\" opens it again", handle(u))
+		return fmt.Errorf("the account is closed: \"gatelodge user unsuspend %s\" reopens it", handle(u))
 	}
 	if err != nil {
 		return err
@@ -351,7 +351,7 @@ func userEnable(ctx context.Context, c *line.Call) error {
 
 func userRemove(ctx context.Context, c *line.Call) error {
 	if !c.Bool("yes") {
-		return c.UsageError("this cannot be undone: say -yes, or use \"user disable\"")
+		return c.UsageError("this cannot be undone: add -yes to confirm, or use \"user suspend\"")
 	}
 	return changeUser(ctx, c, c.App.Users.Remove, "removed %s\n")
 }

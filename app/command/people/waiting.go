@@ -15,11 +15,11 @@ func waitingVerbs() []*line.Verb {
 	return []*line.Verb{
 		{
 			Words: "user waiting", Place: line.Server, JSON: true,
-			About: "Lists those who wait to be let in, the longest first (signup.mode = \"approve\").", Run: userWaiting,
+			About: "Lists requests for an account, the oldest first (signup.mode = \"approve\").", Run: userWaiting,
 		},
 		{
 			Words: "user approve", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server, JSON: true,
-			About: "Lets in somebody who waits, also one who was refused before. A user with\na confirmed address gets a mail.",
+			About: "Approves a request for an account, also one that was declined before. A user with\na confirmed address is notified by mail.",
 			Flags: func(fs *flag.FlagSet) {
 				fs.String("group", "", "the `groups` to put them into, with commas between them")
 			},
@@ -27,7 +27,7 @@ func waitingVerbs() []*line.Verb {
 		},
 		{
 			Words: "user refuse", Args: "EMAIL", Min: 1, Max: 1, Place: line.Server,
-			About: "Refuses somebody who waits. Nothing is mailed. They can ask again after 90 days;\n\"user approve\" undoes it until then.", Run: userRefuse,
+			About: "Declines a request for an account. Nothing is mailed. The person can ask again after\n90 days; \"user approve\" undoes it until then.", Run: userRefuse,
 		},
 	}
 }
@@ -75,7 +75,7 @@ func userWaiting(ctx context.Context, c *line.Call) error {
 		return c.PrintJSON(all)
 	}
 	if len(list) == 0 {
-		fmt.Fprintln(c.Out, "Nobody waits.")
+		fmt.Fprintln(c.Out, "No pending requests.")
 		return nil
 	}
 	w := c.Table("EMAIL\tNAME\tBY\tFROM\tASKED")
@@ -97,7 +97,7 @@ func userApprove(ctx context.Context, c *line.Call) error {
 		}
 		return c.PrintJSON(describe(p))
 	}
-	fmt.Fprintf(c.Out, "let %s in\n", u.Called())
+	fmt.Fprintf(c.Out, "approved %s\n", u.Called())
 	return nil
 }
 
@@ -105,6 +105,6 @@ func userRefuse(ctx context.Context, c *line.Call) error {
 	if err := c.App.Applicants.Decline(ctx, app.Operator(), c.Args[0]); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "refused %s\n", c.Args[0])
+	fmt.Fprintf(c.Out, "declined %s\n", c.Args[0])
 	return nil
 }
