@@ -22,7 +22,7 @@ func (tx *Tx) AddEmail(e Email) error {
 	if err != nil {
 		return err
 	}
-	return tx.useUpInvites(e.Norm)
+	return tx.useUpPlainInvites(e.Norm)
 }
 
 const insertEmail = `INSERT INTO emails (norm, email, user_id, verified_at, created_at) VALUES ($1, $2, $3, $4, $5)`

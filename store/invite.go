@@ -184,8 +184,16 @@ const replaceInvitesQuery = `
 	 WHERE email_norm = $1 AND uses_left > 0 AND revoked_at IS NULL AND expires_at > $2
 	RETURNING COALESCE(message_id, '')`
 
-// useUpInvites leaves no use to the invites to an address that has an account now.
-func (tx *Tx) useUpInvites(norm string) error {
+// useUpPlainInvites uses up the invites to an address that has an account now and that
+// have nothing more to give. Those with groups stay: the user can still accept them.
+func (tx *Tx) useUpPlainInvites(norm string) error {
+	return tx.exec("using up invites", useUpPlainInvitesQuery, norm)
+}
+
+const useUpPlainInvitesQuery = useUpInvitesQuery + ` AND NOT EXISTS (SELECT 1 FROM invite_groups g WHERE g.invite_id = invites.id)`
+
+// UseUpInvites uses up all invites to the address of a user who has just registered.
+func (tx *Tx) UseUpInvites(norm string) error {
 	return tx.exec("using up invites", useUpInvitesQuery, norm)
 }
 

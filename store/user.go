@@ -165,7 +165,7 @@ func (tx *Tx) AddFirstAdmin(u User) (id string, err error) {
 	if err := wantRow(res, ErrConflict); err != nil {
 		return "", err
 	}
-	return id, tx.useUpInvites(e.Norm)
+	return id, tx.useUpPlainInvites(e.Norm)
 }
 
 const addFirstAdminQuery = `

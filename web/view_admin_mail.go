@@ -13,15 +13,15 @@ import (
 // to /admin/mail/retry, /admin/mail/hold, /admin/mail/cancel and /admin/mail/check.
 type AdminMailPage struct {
 	Layout
-	Way      string // "direct", "smarthost" or "capture"
-	From     string
-	Statistics  outbox.Statistics
-	Queue    []AdminMessage
-	Domains  []store.MailDomain // that mail waits for
-	Report   check.Report
-	Findings []AdminFinding // of the report, the worst first
-	Looking  bool           // a new report is on its way
-	Notice   string
+	Way        string // "direct", "smarthost" or "capture"
+	From       string
+	Statistics outbox.Statistics
+	Queue      []AdminMessage
+	Domains    []store.MailDomain // that mail waits for
+	Report     check.Report
+	Findings   []AdminFinding // of the report, the worst first
+	Looking    bool           // a new report is on its way
+	Notice     string
 }
 
 // AdminMessage is a mail as those see it who run the house.

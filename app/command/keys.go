@@ -112,7 +112,9 @@ func keyRotate(ctx context.Context, c *line.Call) error {
 // halfRotated means that the new key seals, and older values are still to move.
 type halfRotated struct{ cause error }
 
-func (e *halfRotated) Error() string { return "some secrets still need the old key: " + e.cause.Error() }
+func (e *halfRotated) Error() string {
+	return "some secrets still need the old key: " + e.cause.Error()
+}
 func (e *halfRotated) Unwrap() error { return e.cause }
 
 // Hint says what becomes of the rest.

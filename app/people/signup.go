@@ -261,6 +261,11 @@ func (s *Users) addUser(tx *store.Tx, from audit.Origin, actor string, u store.U
 	if _, err := tx.TakeApplicant(u.EmailNorm); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
+	if actor == audit.ByVisitor {
+		if err := tx.UseUpInvites(u.EmailNorm); err != nil {
+			return err
+		}
+	}
 	if err := s.Audit.Record(tx, from, a.kind, actor, u.ID, a.how); err != nil {
 		return err
 	}
