@@ -116,7 +116,7 @@ func TestRoomsOfWebStandBelowThePages(t *testing.T) {
 // Two flows never import each other, and a leaf imports nothing but leaves.
 func TestStepsWithinAppPointDown(t *testing.T) {
 	steps := [][]string{
-		{"clock", "doc", "fault", "secret", "lang", "email", "config", "device", "metrics", "proxy", "programtest", "links"},
+		{"clock", "doc", "fault", "theme", "secret", "lang", "email", "config", "device", "metrics", "proxy", "programtest", "links"},
 		{"audit", "limit", "factor", "mail"},
 		{"session", "challenge", "keys", "backup", "apps"},
 		{"gate"},
