@@ -1,6 +1,6 @@
 // Gatelodge is the sign-in for everything you host, in one file.
 //
-// This file wires: it loads the configuration, opens the house, and serves it
+// This file wires: it loads the configuration, opens the services, and serves it
 // until it is told to stop. Every other command is in package command.
 package main
 
@@ -130,7 +130,7 @@ func serve(ctx context.Context, p command.Process, args []string) error {
 	return serveServer(ctx, p, flags, *wait, nil)
 }
 
-// serveDev serves a house that is thrown away afterwards, unless -data names
+// serveDev serves a data directory that is thrown away afterwards, unless -data names
 // one, with an admin in it.
 func serveDev(ctx context.Context, p command.Process, flags *flag.FlagSet, wait time.Duration) error {
 	if flags.Lookup("data").Value.String() == "" {

@@ -90,7 +90,7 @@ func TestAWrongClockRemovesNothingForGood(t *testing.T) {
 	}
 }
 
-// A sender hears that its mail is late from the house, when no attempt does it.
+// A sender hears that its mail is late from the server, when no attempt does it.
 func TestTheSweepReportsThatMailIsLate(t *testing.T) {
 	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	passed := time.Duration(0)

@@ -12,8 +12,8 @@ import (
 	"gatelodge/app/mail/mailtest"
 )
 
-// boss is a browser of somebody who runs the house, signed in a moment ago.
-func (h *house) boss() *browser {
+// boss is a browser of somebody who runs the server, signed in a moment ago.
+func (h *testServer) boss() *browser {
 	h.t.Helper()
 	u, err := h.app.Users.Add(h.t.Context(), app.Operator(), "sam@home.example", "Sam", true)
 	if err != nil {
@@ -85,7 +85,7 @@ func TestATestMailShowsTheConversation(t *testing.T) {
 	captured.boss().post("/admin/mail/test", "email", "mara@home.example").is(t, 200, "Mail is captured on this server")
 }
 
-// Who runs the house learns on whichever admin page they are that apps find no port.
+// Who runs the server learns on whichever admin page they are that apps find no port.
 func TestAdminsSeeThatTheRelayIsShut(t *testing.T) {
 	squatter, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -109,7 +109,7 @@ func TestAdminsSeeThatTheRelayIsShut(t *testing.T) {
 	}
 }
 
-// One mail that waits is reason enough for those who run the house to know, on
+// One mail that waits is reason enough for those who run the server to know, on
 // whichever page they are.
 func TestAdminsSeeThatMailWaits(t *testing.T) {
 	smarthost := mailtest.Serve(t, picky)

@@ -15,7 +15,7 @@ import (
 )
 
 // admin adds an admin and returns a browser that is signed in as them.
-func (h *house) admin(email string) *browser {
+func (h *testServer) admin(email string) *browser {
 	h.t.Helper()
 	if _, err := h.app.Users.Add(h.t.Context(), app.Operator(), email, "Sam", true); err != nil {
 		h.t.Fatal(err)

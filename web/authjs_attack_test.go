@@ -15,9 +15,9 @@ import (
 	"gatelodge/app/config"
 )
 
-// secureWiki opens a house with the App "Wiki" at https://wiki.home.example, which
+// secureWiki opens a server with the App "Wiki" at https://wiki.home.example, which
 // has a sibling that nobody trusts.
-func secureWiki(t testing.TB, more string) *house {
+func secureWiki(t testing.TB, more string) *testServer {
 	t.Helper()
 	h := open(t, func(c *config.Config) {
 		c.PublicURL = "https://auth.home.example"
@@ -58,7 +58,7 @@ func (c held) String() string {
 }
 
 // secureClient is the client at that App, in a browser that says where it is.
-func (h *house) secureClient() *authClient {
+func (h *testServer) secureClient() *authClient {
 	c := h.browser().authjs("v5")
 	c.host, c.origin = "wiki.home.example", "https://wiki.home.example"
 	c.headers["Sec-Fetch-Site"] = "same-origin"
@@ -66,7 +66,7 @@ func (h *house) secureClient() *authClient {
 }
 
 // secureSignIn signs in at the App and returns the cookies.
-func (h *house) secureSignIn(t testing.TB, email string) held {
+func (h *testServer) secureSignIn(t testing.TB, email string) held {
 	t.Helper()
 	h.pass(time.Hour)
 	c := h.secureClient()
@@ -336,13 +336,13 @@ func TestClockSkew(t *testing.T) {
 		issued, expires time.Duration
 		in              bool
 	}{
-		"right":                 {0, 720 * time.Hour, true},
-		"a day ahead":           {24 * time.Hour, 744 * time.Hour, true},
-		"a day behind":          {-24 * time.Hour, 696 * time.Hour, true},
-		"ten seconds too late":  {0, -10 * time.Second, true},
-		"twenty seconds":        {0, -20 * time.Second, false},
-		"centuries ahead":       {0, 150 * 365 * 24 * time.Hour, true},
-		"from before the house": {-50 * 365 * 24 * time.Hour, time.Hour, true},
+		"right":                  {0, 720 * time.Hour, true},
+		"a day ahead":            {24 * time.Hour, 744 * time.Hour, true},
+		"a day behind":           {-24 * time.Hour, 696 * time.Hour, true},
+		"ten seconds too late":   {0, -10 * time.Second, true},
+		"twenty seconds":         {0, -20 * time.Second, false},
+		"centuries ahead":        {0, 150 * 365 * 24 * time.Hour, true},
+		"from before the server": {-50 * 365 * 24 * time.Hour, time.Hour, true},
 	} {
 		c := claims
 		c.IssuedAt, c.Expires = h.Now().Add(tt.issued), h.Now().Add(tt.expires)

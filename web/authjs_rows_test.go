@@ -229,7 +229,7 @@ func TestEveryRow(t *testing.T) {
 }
 
 // client is a new client at a place.
-func (h *house) client(t testing.TB, p place) *authClient {
+func (h *testServer) client(t testing.TB, p place) *authClient {
 	c := h.browser().authjs(p.version)
 	c.t, c.origin = t, wikiOrigin
 	if p.own {

@@ -34,9 +34,9 @@ func appsOf(t testing.TB, toml string) []config.App {
 	return l.Apps
 }
 
-// wiki opens a house with the App "Wiki" at http://localhost:3000. more goes
+// wiki opens a server with the App "Wiki" at http://localhost:3000. more goes
 // into its [app.authjs] table.
-func wiki(t testing.TB, version, more string) *house {
+func wiki(t testing.TB, version, more string) *testServer {
 	t.Helper()
 	h := open(t, func(c *config.Config) {
 		c.Apps = appsOf(t, "[[app]]\nname = \"Wiki\"\nhosts = [\"localhost:3000\"]\nallow = [\"everyone\"]\n[app.authjs]\nversion = \""+version+"\"\n"+more)

@@ -35,9 +35,9 @@ func documented(t *testing.T, first string) string {
 	return text
 }
 
-// guessed is a house in which 203.0.113.7 guessed so many passwords, and one for a
+// guessed is a server in which 203.0.113.7 guessed so many passwords, and one for a
 // name that is a line of the log, and then found the right one.
-func guessed(t *testing.T, n int) *house {
+func guessed(t *testing.T, n int) *testServer {
 	t.Helper()
 	h := open(t, nil)
 	h.withPassword("mara@home.example", goodPassword)

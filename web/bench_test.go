@@ -33,9 +33,9 @@ func bareHandler(like reply) http.Handler {
 	})
 }
 
-// signedInRequest opens a house and returns it with the bytes of a session check
+// signedInRequest opens a server and returns it with the bytes of a session check
 // by somebody who is signed in, among n others.
-func signedInRequest(b *testing.B, n int) (*house, string, reply) {
+func signedInRequest(b *testing.B, n int) (*testServer, string, reply) {
 	b.Helper()
 	h := open(b, nil)
 	h.user("mara@home.example")
@@ -54,7 +54,7 @@ func signedInRequest(b *testing.B, n int) (*house, string, reply) {
 	return h, "GET /api/auth/session HTTP/1.1\r\nHost: " + u.Host + "\r\nCookie: " + strings.Join(cookies, "; ") + "\r\n\r\n", answer
 }
 
-func seed(b *testing.B, h *house, n int) {
+func seed(b *testing.B, h *testServer, n int) {
 	b.Helper()
 	now := h.Now()
 	for done := 0; done < n; {
@@ -134,8 +134,8 @@ func BenchmarkSessionCheckAtAnApp(b *testing.B) {
 	}
 }
 
-// compareWithBare answers a request by the house and by a bare handler.
-func compareWithBare(b *testing.B, h *house, request string, answer reply) {
+// compareWithBare answers a request by the server and by a bare handler.
+func compareWithBare(b *testing.B, h *testServer, request string, answer reply) {
 	b.Helper()
 	if !strings.Contains(answer.body, "mara@home.example") {
 		b.Fatal(answer.body)

@@ -38,19 +38,19 @@ func (b *browser) isOut() {
 // means, and waits to be as fresh as they are.
 func TestACopiedCookieIsNotFreshAfterItsOwnerConfirms(t *testing.T) {
 	t.Parallel()
-	for name, confirm := range map[string]func(*house, *browser, func(...any)){
-		"with a password": func(h *house, b *browser, _ func(...any)) {
+	for name, confirm := range map[string]func(*testServer, *browser, func(...any)){
+		"with a password": func(h *testServer, b *browser, _ func(...any)) {
 			b.post("/account/confirm", "password", goodPassword).goesTo(b.t, "/account/password")
 		},
-		"with a code": func(h *house, b *browser, _ func(...any)) {
+		"with a code": func(h *testServer, b *browser, _ func(...any)) {
 			m := h.brings(func() { b.post("/account/confirm", "method", "mail").goesTo(b.t, "/signin/code") })
 			b.post("/signin/code", "code", codeIn(b.t, m)).goesTo(b.t, "/account/password")
 		},
-		"with a link": func(h *house, b *browser, _ func(...any)) {
+		"with a link": func(h *testServer, b *browser, _ func(...any)) {
 			m := h.brings(func() { b.post("/account/confirm", "method", "mail").goesTo(b.t, "/signin/code") })
 			b.get(b.path(m)).goesTo(b.t, "/account/password")
 		},
-		"with a provider": func(h *house, b *browser, claims func(...any)) {
+		"with a provider": func(h *testServer, b *browser, claims func(...any)) {
 			to := b.post("/account/confirm", "upstream", "school").wayOn(b.t)
 			claims("sub", "1", "auth_time", h.Now().Unix())
 			b.get(b.visit(to)).goesTo(b.t, "/account/password")
@@ -80,25 +80,27 @@ func TestACopiedCookieIsNotFreshAfterItsOwnerConfirms(t *testing.T) {
 // account is opened, or ends what others have of it.
 func TestACopiedCookieDiesWithEveryChangeOfAWayToSignIn(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*house, *browser){
-		"set a password":      func(h *house, b *browser) { b.post("/account/password", "password", goodPassword+"!", "keep", "1") },
-		"remove the password": func(h *house, b *browser) { b.post("/account/password/remove") },
-		"connect":             func(h *house, b *browser) { b.link("school") },
-		"disconnect": func(h *house, b *browser) {
+	for name, change := range map[string]func(*testServer, *browser){
+		"set a password": func(h *testServer, b *browser) {
+			b.post("/account/password", "password", goodPassword+"!", "keep", "1")
+		},
+		"remove the password": func(h *testServer, b *browser) { b.post("/account/password/remove") },
+		"connect":             func(h *testServer, b *browser) { b.link("school") },
+		"disconnect": func(h *testServer, b *browser) {
 			b.post("/account/ways/unlink", "account", h.accounts("mara@home.example")[0].ID)
 		},
-		"ask for another address": func(h *house, b *browser) { b.post("/account/emails", "email", "third@home.example") },
-		"cancel an address":       func(h *house, b *browser) { b.post("/account/emails/cancel", "email", "late@home.example") },
-		"confirm an address": func(h *house, b *browser) {
+		"ask for another address": func(h *testServer, b *browser) { b.post("/account/emails", "email", "third@home.example") },
+		"cancel an address":       func(h *testServer, b *browser) { b.post("/account/emails/cancel", "email", "late@home.example") },
+		"confirm an address": func(h *testServer, b *browser) {
 			b.post(b.path(h.lettersTo("confirm_email", "late@home.example", 1)[0])).goesTo(b.t, "/account/emails")
 		},
-		"another main address": func(h *house, b *browser) { b.post("/account/emails/primary", "email", "mara@work.example") },
-		"remove an address":    func(h *house, b *browser) { b.post("/account/emails/remove", "email", "mara@work.example") },
-		"another username":     func(h *house, b *browser) { b.post("/account/profile", "name", "Mara", "username", "mara") },
-		"sign the others out":  func(h *house, b *browser) { b.post("/account/end-others") },
-		"end another device":   func(h *house, b *browser) { b.post("/account/devices/other/end") },
-		"forget a browser":     func(h *house, b *browser) { b.post("/account/browsers/forget", "browser", "00") },
-		"change themselves as admin": func(h *house, b *browser) {
+		"another main address": func(h *testServer, b *browser) { b.post("/account/emails/primary", "email", "mara@work.example") },
+		"remove an address":    func(h *testServer, b *browser) { b.post("/account/emails/remove", "email", "mara@work.example") },
+		"another username":     func(h *testServer, b *browser) { b.post("/account/profile", "name", "Mara", "username", "mara") },
+		"sign the others out":  func(h *testServer, b *browser) { b.post("/account/end-others") },
+		"end another device":   func(h *testServer, b *browser) { b.post("/account/devices/other/end") },
+		"forget a browser":     func(h *testServer, b *browser) { b.post("/account/browsers/forget", "browser", "00") },
+		"change themselves as admin": func(h *testServer, b *browser) {
 			u, err := h.app.Users.Find(b.t.Context(), "mara@home.example")
 			if err != nil {
 				b.t.Fatal(err)
@@ -154,7 +156,7 @@ func TestAnAppStaysSignedInWhenTheSessionGetsANewToken(t *testing.T) {
 }
 
 // appOf gives the App "wiki" its share of the one session of the browser's user.
-func (h *house) appOf(b *browser) (token string) {
+func (h *testServer) appOf(b *browser) (token string) {
 	h.t.Helper()
 	u, err := h.app.Users.Find(h.t.Context(), b.who())
 	if err != nil {

@@ -70,7 +70,7 @@ func (b *browser) known(u store.User) {
 }
 
 // settled waits until the mail of every request so far has been tried.
-func (h *house) settled() {
+func (h *testServer) settled() {
 	h.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		list, err := h.app.Outbox.List(h.t.Context(), false)

@@ -12,7 +12,7 @@ import (
 )
 
 // inboxPath is the printed address of the captured mail, without its origin.
-func (h *house) inboxPath() string {
+func (h *testServer) inboxPath() string {
 	h.t.Helper()
 	at := h.app.InboxURL("")
 	i := strings.Index(at, "/dev/mail?key=")

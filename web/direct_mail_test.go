@@ -93,7 +93,7 @@ func TestAdminsSeeThatTheStandbyRefusesThisServer(t *testing.T) {
 	}
 }
 
-// Row 04: what other servers mind about us is for those to mend who run the house.
+// Row 04: what other servers mind about us is for those to mend who run the server.
 func TestARefusalForReasonsOfPolicyIsOnEveryAdminPage(t *testing.T) {
 	smarthost := mailtest.Serve(t, picky)
 	h := open(t, through(smarthost.Port))

@@ -14,28 +14,28 @@ import (
 func TestAForwardedLinkMakesNoBrowserTheAccountsOwn(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		between func(*house, *browser)
-		proves  func(*house, *browser)
+		between func(*testServer, *browser)
+		proves  func(*testServer, *browser)
 	}{
 		"still signed in": {
-			func(*house, *browser) {}, func(h *house, b *browser) {
+			func(*testServer, *browser) {}, func(h *testServer, b *browser) {
 				m := h.brings(func() { b.post("/account/confirm", "method", "mail").goesTo(b.t, "/signin/code") })
 				b.get(b.path(m)).is(b.t, http.StatusSeeOther)
 			},
 		},
-		"signed out": {func(_ *house, b *browser) { b.post("/signout") }, func(_ *house, b *browser) { b.signIn("victim@home.example") }},
-		"by a code": {func(_ *house, b *browser) { b.post("/signout") }, func(h *house, b *browser) {
+		"signed out": {func(_ *testServer, b *browser) { b.post("/signout") }, func(_ *testServer, b *browser) { b.signIn("victim@home.example") }},
+		"by a code": {func(_ *testServer, b *browser) { b.post("/signout") }, func(h *testServer, b *browser) {
 			m := b.ask("victim@home.example")
 			b.post("/signin/code", "code", codeIn(b.t, m)).goesTo(b.t, "/account")
 		}},
-		"by a new password": {func(*house, *browser) {}, func(h *house, b *browser) {
+		"by a new password": {func(*testServer, *browser) {}, func(h *testServer, b *browser) {
 			b.post("/signin/forgot", "identifier", "victim@home.example").goesTo(b.t, "/signin/forgot?sent=1")
 			b.post(b.path(h.letter("reset")), "password", "nine walnuts beneath the awning").goesTo(b.t, "/signin")
 		}},
-		"after a second link": {func(h *house, b *browser) {
+		"after a second link": {func(h *testServer, b *browser) {
 			h.pass(11 * time.Minute)
 			b.post(b.path(h.browser().ask("attacker@evil.example"))).goesTo(b.t, "/account")
-		}, func(_ *house, b *browser) { b.post("/signout"); b.signIn("victim@home.example") }},
+		}, func(_ *testServer, b *browser) { b.post("/signout"); b.signIn("victim@home.example") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -19,7 +19,7 @@ import (
 
 // invites makes an invite and returns it and the path of its link, off the mail or
 // as it is shown.
-func (h *house) invites(i people.Invitation) (store.Invite, string) {
+func (h *testServer) invites(i people.Invitation) (store.Invite, string) {
 	h.t.Helper()
 	h.pass(time.Millisecond)
 	v, link, err := h.app.Invites.Add(h.t.Context(), app.Operator(), i)
@@ -39,7 +39,7 @@ func (h *house) invites(i people.Invitation) (store.Invite, string) {
 	return v, u.Path
 }
 
-func (h *house) group(name string) {
+func (h *testServer) group(name string) {
 	h.t.Helper()
 	if _, err := h.app.Users.AddGroup(h.t.Context(), app.Operator(), name); err != nil {
 		h.t.Fatal(err)
@@ -47,7 +47,7 @@ func (h *house) group(name string) {
 }
 
 // person returns somebody as admins see them.
-func (h *house) person(email string) store.Person {
+func (h *testServer) person(email string) store.Person {
 	h.t.Helper()
 	u, err := h.app.Users.Find(h.t.Context(), email)
 	if err != nil {
@@ -228,7 +228,7 @@ func TestWhoHasAnAccountSignsInToAcceptAnInvite(t *testing.T) {
 // work is what an answer wrote down, by kind.
 type work struct{ challenges, messages, addressed int }
 
-func (h *house) work(since time.Time) work {
+func (h *testServer) work(since time.Time) work {
 	h.t.Helper()
 	var w work
 	h.app.Audit.Flush()
@@ -496,7 +496,7 @@ func TestWhoWaitsWithoutAProvenAddressReadsWhatIsTrue(t *testing.T) {
 }
 
 // subject returns the account at an upstream with that subject.
-func (h *house) subject(provider, subject string) (a store.Account) {
+func (h *testServer) subject(provider, subject string) (a store.Account) {
 	h.t.Helper()
 	err := h.app.DB.View(h.t.Context(), func(tx *store.Tx) (err error) {
 		a, err = tx.AccountBySubject(provider, subject)

@@ -9,7 +9,7 @@ import (
 )
 
 // Metrics serves figures at /metrics, on a port of their own: they are for those who
-// run the house.
+// run the server.
 func Metrics(write func(context.Context, io.Writer) error, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {

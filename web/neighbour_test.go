@@ -16,7 +16,7 @@ import (
 // site is the nth host of somebody who has a whole IPv6 /48: each in a /64 of its own.
 func site(n int) string { return fmt.Sprintf("2001:db8:1:%x::1", n*257%65536) }
 
-func (h *house) from(ip string) *browser {
+func (h *testServer) from(ip string) *browser {
 	b := h.browser()
 	b.headers["X-Forwarded-For"] = ip
 	return b

@@ -14,7 +14,7 @@ import (
 )
 
 // ana comes by an upstream whose word for an address is not taken, and has none.
-func ana(t *testing.T) (*house, *browser) {
+func ana(t *testing.T) (*testServer, *browser) {
 	t.Helper()
 	h, up := withUpstream(t, welcome)
 	signsIn(up, "sub", "1", "name", "Ana")
@@ -67,7 +67,7 @@ func TestNoSentenceHasAHoleForSomebodyWithoutAnAddress(t *testing.T) {
 	b.post("/account/close", "confirm", "ana").is(t, 200, "ask the operator of this server")
 }
 
-func (h *house) accountOf(provider, subject string) (a store.Account) {
+func (h *testServer) accountOf(provider, subject string) (a store.Account) {
 	h.t.Helper()
 	err := h.app.DB.View(h.t.Context(), func(tx *store.Tx) (err error) {
 		a, err = tx.AccountBySubject(provider, subject)

@@ -20,7 +20,7 @@ import (
 const goodPassword = "crimson ladder over quiet fjord"
 
 // withPassword adds a user who has a password.
-func (h *house) withPassword(email, password string) store.User {
+func (h *testServer) withPassword(email, password string) store.User {
 	h.t.Helper()
 	u := h.user(email)
 	err := h.app.Account.SetPassword(h.t.Context(), app.Operator(), audit.ByAdmin, u.ID, account.NewPassword{Typed: password})
@@ -39,7 +39,7 @@ func (b *browser) tryPassword(identifier, password string) reply {
 }
 
 // letter returns the newest captured mail of a kind, once there is one.
-func (h *house) letter(purpose string) outbox.Message {
+func (h *testServer) letter(purpose string) outbox.Message {
 	h.t.Helper()
 	for n := 1; ; n++ {
 		for _, m := range h.mail(n) {
@@ -273,7 +273,7 @@ func TestChangingWhatOpensAnAccountNeedsAFreshSignIn(t *testing.T) {
 }
 
 // named is the name of a cookie of ours: on http it ends with the port.
-func (h *house) named(name string) string {
+func (h *testServer) named(name string) string {
 	if o := h.app.Config.Origin(); o.Scheme == "http" && o.Port() != "" {
 		return name + "-" + o.Port()
 	}

@@ -13,13 +13,13 @@ import (
 
 // oneJar returns a browser at each of two servers that share the cookies of
 // localhost, as the ports of one host do.
-func oneJar(a, b *house) (atA, atB *browser) {
+func oneJar(a, b *testServer) (atA, atB *browser) {
 	a.t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	at := func(h *house) *browser {
+	at := func(h *testServer) *browser {
 		b := h.browser()
 		b.client.Jar = jar
 		return b
@@ -80,7 +80,7 @@ func TestReadingTheSessionRemovesNoCookieOfAnotherServer(t *testing.T) {
 	own, https := open(t, nil), open(t, func(c *config.Config) { c.PublicURL = "https://home.example:8443" })
 	for _, tt := range []struct {
 		name string
-		h    *house
+		h    *testServer
 		host string
 	}{
 		{"gatelodge", own, "localhost"},
@@ -108,7 +108,7 @@ func TestReadingTheSessionRemovesNoCookieOfAnotherServer(t *testing.T) {
 }
 
 // twoApps are two Apps at ports of localhost in one browser.
-func twoApps(t *testing.T, versions [2]string, more string) (h *house, wiki, notes *authClient) {
+func twoApps(t *testing.T, versions [2]string, more string) (h *testServer, wiki, notes *authClient) {
 	t.Helper()
 	h = open(t, func(c *config.Config) {
 		c.Apps = appsOf(t, "[[app]]\nname = \"Wiki\"\nhosts = [\"localhost:3000\"]\nallow = [\"everyone\"]\n[app.authjs]\nversion = \""+versions[0]+"\"\n"+more+

@@ -15,7 +15,7 @@ import (
 
 // imported adds a user who came from another system, where nobody had proved the
 // address, with a password and an account at the upstream "school".
-func (h *house) imported(email, subject string) store.User {
+func (h *testServer) imported(email, subject string) store.User {
 	h.t.Helper()
 	clear, err := password.Read(goodPassword)
 	if err != nil {
@@ -44,7 +44,7 @@ func (h *house) imported(email, subject string) store.User {
 }
 
 // hasWays checks whether the password and the account at the upstream still open it.
-func (h *house) hasWays(u store.User, want bool) {
+func (h *testServer) hasWays(u store.User, want bool) {
 	h.t.Helper()
 	err := h.app.DB.View(h.t.Context(), func(tx *store.Tx) error {
 		_, err := tx.PasswordOf(u.ID)
@@ -72,26 +72,26 @@ func (h *house) hasWays(u store.User, want bool) {
 // is left.
 func TestWhoPreparedAnImportedAccountLosesItToTheOwnerOfTheAddress(t *testing.T) {
 	t.Parallel()
-	for name, proves := range map[string]func(*testing.T, *house, *browser){
-		"a link": func(t *testing.T, h *house, b *browser) {
+	for name, proves := range map[string]func(*testing.T, *testServer, *browser){
+		"a link": func(t *testing.T, h *testServer, b *browser) {
 			b.signIn("victim@home.example")
 			b.get("/account").is(t, 200, "Earlier ways to sign in were removed", "alert-warn")
 		},
-		"a code": func(t *testing.T, h *house, b *browser) {
+		"a code": func(t *testing.T, h *testServer, b *browser) {
 			m := b.ask("victim@home.example")
 			b.post("/signin/code", "code", codeIn(t, m)).goesTo(t, "/account")
 		},
-		"a link that another browser asked for": func(t *testing.T, h *house, b *browser) {
+		"a link that another browser asked for": func(t *testing.T, h *testServer, b *browser) {
 			b.post(b.path(h.browser().ask("victim@home.example"))).goesTo(t, "/account")
 		},
-		"a new password": func(t *testing.T, h *house, b *browser) {
+		"a new password": func(t *testing.T, h *testServer, b *browser) {
 			b.post("/signin/forgot", "identifier", "victim@home.example").goesTo(t, "/signin/forgot?sent=1")
 			b.post(b.path(h.letter("reset")), "password", "nine walnuts beneath the awning").goesTo(t, "/signin")
 		},
-		"not me, of an address that was added": func(t *testing.T, h *house, b *browser) {
+		"not me, of an address that was added": func(t *testing.T, h *testServer, b *browser) {
 			b.post(b.path(h.lettersTo("email_added", "victim@home.example", 1)[0])).is(t, http.StatusSeeOther)
 		},
-		"not me, of a new browser": func(t *testing.T, h *house, b *browser) {
+		"not me, of a new browser": func(t *testing.T, h *testServer, b *browser) {
 			b.post(b.path(h.lettersTo("new_device", "victim@home.example", 1)[0])).is(t, http.StatusSeeOther)
 		},
 	} {
@@ -139,13 +139,13 @@ func TestAnAddressNobodyProvedIsTakenBackWithTheWholeAccount(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		removes bool
-		proves  func(*testing.T, *house, *browser)
+		proves  func(*testing.T, *testServer, *browser)
 	}{
-		"by a link": {false, func(t *testing.T, h *house, b *browser) { b.signIn("victim@home.example") }},
-		"by a trusted upstream": {false, func(t *testing.T, h *house, b *browser) {
+		"by a link": {false, func(t *testing.T, h *testServer, b *browser) { b.signIn("victim@home.example") }},
+		"by a trusted upstream": {false, func(t *testing.T, h *testServer, b *browser) {
 			b.with("school").goesTo(t, "/account")
 		}},
-		"by the mail about the change": {true, func(t *testing.T, h *house, b *browser) {
+		"by the mail about the change": {true, func(t *testing.T, h *testServer, b *browser) {
 			b.post(b.path(h.lettersTo("email_changed", "victim@home.example", 2)[1])).is(t, http.StatusSeeOther)
 		}},
 	} {

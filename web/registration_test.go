@@ -24,7 +24,7 @@ func (b *browser) comes(email string) reply {
 }
 
 // settle waits until the queue has nothing to do.
-func (h *house) settle() {
+func (h *testServer) settle() {
 	h.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		list, err := h.app.Outbox.List(h.t.Context(), false)
@@ -125,7 +125,7 @@ func TestPeopleOfADomainRegisterAndOthersDoNot(t *testing.T) {
 }
 
 // letters returns the captured mails of a kind, the newest first.
-func (h *house) letters(purpose string) (list []outbox.Message) {
+func (h *testServer) letters(purpose string) (list []outbox.Message) {
 	h.t.Helper()
 	h.settle()
 	for _, m := range h.mail(0) {

@@ -11,7 +11,7 @@ import (
 )
 
 // hand posts a mail as an app does.
-func (h *house) hand(name, password, body string) (int, string) {
+func (h *testServer) hand(name, password, body string) (int, string) {
 	h.t.Helper()
 	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.url+"/api/mail/send", strings.NewReader(body))
 	if err != nil {

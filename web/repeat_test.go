@@ -57,30 +57,30 @@ func TestADoubleClickSignsIn(t *testing.T) {
 	const mara = "mara@home.example"
 	for name, tt := range map[string]struct {
 		change func(*config.Config)
-		clicks func(h *house, b *browser) [2]reply
+		clicks func(h *testServer, b *browser) [2]reply
 	}{
-		"code": {nil, func(h *house, b *browser) [2]reply {
+		"code": {nil, func(h *testServer, b *browser) [2]reply {
 			h.user(mara)
 			return b.twice("/signin/code", "code", codeIn(t, b.ask(mara)))
 		}},
-		"link in another browser": {nil, func(h *house, b *browser) [2]reply {
+		"link in another browser": {nil, func(h *testServer, b *browser) [2]reply {
 			h.user(mara)
 			m := h.browser().ask(mara)
 			b.get(b.path(m)).is(t, http.StatusOK)
 			return b.twice(b.path(m))
 		}},
-		"link with its code in another browser": {func(c *config.Config) { c.Link.Confirm = "code" }, func(h *house, b *browser) [2]reply {
+		"link with its code in another browser": {func(c *config.Config) { c.Link.Confirm = "code" }, func(h *testServer, b *browser) [2]reply {
 			h.user(mara)
 			m := h.browser().ask(mara)
 			b.get(b.path(m)).is(t, http.StatusOK)
 			return b.twice(b.path(m), "code", codeIn(t, m))
 		}},
-		"mailed invitation": {nil, func(h *house, b *browser) [2]reply {
+		"mailed invitation": {nil, func(h *testServer, b *browser) [2]reply {
 			_, link := h.invites(people.Invitation{Email: mara})
 			b.get(link).is(t, http.StatusOK)
 			return b.twice(link, "name", "Mara", "password", goodPassword)
 		}},
-		"set-up": {nil, func(h *house, b *browser) [2]reply {
+		"set-up": {nil, func(h *testServer, b *browser) [2]reply {
 			code, err := h.app.Users.SetUpCode(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -88,12 +88,12 @@ func TestADoubleClickSignsIn(t *testing.T) {
 			b.get("/setup").is(t, http.StatusOK)
 			return b.twice("/setup", "setup_code", code, "email", mara, "name", "Mara")
 		}},
-		"password": {nil, func(h *house, b *browser) [2]reply {
+		"password": {nil, func(h *testServer, b *browser) [2]reply {
 			h.withPassword(mara, goodPassword)
 			b.post("/signin", "identifier", mara, "method", "password").goesTo(t, "/signin/password")
 			return b.twice("/signin/password", "password", goodPassword)
 		}},
-		"sign-up": {mode("open"), func(h *house, b *browser) [2]reply {
+		"sign-up": {mode("open"), func(h *testServer, b *browser) [2]reply {
 			m := h.brings(func() { b.post("/signup", "email", mara, "name", "Mara").goesTo(t, "/signin/code") })
 			return b.twice("/signin/code", "code", codeIn(t, m))
 		}},

@@ -14,7 +14,7 @@ import (
 
 // paths returns every path of ours with that method below one of the places, as
 // they are for the user: no page is forgotten here.
-func (h *house) paths(method string, u store.User, places ...string) []string {
+func (h *testServer) paths(method string, u store.User, places ...string) []string {
 	var list []string
 	for _, pattern := range h.web.Paths(method) {
 		if !slices.ContainsFunc(places, func(place string) bool { return pattern == place || strings.HasPrefix(pattern, place+"/") }) {

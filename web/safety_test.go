@@ -205,7 +205,7 @@ func TestSessionsEndByThemselves(t *testing.T) {
 }
 
 // flush waits until the touches have been written.
-func flush(t *testing.T, h *house) {
+func flush(t *testing.T, h *testServer) {
 	t.Helper()
 	h.app.Sessions.Flush()
 }

@@ -21,8 +21,8 @@ import (
 	"gatelodge/web"
 )
 
-// house is a whole server that answers HTTP.
-type house struct {
+// server is a whole server that answers HTTP.
+type testServer struct {
 	*apptest.Server
 	t   testing.TB
 	app *app.App
@@ -31,20 +31,20 @@ type house struct {
 	url string
 }
 
-func (h *house) pass(d time.Duration) { h.Pass(d) }
-func (h *house) logged() string       { return h.Logged() }
+func (h *testServer) pass(d time.Duration) { h.Pass(d) }
+func (h *testServer) logged() string       { return h.Logged() }
 
-// open starts a house. change may alter its configuration; a public URL that
+// open starts a server. change may alter its configuration; a public URL that
 // begins with https:// is what the server believes, though it is reached by http.
-func open(t testing.TB, change func(*config.Config)) *house {
+func open(t testing.TB, change func(*config.Config)) *testServer {
 	t.Helper()
 	return openAt(t, apptest.Cheap, change)
 }
 
 // openAt is open with a cost of passwords.
-func openAt(t testing.TB, cost password.Cost, change func(*config.Config)) *house {
+func openAt(t testing.TB, cost password.Cost, change func(*config.Config)) *testServer {
 	t.Helper()
-	h := &house{t: t, srv: httptest.NewUnstartedServer(nil)}
+	h := &testServer{t: t, srv: httptest.NewUnstartedServer(nil)}
 	h.Server = apptest.Open(t, apptest.Options{Cost: cost, Configure: func(c *config.Config) {
 		c.Listen = h.srv.Listener.Addr().String()
 		if change != nil {
@@ -65,7 +65,7 @@ func openAt(t testing.TB, cost password.Cost, change func(*config.Config)) *hous
 
 // begin adds a session of a user, with one of an App unless that is "", and returns
 // both tokens: for tests of what a session opens.
-func (h *house) begin(tx *store.Tx, userID, app string) (own, share string, row store.Session, err error) {
+func (h *testServer) begin(tx *store.Tx, userID, app string) (own, share string, row store.Session, err error) {
 	own, share = secret.Token(), secret.Token()
 	ownHash, _ := secret.Hash(own)
 	now := h.Now()
@@ -80,20 +80,20 @@ func (h *house) begin(tx *store.Tx, userID, app string) (own, share string, row 
 	return own, share, row, tx.PutAppSession(store.AppSession{TokenHash: hash, App: app, SessionID: row.ID, CreatedAt: now})
 }
 
-func (h *house) user(email string) store.User      { return h.User(email) }
-func (h *house) mail(n int) []outbox.Message       { return h.Mail(n) }
-func (h *house) brings(ask func()) outbox.Message  { return h.SignInMail(ask) }
-func codeIn(t testing.TB, m outbox.Message) string { return apptest.CodeIn(t, m) }
+func (h *testServer) user(email string) store.User     { return h.User(email) }
+func (h *testServer) mail(n int) []outbox.Message      { return h.Mail(n) }
+func (h *testServer) brings(ask func()) outbox.Message { return h.SignInMail(ask) }
+func codeIn(t testing.TB, m outbox.Message) string     { return apptest.CodeIn(t, m) }
 
 // browser is somebody with a cookie jar.
 type browser struct {
 	t       testing.TB
-	h       *house
+	h       *testServer
 	client  *http.Client
 	headers map[string]string
 }
 
-func (h *house) browser() *browser {
+func (h *testServer) browser() *browser {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		h.t.Fatal(err)
@@ -199,7 +199,7 @@ func (b *browser) ask(email string) outbox.Message {
 }
 
 // signInMails returns the captured sign-in mails, the newest first.
-func (h *house) signInMails() (list []outbox.Message) {
+func (h *testServer) signInMails() (list []outbox.Message) {
 	h.t.Helper()
 	for _, m := range h.mail(0) {
 		if m.Purpose == "signin" {

@@ -405,7 +405,7 @@ func TestSetUpMakesOneAdminHoweverManyTry(t *testing.T) {
 	h.browser().get("/setup?code="+code).is(t, http.StatusGone, "is already set up")
 }
 
-// A user added on the command line before the set-up must not leave the house
+// A user added on the command line before the set-up must not leave the server
 // without anybody who may manage it.
 func TestSetUpAfterAUserWasAdded(t *testing.T) {
 	h := open(t, nil)

@@ -7,7 +7,7 @@ import (
 	"gatelodge/app/config"
 )
 
-// BenchmarkOpen opens a house that exists: what a start costs before it serves.
+// BenchmarkOpen opens a server that exists: what a start costs before it serves.
 func BenchmarkOpen(b *testing.B) {
 	c := config.Default()
 	c.DataDir = b.TempDir()

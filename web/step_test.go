@@ -17,9 +17,9 @@ import (
 
 const otp = "otp"
 
-// twoSteps opens a house with the App "Wiki" and the upstream "school", in which
+// twoSteps opens a server with the App "Wiki" and the upstream "school", in which
 // everybody needs a second step.
-func twoSteps(t *testing.T, version string) (*house, *upstreamtest.Server) {
+func twoSteps(t *testing.T, version string) (*testServer, *upstreamtest.Server) {
 	t.Helper()
 	up := upstreamtest.New(t)
 	h := open(t, func(c *config.Config) {
@@ -35,7 +35,7 @@ func twoSteps(t *testing.T, version string) (*house, *upstreamtest.Server) {
 }
 
 // twoSteps makes a second step needed, in one App or where app is "" everywhere.
-func (h *house) twoSteps(app string) {
+func (h *testServer) twoSteps(app string) {
 	h.app.Login.Require = func(_ *store.Tx, a login.Asked) (login.Need, error) {
 		if slices.Contains(a.Proven, otp) || app != "" && a.App != app {
 			return "", nil
@@ -46,7 +46,7 @@ func (h *house) twoSteps(app string) {
 }
 
 // allSessions returns everybody's sessions.
-func (h *house) allSessions() (list []store.Session) {
+func (h *testServer) allSessions() (list []store.Session) {
 	h.t.Helper()
 	err := h.app.DB.View(h.t.Context(), func(tx *store.Tx) error {
 		users, err := tx.Users("", 100)
@@ -66,7 +66,7 @@ func (h *house) allSessions() (list []store.Session) {
 }
 
 // wantSessions checks the means of all the sessions that there are.
-func (h *house) wantSessions(want ...string) {
+func (h *testServer) wantSessions(want ...string) {
 	h.t.Helper()
 	var got []string
 	for _, s := range h.allSessions() {
@@ -82,52 +82,52 @@ func (h *house) wantSessions(want ...string) {
 func TestNothingGetsRoundTheSecondStep(t *testing.T) {
 	t.Parallel()
 	type way struct {
-		first func(*testing.T, *house, *browser) (again func())
+		first func(*testing.T, *testServer, *browser) (again func())
 		means string
 		to    string
 	}
-	mailed := func(t *testing.T, h *house, b *browser) string {
+	mailed := func(t *testing.T, h *testServer, b *browser) string {
 		h.withPassword("mara@home.example", goodPassword)
 		return b.path(b.ask("mara@home.example"))
 	}
 	for name, tt := range map[string]way{
-		"a password": {func(t *testing.T, h *house, b *browser) func() {
+		"a password": {func(t *testing.T, h *testServer, b *browser) func() {
 			h.withPassword("mara@home.example", goodPassword)
 			b.tryPassword("mara@home.example", goodPassword).goesTo(t, "/signin/step")
 			return nil
 		}, "pwd otp", "/account"},
-		"a link": {func(t *testing.T, h *house, b *browser) func() {
+		"a link": {func(t *testing.T, h *testServer, b *browser) func() {
 			path := mailed(t, h, b)
 			b.get(path).goesTo(t, "/signin/step")
 			return func() { h.browser().post(path).is(t, http.StatusGone) }
 		}, "email otp", "/account"},
-		"a link that another browser asked for": {func(t *testing.T, h *house, b *browser) func() {
+		"a link that another browser asked for": {func(t *testing.T, h *testServer, b *browser) func() {
 			path := mailed(t, h, h.browser())
 			b.post(path).goesTo(t, "/signin/step")
 			return func() { h.browser().post(path).is(t, http.StatusGone) }
 		}, "email otp", "/account"},
-		"a code": {func(t *testing.T, h *house, b *browser) func() {
+		"a code": {func(t *testing.T, h *testServer, b *browser) func() {
 			h.user("mara@home.example")
 			b.post("/signin/code", "code", codeIn(t, b.ask("mara@home.example"))).goesTo(t, "/signin/step")
 			return nil
 		}, "email otp", "/account"},
-		"an upstream": {func(t *testing.T, h *house, b *browser) func() {
+		"an upstream": {func(t *testing.T, h *testServer, b *browser) func() {
 			h.user("mara@home.example")
 			b.with("school").goesTo(t, "/signin/step")
 			return nil
 		}, "fed:school otp", "/account"},
-		"a mailed invite": {func(t *testing.T, h *house, b *browser) func() {
+		"a mailed invite": {func(t *testing.T, h *testServer, b *browser) func() {
 			h.group("media")
 			_, path := h.invites(people.Invitation{Email: "mara@home.example", Groups: []string{"media"}})
 			b.post(path, "name", "Mara").goesTo(t, "/signin/step")
 			return func() { h.browser().post(path, "name", "Eve").is(t, http.StatusGone) }
 		}, "email otp", "/account?welcome"},
-		"signing up": {func(t *testing.T, h *house, b *browser) func() {
+		"signing up": {func(t *testing.T, h *testServer, b *browser) func() {
 			m := h.brings(func() { b.post("/signup", "email", "mara@home.example", "name", "Mara").goesTo(t, "/signin/code") })
 			b.get(b.path(m)).goesTo(t, "/signin/step")
 			return nil
 		}, "email otp", "/account?welcome"},
-		"setting up": {func(t *testing.T, h *house, b *browser) func() {
+		"setting up": {func(t *testing.T, h *testServer, b *browser) func() {
 			code, err := h.app.Users.SetUpCode(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -137,7 +137,7 @@ func TestNothingGetsRoundTheSecondStep(t *testing.T) {
 				h.browser().post("/setup", "setup_code", code, "email", "eve@home.example", "name", "Eve").is(t, http.StatusGone)
 			}
 		}, "setup otp", "/account?welcome"},
-		"a password by the session API": {func(t *testing.T, h *house, b *browser) func() {
+		"a password by the session API": {func(t *testing.T, h *testServer, b *browser) func() {
 			h.withPassword("mara@home.example", goodPassword)
 			a := b.post("/api/auth/callback/credentials", "email", "mara@home.example", "password", goodPassword, "csrfToken", b.csrf(), "callbackUrl", "/")
 			if to := a.Header.Get("Location"); a.StatusCode != http.StatusFound || !strings.HasPrefix(to, h.url+"/signin/step?") {
@@ -145,7 +145,7 @@ func TestNothingGetsRoundTheSecondStep(t *testing.T) {
 			}
 			return nil
 		}, "pwd otp", "/account"},
-		"a code by the session API": {func(t *testing.T, h *house, b *browser) func() {
+		"a code by the session API": {func(t *testing.T, h *testServer, b *browser) func() {
 			h.user("mara@home.example")
 			m := h.brings(func() { b.post("/api/auth/signin/email", "email", "mara@home.example", "csrfToken", b.csrf()) })
 			a := b.post("/api/auth/signin/email", "code", codeIn(t, m), "csrfToken", b.csrf())
@@ -199,15 +199,15 @@ func (b *browser) csrf() string {
 // At an App's own address the attempt goes on at ours, for that App and browser alone.
 func TestNothingGetsRoundTheSecondStepAtAnApp(t *testing.T) {
 	t.Parallel()
-	for name, first := range map[string]func(*testing.T, *house, *authClient) string{
-		"a password": func(t *testing.T, _ *house, c *authClient) string {
+	for name, first := range map[string]func(*testing.T, *testServer, *authClient) string{
+		"a password": func(t *testing.T, _ *testServer, c *authClient) string {
 			return c.told(t, c.post("/api/auth/callback/credentials", "email", "mara@home.example", "password", goodPassword, "callbackUrl", "{o}/members"))
 		},
-		"a code": func(t *testing.T, h *house, c *authClient) string {
+		"a code": func(t *testing.T, h *testServer, c *authClient) string {
 			m := h.brings(func() { c.post("/api/auth/signin/email", "email", "mara@home.example", "callbackUrl", "{o}/members") })
 			return c.told(t, c.post("/api/auth/signin/email", "code", codeIn(t, m), "callbackUrl", "{o}/members"))
 		},
-		"a link": func(t *testing.T, h *house, c *authClient) string {
+		"a link": func(t *testing.T, h *testServer, c *authClient) string {
 			m := h.brings(func() { c.post("/api/auth/signin/email", "email", "mara@home.example", "callbackUrl", "{o}/members") })
 			return c.get(local(t, m.Link)).Header.Get("Location")
 		},

@@ -15,7 +15,7 @@ import (
 
 // letters returns the captured mails of a kind to an address, the newest first,
 // once there are n.
-func (h *house) lettersTo(purpose, to string, n int) (list []outbox.Message) {
+func (h *testServer) lettersTo(purpose, to string, n int) (list []outbox.Message) {
 	h.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		list = list[:0]
@@ -43,7 +43,7 @@ func (b *browser) moves(to string) {
 }
 
 // isOwnedBy checks which addresses lead to whoever had the first.
-func (h *house) isOwnedBy(u store.User, primary string, others ...string) {
+func (h *testServer) isOwnedBy(u store.User, primary string, others ...string) {
 	h.t.Helper()
 	err := h.app.DB.View(h.t.Context(), func(tx *store.Tx) error {
 		now, err := tx.UserByID(u.ID)
@@ -207,7 +207,7 @@ func TestALinkForAnAppAtARemovedAddressIsVoid(t *testing.T) {
 }
 
 // connects makes an identity at an upstream a way in to the account.
-func (h *house) connects(u store.User, provider, subject string) {
+func (h *testServer) connects(u store.User, provider, subject string) {
 	h.t.Helper()
 	h.pass(time.Second)
 	a := store.Account{ID: store.NewID(h.Now()), UserID: u.ID, Provider: provider, Type: "oidc", Subject: subject, CreatedAt: h.Now()}

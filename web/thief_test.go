@@ -17,27 +17,27 @@ func TestNoAddressOfAThiefOutlivesTheLetterThatSaysNotMe(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		letter string
-		does   func(*testing.T, *house, *browser)
+		does   func(*testing.T, *testServer, *browser)
 	}{
-		"a new browser": {"new_device", func(*testing.T, *house, *browser) {}},
-		"a password": {"password_changed", func(t *testing.T, h *house, thief *browser) {
+		"a new browser": {"new_device", func(*testing.T, *testServer, *browser) {}},
+		"a password": {"password_changed", func(t *testing.T, h *testServer, thief *browser) {
 			thief.post("/account/password", "password", goodPassword, "keep", "1").goesTo(t, "/account")
 		}},
-		"a password that is gone": {"password_changed", func(t *testing.T, h *house, thief *browser) {
+		"a password that is gone": {"password_changed", func(t *testing.T, h *testServer, thief *browser) {
 			thief.post("/account/password", "password", goodPassword, "keep", "1").goesTo(t, "/account")
 			h.pass(time.Second)
 			thief.post("/account/password/remove").goesTo(t, "/account")
 		}},
-		"an account elsewhere": {"linked", func(t *testing.T, h *house, thief *browser) {
+		"an account elsewhere": {"linked", func(t *testing.T, h *testServer, thief *browser) {
 			thief.link("school").goesTo(t, "/account")
 		}},
-		"an account elsewhere that is gone": {"linked", func(t *testing.T, h *house, thief *browser) {
+		"an account elsewhere that is gone": {"linked", func(t *testing.T, h *testServer, thief *browser) {
 			thief.link("school").goesTo(t, "/account")
 			h.pass(time.Second)
 			thief.post("/account/ways/unlink", "account", h.accounts("mara@home.example")[0].ID).goesTo(t, "/account")
 		}},
-		"an address": {"email_added", func(t *testing.T, h *house, thief *browser) { thief.addEmail("first@evil.example") }},
-		"another main address": {"email_changed", func(t *testing.T, h *house, thief *browser) {
+		"an address": {"email_added", func(t *testing.T, h *testServer, thief *browser) { thief.addEmail("first@evil.example") }},
+		"another main address": {"email_changed", func(t *testing.T, h *testServer, thief *browser) {
 			thief.moves("first@evil.example")
 		}},
 	} {
@@ -112,20 +112,22 @@ func TestNotMeIsHeardThoughTheAddressIsAnothersByNow(t *testing.T) {
 // the account.
 func TestAWaitingAddressDiesWithAnyChangeOfWhatOpensTheAccount(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*testing.T, *house, *browser){
-		"a password": func(t *testing.T, h *house, b *browser) {
+	for name, change := range map[string]func(*testing.T, *testServer, *browser){
+		"a password": func(t *testing.T, h *testServer, b *browser) {
 			b.post("/account/password", "password", "nine walnuts beneath the awning").goesTo(t, "/account")
 		},
-		"no password": func(t *testing.T, h *house, b *browser) { b.post("/account/password/remove").goesTo(t, "/account") },
-		"a reset": func(t *testing.T, h *house, b *browser) {
+		"no password": func(t *testing.T, h *testServer, b *browser) {
+			b.post("/account/password/remove").goesTo(t, "/account")
+		},
+		"a reset": func(t *testing.T, h *testServer, b *browser) {
 			b.post("/signin/forgot", "identifier", "mara@home.example").goesTo(t, "/signin/forgot?sent=1")
 			b.post(b.path(h.letter("reset")), "password", "nine walnuts beneath the awning").goesTo(t, "/signin")
 		},
-		"an account elsewhere": func(t *testing.T, h *house, b *browser) { b.link("school").goesTo(t, "/account") },
-		"one account fewer": func(t *testing.T, h *house, b *browser) {
+		"an account elsewhere": func(t *testing.T, h *testServer, b *browser) { b.link("school").goesTo(t, "/account") },
+		"one account fewer": func(t *testing.T, h *testServer, b *browser) {
 			b.post("/account/ways/unlink", "account", h.accounts("mara@home.example")[0].ID).goesTo(t, "/account")
 		},
-		"another main address": func(t *testing.T, h *house, b *browser) {
+		"another main address": func(t *testing.T, h *testServer, b *browser) {
 			b.post("/account/emails/primary", "email", "mara@work.example").goesTo(t, "/account/emails")
 		},
 	} {
@@ -165,7 +167,7 @@ func TestWhoAskedForAnAddressIsWrittenDown(t *testing.T) {
 }
 
 // eventsOf returns the kinds of what happened to a user.
-func (h *house) eventsOf(userID string) map[string]int {
+func (h *testServer) eventsOf(userID string) map[string]int {
 	h.t.Helper()
 	h.app.Audit.Flush()
 	kinds := make(map[string]int)

@@ -64,7 +64,7 @@ const wrongPassword = "not this one, surely"
 
 // each asks about the n of a crowd and about n who are not here, in a random order, so
 // that whatever else the machine does meets both alike.
-func (h *house) each(n int, ask func(b *browser, who string) reply, told func(known bool, a reply, took time.Duration)) {
+func (h *testServer) each(n int, ask func(b *browser, who string) reply, told func(known bool, a reply, took time.Duration)) {
 	h.t.Helper()
 	order := make([]string, 0, 2*n)
 	for i := range n {
@@ -155,7 +155,7 @@ func BenchmarkToldFromNobody(b *testing.B) {
 }
 
 // crowd adds n with a password, known0 and so on.
-func (h *house) crowd(n int) {
+func (h *testServer) crowd(n int) {
 	h.t.Helper()
 	kept := h.withPassword("first@home.example", goodPassword)
 	err := h.app.DB.Update(h.t.Context(), func(tx *store.Tx) error {

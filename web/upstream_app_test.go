@@ -16,9 +16,9 @@ import (
 	"gatelodge/store"
 )
 
-// notesWith opens a house with the App "Wiki" and an upstream. more goes into
+// notesWith opens a server with the App "Wiki" and an upstream. more goes into
 // [app.authjs].
-func notesWith(t testing.TB, version, more string, change ...func(*config.Upstream)) (*house, *upstreamtest.Server) {
+func notesWith(t testing.TB, version, more string, change ...func(*config.Upstream)) (*testServer, *upstreamtest.Server) {
 	t.Helper()
 	up := upstreamtest.New(t)
 	h := open(t, func(c *config.Config) {

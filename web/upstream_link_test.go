@@ -22,7 +22,7 @@ func (b *browser) link(id string) reply {
 }
 
 // accounts returns what is connected to a user.
-func (h *house) accounts(email string) (list []store.Account) {
+func (h *testServer) accounts(email string) (list []store.Account) {
 	h.t.Helper()
 	u, err := h.app.Users.Find(h.t.Context(), email)
 	if err == nil {

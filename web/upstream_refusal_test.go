@@ -17,13 +17,13 @@ func TestEachFailureOfAnUpstreamHasItsSentence(t *testing.T) {
 	t.Parallel()
 	mara := []any{"sub", "1", "email", "mara@home.example", "email_verified", true}
 	with := func(more ...any) []any { return append(append([]any{}, mara...), more...) }
-	set := func(f func(*upstreamtest.Server)) func(*house, *upstreamtest.Server) {
-		return func(_ *house, up *upstreamtest.Server) { up.Set(f) }
+	set := func(f func(*upstreamtest.Server)) func(*testServer, *upstreamtest.Server) {
+		return func(_ *testServer, up *upstreamtest.Server) { up.Set(f) }
 	}
 	for name, tt := range map[string]struct {
 		config func(*config.Upstream)
 		claims []any
-		break_ func(*house, *upstreamtest.Server)
+		break_ func(*testServer, *upstreamtest.Server)
 		status int
 		says   string
 	}{

@@ -31,8 +31,8 @@ func openID(t testing.TB, id string, up *upstreamtest.Server) config.Upstream {
 	}
 }
 
-// withUpstream starts a house with one upstream, and the upstream.
-func withUpstream(t testing.TB, change func(*config.Upstream)) (*house, *upstreamtest.Server) {
+// withUpstream starts a server with one upstream, and the upstream.
+func withUpstream(t testing.TB, change func(*config.Upstream)) (*testServer, *upstreamtest.Server) {
 	t.Helper()
 	up := upstreamtest.New(t)
 	h := open(t, func(c *config.Config) {

@@ -24,7 +24,7 @@ type AdminMailPage struct {
 	Notice     string
 }
 
-// AdminMessage is a mail as those see it who run the house.
+// AdminMessage is a message as admins see it.
 type AdminMessage struct {
 	store.Message
 	Kind string        // in words: "Sign-in link"

@@ -9,7 +9,7 @@ import (
 	"gatelodge/web"
 )
 
-// adminStates are the pages of those who run the house, in every state.
+// adminStates are the pages of those who run the server, in every state.
 func adminStates(l web.Layout) map[string]state {
 	now := l.Now
 	layout := l

@@ -65,7 +65,7 @@ func TestALeapAheadIsDoubtedForADay(t *testing.T) {
 	if got := c.Now(); !got.Equal(w.right) || c.Doubtful() || !c.Mark().Equal(w.right) {
 		t.Errorf("set right: got %v, doubtful %v, mark %v", got, c.Doubtful(), c.Mark())
 	}
-	// A clock that was right after all, and the house off for a month, is trusted.
+	// A clock that was right after all, and the server off for a month, is trusted.
 	w.off = tenYears
 	c.Now()
 	w.passes(25 * time.Hour)

@@ -76,7 +76,7 @@ func Load(s Source) (*Loaded, error) {
 	errs = append(errs, l.readEnv(s.Env)...)
 	errs = append(errs, l.readFlags(s.Flags)...)
 	if beside := filepath.Dir(l.File); l.File != "" && s.Dir != "" && beside != s.Dir && l.origins["data_dir"] == "" {
-		// A file of another directory is of another house, with its data beside it.
+		// A file of another directory belongs to another server, with its data beside it.
 		l.DataDir = filepath.Join(beside, l.DataDir)
 	}
 	if len(errs) == 0 {

@@ -37,7 +37,7 @@ func TestNoNetworkSpendsWhatEveryoneHas(t *testing.T) {
 			now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 			l := limit.New(func() time.Time { return now })
 			passes := func(network string) bool {
-				wait, _ := l.Take(append(limit.Networks("network:", network, rules, most), limit.Ask{Key: "house", Rules: most})...)
+				wait, _ := l.Take(append(limit.Networks("network:", network, rules, most), limit.Ask{Key: "all", Rules: most})...)
 				return wait == 0
 			}
 			passed := 0

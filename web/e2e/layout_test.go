@@ -43,7 +43,7 @@ func chosenWidths() []int64 {
 // crowded fills a server with what breaks layouts: long names, names without a space,
 // several long groups and names that are written from right to left. It returns the admin
 // and the paths of all pages that the admin can open.
-func crowded(t *testing.T, h *house) (store.User, []string) {
+func crowded(t *testing.T, h *testServer) (store.User, []string) {
 	t.Helper()
 	ctx, operator := t.Context(), app.Operator()
 	groups := []string{"administrators-of-the-northern-district", "photographyandvideoarchive", "ops", strings.Repeat("w", 40)}
@@ -82,7 +82,7 @@ func crowded(t *testing.T, h *house) (store.User, []string) {
 }
 
 // signIn signs a screen in with a link from the operator.
-func (h *house) signIn(s screen, u store.User) {
+func (h *testServer) signIn(s screen, u store.User) {
 	h.t.Helper()
 	link, _, err := h.app.Login.LinkFor(h.t.Context(), app.Operator(), u)
 	if err != nil {
@@ -107,7 +107,7 @@ func TestEveryPageFitsItsScreen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := openHouse(t)
+			h := openServer(t)
 			s := start(t)
 			admin, paths := crowded(t, h)
 			for _, path := range []string{"/signin", "/signin/forgot", "/signin/code", "/setup"} {
@@ -171,7 +171,7 @@ func (b *browser) media(medium string, features ...*emulation.MediaFeature) {
 // contrast muted text is as dark as any, and on paper text is dark and the page one column.
 func TestPagesInForcedColoursWithMoreContrastAndOnPaper(t *testing.T) {
 	t.Parallel()
-	h, b := openHouse(t), person(t)
+	h, b := openServer(t), person(t)
 	admin, _ := crowded(t, h)
 	h.signIn(b, admin)
 	b.open(h.url + "/admin/invites")

@@ -55,7 +55,7 @@ func (b *browser) picture(name string) {
 	b.look(views[0])
 }
 
-// Somebody who runs the house looks after its mail; those who wait for mail are
+// Somebody who runs the server looks after its mail; those who wait for mail are
 // told what became of it, on their own browsers. All of it without script too.
 func TestMailAsAdminsAndRecipientsSeeIt(t *testing.T) {
 	told(t, func(t *testing.T, person func() *browser) {
@@ -111,7 +111,7 @@ url = "smtp://127.0.0.1:%d?tls=off"
 		admin.press("Hold")
 		admin.sees("Message held. Retry it to send it.")
 		admin.press("slow@home.example")
-		admin.press("Take back")
+		admin.press("Cancel")
 		admin.sees("Message cancelled.")
 		admin.press("Sent")
 		admin.see("Sent mail")

@@ -33,7 +33,7 @@ func (b *browser) pressIn(words, button string) {
 // Set, used, mistyped, forgotten, changed and removed: with script and without.
 func TestTheStoryOfAPassword(t *testing.T) {
 	told(t, func(t *testing.T, person func() *browser) {
-		h, b, stranger := openHouse(t), person(), person()
+		h, b, stranger := openServer(t), person(), person()
 		h.user(b, "mara@home.example", "Mara Okafor")
 		b.sees("Not set")
 		b.pressIn("Not set", "Set")
@@ -103,7 +103,7 @@ func TestTheStoryOfAPassword(t *testing.T) {
 		stranger.accessible("reset, refused")
 		stranger.fill("New password", secondPassword)
 		stranger.press("Save password")
-		stranger.sees("Password saved, and every device is signed out.")
+		stranger.sees("Password saved. Every device is signed out.")
 		stranger.open(reset)
 		stranger.see("This link no longer works")
 		stranger.accessible("a used reset link")
@@ -140,7 +140,7 @@ func TestTheStoryOfAPassword(t *testing.T) {
 // A browser that knows one account, then two, and then none.
 func TestTheAccountsOfABrowser(t *testing.T) {
 	told(t, func(t *testing.T, person func() *browser) {
-		h, b := openHouse(t), person()
+		h, b := openServer(t), person()
 		h.user(b, "mara@home.example", "Mara Okafor")
 		b.press("Sign out")
 		b.press("Sign in")
@@ -177,7 +177,7 @@ func TestTheAccountsOfABrowser(t *testing.T) {
 // Profile, addresses, devices, history, data, and the end.
 func TestAnAccountOfOnesOwn(t *testing.T) {
 	told(t, func(t *testing.T, person func() *browser) {
-		h, b, phone := openHouse(t), person(), person()
+		h, b, phone := openServer(t), person(), person()
 		phone.look(views[3])
 		h.user(b, "mara@home.example", "Mara Okafor")
 
@@ -189,16 +189,16 @@ func TestAnAccountOfOnesOwn(t *testing.T) {
 		b.sees("A username has 2 to 40")
 		b.accessible("profile, refused")
 		b.fill("Username", "mara")
-		b.pick("Look", "dark")
+		b.pick("Theme", "dark")
 		b.pick("Time zone", "Asia/Tokyo")
 		b.press("Save")
 		b.sees("Profile saved.")
-		b.pick("Look", "")
+		b.pick("Theme", "")
 		b.pressOn("Save")
 		b.sees("Profile saved.")
 
 		b.open(h.url + "/account/history")
-		b.see("History")
+		b.see("Activity")
 		b.sees("The profile was changed")
 		b.sees(" JST")
 		b.accessible("history")
@@ -221,11 +221,11 @@ func TestAnAccountOfOnesOwn(t *testing.T) {
 		phone.sees("Address added.")
 		b.open(h.url + "/account/emails")
 		b.pressIn("mara@work.example", "Make main")
-		b.sees("Your main address is changed.")
+		b.sees("Main address changed.")
 		b.accessible("emails, two")
 		b.pressIn("mara@home.example", "Remove")
 		b.pressIn("mara@home.example", "Yes, remove")
-		b.sees("The address is removed.")
+		b.sees("Address removed.")
 		h.pass(time.Second) // what is told next is told later
 
 		// The phone is a new browser, and the mail about it leads somewhere.
@@ -243,7 +243,7 @@ func TestAnAccountOfOnesOwn(t *testing.T) {
 		b.accessible("was this not you")
 		b.press("Sign out that browser")
 		b.see("Choose a new password")
-		b.sees("Nobody is signed in there any more.")
+		b.sees("That browser is signed out.")
 		b.accessible("choose a new password after that")
 		phone.open(h.url + "/account")
 		phone.see("Sign in")
@@ -293,7 +293,7 @@ func TestAnAccountOfOnesOwn(t *testing.T) {
 		phone.see("Keep your account?")
 		phone.accessible("keep your account")
 		phone.press("Keep my account")
-		phone.sees("Your account is open again.")
+		phone.sees("Account reopened.")
 	})
 }
 

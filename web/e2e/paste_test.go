@@ -14,7 +14,7 @@ import (
 // another script, fills the field as six digits. Other text stays as it was pasted.
 func TestACodeIsPastedWithTheWordsAroundIt(t *testing.T) {
 	t.Parallel()
-	h, b := openHouse(t), person(t)
+	h, b := openServer(t), person(t)
 	b.open(h.url + "/signin")
 	b.fill("Email or username", "mara@home.example")
 	b.press("Email me a link and code")

@@ -288,7 +288,7 @@ allow_domains = ["school.example"]
 			{"You were not signed in at The school", func(s *upstreamtest.Server) { s.Error = "access_denied" }},
 			{"The sign-in took too long", func(s *upstreamtest.Server) { s.TokenError = "invalid_grant" }},
 			{"The answer came from another provider", func(s *upstreamtest.Server) { s.NamedAs = "https://evil.example" }},
-			{"That answer could not be verified", func(s *upstreamtest.Server) { s.Algorithm = "none" }},
+			{"The answer from The school could not be verified", func(s *upstreamtest.Server) { s.Algorithm = "none" }},
 			{"The clocks do not agree", func(s *upstreamtest.Server) { s.Now = func() time.Time { return time.Now().Add(time.Hour) } }},
 			{"The school sent no verified email address", func(s *upstreamtest.Server) { s.Claims["email_verified"] = false }},
 			{"Your The school account is not allowed here", func(s *upstreamtest.Server) { s.Claims["email"] = "mara@else.example" }},
@@ -310,7 +310,7 @@ allow_domains = ["school.example"]
 		b.press("Continue with The school")
 		b.see("Your account")
 		b.press("The school")
-		b.see("account is already connected")
+		b.see("This The school account is already connected")
 		b.accessible("connected already")
 	}
 }

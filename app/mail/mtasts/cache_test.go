@@ -255,7 +255,7 @@ func TestWhoeverAnnouncesTwoPoliciesHasNone(t *testing.T) {
 	}
 }
 
-// A policy host inside the house is not asked.
+// A policy host inside the network is not asked.
 func TestThePolicyHostMayNotBeInside(t *testing.T) {
 	t.Parallel()
 	d := newDomain(t)

@@ -16,7 +16,7 @@ func TestAClockThatIsSetByAnHourSendsNothingTwice(t *testing.T) {
 			run(t, func(int, deliver.Envelope) deliver.Result {
 				time.Sleep(20 * time.Second) // the clock is set meanwhile
 				return sent
-			}, func(h *house) {
+			}, func(h *testServer) {
 				const waiting = 40
 				for i := range waiting {
 					h.add("m"+string(rune('a'+i/26))+string(rune('a'+i%26)), queue.ClassNotice, 24*time.Hour)

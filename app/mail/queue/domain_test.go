@@ -30,7 +30,7 @@ func deadUntil(alive *atomic.Bool) func(int, deliver.Envelope) deliver.Result {
 // and longer; a sign-in may look once a minute.
 func TestADeadDomainIsLeftAlone(t *testing.T) {
 	var alive atomic.Bool
-	runWay(t, direct, deadUntil(&alive), func(h *house) {
+	runWay(t, direct, deadUntil(&alive), func(h *testServer) {
 		h.addTo("a@dead.example", "relayed", queue.ClassRelayed, 48*time.Hour)
 		time.Sleep(time.Hour)
 		if n := h.tries(); n < 4 || n > 7 { // about 0, 1, 3, 7, 15, 31 and 63 minutes
@@ -55,7 +55,7 @@ func TestADeadDomainIsLeftAlone(t *testing.T) {
 // Row 20: servers that take their time hold up no other domain.
 func TestADeadDomainHoldsUpNobodyElse(t *testing.T) {
 	var alive atomic.Bool
-	runWay(t, direct, deadUntil(&alive), func(h *house) {
+	runWay(t, direct, deadUntil(&alive), func(h *testServer) {
 		for i := range 20 {
 			h.addTo(fmt.Sprintf("u%d@dead.example", i), fmt.Sprint("dead", i), queue.ClassSignIn, 2*time.Hour)
 		}
@@ -74,7 +74,7 @@ func TestTenThousandForADeadDomainDelayNoSignIn(t *testing.T) {
 		t.Skip("it queues ten thousand messages")
 	}
 	var alive atomic.Bool
-	runWay(t, direct, deadUntil(&alive), func(h *house) {
+	runWay(t, direct, deadUntil(&alive), func(h *testServer) {
 		for i := 0; i < 10_000; i += 500 {
 			err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
 				for j := i; j < i+500; j++ {
@@ -140,7 +140,7 @@ func TestAnAddressThatRefusesMailIsSuppressed(t *testing.T) {
 		"a refusal of the message":        {deliver.Result{Class: deliver.Permanent, Stage: deliver.AtDot, Code: 550, Enhanced: "5.1.1"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			runWay(t, direct, refused(tt.r), func(h *house) {
+			runWay(t, direct, refused(tt.r), func(h *testServer) {
 				h.add("first", queue.ClassSignIn, time.Hour)
 				time.Sleep(time.Second)
 				h.want("first", "failed")
@@ -179,7 +179,7 @@ func TestTheTryOfASuppressedPersonIsPutOffAsAnyOther(t *testing.T) {
 			return temporary(deliver.AtTo, 451)
 		}
 		return sent
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("first", queue.ClassSignIn, time.Hour)
 		time.Sleep(time.Second)
 		h.pass(25 * time.Hour)
@@ -200,7 +200,7 @@ func TestMailThatWaitedWhenAnAddressWasSuppressedIsNoTry(t *testing.T) {
 			return deliver.Result{Class: deliver.Permanent, Stage: deliver.AtTo, Code: 550, Enhanced: "5.1.1", Text: "no"}
 		}
 		return temporary(deliver.AtTo, 451)
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("first", queue.ClassSignIn, time.Hour)
 		h.add("second", queue.ClassSignIn, time.Hour)
 		time.Sleep(5 * time.Minute)
@@ -215,7 +215,7 @@ func TestASuppressionEndsByItself(t *testing.T) {
 			return deliver.Result{Class: deliver.Permanent, Stage: deliver.AtTo, Code: 552, Enhanced: "5.2.2", Text: "full"}
 		}
 		return sent
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("first", queue.ClassNotice, time.Hour)
 		time.Sleep(time.Second)
 		h.pass(7 * 24 * time.Hour)
@@ -231,7 +231,7 @@ func TestAServerThatRefusesUsIsAskedThreeTimes(t *testing.T) {
 		{Class: deliver.Temporary, Stage: deliver.AtGreeting, Code: 554, Text: "no"},
 		{Class: deliver.Temporary, Stage: deliver.AtTo, Code: 550, Enhanced: "5.7.1", Text: "no"},
 	} {
-		runWay(t, direct, func(int, deliver.Envelope) deliver.Result { return r }, func(h *house) {
+		runWay(t, direct, func(int, deliver.Envelope) deliver.Result { return r }, func(h *testServer) {
 			h.add("a", queue.ClassSignIn, 2*time.Hour)
 			time.Sleep(time.Hour)
 			h.want("a", "failed")
@@ -251,7 +251,7 @@ func TestRefusalsAreCountedAndNotTries(t *testing.T) {
 			t.Errorf("try %d knows of %d refusals, want %d", n, e.Refusals, earlier)
 		}
 		return answers[n-1]
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("a", queue.ClassSignIn, 2*time.Hour)
 		time.Sleep(7 * time.Minute)
 		h.want("a", "queued")
@@ -270,7 +270,7 @@ func TestADomainThatWantsLessMailGetsLess(t *testing.T) {
 			return deliver.Result{Class: deliver.Temporary, Stage: deliver.AtFrom, Code: 451, Enhanced: "4.7.650", Text: "rate limited"}
 		}
 		return sent
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.addTo("a@else.example", "first", queue.ClassRelayed, 48*time.Hour)
 		time.Sleep(time.Second)
 		h.addTo("b@else.example", "second", queue.ClassRelayed, 48*time.Hour)

@@ -16,8 +16,8 @@ import (
 	"gatelodge/store/storetest"
 )
 
-// house is a queue with its store, in a bubble where time jumps.
-type house struct {
+// server is a queue with its store, in a bubble where time jumps.
+type testServer struct {
 	*queue.Queue
 	t  *testing.T
 	db *store.DB
@@ -30,50 +30,50 @@ type house struct {
 	attempts int
 	start    time.Time
 	// off is how far the queue's clock is from the right time, and doubtful
-	// whether the house doubts it.
+	// whether the server doubts it.
 	off      time.Duration
 	doubtful bool
 }
 
-func (h *house) now() time.Time {
+func (h *testServer) now() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return time.Now().Add(h.off)
 }
 
-func (h *house) doubts() bool {
+func (h *testServer) doubts() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.doubtful
 }
 
 // set sets the queue's clock.
-func (h *house) set(off time.Duration, doubtful bool) {
+func (h *testServer) set(off time.Duration, doubtful bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.off, h.doubtful = off, doubtful
 }
 
 // pass lets time pass in which there is nothing to do.
-func (h *house) pass(d time.Duration) {
+func (h *testServer) pass(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.off += d
 }
 
 // run calls f in a bubble with a queue that runs until f returns.
-func run(t *testing.T, answer func(n int, e deliver.Envelope) deliver.Result, f func(*house)) {
+func run(t *testing.T, answer func(n int, e deliver.Envelope) deliver.Result, f func(*testServer)) {
 	runWay(t, queue.Transport{Name: "test"}, answer, f)
 }
 
 // runWay does so with another kind of transport.
-func runWay(t *testing.T, way queue.Transport, answer func(n int, e deliver.Envelope) deliver.Result, f func(*house)) {
+func runWay(t *testing.T, way queue.Transport, answer func(n int, e deliver.Envelope) deliver.Result, f func(*testServer)) {
 	synctest.Test(t, func(t *testing.T) {
 		db, err := store.Open(t.Context(), store.Options{Dir: storetest.Dir(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &house{t: t, db: db, answer: answer, start: time.Now()}
+		h := &testServer{t: t, db: db, answer: answer, start: time.Now()}
 		way.Deliver = h.deliver
 		h.Queue = queue.New(queue.Config{
 			DB: db, Now: h.now, Log: slog.New(slog.DiscardHandler), From: "login@home.example",
@@ -94,7 +94,7 @@ func runWay(t *testing.T, way queue.Transport, answer func(n int, e deliver.Enve
 	})
 }
 
-func (h *house) deliver(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result {
+func (h *testServer) deliver(ctx context.Context, e deliver.Envelope, beforeDot func() error) deliver.Result {
 	h.mu.Lock()
 	h.attempts++
 	n := h.attempts
@@ -112,12 +112,12 @@ func (h *house) deliver(ctx context.Context, e deliver.Envelope, beforeDot func(
 	return r
 }
 
-func (h *house) add(id string, class int, lifetime time.Duration) {
+func (h *testServer) add(id string, class int, lifetime time.Duration) {
 	h.t.Helper()
 	h.addTo("mara@else.example", id, class, lifetime)
 }
 
-func (h *house) addTo(to, id string, class int, lifetime time.Duration) {
+func (h *testServer) addTo(to, id string, class int, lifetime time.Duration) {
 	h.t.Helper()
 	err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
 		return h.Add(tx, queue.Mail{
@@ -133,7 +133,7 @@ func (h *house) addTo(to, id string, class int, lifetime time.Duration) {
 
 func bodyOf(id string) string { return "body of " + id }
 
-func (h *house) message(id string) store.Work {
+func (h *testServer) message(id string) store.Work {
 	h.t.Helper()
 	var w store.Work
 	err := h.db.View(h.t.Context(), func(tx *store.Tx) (err error) {
@@ -146,14 +146,14 @@ func (h *house) message(id string) store.Work {
 	return w
 }
 
-func (h *house) want(id, state string) {
+func (h *testServer) want(id, state string) {
 	h.t.Helper()
 	if w := h.message(id); w.State != state {
 		h.t.Errorf("%s is %s (%s), want %s", id, w.State, w.LastText, state)
 	}
 }
 
-func (h *house) copies(id string) int {
+func (h *testServer) copies(id string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := 0
@@ -166,7 +166,7 @@ func (h *house) copies(id string) int {
 }
 
 // tries returns how often the server was asked.
-func (h *house) tries() int {
+func (h *testServer) tries() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.attempts
@@ -179,7 +179,7 @@ func temporary(stage string, code int) deliver.Result {
 var sent = deliver.Result{Class: deliver.Sent, Code: 250, Stage: deliver.AtDot}
 
 func TestSentMailLeavesNothingBehind(t *testing.T) {
-	run(t, func(int, deliver.Envelope) deliver.Result { return sent }, func(h *house) {
+	run(t, func(int, deliver.Envelope) deliver.Result { return sent }, func(h *testServer) {
 		h.add("a", queue.ClassSignIn, time.Hour)
 		time.Sleep(time.Second)
 		h.want("a", "sent")
@@ -197,7 +197,7 @@ func TestAGreylistedMailIsTriedUntilItIsTaken(t *testing.T) {
 		}
 		return sent
 	}
-	run(t, taken, func(h *house) {
+	run(t, taken, func(h *testServer) {
 		h.add("a", queue.ClassSignIn, 2*time.Hour)
 		time.Sleep(7 * time.Minute)
 		h.want("a", "sent")
@@ -220,7 +220,7 @@ func TestAClockThatLeapsDropsNoMail(t *testing.T) {
 		}
 		return sent
 	}
-	run(t, answer, func(h *house) {
+	run(t, answer, func(h *testServer) {
 		h.add("a", queue.ClassSignIn, 2*time.Hour)
 		time.Sleep(time.Second)
 		h.set(10*365*24*time.Hour, true)
@@ -243,7 +243,7 @@ func TestAClockThatLeapsDropsNoMail(t *testing.T) {
 func TestARefusedMailIsNotTriedAgain(t *testing.T) {
 	run(t, func(int, deliver.Envelope) deliver.Result {
 		return deliver.Result{Class: deliver.Permanent, Stage: deliver.AtTo, Code: 550, Text: "unknown"}
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("a", queue.ClassSignIn, 2*time.Hour)
 		time.Sleep(time.Hour)
 		h.want("a", "failed")
@@ -257,7 +257,7 @@ func TestARefusedMailIsNotTriedAgain(t *testing.T) {
 func TestAnAmbiguousMailIsSentOnceMoreAndNeverAgain(t *testing.T) {
 	run(t, func(int, deliver.Envelope) deliver.Result {
 		return deliver.Result{Class: deliver.Ambiguous, Stage: deliver.AtDot}
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("a", queue.ClassSignIn, 2*time.Hour)
 		time.Sleep(2 * time.Hour)
 		h.want("a", "failed")
@@ -275,7 +275,7 @@ func TestARefusedLoginPausesTheWayAndKeepsTheMail(t *testing.T) {
 			return sent
 		}
 		return deliver.Result{Class: deliver.Paused, Stage: deliver.AtAuth, Code: 535, Text: "bad credentials"}
-	}, func(h *house) {
+	}, func(h *testServer) {
 		for _, id := range []string{"a", "b", "c"} {
 			h.add(id, queue.ClassSignIn, 2*time.Hour)
 		}
@@ -312,7 +312,7 @@ func TestAPausedWayIsNoHotLoopWhereMailGoesDirectly(t *testing.T) {
 			return temporary(deliver.AtConnect, 0)
 		}
 		return deliver.Result{Class: deliver.Paused, Stage: deliver.AtAuth, Code: 535, Text: "bad credentials"}
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("a", queue.ClassSignIn, 2*time.Hour)
 		time.Sleep(time.Hour)
 		if n := h.tries(); n < 4 || n > 7 {
@@ -331,7 +331,7 @@ func TestAPausedWayIsNoHotLoopWhereMailGoesDirectly(t *testing.T) {
 func TestMailThatExpiresKeepsWhatWasSaidLast(t *testing.T) {
 	run(t, func(int, deliver.Envelope) deliver.Result {
 		return deliver.Result{Class: deliver.Temporary, Stage: deliver.AtTo, Code: 451, Enhanced: "4.7.1", Text: "greylisted"}
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("a", queue.ClassSignIn, 2*time.Hour)
 		time.Sleep(time.Second)
 		h.set(3*time.Hour, false)
@@ -345,7 +345,7 @@ func TestMailThatExpiresKeepsWhatWasSaidLast(t *testing.T) {
 
 // Mail that an operator holds back does not lie there for ever with its text.
 func TestHeldMailEndsWhenItIsOfNoUse(t *testing.T) {
-	run(t, func(int, deliver.Envelope) deliver.Result { return temporary(deliver.AtTo, 451) }, func(h *house) {
+	run(t, func(int, deliver.Envelope) deliver.Result { return temporary(deliver.AtTo, 451) }, func(h *testServer) {
 		h.add("a", queue.ClassSignIn, 2*time.Hour)
 		time.Sleep(time.Second)
 		if err := h.db.Update(h.t.Context(), func(tx *store.Tx) error { return tx.HoldMessage("a") }); err != nil {
@@ -367,7 +367,7 @@ func TestHeldMailEndsWhenItIsOfNoUse(t *testing.T) {
 
 // One message that cannot be read holds up no other, and lists show it.
 func TestMailThatCannotBeUnsealedHoldsUpNoOther(t *testing.T) {
-	run(t, func(_ int, e deliver.Envelope) deliver.Result { return sent }, func(h *house) {
+	run(t, func(_ int, e deliver.Envelope) deliver.Result { return sent }, func(h *testServer) {
 		time.Sleep(time.Second) // the queue has looked, and looks again when it is woken
 		for id, column := range map[string]string{"a": "rcpt", "b": "body"} {
 			err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
@@ -399,7 +399,7 @@ func TestAPanicInAnAttemptEndsNothingElse(t *testing.T) {
 			panic("a fault of ours")
 		}
 		return sent
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("unlucky", queue.ClassSignIn, time.Hour)
 		time.Sleep(time.Second)
 		h.add("next", queue.ClassSignIn, time.Hour)
@@ -421,7 +421,7 @@ func TestMailLeavesWithinHalfAMinuteOfTheRecovery(t *testing.T) {
 			return temporary(deliver.AtConnect, 0)
 		}
 		return sent
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("fresh", queue.ClassSignIn, 2*time.Hour)
 		h.add("stale", queue.ClassSignIn, 5*time.Minute)
 		for i := range 50 {
@@ -461,7 +461,7 @@ func TestSignInMailOvertakesTenThousandOthers(t *testing.T) {
 		busy--
 		mu.Unlock()
 		return temporary(deliver.AtTo, 451)
-	}, func(h *house) {
+	}, func(h *testServer) {
 		release = make(chan struct{})
 		err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
 			for range 10_000 {
@@ -501,7 +501,7 @@ func TestACancelledMailIsNeverSent(t *testing.T) {
 			return temporary(deliver.AtTo, 451)
 		}
 		return sent
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("a", queue.ClassSignIn, time.Hour)
 		time.Sleep(time.Second)
 		err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
@@ -525,7 +525,7 @@ func TestAMailCancelledWhileItIsBeingSentStopsBeforeTheDot(t *testing.T) {
 		close(reached)
 		<-goOn
 		return sent
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("a", queue.ClassSignIn, time.Hour)
 		<-reached
 		if err := h.db.Update(h.t.Context(), func(tx *store.Tx) error { return tx.CancelMessage("a", time.Now()) }); err != nil {
@@ -546,7 +546,7 @@ func TestAStopWaitsForWhatIsPastTheDotAndBreaksOffTheRest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &house{t: t, db: db}
+		h := &testServer{t: t, db: db}
 		var brokenOff []string
 		h.Queue = queue.New(queue.Config{
 			DB: db, Now: time.Now, Log: slog.New(slog.DiscardHandler), From: "login@home.example",
@@ -591,7 +591,7 @@ func TestAStopWaitsForWhatIsPastTheDotAndBreaksOffTheRest(t *testing.T) {
 }
 
 func TestMailForNobodyIsDroppedWithoutDialling(t *testing.T) {
-	run(t, func(int, deliver.Envelope) deliver.Result { return sent }, func(h *house) {
+	run(t, func(int, deliver.Envelope) deliver.Result { return sent }, func(h *testServer) {
 		err := h.db.Update(h.t.Context(), func(tx *store.Tx) error {
 			return h.Add(tx, queue.Mail{ID: "ghost", To: "nobody@else.example", RcptHash: []byte("n"), Body: []byte("b"), NotAfter: time.Now().Add(time.Hour)})
 		})
@@ -610,7 +610,7 @@ func TestMailForNobodyIsDroppedWithoutDialling(t *testing.T) {
 func TestPolicyRefusalsAreCountedBeforeTheyAreBelieved(t *testing.T) {
 	run(t, func(int, deliver.Envelope) deliver.Result {
 		return deliver.Result{Class: deliver.Temporary, Stage: deliver.AtFrom, Code: 554, Text: "policy"}
-	}, func(h *house) {
+	}, func(h *testServer) {
 		h.add("a", queue.ClassSignIn, 2*time.Hour)
 		time.Sleep(time.Hour)
 		h.want("a", "failed")

@@ -65,7 +65,7 @@ func TestThePortIsAskedForAgain(t *testing.T) {
 	conn.Close()
 }
 
-// A certificate that is not there keeps the relay shut, not the house.
+// A certificate that is not there keeps the relay shut, not the server.
 func TestAMissingCertificateIsTold(t *testing.T) {
 	h := openWith(t, t.TempDir(), nil, nil)
 	c := config.Default()

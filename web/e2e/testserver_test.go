@@ -14,23 +14,23 @@ import (
 	"gatelodge/web"
 )
 
-// house is a server within the test, on a clock that the test sets: for what takes
+// server is a server within the test, on a clock that the test sets: for what takes
 // minutes, or days.
-type house struct {
+type testServer struct {
 	*apptest.Server
 	t   testing.TB
 	app *app.App
 	url string
 }
 
-func (h *house) pass(d time.Duration) { h.Pass(d) }
+func (h *testServer) pass(d time.Duration) { h.Pass(d) }
 
-func openHouse(t testing.TB) *house {
+func openServer(t testing.TB) *testServer {
 	t.Helper()
 	mailtest.Peer(t, "chromium") // nobody else comes
 	srv := httptest.NewUnstartedServer(nil)
 	// Close to the browser's own time, which its cookies go by.
-	h := &house{t: t, Server: apptest.Open(t, apptest.Options{Start: time.Now(), Configure: func(c *config.Config) {
+	h := &testServer{t: t, Server: apptest.Open(t, apptest.Options{Start: time.Now(), Configure: func(c *config.Config) {
 		c.Name, c.Contact, c.Listen = "Our house", "Sam <sam@home.example>", srv.Listener.Addr().String()
 	}})}
 	h.app = h.App
@@ -46,7 +46,7 @@ func openHouse(t testing.TB) *house {
 }
 
 // user adds a user and signs the browser in as them, by a link from the operator.
-func (h *house) user(b *browser, email, name string) {
+func (h *testServer) user(b *browser, email, name string) {
 	h.t.Helper()
 	u, err := h.app.Users.Add(h.t.Context(), app.Operator(), email, name, false)
 	if err != nil {
@@ -63,4 +63,4 @@ func (h *house) user(b *browser, email, name string) {
 }
 
 // letter returns the newest mail of a kind to an address, once there is one.
-func (h *house) letter(purpose, to string) outbox.Message { return h.Letter(purpose, to) }
+func (h *testServer) letter(purpose, to string) outbox.Message { return h.Letter(purpose, to) }
