@@ -1,7 +1,7 @@
 // Gatelodge is the sign-in for everything you host, in one file.
 //
 // This file wires: it loads the configuration, opens the services, and serves it
-// until it is told to stop. Every other command is in package command.
+// until it is stopped. Every other command is in package command.
 package main
 
 import (
@@ -81,7 +81,7 @@ func run(ctx context.Context, p command.Process, args []string) int {
 	case "serve":
 		err := serve(ctx, p, args[1:])
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			err = nil // told to stop while it was starting
+			err = nil // stopped while it was starting
 		}
 		if err != nil && !errors.Is(err, command.ErrUsage) {
 			io.WriteString(p.Err, command.Explain(err))

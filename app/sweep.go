@@ -58,12 +58,12 @@ func (a *App) sweepOnce(ctx context.Context) (int, error) {
 	if err != nil {
 		return erased, err
 	}
-	told, err := a.Relay.TellLate(ctx)
+	notified, err := a.Relay.TellLate(ctx)
 	if err != nil {
-		return erased + told, err
+		return erased + notified, err
 	}
 	swept, err := a.DB.Sweep(ctx, a.Now(), sweepRows)
-	return erased + told + swept, err
+	return erased + notified + swept, err
 }
 
 // clockMark is the name of the trusted time in the store.

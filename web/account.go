@@ -55,13 +55,13 @@ func (s accountPages) getAccount(q *shell.Request) error {
 		Layout: s.personal(q, cur.User), Admin: cur.User.Admin, Since: cur.User.CreatedAt, Username: cur.User.Username,
 		Devices: s.devices(rows, cur.Session, q.From()), Warns: warns, Notice: q.Notice(&a), Welcome: q.URL.Query().Has("welcome"),
 	}
-	u, ways, err := s.Account.UserAndMethods(q.Context(), cur.User.ID)
+	u, methods, err := s.Account.UserAndMethods(q.Context(), cur.User.ID)
 	if err != nil {
 		return err
 	}
-	page.Own, page.Upstreams = s.ownWays(ways), s.upstreamButtons("")
+	page.Own, page.Upstreams = s.ownMethods(methods), s.upstreamButtons("")
 	page.Unproven = u.HasEmail() && u.EmailVerifiedAt.IsZero()
-	page.OneWay = s.hasOneWay(u, ways)
+	page.OneMethod = s.hasOneMethod(u, methods)
 	if page.Browsers, err = s.ownBrowsers(q, u.ID); err != nil {
 		return err
 	}
@@ -73,30 +73,30 @@ func (s accountPages) getAccount(q *shell.Request) error {
 
 // ownWays lists how somebody signs in by what is kept here, and a password that
 // could be set.
-func (s accountPages) ownWays(ways []account.SignInMethod) []OwnWay {
-	var list []OwnWay
+func (s accountPages) ownMethods(methods []account.SignInMethod) []OwnMethod {
+	var list []OwnMethod
 	set := false
-	for _, way := range ways {
-		list = append(list, ownWay(ways, way))
+	for _, way := range methods {
+		list = append(list, ownMethod(methods, way))
 		set = set || way.Kind == "password"
 	}
 	if s.Passwords && !set {
-		list = append(list, OwnWay{Kind: "password"})
+		list = append(list, OwnMethod{Kind: "password"})
 	}
 	return list
 }
 
-// ownWay shows one of somebody's ways to sign in.
-func ownWay(ways []account.SignInMethod, way account.SignInMethod) OwnWay {
-	return OwnWay{
+// ownWay shows one of a user's sign-in methods.
+func ownMethod(methods []account.SignInMethod, way account.SignInMethod) OwnMethod {
+	return OwnMethod{
 		Kind: way.Kind, Name: way.Name, Detail: way.Detail, ID: way.ID, At: way.At, UsedAt: way.UsedAt, Broken: way.Broken, Idle: way.Idle,
-		Last: account.IsLast(ways, way.ID),
+		Last: account.IsLast(methods, way.ID),
 	}
 }
 
-// hasOneWay reports whether a user has one way to sign in and could add another.
-func (s accountPages) hasOneWay(u store.User, ways []account.SignInMethod) bool {
-	return account.Usable(ways) == 1 && (!u.HasEmail() || s.Passwords || len(s.Upstreams.All()) > 0)
+// hasOneMethod reports whether a user has one way to sign in and could add another.
+func (s accountPages) hasOneMethod(u store.User, methods []account.SignInMethod) bool {
+	return account.Usable(methods) == 1 && (!u.HasEmail() || s.Passwords || len(s.Upstreams.All()) > 0)
 }
 
 // ownBrowsers lists the browsers that a user is known by.
@@ -116,7 +116,7 @@ func (s accountPages) ownBrowsers(q *shell.Request, userID string) ([]OwnBrowser
 	return list, nil
 }
 
-// postForgetBrowser makes a browser a stranger to whoever is signed in: they are told
+// postForgetBrowser makes a browser a stranger to whoever is signed in: they are notified
 // when it comes again, and it counts as any other's.
 func (s accountPages) postForgetBrowser(q *shell.Request) error {
 	cur := q.Current
@@ -202,9 +202,9 @@ func (s accountPages) warnAtAccount(q *shell.Request, notice string) error {
 	return q.Redirect("/account")
 }
 
-// told picks the sentence about something of which its owner is told by mail: the
+// notified picks the sentence about a change that is notified by mail: the
 // second, for somebody who has no address.
-func told(u store.User, byMail, untold string) string {
+func notified(u store.User, byMail, untold string) string {
 	if u.HasEmail() {
 		return byMail
 	}

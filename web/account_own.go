@@ -188,7 +188,7 @@ func (s accountPages) getHistory(q *shell.Request) error {
 }
 
 // historyLine says an event to the one it happened to. What there is no sentence
-// for is told by its kind.
+// for is shown by its kind.
 func (s accountPages) historyLine(p lang.Printer, e store.Event) HistoryLine {
 	line := HistoryLine{What: e.Kind, At: e.At, Reference: e.Reference}
 	detail := e.Detail

@@ -14,9 +14,9 @@ import (
 
 // confirmPage is the page on which somebody who is signed in proves themselves.
 func (s accountPages) confirmPage(q *shell.Request, cur session.Current) (ConfirmPage, error) {
-	u, ways, err := s.Account.UserAndMethods(q.Context(), cur.User.ID)
+	u, methods, err := s.Account.UserAndMethods(q.Context(), cur.User.ID)
 	page := ConfirmPage{Layout: s.personal(q, cur.User), Identifier: u.Called(), Mail: u.HasEmail()}
-	for _, way := range ways {
+	for _, way := range methods {
 		if way.Kind == "upstream" && !slices.ContainsFunc(page.Upstreams, func(b UpstreamButton) bool { return b.ID == way.Upstream }) {
 			page.Upstreams = append(page.Upstreams, UpstreamButton{ID: way.Upstream, Name: way.Name})
 		}
@@ -130,9 +130,9 @@ func (s accountPages) ownPassword(q *shell.Request, cur session.Current) (OwnPas
 	if !s.Passwords {
 		return OwnPasswordPage{}, shell.ErrNotFound
 	}
-	_, ways, err := s.Account.UserAndMethods(q.Context(), cur.User.ID)
-	page := OwnPasswordPage{Layout: s.personal(q, cur.User), Least: s.Account.Least(), Last: account.IsLast(ways, "password")}
-	for _, way := range ways {
+	_, methods, err := s.Account.UserAndMethods(q.Context(), cur.User.ID)
+	page := OwnPasswordPage{Layout: s.personal(q, cur.User), Least: s.Account.Least(), Last: account.IsLast(methods, "password")}
+	for _, way := range methods {
 		page.Set = page.Set || way.Kind == "password"
 	}
 	return page, err
@@ -146,7 +146,7 @@ func (s accountPages) postOwnPassword(q *shell.Request) error {
 	f := shell.InField(err)
 	switch {
 	case err == nil:
-		return q.BackTo("/account", told(cur.User, "password.changed", "password.changed_untold"), 0)
+		return q.BackTo("/account", notified(cur.User, "password.changed", "password.changed_untold"), 0)
 	case f == nil:
 		return err
 	}
@@ -163,7 +163,7 @@ func (s accountPages) postRemovePassword(q *shell.Request) error {
 	err := s.Account.RemovePassword(q.Context(), q.From(), audit.ByUser, cur.User.ID, cur.Session.ID)
 	f, ok := errors.AsType[*fault.Fault](err)
 	if err == nil {
-		return q.BackTo("/account", told(cur.User, "password.removed", "password.removed_untold"), 0)
+		return q.BackTo("/account", notified(cur.User, "password.removed", "password.removed_untold"), 0)
 	}
 	if !ok || !errors.Is(f, account.ErrLastMethod) {
 		return err

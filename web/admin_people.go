@@ -126,13 +126,13 @@ func describePerson(p store.Person) OnePerson {
 		Username: p.Username, Email: p.Email, Upstreams: p.Upstreams,
 	}
 	if p.HasEmail() {
-		one.Ways = append(one.Ways, "email")
+		one.Methods = append(one.Methods, "email")
 	}
 	if p.Password {
-		one.Ways = append(one.Ways, "password")
+		one.Methods = append(one.Methods, "password")
 	}
 	if p.Passkeys > 0 {
-		one.Ways = append(one.Ways, "passkey")
+		one.Methods = append(one.Methods, "passkey")
 	}
 	return one
 }
@@ -196,12 +196,12 @@ func (s adminPages) personPage(q *shell.Request, cur session.Current, id string)
 		return PersonPage{}, err
 	}
 	page.Devices = s.devices(rows, cur.Session, q.From())
-	_, ways, err := s.Account.UserAndMethods(q.Context(), p.ID)
+	_, methods, err := s.Account.UserAndMethods(q.Context(), p.ID)
 	if err != nil {
 		return PersonPage{}, err
 	}
-	for _, way := range ways {
-		page.Own = append(page.Own, ownWay(ways, way))
+	for _, way := range methods {
+		page.Own = append(page.Own, ownMethod(methods, way))
 	}
 	groups, err := s.groupNames(q)
 	if err != nil {

@@ -88,7 +88,7 @@ func TestAnAdminMailsALinkThatOnlyTheUserSees(t *testing.T) {
 	}
 }
 
-func TestAnAdminEndsOneDeviceAndTakesAwayOneWay(t *testing.T) {
+func TestAnAdminEndsOneDeviceAndTakesAwayOneMethod(t *testing.T) {
 	h, up := withUpstream(t, nil)
 	sam := h.admin("sam@home.example")
 	h.withPassword("mara@home.example", goodPassword)

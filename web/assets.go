@@ -87,7 +87,7 @@ func compress(body []byte) []byte {
 }
 
 // kinds are the types of our files. The machine's own table is not asked: it
-// differs from one to the next, and a browser told not to guess obeys it.
+// differs from one to the next, and a browser that must not guess obeys it.
 var kinds = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",

@@ -33,8 +33,8 @@ type providerJSON struct {
 // passwordID is the way to sign in by a password.
 const passwordID = "credentials"
 
-// ways lists every way to sign in that there is at a site.
-func (s sessionAPI) ways(st site) []providerJSON {
+// methods lists every sign-in method at a site.
+func (s sessionAPI) methods(st site) []providerJSON {
 	var list []providerJSON
 	add := func(id, name, kind string) {
 		list = append(list, providerJSON{ID: id, Name: name, Type: kind, SigninURL: st.base("signin/" + id), CallbackURL: st.base("callback/" + id)})
@@ -55,10 +55,10 @@ func (s sessionAPI) ways(st site) []providerJSON {
 	return list
 }
 
-// providers lists the ways to sign in at a site as its clients are told: those an
+// providers lists the sign-in methods at a site that its clients get: those an
 // App names, in its order, else all, mail by the names its generation uses.
 func (s sessionAPI) providers(st site) []providerJSON {
-	all := s.ways(st)
+	all := s.methods(st)
 	var list []providerJSON
 	if st.app != nil && len(st.app.AuthJS.Providers) > 0 {
 		for _, id := range st.app.AuthJS.Providers {
@@ -79,7 +79,7 @@ func (s sessionAPI) providers(st site) []providerJSON {
 // offers reports whether one may sign in by a way at a site. An App that names one
 // name of mail means all of them.
 func (s sessionAPI) offers(st site, id string) bool {
-	all := s.ways(st)
+	all := s.methods(st)
 	n := slices.IndexFunc(all, func(p providerJSON) bool { return p.ID == id })
 	if n < 0 || st.app == nil || len(st.app.AuthJS.Providers) == 0 {
 		return n >= 0
@@ -89,7 +89,7 @@ func (s sessionAPI) offers(st site, id string) bool {
 	})
 }
 
-// getProviders answers the ways to sign in, by id and in order: apps make a row of
+// getProviders answers the sign-in methods, by id and in order: apps make a row of
 // buttons of them.
 func (s sessionAPI) getProviders(w http.ResponseWriter, _ *http.Request, st site) error {
 	var b bytes.Buffer

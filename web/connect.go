@@ -119,7 +119,7 @@ func (s accountPages) postOwnConnect(q *shell.Request) error {
 		if err != nil {
 			return err
 		}
-		notice = told(cur.User, "upstream.connected", "upstream.connected_untold")
+		notice = notified(cur.User, "upstream.connected", "upstream.connected_untold")
 	}
 	back := shell.Home(a.Return)
 	a.PendingIdentity, a.Return = "", ""
@@ -153,12 +153,12 @@ func (s accountPages) postUnlinkUpstream(q *shell.Request) error {
 	err := s.Account.Disconnect(q.Context(), q.From(), audit.ByUser, cur.User.ID, q.PostForm.Get("account"), cur.Session.ID)
 	if errors.Is(err, account.ErrLastMethod) {
 		q.Refused(fault.Of(err))
-		return s.warnAtAccount(q, "ways.last")
+		return s.warnAtAccount(q, "methods.last")
 	}
 	if err != nil {
 		return err
 	}
-	return q.BackTo("/account", told(cur.User, "upstream.disconnected", "upstream.disconnected_untold"), 0)
+	return q.BackTo("/account", notified(cur.User, "upstream.disconnected", "upstream.disconnected_untold"), 0)
 }
 
 // confirmWith sends somebody who is signed in to an upstream of theirs, to show

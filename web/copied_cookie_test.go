@@ -87,7 +87,7 @@ func TestACopiedCookieDiesWithEveryChangeOfAWayToSignIn(t *testing.T) {
 		"remove the password": func(h *testServer, b *browser) { b.post("/account/password/remove") },
 		"connect":             func(h *testServer, b *browser) { b.link("school") },
 		"disconnect": func(h *testServer, b *browser) {
-			b.post("/account/ways/unlink", "account", h.accounts("mara@home.example")[0].ID)
+			b.post("/account/methods/unlink", "account", h.accounts("mara@home.example")[0].ID)
 		},
 		"ask for another address": func(h *testServer, b *browser) { b.post("/account/emails", "email", "third@home.example") },
 		"cancel an address":       func(h *testServer, b *browser) { b.post("/account/emails/cancel", "email", "late@home.example") },

@@ -8,15 +8,15 @@ import (
 	"net/http"
 )
 
-// Metrics serves figures at /metrics, on a port of their own: they are for those who
+// Metrics serves metrics at /metrics, on a port of their own: they are for those who
 // run the server.
 func Metrics(write func(context.Context, io.Writer) error, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		var b bytes.Buffer
 		if err := write(r.Context(), &b); err != nil {
-			log.Error("the figures could not be read", "err", err)
-			http.Error(w, "the figures cannot be read now; the log says why", http.StatusServiceUnavailable)
+			log.Error("the metrics could not be read", "err", err)
+			http.Error(w, "the metrics cannot be read now; the log has the cause", http.StatusServiceUnavailable)
 			return
 		}
 		h := w.Header()

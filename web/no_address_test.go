@@ -58,7 +58,7 @@ func TestNoSentenceHasAHoleForSomebodyWithoutAnAddress(t *testing.T) {
 	b.post("/account/profile", "name", "Ana", "username", "ana").goesTo(t, "/account/profile")
 	b.get("/account/password").is(t, 200, `value="ana"`)
 	id := h.accountOf("school", "1").ID
-	b.post("/account/ways/unlink", "account", id).goesTo(t, "/account")
+	b.post("/account/methods/unlink", "account", id).goesTo(t, "/account")
 	whole("after it was disconnected", b.get("/account"))
 	b.link("school").goesTo(t, "/account")
 	whole("after it was connected", b.get("/account"))
@@ -86,16 +86,16 @@ func TestAPasswordIsAWayInOnlyWithANameToTypeItWith(t *testing.T) {
 	h, b := ana(t)
 	id := h.accountOf("school", "1").ID
 	b.post("/account/password", "password", goodPassword).goesTo(t, "/account")
-	b.post("/account/ways/unlink", "account", id).goesTo(t, "/account")
+	b.post("/account/methods/unlink", "account", id).goesTo(t, "/account")
 	b.get("/account").is(t, 200, "This is your last way to sign in", "alert-warn")
-	if page := b.get("/account"); strings.Contains(page.body, "/account/ways/unlink") {
+	if page := b.get("/account"); strings.Contains(page.body, "/account/methods/unlink") {
 		t.Error("the last way can be removed")
 	}
 	// It can go itself: it opens nothing.
 	b.get("/account/password").is(t, 200, "Remove the password")
 
 	b.post("/account/profile", "username", "ana").goesTo(t, "/account/profile")
-	b.post("/account/ways/unlink", "account", id).goesTo(t, "/account")
+	b.post("/account/methods/unlink", "account", id).goesTo(t, "/account")
 	b.get("/account").is(t, 200, "Account disconnected")
 	b.post("/account/profile", "username", "").is(t, 422, "have no other way to sign in")
 	b.post("/account/profile", "username", "anna").goesTo(t, "/account/profile")

@@ -64,7 +64,7 @@ func TestAccountAndAdminPagesAskWhoIsThere(t *testing.T) {
 			switch a := h.browser().do(method, path, anyForm); {
 			case a.StatusCode == http.StatusSeeOther && a.Header.Get("Location") == "/signin":
 			case path == "/account/connect" && a.Header.Get("Location") == "/account": // nothing waits to be connected
-			case path == "/account/ways/link" && a.StatusCode == http.StatusNotFound: // there is no such upstream
+			case path == "/account/methods/link" && a.StatusCode == http.StatusNotFound: // there is no such upstream
 			default:
 				t.Errorf("%s %s answers a stranger %d to %q", method, path, a.StatusCode, a.Header.Get("Location"))
 			}

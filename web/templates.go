@@ -49,7 +49,7 @@ func words(c *lang.Catalog, p lang.Printer, assets *Assets) template.FuncMap {
 	return template.FuncMap{
 		"say":   p.Say,
 		"parts": p.Parts,
-		// Times are told in the zone of the reader's now, which a layout brings.
+		// Times are shown in the zone of the reader's now, which a layout brings.
 		"clock":     func(t, now time.Time) string { return p.In(now.Location()).Clock(t, now) },
 		"moment":    func(t time.Time, now ...time.Time) string { return p.In(zoneOf(now)).Moment(t) },
 		"until":     func(t, now time.Time) string { return p.In(now.Location()).Until(t, now) },

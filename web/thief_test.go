@@ -34,7 +34,7 @@ func TestNoAddressOfAThiefOutlivesTheLetterThatSaysNotMe(t *testing.T) {
 		"an account elsewhere that is gone": {"linked", func(t *testing.T, h *testServer, thief *browser) {
 			thief.link("school").goesTo(t, "/account")
 			h.pass(time.Second)
-			thief.post("/account/ways/unlink", "account", h.accounts("mara@home.example")[0].ID).goesTo(t, "/account")
+			thief.post("/account/methods/unlink", "account", h.accounts("mara@home.example")[0].ID).goesTo(t, "/account")
 		}},
 		"an address": {"email_added", func(t *testing.T, h *testServer, thief *browser) { thief.addEmail("first@evil.example") }},
 		"another main address": {"email_changed", func(t *testing.T, h *testServer, thief *browser) {
@@ -125,7 +125,7 @@ func TestAWaitingAddressDiesWithAnyChangeOfWhatOpensTheAccount(t *testing.T) {
 		},
 		"an account elsewhere": func(t *testing.T, h *testServer, b *browser) { b.link("school").goesTo(t, "/account") },
 		"one account fewer": func(t *testing.T, h *testServer, b *browser) {
-			b.post("/account/ways/unlink", "account", h.accounts("mara@home.example")[0].ID).goesTo(t, "/account")
+			b.post("/account/methods/unlink", "account", h.accounts("mara@home.example")[0].ID).goesTo(t, "/account")
 		},
 		"another main address": func(t *testing.T, h *testServer, b *browser) {
 			b.post("/account/emails/primary", "email", "mara@work.example").goesTo(t, "/account/emails")

@@ -332,5 +332,5 @@ func (s signInPages) linkBack(q *shell.Request, up *upstream.Upstream, e upstrea
 	if err := s.Account.Connect(q.Context(), q.From(), cur.User.ID, who); err != nil {
 		return err
 	}
-	return q.BackTo("/account", told(cur.User, "upstream.connected", "upstream.connected_untold"), 0)
+	return q.BackTo("/account", notified(cur.User, "upstream.connected", "upstream.connected_untold"), 0)
 }

@@ -18,7 +18,7 @@ func operator() audit.Origin { return app.Operator() }
 // link connects an upstream to whoever is signed in.
 func (b *browser) link(id string) reply {
 	b.t.Helper()
-	return b.get(b.visit(b.post("/account/ways/link", "upstream", id).wayOn(b.t)))
+	return b.get(b.visit(b.post("/account/methods/link", "upstream", id).wayOn(b.t)))
 }
 
 // accounts returns what is connected to a user.
@@ -63,12 +63,12 @@ func TestPeopleConnectAndDisconnectWhatIsTheirs(t *testing.T) {
 	sam.signIn("sam@home.example")
 	sam.link("school").is(t, http.StatusConflict, "connected to another user")
 	id := h.accounts("mara@home.example")[0].ID
-	sam.post("/account/ways/unlink", "account", id).is(t, http.StatusNotFound)
+	sam.post("/account/methods/unlink", "account", id).is(t, http.StatusNotFound)
 	if a := b.post("/account/data"); !strings.Contains(a.body, `"provider": "school"`) || strings.Contains(a.body, "id_token") {
 		t.Errorf("the data is %s", a.body)
 	}
 
-	b.post("/account/ways/unlink", "account", id).goesTo(t, "/account")
+	b.post("/account/methods/unlink", "account", id).goesTo(t, "/account")
 	b.isSignedInAs("mara@home.example")
 	if other.who() != "" {
 		t.Error("the other browser is still in")
@@ -90,7 +90,7 @@ func TestTheLastWayInStays(t *testing.T) {
 	b.post("/signin/connect").goesTo(t, "/account?welcome")
 	page := b.get("/account")
 	page.is(t, 200, "Our school", "Ana")
-	if strings.Contains(page.body, "/account/ways/unlink") {
+	if strings.Contains(page.body, "/account/methods/unlink") {
 		t.Error("the last way can be removed")
 	}
 	var id string
@@ -102,7 +102,7 @@ func TestTheLastWayInStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.post("/account/ways/unlink", "account", id).goesTo(t, "/account")
+	b.post("/account/methods/unlink", "account", id).goesTo(t, "/account")
 	b.get("/account").is(t, 200, "This is your last way to sign in")
 	// This browser knows her by it, though there is nothing she could type.
 	b.post("/signout")
@@ -119,8 +119,8 @@ func TestLinkingNeedsALateProof(t *testing.T) {
 	b.signIn("mara@home.example")
 	b.link("school").goesTo(t, "/account")
 	h.pass(11 * time.Minute)
-	b.post("/account/ways/link", "upstream", "school").goesTo(t, "/account/confirm")
-	b.post("/account/ways/unlink", "account", h.accounts("mara@home.example")[0].ID).goesTo(t, "/account/confirm")
+	b.post("/account/methods/link", "upstream", "school").goesTo(t, "/account/confirm")
+	b.post("/account/methods/unlink", "account", h.accounts("mara@home.example")[0].ID).goesTo(t, "/account/confirm")
 
 	// The upstream itself is one of the ways to confirm, and is told to ask again.
 	b.get("/account/confirm").is(t, 200, "Continue with Our school")
@@ -133,7 +133,7 @@ func TestLinkingNeedsALateProof(t *testing.T) {
 	}
 	signsIn(up, "sub", "1", "auth_time", h.Now().Unix())
 	b.get(b.visit(to)).goesTo(t, "/account")
-	b.post("/account/ways/link", "upstream", "school").wayOn(t)
+	b.post("/account/methods/link", "upstream", "school").wayOn(t)
 
 	// Not by somebody else's.
 	h.pass(11 * time.Minute)
@@ -154,7 +154,7 @@ func TestLinkingIsBoundToTheSessionThatAsked(t *testing.T) {
 	signsIn(up, "sub", "eve")
 	b := h.browser()
 	b.signIn("eve@home.example")
-	back := b.visit(b.post("/account/ways/link", "upstream", "school").wayOn(t))
+	back := b.visit(b.post("/account/methods/link", "upstream", "school").wayOn(t))
 	login := b.cookie("gatelodge-login")
 	b.post("/signout")
 	b.signIn("mara@home.example") // at the same machine
@@ -436,5 +436,5 @@ func TestAnUpstreamThatSaysNoTimeConfirmsWhereItIsTheOnlyMethod(t *testing.T) {
 	b.get(b.visit(b.post("/account/confirm", "upstream", "school").wayOn(t))).is(t, http.StatusForbidden, "did not ask you again")
 	signsIn(up, "sub", "1")
 	b.get(b.visit(b.post("/account/confirm", "upstream", "school").wayOn(t))).goesTo(t, "/account")
-	b.post("/account/ways/link", "upstream", "school").wayOn(t)
+	b.post("/account/methods/link", "upstream", "school").wayOn(t)
 }

@@ -104,7 +104,7 @@ func TestAnUpstreamThatIsDownKeepsNobodyElseOut(t *testing.T) {
 	b.post("/signin/with/school").is(t, http.StatusServiceUnavailable, "Our school does not respond", "/signin")
 	b.signIn("mara@home.example")
 	h.pass(10 * time.Minute)
-	b.post("/account/ways/link", "upstream", "school").goesTo(t, "/account/confirm")
+	b.post("/account/methods/link", "upstream", "school").goesTo(t, "/account/confirm")
 	if !strings.Contains(h.logged(), "level=ERROR") {
 		t.Error("nobody is told in the log")
 	}

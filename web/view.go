@@ -228,17 +228,17 @@ type AccountPage struct {
 	Admin   bool
 	Since   time.Time
 	Devices []Device // this one first
-	Own     []OwnWay
+	Own     []OwnMethod
 	// Upstreams can be connected.
 	Upstreams []UpstreamButton
 	Notice    string // a sentence: what was just done
 	Warns     bool   // it is not what the reader may have hoped for
 	Welcome   bool   // the account was made a moment ago
 	Username  string // "" for none
-	// Unproven says that nobody has confirmed the address yet; OneWay, that another way
+	// Unproven says that nobody has confirmed the address yet; OneMethod, that another way
 	// to sign in can be added to the only one.
-	Unproven, OneWay bool
-	Browsers         []OwnBrowser
+	Unproven, OneMethod bool
+	Browsers            []OwnBrowser
 }
 
 // OwnBrowser is a browser that its owner has signed in with. It is forgotten by a post
@@ -270,8 +270,8 @@ type Device struct {
 	Upstream    string // the name of the one it was signed in by, or ""
 }
 
-// OwnWay is a way to sign in: the mailed link, the password, an account elsewhere.
-type OwnWay struct {
+// OwnMethod is a way to sign in: the mailed link, the password, an account elsewhere.
+type OwnMethod struct {
 	Kind   string // "email", "password" or "upstream"
 	Name   string
 	Detail string    // what its owner is called elsewhere

@@ -30,7 +30,7 @@ type OnePerson struct {
 	Person    Person
 	Email     string // the primary address, or ""
 	Username  string
-	Ways      []string // "email", "password", "passkey"
+	Methods   []string // "email", "password", "passkey"
 	Upstreams []string
 	Groups    []string
 	Status    string
@@ -58,7 +58,7 @@ type PersonPage struct {
 	Self bool // it is the reader
 	// Unconfirmed says that the address is not confirmed; see account.OwnsAddress.
 	Unconfirmed bool
-	Own         []OwnWay
+	Own         []OwnMethod
 	Emails      []OwnEmail
 	Devices     []Device
 	Others      []string // groups they are not in

@@ -37,7 +37,7 @@ func states() map[string]state {
 	managing := mine
 	managing.Manages = true
 	one := web.OnePerson{
-		ID: "u1", Person: web.Person{Name: "Mara Okafor", Email: "mara@home.example"}, Email: "mara@home.example", Username: "mara", Ways: []string{"email", "password", "passkey"},
+		ID: "u1", Person: web.Person{Name: "Mara Okafor", Email: "mara@home.example"}, Email: "mara@home.example", Username: "mara", Methods: []string{"email", "password", "passkey"},
 		Upstreams: []string{"github"}, Groups: []string{"admins", "ops"}, Status: "active", SeenAt: now.Add(-2 * time.Minute), Since: now.AddDate(-1, 0, 0),
 	}
 	people := web.PeoplePage{
@@ -105,10 +105,10 @@ func states() map[string]state {
 		"close-problem": {"close.html", web.ClosePage{Layout: mine, Name: "mara@home.example", EraseAt: now, Problem: "That is not mara@home.example."}},
 		"closed":        {"closed.html", web.ClosePage{Layout: l, EraseAt: now}},
 		"account-ways": {"account.html", with(account, func(p *web.AccountPage) {
-			p.Own = []web.OwnWay{{Kind: "email", Name: "mara@home.example"}, {Kind: "password", At: now}}
+			p.Own = []web.OwnMethod{{Kind: "email", Name: "mara@home.example"}, {Kind: "password", At: now}}
 			p.Layout.Theme = "dark"
 		})},
-		"account-no-password": {"account.html", with(account, func(p *web.AccountPage) { p.Own = []web.OwnWay{{Kind: "password"}} })},
+		"account-no-password": {"account.html", with(account, func(p *web.AccountPage) { p.Own = []web.OwnMethod{{Kind: "password"}} })},
 
 		"signin-open":   {"signin.html", web.SignInPage{Layout: l, SignsUp: true}},
 		"signin-invite": {"signin.html", web.SignInPage{Layout: l, ByInvite: true}},
@@ -131,9 +131,9 @@ func states() map[string]state {
 
 		"admin-people":         {"admin-people.html", people},
 		"admin-people-none":    {"admin-people.html", web.PeoplePage{Layout: managing, Search: "x", Status: "disabled", Total: 1, Notice: "Account approved."}},
-		"admin-person":         {"admin-person.html", web.PersonPage{Layout: managing, One: one, Emails: []web.OwnEmail{{Email: "mara@home.example", Primary: true, Verified: true}, {Email: "mara@work.example"}}, Own: []web.OwnWay{{Kind: "email", Name: "mara@home.example"}, {Kind: "password", At: now}, {Kind: "upstream", Name: "GitHub", Detail: "mara", ID: "a1", At: now}, {Kind: "upstream", Name: "GitHub", Detail: "mara", ID: "a2", At: now, UsedAt: now}}, Devices: account.Devices, Others: []string{"media"}, Events: []web.HistoryLine{{What: "Signed in", At: now, Where: "Firefox", Reference: "GL-7F3K-92QD"}, {What: "Refused", At: now, Bad: true}}}},
+		"admin-person":         {"admin-person.html", web.PersonPage{Layout: managing, One: one, Emails: []web.OwnEmail{{Email: "mara@home.example", Primary: true, Verified: true}, {Email: "mara@work.example"}}, Own: []web.OwnMethod{{Kind: "email", Name: "mara@home.example"}, {Kind: "password", At: now}, {Kind: "upstream", Name: "GitHub", Detail: "mara", ID: "a1", At: now}, {Kind: "upstream", Name: "GitHub", Detail: "mara", ID: "a2", At: now, UsedAt: now}}, Devices: account.Devices, Others: []string{"media"}, Events: []web.HistoryLine{{What: "Signed in", At: now, Where: "Firefox", Reference: "GL-7F3K-92QD"}, {What: "Refused", At: now, Bad: true}}}},
 		"admin-person-closed":  {"admin-person.html", web.PersonPage{Layout: managing, One: web.OnePerson{ID: "u2", Person: web.Person{Email: "eve@home.example"}, Status: "disabled", Since: now}, Notice: "Access is closed."}},
-		"admin-person-self":    {"admin-person.html", web.PersonPage{Layout: managing, One: one, Self: true, Own: []web.OwnWay{{Kind: "password", At: now, Last: true}}}},
+		"admin-person-self":    {"admin-person.html", web.PersonPage{Layout: managing, One: one, Self: true, Own: []web.OwnMethod{{Kind: "password", At: now, Last: true}}}},
 		"admin-person-closing": {"admin-person.html", web.PersonPage{Layout: managing, One: web.OnePerson{ID: "u2", Person: web.Person{Email: "eve@home.example"}, Status: "closing", Since: now}}},
 		"admin-remove":         {"admin-remove.html", web.RemovePage{Layout: managing, Name: "Eve", Text: "Removes the account for good.", At: "/admin/people/u2/remove", Back: "/admin/people/u2"}},
 		"admin-remove-group":   {"admin-remove.html", web.RemovePage{Layout: managing, Name: "media", Text: "2 people are in it.", At: "/admin/groups/media/remove", Back: "/admin/groups", Group: true}},

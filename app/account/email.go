@@ -67,7 +67,7 @@ func (s *Service) Addresses(ctx context.Context, userID string) (a Addresses, er
 }
 
 // AddEmail mails a link to an address that the user wants to add. That it leads to
-// somebody else is told only to who reads mail there.
+// another user is visible only to people who read mail there.
 func (s *Service) AddEmail(ctx context.Context, from audit.Origin, userID, typed string) error {
 	read, err := email.Read(typed)
 	if err != nil {
@@ -143,7 +143,7 @@ func (s *Service) confirmed(tx *store.Tx, from audit.Origin, u store.User, c sto
 }
 
 // SetPrimary makes one of the user's addresses the one that mail goes to. The
-// address before is told, and can take it back.
+// previous address is notified, and can undo it.
 func (s *Service) SetPrimary(ctx context.Context, from audit.Origin, userID, address, keep string) error {
 	if err := s.mayChange(userID); err != nil {
 		return err
@@ -174,7 +174,7 @@ func (s *Service) SetPrimary(ctx context.Context, from audit.Origin, userID, add
 }
 
 // RemoveEmail takes an address that is not the primary one from the user. It is
-// told, and can take it back.
+// notified, and can undo it.
 func (s *Service) RemoveEmail(ctx context.Context, from audit.Origin, userID, address, keep string) error {
 	if err := s.mayChange(userID); err != nil {
 		return err
@@ -272,7 +272,7 @@ func (s *Service) leaveMailbox(tx *store.Tx, userID, norm string) error {
 }
 
 // undoEmail takes a change of address back, with all that came since the first change
-// that the address was told of, and signs everybody out.
+// that the address was notified of, and ends all sessions.
 func (s *Service) undoEmail(tx *store.Tx, from audit.Origin, u store.User, c store.Challenge) error {
 	was := readChange(c.Detail)
 	if err := s.restoreAddress(tx, from, u, store.Email{Norm: c.EmailNorm, Email: was.old}, c, was.unproven); err != nil {
@@ -287,8 +287,8 @@ func (s *Service) undoEmail(tx *store.Tx, from audit.Origin, u store.User, c sto
 // restoreAddress makes an address the primary one again that was it before, and takes away
 // those that came in its place and all that were added since. Addresses that wait
 // to be confirmed end, and so does every link that was made since: whoever took the
-// account over was told of their own changes, with links that would take this one
-// back. The one that was the primary until now and stays is told, and can take this
+// account over was notified of their own changes, with links that would undo this one
+// back. The one that was the primary until now and stays is notified, and can undo this
 // back. If nobody had proved the address before, its owner claims the account by this.
 func (s *Service) restoreAddress(tx *store.Tx, from audit.Origin, u store.User, back store.Email, c store.Challenge, unproven bool) error {
 	now := s.Now()

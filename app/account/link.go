@@ -166,7 +166,7 @@ func (s *Service) secure(tx *store.Tx, from audit.Origin, u store.User, c store.
 			return Result{}, err
 		}
 	}
-	// What is told of was made a moment before the letter.
+	// The change was made a moment before the message.
 	before := since.Add(-time.Second)
 	if err := s.unlinked(tx, from, audit.ByUser, u, func(a store.Account) bool { return !a.CreatedAt.Before(before) }); err != nil {
 		return Result{}, err

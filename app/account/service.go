@@ -33,7 +33,7 @@ import (
 var (
 	ErrLimited    = fault.New(fault.Limited, "error.limited")
 	ErrAddresses  = fault.New(fault.Limited, "emails.limited")
-	ErrLastMethod = fault.New(fault.Invalid, "ways.last")
+	ErrLastMethod = fault.New(fault.Invalid, "methods.last")
 	ErrLastName   = fault.New(fault.Invalid, "username.last")
 	ErrEnded      = fault.New(fault.Denied, "session.ended")
 	ErrNotFound   = fault.New(fault.NotFound, "error.not_found")
@@ -68,7 +68,7 @@ type Service struct {
 	Site       string // the instance's name, which is no password
 }
 
-// changes bounds what one account changes of what opens it: each is told by mail,
+// changes bounds what one account changes of its sign-in methods: each is notified by mail,
 // and a password costs a hash.
 var changes = []limit.Rule{{Count: 10, Per: 10 * time.Minute}, {Count: 40, Per: 24 * time.Hour}}
 
@@ -91,7 +91,7 @@ type SignInMethod struct {
 	Name     string    // as its owner knows it: an address, an upstream's name
 	Detail   string    // what they are called at the upstream
 	Upstream string    // its id
-	At       time.Time // when it was set or linked; zero when that is not told
+	At       time.Time // when it was set or linked; zero when that is not known
 	UsedAt   time.Time // the last sign-in, where that is known
 	Broken   bool      // the upstream no longer lets us ask it anything
 	Idle     bool      // it opens nothing: there is no name to type a password with

@@ -25,7 +25,7 @@ func upstreamMethod(up *upstream.Upstream, a store.Account) SignInMethod {
 }
 
 // Connect makes an identity elsewhere a way in to the user's account. They have
-// proved themselves minutes ago. Their address is told, and can take it back.
+// proved themselves minutes ago. Their address is notified, and can undo it.
 func (s *Service) Connect(ctx context.Context, from audit.Origin, userID string, who upstream.Identity) error {
 	return s.update(ctx, func(tx *store.Tx) error { return s.connect(tx, from, userID, who) })
 }

@@ -355,7 +355,7 @@ func (k *checker) submission() {
 	}
 }
 
-// metrics checks where figures can be read. Nobody is asked for a password there.
+// metrics checks where metrics can be read. No authentication is required there.
 func (k *checker) metrics() {
 	listen := k.l.Metrics.Listen
 	if listen == "" {

@@ -4,7 +4,7 @@
 // Every setting stands in one table that knows its key, its type and an example
 // of its right form. What is not in the table is an error that names the key,
 // the line and, where one is near, the key that was meant. Nothing is accepted
-// and ignored, and all that is wrong is told at once.
+// and ignored, and all errors are reported at once.
 package config
 
 import (
@@ -162,7 +162,7 @@ type Log struct {
 	Level  slog.Level
 }
 
-// Metrics says where figures can be read.
+// Metrics says where metrics can be read.
 type Metrics struct {
 	Listen string // host:port, or "" for nowhere; without a host it is this machine
 }
@@ -204,7 +204,7 @@ func (c *Config) Origin() *url.URL {
 	return u
 }
 
-// MetricsListen returns where figures can be read: on this machine, where no other
+// MetricsListen returns where metrics can be read: on this machine, where no other
 // address is named.
 func (c *Config) MetricsListen() string {
 	if host, port, err := net.SplitHostPort(c.Metrics.Listen); err == nil && host == "" {

@@ -66,7 +66,7 @@ func (u Upstream) AppleKey() *ecdsa.PrivateKey { return u.appleKey }
 // UpstreamKinds are the providers we know how to speak with.
 var UpstreamKinds = []string{"google", "twitter", "facebook", "github", "gitlab", "discord", "microsoft", "apple", "oidc", "oauth2"}
 
-// reservedIDs are ways to sign in that are not upstreams.
+// reservedIDs are sign-in methods that are not upstreams.
 var reservedIDs = []string{"email", "nodemailer", "resend", "magic-link", "credentials", "passkey", "webauthn", "gatelodge"}
 
 // upstreamSettings lists every key of the upstream with that index.

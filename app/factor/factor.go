@@ -1,4 +1,4 @@
-// Package factor names the ways in which people prove who they are. The packages below
+// Package factor names the means by which people prove who they are. The packages below
 // it check one kind of proof each.
 package factor
 

@@ -106,7 +106,7 @@ func (l *Limiter) Wait(ask Ask) time.Duration {
 	return wait
 }
 
-// take looks in memory, and counts there when told to.
+// take looks in memory, and counts there when asked to.
 func (l *Limiter) take(asks []Ask, count bool) (wait time.Duration, at int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -22,7 +22,7 @@ const DeviceLifetime = 400 * 24 * time.Hour
 const notMeFor = 7 * 24 * time.Hour
 
 // rememberBrowser makes this browser one that the user has signed in with, and returns its
-// token. A user who has others is told of a new one by mail; it is in the same
+// token. A user who has others is notified of a new one by mail; it is in the same
 // transaction as the session, so nobody gets in untold. A token that the browser had
 // before its user came may have been put there by somebody who keeps a copy: it is
 // changed, for all who signed in with the browser. A browser that others use too

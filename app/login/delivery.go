@@ -29,7 +29,7 @@ type Delivery struct {
 // DeliveryState are how far a mail got.
 type DeliveryState string
 
-// The states that people are told.
+// The states that people see.
 const (
 	Delivered DeliveryState = "delivered" // the recipient's server took it, or the smarthost
 	Deferred  DeliveryState = "deferred"  // to be tried again
@@ -44,20 +44,20 @@ func (f *Flow) deliveryOf(tx *store.Tx, l *Login, c store.Challenge) (became Del
 	if sure, err = f.Users.AddressMayRegister(tx, c.EmailNorm, l.invite()); err != nil {
 		return Delivery{}, false, err
 	}
-	told := sure
+	visible := sure
 	if hash, ok := secret.Hash(l.Device); ok {
 		known, _, err := tx.KnowsBrowser(c.UserID, hash)
 		if err != nil {
 			return Delivery{}, false, err
 		}
-		told = told || known && c.UserID != ""
+		visible = visible || known && c.UserID != ""
 	}
 	d, err := tx.MailDomain(email.DomainOf(c.EmailNorm))
 	if err != nil {
 		return Delivery{}, false, err
 	}
 	m, err := tx.ChallengeMessage(c.ID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (!told || !m.Addressed) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && (!visible || !m.Addressed) {
 		return Delivery{}, sure, nil
 	}
 	return deliveryFor(m, d), sure, err

@@ -386,7 +386,7 @@ func (f *Flow) MailLink(ctx context.Context, from audit.Origin, u store.User, by
 		return ErrNoAddress
 	}
 	nobody, _ := secret.Hash(secret.Token())
-	// Where the admin sits is nothing that the user is told.
+	// The location of the admin is not shown to the user.
 	asked := audit.Origin{IP: OperatorIP, Network: OperatorIP, Device: "admin pages", Reference: from.Reference}
 	issued := f.Challenges.Issue(challenge.Ask{From: asked, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: nobody, Sends: 1})
 	err := f.DB.Update(ctx, func(tx *store.Tx) error {

@@ -18,7 +18,7 @@ import (
 	"gatelodge/store"
 )
 
-// Joining is what somebody told of themselves who wants to come.
+// Joining is what a person entered to create an account.
 type Joining struct {
 	Name string `json:"n,omitempty"`
 	// Invite is the id of one whose token this browser has shown.
@@ -30,7 +30,7 @@ type Joining struct {
 	SignsUp bool `json:"s,omitempty"`
 }
 
-// PendingApproval is what somebody is told who waits to be let in.
+// PendingApproval is what an applicant sees while an admin has not decided.
 type PendingApproval struct {
 	NotifiedAt time.Time `json:"t,omitzero"`  // when admins were mailed; zero for never
 	Upstream   string    `json:"u,omitempty"` // the name of the one they came by, where they have proven no address
@@ -165,7 +165,7 @@ func (f *Flow) checkReleased(tx *store.Tx, st people.Registration) error {
 }
 
 // register lets a stranger in within a transaction, or refuses them by a fault. Admins
-// are told of who waits.
+// are notified of applicants.
 func (f *Flow) register(tx *store.Tx, from audit.Origin, l *Login, st people.Registration) (store.User, error) {
 	if err := f.checkReleased(tx, st); err != nil {
 		return store.User{}, err
@@ -241,7 +241,7 @@ func (f *Flow) SignUp(ctx context.Context, from audit.Origin, l *Login, form Sig
 		return fault.Of(err).In("name")
 	}
 	if l.invite() == "" && f.Users.Policy.Decide(address) == people.Denied {
-		// Told by the domain alone, whoever has the address.
+		// Decided by the domain alone, whether or not the address has an account.
 		if f.Users.Policy.Mode == people.ByDomain {
 			return people.ErrOtherDomain.With("domains", strings.Join(f.Users.Policy.Domains(), ", ")).In("email")
 		}

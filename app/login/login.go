@@ -44,16 +44,16 @@ type Login struct {
 	// For is the App that the session which is confirmed is to enter, or "".
 	For string `json:"x,omitempty"`
 	// Claimed says that the account was claimed by a proof of this attempt; see
-	// account.Users.Claim. The person is told when they are in.
+	// account.Users.Claim. The person is notified once signed in.
 	Claimed bool `json:"l,omitempty"`
-	// Joining is what somebody told of themselves who wants to come, or nil.
+	// Joining is what a person entered to create an account, or nil.
 	Joining *Joining `json:"j,omitempty"`
-	// Approval says of somebody who waits to be let in what they are told.
+	// Approval is what an applicant sees, or nil.
 	Approval *PendingApproval `json:"q,omitempty"`
 	// Sent are the mails that this browser has asked for, the newest last.
 	Sent []Sent `json:"t,omitempty"`
 	// Ephemeral means that the computer is one that others use too: the session ends
-	// with the browser, which is not told who it was.
+	// with the browser, which does not remember the user.
 	Ephemeral bool `json:"s,omitempty"`
 	// Device is a token by which users know this browser again. It has a cookie
 	// of its own that outlives attempts and sessions.

@@ -21,7 +21,7 @@ import (
 	"gatelodge/store"
 )
 
-// What a sign-in by password can be told. That there is no such account, that it
+// The refusals of a sign-in with a password. That there is no such account, that it
 // has no password and that the password is wrong are one.
 var (
 	ErrCredentials = fault.New(fault.Invalid, "signin.mismatch").For(fault.Password)
@@ -216,7 +216,7 @@ func (f *Flow) finishPassword(ctx context.Context, from audit.Origin, l *Login, 
 			refused = ErrCredentials.In("password")
 			return nil
 		case gate.MayEnter(u) != nil:
-			// Told only to who has the password.
+			// Visible only to a person who has the password.
 			refused = gate.MayEnter(u)
 			return nil
 		case renewed != "":
@@ -238,7 +238,7 @@ func (f *Flow) finishPassword(ctx context.Context, from audit.Origin, l *Login, 
 		f.Audit.RefuseSignIn(from, audit.SignInRefusal{UserID: w.user.ID, Name: w.name, Means: factor.Password, Fault: fault.Of(refused)})
 		return Outcome{}, refused
 	}
-	f.Queue.Wake() // for what is told of a new browser
+	f.Queue.Wake() // for the notice about a new browser
 	return out, nil
 }
 

@@ -167,7 +167,7 @@ func (f *Flow) redeem(ctx context.Context, from audit.Origin, l *Login, u use, r
 		return Outcome{}, err
 	}
 	if refused != nil && errors.Is(refused, people.ErrPending) {
-		f.Queue.Wake() // for what admins are told
+		f.Queue.Wake() // for the mail to admins
 		return Outcome{}, refused
 	}
 	if refused != nil {
@@ -177,7 +177,7 @@ func (f *Flow) redeem(ctx context.Context, from audit.Origin, l *Login, u use, r
 		f.Audit.RefuseSignIn(from, audit.SignInRefusal{UserID: c.UserID, Name: nameOf(c), Means: factor.Email, Fault: refused})
 		return Outcome{}, refused
 	}
-	f.Queue.Wake() // for what is told of a new browser
+	f.Queue.Wake() // for the notice about a new browser
 	return out, nil
 }
 
@@ -188,7 +188,7 @@ func (f *Flow) finishRedeemed(tx *store.Tx, from audit.Origin, l *Login, c store
 	if err != nil {
 		return Outcome{}, err
 	}
-	// Told only now: before the mail was proven it would tell a stranger that
+	// Decided only now: before the mail was proven it would tell a stranger that
 	// there is such an account.
 	if err := gate.MayEnter(u); err != nil {
 		return Outcome{}, err
@@ -214,7 +214,7 @@ func (f *Flow) finishRedeemed(tx *store.Tx, from audit.Origin, l *Login, c store
 }
 
 // confirmAddress records the address that a challenge was mailed to. Who claims the account
-// by it is told by mail what that removed.
+// by it is notified by mail of what that removed.
 func (f *Flow) confirmAddress(tx *store.Tx, from audit.Origin, l *Login, u store.User, c store.Challenge, replaces string) (claimed bool, err error) {
 	if !u.HasEmail() || u.EmailNorm == c.EmailNorm && !u.EmailVerifiedAt.IsZero() {
 		return false, nil

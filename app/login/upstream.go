@@ -19,14 +19,14 @@ import (
 	"gatelodge/store"
 )
 
-// What a sign-in by an upstream can be told.
+// The refusals of a sign-in with an upstream.
 var (
 	ErrAnother  = fault.New(fault.Denied, "upstream.another").For(fault.Provider)
 	ErrReissued = fault.New(fault.Denied, "upstream.reissued").For(fault.Provider)
 )
 
 // ErrUnconnected means that nobody here is known by that identity. Whether somebody
-// has its address is not told.
+// has its address is not revealed.
 var ErrUnconnected = errors.New("nobody here is known by that identity")
 
 // UpstreamReturn is somebody who came back from an upstream.
@@ -180,7 +180,7 @@ func (f *Flow) confirmsOtherwise(tx *store.Tx, u store.User, id string) (bool, e
 	return false, err
 }
 
-// connectedUser returns the user who has the identity, and keeps what the upstream told
+// connectedUser returns the user who has the identity, and keeps what the upstream reported
 // this time, or store.ErrNotFound. What it tells of an address changes nothing here.
 func (f *Flow) connectedUser(tx *store.Tx, who upstream.Identity) (store.User, error) {
 	a, err := tx.AccountBySubject(who.Upstream, who.Subject)
@@ -253,7 +253,7 @@ func (f *Flow) byAddress(tx *store.Tx, from audit.Origin, l *Login, a UpstreamRe
 	return u, f.notifyLinked(tx, from, u, a.Who, linked.ID)
 }
 
-// registration is what the people's service is told of somebody. proven is an address
+// registration is the input of people.Users.Register. proven is an address
 // that was proven to be theirs.
 func (f *Flow) registration(l *Login, a UpstreamReturn, proven string) people.Registration {
 	up := f.Upstreams.Named(a.Who.Upstream)

@@ -24,7 +24,7 @@ type Counters struct {
 	counts map[string]uint64 // by the values, joined
 }
 
-// most is how many combinations of values are told apart; others count as one. It
+// most is how many combinations of values are counted separately; others count as one. It
 // is a dam against a label that turns out to have more values than was thought.
 const most = 500
 

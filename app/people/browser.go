@@ -52,7 +52,7 @@ func MailedTo(tx *store.Tx, userID, norm string) (string, error) {
 }
 
 // ForgetBrowsers makes every browser a stranger to the user. One that nobody has
-// stands for them: who has signed in with none is not told of the first, and whoever
+// stands for them: a user without any is not notified of the first, and whoever
 // was sent away would come back untold.
 func ForgetBrowsers(tx *store.Tx, userID string, now time.Time) error {
 	if err := tx.ForgetBrowsers(userID); err != nil {

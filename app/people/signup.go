@@ -105,7 +105,7 @@ type Registration struct {
 type Registered struct {
 	User    store.User
 	Pending store.Applicant // with ErrWaiting: who waits
-	New     bool            // they wait since this moment: an admin is to be told
+	New     bool            // the request is new: admins are to be notified
 	// InviteEnded means that the invitation no longer works, and that the policy admitted
 	// the person, or made a request, without it.
 	InviteEnded bool

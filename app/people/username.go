@@ -11,7 +11,7 @@ import (
 	"gatelodge/app/fault"
 )
 
-// What a typed username can be told.
+// The refusals of a typed username.
 var (
 	ErrUsernameMalformed = fault.New(fault.Invalid, "username.malformed")
 	ErrUsernameTaken     = fault.New(fault.Invalid, "username.taken")

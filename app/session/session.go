@@ -23,7 +23,7 @@ import (
 var ErrNone = errors.New("no session")
 
 const (
-	// touchEvery is how fine "last used" is told; more would be more writes.
+	// touchEvery is how precise "last used" is; more would be more writes.
 	touchEvery = time.Minute
 	// flushEvery is how long a touch may wait. Losing one in a crash is harmless.
 	flushEvery = 5 * time.Second
@@ -88,7 +88,7 @@ func (s *Sessions) renewToken(tx *store.Tx, row store.Session) (string, store.Se
 type Current struct {
 	Session store.Session
 	User    store.User
-	// Renewed says that the expiry has moved and the browser should be told by
+	// Renewed says that the expiry has moved and the browser should get it by
 	// a new cookie with the same token.
 	Renewed bool
 }

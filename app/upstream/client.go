@@ -98,13 +98,13 @@ func (m *remembered) ask(r *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var told, good struct {
+	var answer, good struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	if json.Unmarshal(body, &told) != nil {
+	if json.Unmarshal(body, &answer) != nil {
 		return nil, &unreadableError{r.URL.Host + r.URL.Path, "that is no set of keys"}
 	}
-	for _, text := range told.Keys {
+	for _, text := range answer.Keys {
 		var key jose.JSONWebKey
 		if json.Unmarshal(text, &key) == nil {
 			good.Keys = append(good.Keys, text)

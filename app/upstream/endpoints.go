@@ -35,7 +35,7 @@ const (
 var algorithms = []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA}
 
 // endpointsNow returns endpointsNow to ask, and asks an OpenID provider for it the first time
-// and then once in a while. What was once told serves while it does not answer.
+// and then once in a while. The last answer is used while it does not respond.
 func (u *Upstream) endpointsNow(ctx context.Context) (*endpoints, error) {
 	if !u.kind.openID {
 		return u.fixedEndpoints(), nil
@@ -105,15 +105,15 @@ func (u *Upstream) issuer() string {
 // discover reads the provider's own description (OpenID Connect Discovery 1.0, 4).
 func (u *Upstream) discover(ctx context.Context) (*endpoints, error) {
 	issuer := u.issuer()
-	var told claims
-	if _, err := u.get(ctx, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration", "", &told); err != nil {
+	var published claims
+	if _, err := u.get(ctx, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration", "", &published); err != nil {
 		return nil, u.faultOf(err)
 	}
 	p := &endpoints{
-		auth: told.text("authorization_endpoint"), token: told.text("token_endpoint"), userinfo: told.text("userinfo_endpoint"),
-		issuer: told.text("issuer"), announces: told.yes("authorization_response_iss_parameter_supported"),
-		authMethods: told.list("token_endpoint_auth_methods_supported"), prompts: told.list("prompt_values_supported"),
-		keysAt: told.text("jwks_uri"),
+		auth: published.text("authorization_endpoint"), token: published.text("token_endpoint"), userinfo: published.text("userinfo_endpoint"),
+		issuer: published.text("issuer"), announces: published.yes("authorization_response_iss_parameter_supported"),
+		authMethods: published.list("token_endpoint_auth_methods_supported"), prompts: published.list("prompt_values_supported"),
+		keysAt: published.text("jwks_uri"),
 	}
 	switch {
 	case p.auth == "" || p.token == "" || p.keysAt == "":

@@ -1,9 +1,9 @@
 package authjs
 
-// Outcome is what came of a request, as the clients have to be told.
+// Outcome is the result of a request, as clients need it.
 type Outcome string
 
-// The outcomes that are told as an error in an address.
+// The outcomes that clients get as an error in an address.
 const (
 	WrongPassword   Outcome = "wrong password"
 	NeedsMore       Outcome = "needs more"       // with a code: what to send along
@@ -23,14 +23,14 @@ const (
 	Broken          Outcome = "broken" // ours to mend
 )
 
-// Answer is how an outcome is told: the status to a client that asked for JSON,
+// Answer is how an outcome is sent: the status to a client that asked for JSON,
 // and the page to send it to with the error in the query.
 type Answer struct {
 	Status   int
 	Page     string // below the base path: "signin", "signout" or "error"
 	Error    string // "" with Code set: the code stands in its place
 	Code     string
-	Provider bool // the provider's id is told
+	Provider bool // with the provider's id
 	CSRF     bool // csrf=true in place of an error
 }
 
@@ -50,7 +50,7 @@ func table[K comparable, V any](rows []row[K, V]) map[K]V {
 }
 
 type (
-	told   = row[Outcome, Answer]
+	answer = row[Outcome, Answer]
 	status = row[string, int] // of the page for an error
 )
 
@@ -111,7 +111,7 @@ var V4 = ready(Dialect{
 	Version: "v4", Prefix: "next-auth", Encryption: GCM, SignedOut: "{}", Unchanged: "{}",
 	JSON: "application/json; charset=utf-8", Emails: []string{"email"}, Logs: true, ProviderPage: true,
 	BadRequest: "Bad request.", BadRequestType: "text/plain; charset=utf-8",
-	Answers: table([]told{
+	Answers: table([]answer{
 		{WrongPassword, Answer{Status: 401, Page: "error", Error: "CredentialsSignin", Provider: true}},
 		{NeedsMore, Answer{Status: 401, Page: "error"}},
 		{Limited, Answer{Status: 429, Page: "error"}},
@@ -151,7 +151,7 @@ var V5 = ready(Dialect{
 	Version: "v5", Prefix: "authjs", Encryption: CBC, SignedOut: "null", Unchanged: "null",
 	JSON: "application/json", OIDC: true, Emails: Emails, Passkeys: true, Located: true,
 	BadRequest: `"Bad request."`, BadRequestType: "application/json", Direct: true, AllSecrets: true,
-	Answers: table([]told{
+	Answers: table([]answer{
 		{WrongPassword, Answer{Status: 200, Page: "signin", Error: "CredentialsSignin", Code: "credentials"}},
 		{NeedsMore, Answer{Status: 200, Page: "signin", Error: "CredentialsSignin"}},
 		{Limited, Answer{Status: 200, Page: "signin", Error: "CredentialsSignin"}},
@@ -181,7 +181,7 @@ var Auto = func() *Dialect {
 }()
 
 // Own is spoken at our own address: to clients of which it is not known yet what
-// they are, and to programs, which are told null.
+// they are, and to programs, which get null.
 var Own = func() *Dialect {
 	d := *Auto
 	d.Version, d.SignedOut = "own", V5.SignedOut
@@ -205,7 +205,7 @@ func ByVersion(version string) *Dialect {
 var Emails = []string{"email", "nodemailer", "resend", "magic-link"}
 
 // Programs are the statuses for programs, which send JSON and read statuses. They
-// are told the error of V5.
+// get the error of V5.
 var Programs = map[Outcome]int{
 	WrongPassword: 401, NeedsMore: 401, Limited: 429, Closed: 403, Denied: 403, BadForm: 403, BadSignOut: 403, BadAddress: 422,
 	UpstreamFails: 502, UpstreamLost: 410, UpstreamRefuses: 403, NotLinked: 409, LinkDead: 410, LinkCut: 400, NoProvider: 404, Broken: 500,

@@ -80,7 +80,7 @@ func (h *Hasher) evenBcrypt(done, most int, p Clear) {
 func noBcrypt(cost int) string { return fmt.Sprintf("$2a$%02d$%s", cost, strings.Repeat(".", 53)) }
 
 // Spent is how much was hashed since the start: KiB of argon2id times their passes,
-// and rounds of bcrypt. What two refusals cost is told apart by it, not by a clock.
+// and rounds of bcrypt. Tests compare the cost of two refusals by it, not by a clock.
 func (h *Hasher) Spent() (memory, rounds uint64) {
 	return h.spent.memory.Load(), h.spent.rounds.Load()
 }

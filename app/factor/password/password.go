@@ -3,7 +3,7 @@
 // A hash costs a good part of a second's work and many megabytes on purpose, so
 // only a few are made at a time and few more wait for their turn: whoever sends a
 // flood of passwords slows down those who send passwords, and nobody else. Who
-// finds the queue full is told when to come back.
+// finds the queue full learns when to try again.
 //
 // What is kept is an argon2id string in PHC form. Strings from elsewhere, of bcrypt
 // or of another cost, are understood and hashed anew when they are next used. Until

@@ -10,7 +10,7 @@ import (
 	"gatelodge/app/fault"
 )
 
-// What a chosen password can be told.
+// The refusals of a chosen password.
 var (
 	ErrEmpty     = fault.New(fault.Invalid, "password.empty")
 	ErrShort     = fault.New(fault.Invalid, "password.too_short")
@@ -50,7 +50,7 @@ func (Clear) GoString() string { return "(a password)" }
 // Empty reports whether nothing was typed.
 func (p Clear) Empty() bool { return p.typed == "" }
 
-// tries are the ways in which others may have hashed the password.
+// tries are the forms in which other systems may have hashed the password.
 func (p Clear) tries() []string {
 	if p.typed == p.norm {
 		return []string{p.norm}
@@ -58,7 +58,7 @@ func (p Clear) tries() []string {
 	return []string{p.norm, p.typed}
 }
 
-// Read takes a typed password. Two keyboards may send one character in two ways,
+// Read takes a typed password. Two keyboards may send one character in two forms,
 // and a space in several; they are written in one (NFC, and spaces as U+0020: the
 // OpaqueString profile of RFC 8265, 4.2). Whatever else was typed counts.
 func Read(typed string) (Clear, error) {

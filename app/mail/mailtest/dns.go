@@ -13,7 +13,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// DNS is a resolver that answers what a test has told it, on this machine.
+// DNS is a resolver that answers what a test has set, on this machine.
 type DNS struct {
 	Address string
 

@@ -1,5 +1,5 @@
 // Package upstreamtest is an upstream for tests: an OpenID provider that signs in
-// whoever it is told to, and a server that answers as GitHub and the others do. It
+// any person a test names, and a server that answers as GitHub and the others do. It
 // checks what a strict provider checks, and misbehaves where a test asks it to.
 package upstreamtest
 
@@ -56,7 +56,7 @@ type Server struct {
 	// holds first.
 	Describes map[string]any
 	MoreKeys  []any
-	// Shown is told what the token endpoint is sent.
+	// Shown is called with what the token endpoint receives.
 	Shown func(url.Values)
 	// Error is sent back in place of a code.
 	Error string
@@ -77,7 +77,7 @@ type Server struct {
 	Thrifty bool
 	// Never sends none at all.
 	Never bool
-	// KeyID is that of the key that signs, Published that of the one that is told; ""
+	// KeyID is that of the key that signs, Published that of the published one; ""
 	// is "one". KeysAsked counts who asks for it.
 	KeyID, Published string
 	KeysAsked        int
