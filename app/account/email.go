@@ -30,7 +30,7 @@ var (
 // maxEmails is how many addresses one account has at most.
 const maxEmails = 10
 
-// Mail to an address that somebody adds is mail a stranger may cause.
+// Mail to an added address is mail that a stranger may cause.
 var (
 	addsPerUser    = []limit.Rule{{Count: 5, Per: time.Hour}, {Count: 20, Per: 24 * time.Hour}}
 	addsPerAddress = []limit.Rule{{Count: 3, Per: time.Hour}, {Count: 6, Per: 24 * time.Hour}}
@@ -210,7 +210,7 @@ func (s *Service) RemoveEmail(ctx context.Context, from audit.Origin, userID, ad
 	})
 }
 
-// CancelEmail takes back an address that waits to be confirmed.
+// CancelEmail cancels an address that waits for confirmation.
 func (s *Service) CancelEmail(ctx context.Context, from audit.Origin, userID, typed string) error {
 	address, err := email.Normal(typed)
 	if err != nil {
@@ -224,16 +224,16 @@ func (s *Service) CancelEmail(ctx context.Context, from audit.Origin, userID, ty
 	})
 }
 
-// dropPending ends every address that waits to be confirmed. Whoever changes what
-// opens the account may do so because of somebody who asked for it.
+// dropPending ends every address that waits for confirmation. A user who changes a
+// sign-in method may do so because a thief asked for the address.
 func (s *Service) dropPending(tx *store.Tx, userID string) error {
 	return tx.CancelChallenges(userID, challenge.ConfirmEmail, "", s.Now())
 }
 
-// change is what the link in a mail about a change of address takes back.
+// change is what the link in a mail about a change of address undoes.
 type change struct {
 	old, by  string // the address as typed, and the normal form of what came
-	unproven bool   // nobody had proved the old one
+	unproven bool   // the old one was not confirmed
 }
 
 // String returns the change as the challenge of the link keeps it.
@@ -286,10 +286,10 @@ func (s *Service) undoEmail(tx *store.Tx, from audit.Origin, u store.User, c sto
 
 // restoreAddress makes an address the primary one again that was it before, and takes away
 // those that came in its place and all that were added since. Addresses that wait
-// to be confirmed end, and so does every link that was made since: whoever took the
+// to be confirmed end, and so does every link that was made since: a thief who took the
 // account over was notified of their own changes, with links that would undo this one
 // back. The one that was the primary until now and stays is notified, and can undo this
-// back. If nobody had proved the address before, its owner claims the account by this.
+// back. If the address was not confirmed before, its owner claims the account by this.
 func (s *Service) restoreAddress(tx *store.Tx, from audit.Origin, u store.User, back store.Email, c store.Challenge, unproven bool) error {
 	now := s.Now()
 	claims := unproven && !u.AddedByAdmin
@@ -363,7 +363,7 @@ func (s *Service) dropSince(tx *store.Tx, from audit.Origin, userID, primary str
 
 // notifiedOf returns since when the mailbox of a challenge was notifiedOf of what can still be
 // taken back, and which addresses came in the place of its own: a thief makes several
-// changes, and one link takes back all.
+// changes, and one link undoes all.
 func (s *Service) notifiedOf(tx *store.Tx, c store.Challenge) (since time.Time, by []string, err error) {
 	since = c.CreatedAt
 	list := []store.Challenge{c}

@@ -159,7 +159,7 @@ func (s *Service) secure(tx *store.Tx, from audit.Origin, u store.User, c store.
 	} else {
 		err := s.restoreAddress(tx, from, u, store.Email{Norm: c.EmailNorm, Email: c.EmailNorm}, c, false)
 		if errors.Is(err, ErrEmailTaken) {
-			// The address has gone over to another account. That keeps nobody in.
+			// The address has gone over to another account. No access depends on it.
 			err = s.dropSince(tx, from, u.ID, u.EmailNorm, c)
 		}
 		if err != nil {

@@ -12,14 +12,13 @@ import (
 	"gatelodge/app/gate"
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/people"
-	"gatelodge/app/secret"
 	"gatelodge/store"
 )
 
-// ErrPasswordsOff is for operators: the configuration lets nobody have one.
+// ErrPasswordsOff is for operators: the configuration turns passwords off.
 var ErrPasswordsOff = errors.New("password.enabled is false in the configuration")
 
-// NewPassword is what somebody chooses.
+// NewPassword is the form of a new password.
 type NewPassword struct {
 	Typed string
 	// Keep is the session that stays; "" ends all of them.
@@ -39,7 +38,7 @@ func (s *Service) SetPassword(ctx context.Context, from audit.Origin, actor, use
 	}
 	return s.update(ctx, func(tx *store.Tx) error {
 		if n.Keep != "" {
-			// The hash took its time, in which somebody may have ended the session.
+			// The hash took its time, in which the session may have ended.
 			if _, _, err := tx.SessionOf(n.Keep, s.Now()); errors.Is(err, store.ErrNotFound) {
 				return ErrEnded
 			} else if err != nil {
@@ -51,7 +50,7 @@ func (s *Service) SetPassword(ctx context.Context, from audit.Origin, actor, use
 }
 
 // hash judges a chosen password and returns what to keep of it. counted is what it is
-// limited with: nobody who changes things keeps the owner from a reset.
+// limited with: changes by a thief do not keep the owner from a reset.
 func (s *Service) hash(ctx context.Context, userID, typed, counted string) (store.User, string, error) {
 	if s.Passwords == nil {
 		return store.User{}, "", ErrNotFound
@@ -87,7 +86,7 @@ func (s *Service) keep(tx *store.Tx, from audit.Origin, actor string, u store.Us
 			return err
 		}
 	}
-	// Whoever has an older link would undo what was just done.
+	// An older link would undo the change.
 	if err := tx.CancelChallenges(u.ID, challenge.Reset, "", s.Now()); err != nil {
 		return err
 	}
@@ -149,9 +148,9 @@ func (s *Service) passwordLetter(tx *store.Tx, from audit.Origin, u store.User, 
 	})
 }
 
-// Reset spends a reset link and sets the password that was chosen. Nobody stays
-// signed in, and nobody is signed in by it: a second step is still asked for. b is the
-// browser that shows the link.
+// Reset spends a reset link and sets the password that was chosen. It ends all sessions
+// and starts none, so that a second step is still required. b is the browser that shows
+// the link.
 func (s *Service) Reset(ctx context.Context, from audit.Origin, token, typed string, b people.Browser) error {
 	var c store.Challenge
 	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
@@ -199,9 +198,8 @@ func (s *Service) ResetLink(ctx context.Context, from audit.Origin, u store.User
 	if err := gate.MayEnter(u); err != nil {
 		return "", time.Time{}, err
 	}
-	nobody, _ := secret.Hash(secret.Token())
 	// It was not mailed, so using it proves no address.
-	issued := s.Challenges.Issue(challenge.Ask{From: from, Purpose: challenge.Reset, EmailNorm: store.NoEmail(u.ID), UserID: u.ID, BrowserHash: nobody, Sends: 1})
+	issued := s.Challenges.Issue(challenge.Ask{From: from, Purpose: challenge.Reset, EmailNorm: store.NoEmail(u.ID), UserID: u.ID, BrowserHash: challenge.NoBrowser(), Sends: 1})
 	err = s.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.AddChallenge(issued.Challenge); err != nil {
 			return err

@@ -111,6 +111,13 @@ type Issued struct {
 	Code  string
 }
 
+// NoBrowser returns the hash of a browser that does not exist, for a challenge that no
+// browser has requested.
+func NoBrowser() []byte {
+	hash, _ := secret.Hash(secret.Token())
+	return hash
+}
+
 // Issue makes a challenge. It is not stored yet, so that the mail can be
 // written before the writer is asked for.
 func (m *Maker) Issue(a Ask) Issued {

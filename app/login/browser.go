@@ -67,9 +67,8 @@ func (f *Flow) rememberBrowser(tx *store.Tx, from audit.Origin, l *Login, u stor
 	if !u.HasEmail() {
 		return token, nil
 	}
-	nobody, _ := secret.Hash(secret.Token())
 	issued := f.Challenges.Issue(challenge.Ask{
-		From: from, Purpose: challenge.NotMe, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: nobody, Sends: 1, Detail: row.ID, For: notMeFor,
+		From: from, Purpose: challenge.NotMe, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: challenge.NoBrowser(), Sends: 1, Detail: row.ID, For: notMeFor,
 	})
 	if err := tx.AddChallenge(issued.Challenge); err != nil {
 		return "", err

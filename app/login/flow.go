@@ -22,7 +22,6 @@ import (
 	"gatelodge/app/mail/post"
 	"gatelodge/app/mail/queue"
 	"gatelodge/app/people"
-	"gatelodge/app/secret"
 	"gatelodge/app/session"
 	"gatelodge/app/upstream"
 	"gatelodge/store"
@@ -73,7 +72,7 @@ type Flow struct {
 	Queue      *queue.Queue
 	Post       *post.Service
 	Upstreams  *upstream.Upstreams
-	Passwords  *password.Hasher // nil: nobody signs in with one
+	Passwords  *password.Hasher // nil: passwords are off
 	Now        func() time.Time
 	Log        *slog.Logger
 	PublicURL  string // without a trailing slash
@@ -111,8 +110,8 @@ type Outcome struct {
 	Confirmed bool
 }
 
-// SendLink mails a link and a code to the address, when somebody here has it.
-// When nobody has, everything but the mail happens all the same: the answer,
+// SendLink mails a link and a code to the address, when a user has it.
+// When no user has it, everything but the mail happens all the same: the answer,
 // the writes and the time tell nothing. Asking again too soon sends nothing new.
 func (f *Flow) SendLink(ctx context.Context, from audit.Origin, l *Login, typed, language string) error {
 	address, err := email.Read(typed)
@@ -224,14 +223,14 @@ func (f *Flow) enqueueOnce(ctx context.Context, from audit.Origin, kind string, 
 
 // recipient is whom mail to a typed address goes to.
 type recipient struct {
-	user      store.User // zero when nobody has the address
-	registers bool       // nobody has it, and whoever proves it may come
+	user      store.User // zero when no user has the address
+	registers bool       // no user has it, and its owner may register
 	mail      string     // as its owner gave it, never as a visitor typed it
-	typed     string     // as who comes typed it
+	typed     string     // as typed
 	language  string
 }
 
-// wanted is mail that somebody asks for.
+// wanted is requested mail.
 type wanted struct {
 	address   string // in its normal form
 	language  string // of the one who asks
@@ -332,7 +331,7 @@ func (f *Flow) linkURL(token string) string { return f.PublicURL + links.SignInL
 
 // enqueue writes challenge and mail together: neither is ever without the
 // other. Mail that still waits for the same address is cancelled, since its
-// link will be of no use.
+// link will have expired.
 func (f *Flow) enqueue(tx *store.Tx, from audit.Origin, kind string, c store.Challenge, m queue.Mail) error {
 	if _, err := tx.CancelMessages(m.RcptHash, m.Purpose, c.CreatedAt); err != nil {
 		return err
@@ -355,17 +354,16 @@ const OperatorIP = "local"
 // OperatorDevice stands where a browser would for what the command line does.
 const OperatorDevice = "command line"
 
-// ErrNoAddress means that somebody has no address to mail to.
+// ErrNoAddress means that the user has no address to mail to.
 var ErrNoAddress = errors.New("the user has no address to mail to")
 
 // LinkFor makes a link for a user by an operator's word, without mail. No
-// browser asked for it, so whoever opens it is asked first.
+// browser asked for it, so it asks for confirmation when it is opened.
 func (f *Flow) LinkFor(ctx context.Context, from audit.Origin, u store.User) (link string, until time.Time, err error) {
 	if err := gate.MayEnter(u); err != nil {
 		return "", time.Time{}, err
 	}
-	nobody, _ := secret.Hash(secret.Token())
-	issued := f.Challenges.Issue(challenge.Ask{From: from, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: nobody, Sends: 1})
+	issued := f.Challenges.Issue(challenge.Ask{From: from, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: challenge.NoBrowser(), Sends: 1})
 	err = f.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.AddChallenge(issued.Challenge); err != nil {
 			return err
@@ -385,10 +383,9 @@ func (f *Flow) MailLink(ctx context.Context, from audit.Origin, u store.User, by
 	if !u.HasEmail() {
 		return ErrNoAddress
 	}
-	nobody, _ := secret.Hash(secret.Token())
 	// The location of the admin is not shown to the user.
 	asked := audit.Origin{IP: OperatorIP, Network: OperatorIP, Device: "admin pages", Reference: from.Reference}
-	issued := f.Challenges.Issue(challenge.Ask{From: asked, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: nobody, Sends: 1})
+	issued := f.Challenges.Issue(challenge.Ask{From: asked, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: challenge.NoBrowser(), Sends: 1})
 	err := f.DB.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.AddChallenge(issued.Challenge); err != nil {
 			return err

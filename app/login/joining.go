@@ -60,7 +60,7 @@ func (l *Login) invite() string {
 	return l.Joining.Invite
 }
 
-// Joins reports whether whoever it is came to have an account made: with an invite,
+// Joins reports whether the attempt is to create an account: with an invite,
 // or because they asked for one.
 func (l *Login) Joins() bool { return l.signsUp() || l.invite() != "" }
 
@@ -71,7 +71,7 @@ func (l *Login) RequestAccount() { l.Joining = &Joining{Invite: l.invite(), Sign
 func (l *Login) signsUp() bool { return l.Joining != nil && l.Joining.SignsUp }
 
 // detail is what a challenge keeps of a stranger until they have proven their
-// address, or of an invite that somebody accepts who is known.
+// address, or of an invite that a known user accepts.
 type detail struct {
 	Email    string `json:"e,omitempty"` // as typed
 	Language string `json:"l,omitempty"`
@@ -79,7 +79,7 @@ type detail struct {
 }
 
 // challengeDetail returns the Detail of a challenge. For a stranger who may not come it is
-// "", and nobody redeems it.
+// "", and it cannot be redeemed.
 func (l *Login) challengeDetail(to recipient) (string, error) {
 	var d detail
 	switch {
@@ -93,7 +93,7 @@ func (l *Login) challengeDetail(to recipient) (string, error) {
 	}
 	text, err := json.Marshal(d)
 	if err != nil {
-		return "", fmt.Errorf("writing down who comes: %w", err)
+		return "", fmt.Errorf("encoding the registration: %w", err)
 	}
 	return string(text), nil
 }
@@ -107,7 +107,7 @@ func readDetail(c store.Challenge) detail {
 	return d
 }
 
-// challengeUser returns the user challengeUser challenge was redeemed, which may be somebody who
+// challengeUser returns the user whose challenge was redeemed, who may be a person who
 // comes by it.
 func (f *Flow) challengeUser(tx *store.Tx, from audit.Origin, l *Login, c store.Challenge) (store.User, error) {
 	d := readDetail(c)
@@ -127,7 +127,7 @@ func (f *Flow) challengeUser(tx *store.Tx, from audit.Origin, l *Login, c store.
 	if c.UserID != "" {
 		return tx.UserByID(c.UserID)
 	}
-	// Somebody may have been given the address meanwhile. It is theirs: it has just
+	// A user may have been given the address meanwhile. It is theirs: it has just
 	// been proven.
 	u, err := tx.UserByEmail(c.EmailNorm)
 	if !errors.Is(err, store.ErrNotFound) {
@@ -146,7 +146,7 @@ func (f *Flow) challengeUser(tx *store.Tx, from audit.Origin, l *Login, c store.
 }
 
 // checkReleased returns ErrLeft when the stranger's address was taken off an account lately.
-// Whoever took an account over does so, and its owner would get a new account here,
+// A thief who took an account over does so, and its owner would get a new account here,
 // with which the old one could not be taken back any more. A live invite for it stands.
 func (f *Flow) checkReleased(tx *store.Tx, st people.Registration) error {
 	address, bad := email.Normal(st.Email)
@@ -193,8 +193,8 @@ func (f *Flow) register(tx *store.Tx, from audit.Origin, l *Login, st people.Reg
 	return arrived.User, err
 }
 
-// acceptInvite gives somebody who is in what the invite gives that their attempt
-// carries. One that gives nothing any more keeps nobody out who is known: it is
+// acceptInvite gives a user the groups of the invite that their attempt carries. An
+// invite that gives nothing any more keeps no known user out: it is
 // said, and that is all.
 func (f *Flow) acceptInvite(tx *store.Tx, from audit.Origin, l *Login, u store.User) (notice string, warns bool, err error) {
 	if l.invite() == "" || l.AppLogin != nil {
@@ -229,7 +229,7 @@ type SignUp struct {
 }
 
 // SignUp mails a link and a code that make an account, to an address that may have
-// one here. Where somebody has the address already the mail says so, and nothing
+// one here. Where a user has the address already the mail says so, and nothing
 // else tells: the answer, the writes and the work are the same.
 func (f *Flow) SignUp(ctx context.Context, from audit.Origin, l *Login, form SignUp, language string) error {
 	address, err := email.Normal(form.Email)
@@ -339,7 +339,7 @@ func (f *Flow) newPassword(ctx context.Context, form Acceptance, personal ...str
 	return f.Passwords.Hash(ctx, clear)
 }
 
-// AcceptSignedIn gives the groups of an invite to whoever is signed in.
+// AcceptSignedIn gives the groups of an invite to a signed-in user.
 func (f *Flow) AcceptSignedIn(ctx context.Context, from audit.Origin, userID, token string) error {
 	v, _, err := f.Users.Invited(ctx, token)
 	if err != nil {

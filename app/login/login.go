@@ -36,7 +36,7 @@ type Login struct {
 	Proofs    []Proof `json:"p,omitempty"`
 	// AppLogin is the App this attempt opens and nothing else, or nil.
 	AppLogin *AppLogin `json:"a,omitempty"`
-	// PendingIdentity stands for somebody an upstream has vouched for, who has yet to prove
+	// PendingIdentity stands for a person an upstream has vouched for, who has yet to prove
 	// an account here that it can be connected to.
 	PendingIdentity string `json:"h,omitempty"`
 	// Confirms is the id of the session whose owner proves themselves again.

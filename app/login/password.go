@@ -56,7 +56,7 @@ type candidate struct {
 	kept  store.Password // zero for none
 	own   bool           // they have signed in with this browser
 	key   string         // the name as it is compared, known or not
-	name  string         // for the log; "" when nobody is known
+	name  string         // for the log; "" for an unknown user
 }
 
 // WithPassword signs in with a password. identifier is any address of the user, or
@@ -95,7 +95,7 @@ func (f *Flow) WithPassword(ctx context.Context, from audit.Origin, l *Login, id
 	fits, renewed, err := f.Passwords.Check(ctx, w.kept.Hash, clear)
 	switch {
 	case errors.Is(err, password.ErrUnreadable), errors.Is(err, password.ErrTooCostly):
-		// No password fits it. Only the log tells, to who can mend it.
+		// No password fits it. Only the log reports it, for the operator to fix.
 		f.Log.ErrorContext(ctx, "a password cannot be checked", "user", w.user.ID, "err", err, "ref", from.Reference)
 	case err != nil:
 		f.Limits.Give(counted...)
@@ -242,7 +242,7 @@ func (f *Flow) finishPassword(ctx context.Context, from audit.Origin, l *Login, 
 	return out, nil
 }
 
-// SendReset mails a link to choose a new password with, when somebody has the
+// SendReset mails a link to choose a new password with, when a user has the
 // address. As with SendLink, nothing tells whether they do.
 func (f *Flow) SendReset(ctx context.Context, from audit.Origin, l *Login, typed, language string) error {
 	if f.Passwords == nil {

@@ -130,7 +130,7 @@ func (f *Flow) mayTryCode(ctx context.Context, from audit.Origin, l *Login, id s
 	return refused
 }
 
-// nameOf is what the log calls whoever a challenge belongs to, "" for nobody.
+// nameOf is what the log calls the user of a challenge, "" for none.
 func nameOf(c store.Challenge) string {
 	if c.UserID == "" || c.EmailNorm == store.NoEmail(c.UserID) {
 		return ""
@@ -243,7 +243,7 @@ func (f *Flow) confirmAddress(tx *store.Tx, from audit.Origin, l *Login, u store
 		post.Terms{To: people.MailAddress(u), Language: u.Language, TimeZone: from.ZoneFor(u.TimeZone), Reference: from.Reference})
 }
 
-// CancelLink ends a link and its code for somebody who did not ask for them.
+// CancelLink ends a link and its code for a person who did not request them.
 func (f *Flow) CancelLink(ctx context.Context, from audit.Origin, l *Login, token string) error {
 	k, err := f.LookAt(ctx, l, token)
 	if err != nil {
@@ -270,11 +270,11 @@ type MailStatus struct {
 	ResendIn  time.Duration
 	Dead      *fault.Fault // why no code works any more, or nil
 	Delivery  Delivery
-	Sure      bool // mail goes to the address whoever has it
+	Sure      bool // mail goes to the address in any case
 }
 
 // MailStatus returns what the attempt waits for, or ErrStateLost when it has asked
-// for nothing. It is the same for addresses nobody has.
+// for nothing. It is the same for addresses that no user has.
 func (f *Flow) MailStatus(ctx context.Context, l *Login) (MailStatus, error) {
 	if l.Challenge == "" {
 		return MailStatus{}, ErrStateLost

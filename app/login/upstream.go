@@ -14,7 +14,6 @@ import (
 	"gatelodge/app/mail/compose"
 	"gatelodge/app/mail/post"
 	"gatelodge/app/people"
-	"gatelodge/app/secret"
 	"gatelodge/app/upstream"
 	"gatelodge/store"
 )
@@ -25,11 +24,11 @@ var (
 	ErrReissued = fault.New(fault.Denied, "upstream.reissued").For(fault.Provider)
 )
 
-// ErrUnconnected means that nobody here is known by that identity. Whether somebody
+// ErrUnconnected means that no user has that identity. Whether a user
 // has its address is not revealed.
-var ErrUnconnected = errors.New("nobody here is known by that identity")
+var ErrUnconnected = errors.New("no user has that identity")
 
-// UpstreamReturn is somebody who came back from an upstream.
+// UpstreamReturn is the answer of an upstream.
 type UpstreamReturn struct {
 	Who      upstream.Identity
 	Request  upstream.AuthRequest
@@ -69,7 +68,7 @@ func (f *Flow) WithUpstream(ctx context.Context, from audit.Origin, l *Login, a 
 	})
 }
 
-// Join makes an account for somebody who was held: they say that they have none.
+// Join creates an account for a pending identity: its owner says that they have none.
 func (f *Flow) Join(ctx context.Context, from audit.Origin, l *Login, language, replaces string) (Outcome, upstream.Identity, error) {
 	a := UpstreamReturn{Language: language, Replaces: replaces}
 	use := l.use("held", l.PendingIdentity)
@@ -90,7 +89,7 @@ func (f *Flow) Join(ctx context.Context, from audit.Origin, l *Login, language, 
 	return out, a.Who, err
 }
 
-// MayJoin reports whether somebody who was held may have an account made.
+// MayJoin reports whether an account may be created for a pending identity.
 func (f *Flow) MayJoin(ctx context.Context, l *Login, who upstream.Identity) (may bool, err error) {
 	err = f.DB.View(ctx, func(tx *store.Tx) (err error) {
 		may, err = f.Users.MayRegister(tx, f.registration(l, UpstreamReturn{Who: who}, ""))
@@ -99,8 +98,8 @@ func (f *Flow) MayJoin(ctx context.Context, l *Login, who upstream.Identity) (ma
 	return may, err
 }
 
-// byUpstream adds the proof of whoever find gives, and starts their session in the
-// same transaction. Whoever is refused has changed nothing.
+// byUpstream adds the proof of the user that find returns, and starts their session in
+// the same transaction. A refusal changes nothing.
 func (f *Flow) byUpstream(ctx context.Context, from audit.Origin, l *Login, a *UpstreamReturn, use use, find func(*store.Tx) (store.User, error)) (Outcome, error) {
 	var out Outcome
 	var met store.User
@@ -145,7 +144,7 @@ func (f *Flow) byUpstream(ctx context.Context, from audit.Origin, l *Login, a *U
 	}
 	err := f.update(ctx, l, try)
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, people.ErrTaken) || errors.Is(err, people.ErrElsewhere) {
-		// Somebody was made a user by another request meanwhile.
+		// Another request has created the user meanwhile.
 		err = f.update(ctx, l, try)
 	}
 	if refused, ok := errors.AsType[*fault.Fault](err); ok {
@@ -195,7 +194,7 @@ func (f *Flow) connectedUser(tx *store.Tx, who upstream.Identity) (store.User, e
 		return store.User{}, err
 	}
 	if a.Issuer != "" && a.Issuer != who.Issuer {
-		// The same subject at another server is somebody else.
+		// The same subject at another server is another user.
 		return store.User{}, f.withName(ErrReissued, who)
 	}
 	a.Subject, a.Issuer, a.Type, a.Email, a.Name, a.Tokens = who.Subject, who.Issuer, who.Type, who.Email, who.Name, who.Tokens
@@ -246,7 +245,7 @@ func (f *Flow) byAddress(tx *store.Tx, from audit.Origin, l *Login, a UpstreamRe
 	if err := f.Users.Link(tx, from, linked); err != nil {
 		return store.User{}, err
 	}
-	// What somebody asked for before may not be what they want now.
+	// An earlier request may not be what the person wants now.
 	if err := tx.CancelChallenges(u.ID, challenge.ConfirmEmail, "", f.Now()); err != nil {
 		return store.User{}, err
 	}
@@ -262,7 +261,7 @@ func (f *Flow) registration(l *Login, a UpstreamReturn, proven string) people.Re
 	}
 }
 
-// registerIdentity makes a user of somebody nobody knows, if they may come.
+// registerIdentity creates a user for an unknown identity, if it may register.
 func (f *Flow) registerIdentity(tx *store.Tx, from audit.Origin, l *Login, a UpstreamReturn, proven string) (store.User, error) {
 	st := f.registration(l, a, proven)
 	linked := a.Who.Account("", f.Now())
@@ -280,9 +279,8 @@ func (f *Flow) notifyLinked(tx *store.Tx, from audit.Origin, u store.User, who u
 	if !u.HasEmail() {
 		return nil
 	}
-	nobody, _ := secret.Hash(secret.Token())
 	issued := f.Challenges.Issue(challenge.Ask{
-		From: from, Purpose: challenge.Unlink, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: nobody, Sends: 1, Detail: accountID, For: notLinkedFor,
+		From: from, Purpose: challenge.Unlink, EmailNorm: u.EmailNorm, UserID: u.ID, BrowserHash: challenge.NoBrowser(), Sends: 1, Detail: accountID, For: notLinkedFor,
 	})
 	if err := tx.AddChallenge(issued.Challenge); err != nil {
 		return err

@@ -51,9 +51,9 @@ func MailedTo(tx *store.Tx, userID, norm string) (string, error) {
 	return norm, err
 }
 
-// ForgetBrowsers makes every browser a stranger to the user. One that nobody has
-// stands for them: a user without any is not notified of the first, and whoever
-// was sent away would come back untold.
+// ForgetBrowsers forgets every browser of the user, and remembers one that does not
+// exist in their place. A user without any browser is not notified of the first one, so
+// without it a thief whose browser was forgotten would return without a notice.
 func ForgetBrowsers(tx *store.Tx, userID string, now time.Time) error {
 	if err := tx.ForgetBrowsers(userID); err != nil {
 		return err

@@ -21,7 +21,7 @@ var (
 	ErrInviteOther   = fault.New(fault.Denied, "invite.other")
 )
 
-// InviteState returns why an invite lets nobody in any more, or nil.
+// InviteState returns why an invite cannot be accepted any more, or nil.
 func (s *Users) InviteState(v store.Invite) error {
 	switch {
 	case !v.RevokedAt.IsZero():
@@ -35,8 +35,8 @@ func (s *Users) InviteState(v store.Invite) error {
 }
 
 // Invited returns the invite with that token without spending it, and with it one
-// of the faults above when it lets nobody in any more. known says that a mailed
-// one is for an address that leads to somebody already.
+// of the faults above when it cannot be accepted any more. known says that a mailed
+// one is for an address that a user has already.
 func (s *Users) Invited(ctx context.Context, token string) (v store.Invite, known bool, err error) {
 	hash, ok := secret.Hash(token)
 	if !ok {
@@ -83,7 +83,7 @@ func (s *Users) spendInvite(tx *store.Tx, id string) (store.Invite, error) {
 	return store.Invite{}, ErrInviteUsed // the last use went this moment
 }
 
-// Accept takes somebody who is known already into the groups of an invite whose
+// Accept adds a known user to the groups of an invite whose
 // token they have shown. One that was mailed is for who has that address. It is
 // spent only when it gives them something.
 func (s *Users) Accept(tx *store.Tx, from audit.Origin, u store.User, id string) error {
@@ -128,8 +128,8 @@ func (s *Users) Accept(tx *store.Tx, from audit.Origin, u store.User, id string)
 	return nil
 }
 
-// MayAccept reports whether an invite may be accepted by somebody who is known:
-// one that was mailed is for whoever has that address.
+// MayAccept reports whether a known user may accept an invite: a mailed one is only for
+// the user with that address.
 func (s *Users) MayAccept(ctx context.Context, userID string, v store.Invite) (may bool, err error) {
 	if v.EmailNorm == "" {
 		return true, nil

@@ -54,7 +54,7 @@ type Invites struct {
 
 // Invitation is what an invite is made from.
 type Invitation struct {
-	Email  string // where it is mailed, and the only address it is for; "" makes a link for whoever has it
+	Email  string // where it is mailed, and the only address it is for; "" makes a link that anyone can use
 	Uses   int    // 0 is one; a mailed one has one
 	For    time.Duration
 	Groups []string
@@ -64,7 +64,7 @@ type Invitation struct {
 }
 
 // Invite makes an invite. One with an address is mailed, and its link stands in
-// the mail alone, so that whoever shows it has proven to read mail there. For one
+// the mail alone, so that showing it proves that its holder reads mail there. For one
 // without, the link is returned, this once.
 func (s *Invites) Add(ctx context.Context, from audit.Origin, i Invitation) (v store.Invite, link string, err error) {
 	if v, err = s.newInvite(i); err != nil {

@@ -94,7 +94,7 @@ type Registration struct {
 	Name     string
 	Picture  string
 	Language string
-	// Allowed says that the operator gives an account to whoever comes by the way
+	// Allowed says that the operator gives an account to all who sign in the way
 	// that they came by.
 	Allowed bool
 	Invite  string         // the id of an invite whose token they have shown, or ""
@@ -131,7 +131,7 @@ func (s *Users) AddressMayRegister(tx *store.Tx, address, invite string) (bool, 
 }
 
 // InviteAdmits reports whether an invitation, by its id, admits the owner of the address.
-// "" admits nobody.
+// "" admits no one.
 func (s *Users) InviteAdmits(tx *store.Tx, address, invite string) (bool, error) {
 	if invite == "" {
 		return false, nil
@@ -161,7 +161,7 @@ func (s *Users) Register(tx *store.Tx, from audit.Origin, st Registration) (Regi
 		return arrived, uninvited
 	}
 	if st.Account != nil {
-		// A name from elsewhere that is too long is no reason to keep somebody out.
+		// A name from elsewhere that is too long is no reason to refuse the person.
 		st.Name, _ = ShortName(st.Name)
 	}
 	u, err := s.userOf(st)

@@ -242,7 +242,7 @@ func UnconfirmedIn(tx *store.Tx, u store.User, address string) (bool, error) {
 }
 
 // ByID returns the user with that id, or ErrUnknown. An id from elsewhere may look
-// like somebody else's address.
+// like the address of another user.
 func (s *Users) ByID(ctx context.Context, id string) (u store.User, err error) {
 	err = s.DB.View(ctx, func(tx *store.Tx) error {
 		u, err = tx.UserByID(id)

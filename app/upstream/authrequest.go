@@ -22,7 +22,8 @@ import (
 )
 
 const (
-	// requestFor is how long somebody may be away. Some first make an account there.
+	// requestFor is how long a sign-in at a provider may take. Some people first create an
+	// account there.
 	requestFor = 10 * time.Minute
 	// pendingFor is how long whom an upstream vouched for is kept while the person
 	// proves an account here.
@@ -38,17 +39,17 @@ var (
 // The purposes of an auth request.
 const (
 	ToSignIn  = "signin"
-	ToConfirm = "confirm" // that whoever is signed in is still there
+	ToConfirm = "confirm" // that the signed-in user is still there
 	ToLink    = "link"    // the identity to the user's account
 )
 
-// AuthRequest is what somebody is sent to an upstream for. It waits in the store.
+// AuthRequest is a request to sign in at an upstream. It waits in the store.
 type AuthRequest struct {
 	To      string // one of the above
 	Return  string // the local path to go to in the end
 	User    string // of ToConfirm and ToLink
 	Session string // of those too: it must be the one that comes back
-	// Only is set for a ToConfirm of somebody who has no other way to confirm: what
+	// Only is set for a ToConfirm of a user without another way to confirm: what
 	// the upstream cannot tell is then let pass.
 	Only bool
 	// Joins and Invite say that they want an account, and by which invite: what the tab
@@ -59,7 +60,7 @@ type AuthRequest struct {
 	Consented bool
 }
 
-// AuthParams are what whoever begins a sign-in may ask of the upstream.
+// AuthParams are what the client that begins a sign-in may ask of the upstream.
 type AuthParams struct {
 	LoginHint string // an address to begin with
 	Prompt    string // "login", "select_account" or "consent"
@@ -69,8 +70,8 @@ type AuthParams struct {
 	Known string
 }
 
-// savedRequest is what lies in the store under a hash: of a state while somebody is
-// away, of a token of ours while somebody is held.
+// savedRequest is what lies in the store under a hash: of a state while the user is
+// at the upstream, of a token of ours while an identity is pending.
 type savedRequest struct {
 	Verifier string      `json:"v,omitempty"`
 	Nonce    string      `json:"n,omitempty"`
@@ -248,7 +249,7 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage savedRequest) (
 			return Identity{}, err
 		}
 	} else if luggage.Request.To == ToConfirm && !luggage.Request.Only {
-		return Identity{}, u.fault(ErrNotAsked, errors.New("OAuth 2.0 does not tell when somebody was asked"))
+		return Identity{}, u.fault(ErrNotAsked, errors.New("OAuth 2.0 does not report when the user was asked"))
 	}
 	who, err := u.kind.read(ctx, &v)
 	if err != nil {
@@ -261,7 +262,7 @@ func (u *Upstream) redeem(ctx context.Context, a Answer, luggage savedRequest) (
 		return Identity{}, err
 	}
 	if who.Subject == "" || len(who.Subject) > 255 {
-		return Identity{}, u.fault(ErrMisconfigured, errors.New("the upstream does not tell who somebody is"))
+		return Identity{}, u.fault(ErrMisconfigured, errors.New("the upstream does not report who the user is"))
 	}
 	who.AuthAt = v.authAt
 	who.Upstream, who.Type, who.Tokens = u.ID, u.Type(), tokensOf(token, u.now())
@@ -295,7 +296,7 @@ func (u *Upstream) checkPartial(who Identity, lacks error) error {
 }
 
 // issuerOrHost names the server of an upstream that has no issuer, so that an account
-// never stands for somebody at another one.
+// never stands for a user of another one.
 func (p *endpoints) issuerOrHost() string {
 	if p.issuer != "" {
 		return p.issuer

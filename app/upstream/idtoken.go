@@ -180,7 +180,7 @@ func (v *exchange) readUserinfo(ctx context.Context) (claims, error) {
 		v.lacks = err
 		return nil, nil
 	}
-	// OpenID Connect Core 1.0, 5.3.2: else it may be somebody else's.
+	// OpenID Connect Core 1.0, 5.3.2: else it may belong to another user.
 	if more.identifier("sub") != v.claims.identifier("sub") {
 		return nil, v.up.fault(ErrUntrue, errors.New("userinfo is about another subject"))
 	}

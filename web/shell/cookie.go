@@ -140,7 +140,7 @@ type Attempt struct {
 	// Notice is a sentence for the next page, by key, and its number.
 	Notice string `json:"n,omitempty"`
 	Count  int    `json:"m,omitempty"`
-	// Form is what somebody sent who had to confirm first that it was them, At the
+	// Form is a form that waits until its user has confirmed that it is them, At the
 	// path they sent it to. It fills the page again; it holds no secret.
 	Form string `json:"f,omitempty"`
 	At   string `json:"at,omitempty"`
@@ -223,7 +223,7 @@ func (plainJSON) Serialize(v any) ([]byte, error) {
 
 func (plainJSON) Deserialize(b []byte, v any) error { return json.Unmarshal(b, v) }
 
-// Seal returns v as text that nobody can read or change, for login.Lifetime.
+// Seal returns v as text that its holder can neither read nor change, for login.Lifetime.
 func (c *Cookies) Seal(name string, v any) (string, error) {
 	value, err := securecookie.EncodeMulti(name, v, c.logins.Codecs...)
 	if err != nil {

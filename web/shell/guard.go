@@ -14,23 +14,23 @@ import (
 	"gatelodge/store"
 )
 
-// Guard says who may use a route. The zero value is nobody: a route that says nothing
-// answers nothing.
+// Guard says who may use a route. The zero value admits no one: a route without a guard
+// refuses every request.
 type Guard int
 
 // The guards.
 const (
 	_          Guard = iota
-	Anyone           // whoever asks
-	Attempting       // whoever has begun to sign in in this browser
-	SignedIn         // whoever is signed in
-	Fresh            // SignedIn, who has proved themselves minutes ago
-	Admin            // whoever is signed in and may manage the server
-	FreshAdmin       // Admin, who has proved themselves minutes ago
-	InboxKey         // whoever holds the key of captured mail
-	Credential       // an app with the credential for handing over mail
+	Anyone           // every visitor
+	Attempting       // browsers with a sign-in in progress
+	SignedIn         // signed-in users
+	Fresh            // SignedIn, confirmed within the last minutes
+	Admin            // signed-in admins
+	FreshAdmin       // Admin, confirmed within the last minutes
+	InboxKey         // browsers with the key of captured mail
+	Credential       // apps with a submission credential
 	Client           // a client of the session API, at an address of its App or ours
-	AppUser          // Client, with somebody signed in at an App that is allowed it
+	AppUser          // Client, with a user signed in at an App that is allowed it
 )
 
 func (g Guard) admins() bool { return g == Admin || g == FreshAdmin }
@@ -42,13 +42,13 @@ var (
 	// errNoGuard is a defect of ours.
 	errNoGuard = errors.New("the route does not say who may use it")
 	// errStale leads to the page that asks for a proof, see answer.
-	errStale = errors.New("somebody has to prove themselves again")
+	errStale = errors.New("the user has to confirm again")
 	// errAnswered means that a guard has answered already.
 	errAnswered = errors.New("the guard has answered")
 )
 
-// admit is the one place where guards are enforced. It returns nil for whoever may use
-// the route, and sets what the handler was promised; answer knows its errors.
+// admit is the one place where guards are enforced. It returns nil when the request may
+// use the route, and sets what the handler was promised; answer knows its errors.
 func (q *Request) admit() error {
 	var err error
 	switch q.route.Guard {
@@ -82,8 +82,8 @@ func (q *Request) admit() error {
 	return nil
 }
 
-// Proven returns an error that leads to the page that asks for a proof, unless whoever
-// is signed in has proved themselves minutes ago.
+// Proven returns an error that leads to the confirmation page, unless the user has
+// confirmed within the last minutes.
 func (q *Request) Proven() error {
 	if !q.shell.Account.Fresh(q.Current.Session) {
 		return errStale
@@ -107,8 +107,8 @@ func (q *Request) answer(err error) error {
 	return err
 }
 
-// admitAttempt leads whoever has not begun to sign in to the sign-in page. Who has typed
-// something into a form is shown why. An attempt may have begun at an App's address.
+// admitAttempt redirects browsers without a sign-in in progress to the sign-in page. A form
+// that was filled in is answered with the reason. An attempt may have begun at an App's address.
 func (q *Request) admitAttempt() error {
 	taken, err := q.shell.Entered(q)
 	if err != nil {

@@ -184,11 +184,11 @@ func (s *Shell) Printer(r *http.Request) lang.Printer {
 }
 
 // contentPolicy is the policy of our pages: nothing inline, nothing from
-// elsewhere, in nobody's frame.
+// elsewhere, in no frame.
 const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// layout returns what every page needs, for a reader nobody knows.
+// layout returns what every page needs, for a visitor.
 func (s *Shell) Layout(r *http.Request) Layout {
 	l := Layout{Instance: s.Name, Host: s.Origin.Host, Contact: s.Contact, Now: s.Now().In(s.Cookies.Zone(r)), Theme: s.Cookies.Theme(r)}
 	l.Begun = l.Now.Unix()
@@ -248,7 +248,7 @@ func (s *Shell) args(p lang.Printer, f *fault.Fault) []any {
 	return append(args, "url", s.Origin.String(), "contact", s.Contact, "operator", s.Operator(p), "instance", s.Name)
 }
 
-// operator is what a sentence calls whoever runs this server.
+// operator is what a sentence calls the operator of this server.
 func (s *Shell) Operator(p lang.Printer) string {
 	if s.Contact == "" {
 		return p.Say("layout.operator")

@@ -10,7 +10,7 @@ import (
 )
 
 // Hint is an account that was used in this browser, and how. It opens nothing: it
-// saves its owner typing. It is sealed, so that nobody puts an account there, and
+// saves its owner typing. It is sealed, so that no one else puts an account there, and
 // shown only while the account knows the browser: one that was sent away learns no
 // new name or address.
 type Hint struct {

@@ -89,7 +89,7 @@ func (q *Request) SaveAttempt(a Attempt) error { return q.shell.Cookies.SaveLogi
 // DropAttempt ends the attempt.
 func (q *Request) DropAttempt() { q.shell.Cookies.DropLogin(q.W) }
 
-// Layout returns what every page needs, for a reader nobody knows.
+// Layout returns what every page needs, for a visitor.
 func (q *Request) Layout() Layout {
 	l := q.shell.Layout(q.Request)
 	if l.Path != "" && q.route.Back != "" {
@@ -255,7 +255,7 @@ func (q *Request) Onward(a Attempt, mine func(session.Current) (bool, error)) (o
 	return true, q.Redirect(Home(a.Return))
 }
 
-// toSignIn sends somebody who is not signed in to the sign-in page, and keeps where
+// toSignIn redirects a visitor to the sign-in page, and keeps where
 // they wanted to go. Who expected to be signed in sees why not. A form is not kept: it
 // leads back to its page after sign-in, and the sign-in page says that it was not saved.
 func (q *Request) toSignIn() error {
@@ -279,7 +279,7 @@ func (q *Request) toSignIn() error {
 	return q.Redirect("/signin")
 }
 
-// toConfirm has somebody who is signed in prove themselves again, and keeps what they
+// toConfirm asks a signed-in user to confirm again, and keeps what they
 // sent as far as the route allows.
 func (q *Request) toConfirm() error {
 	a := q.Attempt()

@@ -25,7 +25,7 @@ type Route struct {
 	Method, Path string
 	Guard        Guard
 	// Renews says that the session gets a new token first: what is done then is worth
-	// most to whoever holds a copy of the cookie.
+	// most to a thief with a copy of the cookie.
 	Renews bool
 	// Back is the page of the form that the route takes, with the route's own
 	// parameters: there people get when they had to sign in or prove themselves first.

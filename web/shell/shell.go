@@ -70,7 +70,7 @@ func New(c Config) (*Shell, error) {
 // MaxForm is more than any form of ours holds.
 const MaxForm = 64 << 10
 
-// Header values that every answer has. They are shared: nobody may append.
+// Header values that every answer has. They are shared: never append.
 var (
 	headerNosniff    = []string{"nosniff"}
 	headerNoReferrer = []string{"no-referrer"}
@@ -106,7 +106,7 @@ func (s *Shell) Outermost(next http.Handler) http.Handler {
 
 // rightHost reports whether a request was sent to the host people see. On a
 // loopback origin every loopback name is that; anything else is a page of
-// another site that points its name here, or somebody who came by an address
+// another site that points its name here, or a visitor at an address
 // where neither cookies nor links will work. Ports are not compared: proxies
 // lose them.
 func (s *Shell) RightHost(r *http.Request) bool {

@@ -58,7 +58,7 @@ func (l Layout) ContactLink() Link {
 // Person is a user as pages show one.
 type Person struct {
 	Name   string // may be ""
-	Email  string // "" for somebody who has none
+	Email  string // "" for a user without one
 	Handle string // what names them then
 }
 
@@ -70,7 +70,7 @@ func (p Person) Account() string {
 	return p.Handle
 }
 
-// Called returns the name, or what names the account of somebody who gave none.
+// Called returns the name, or what names the account of a user without one.
 func (p Person) Called() string {
 	if p.Name != "" {
 		return p.Name
@@ -104,7 +104,7 @@ func first(word string) string {
 	return string(unicode.ToUpper(r))
 }
 
-// Target is the app that somebody is on the way to.
+// Target is the app that a sign-in leads to.
 type Target struct {
 	Name string
 	Host string
@@ -113,7 +113,7 @@ type Target struct {
 // Initial returns the letter on the app's tile.
 func (t Target) Initial() string { return first(t.Name) }
 
-// Ref is what a person sends whoever runs the server about an error.
+// Ref is what a person sends the operator about an error.
 type Ref struct {
 	Reference string // GL-…
 	At        time.Time

@@ -115,7 +115,7 @@ func (c *Checker) Last() Report {
 // make a new one: looking says that it is on its way.
 func (c *Checker) Recent() (r Report, looking bool) {
 	if c.Captures() {
-		return c.Run(context.Background(), ""), false // asks nobody
+		return c.Run(context.Background(), ""), false // without DNS
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

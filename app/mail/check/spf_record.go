@@ -37,15 +37,15 @@ func (c *Checker) spfRecord(ctx context.Context) *Record {
 	proposed := proposal{spfResolver{c.Resolver}, c.domain(), r.Value}
 	if len(ours) > 0 && !c.passes(ctx, ours, proposed) {
 		r.Key, r.Value = "spf", mergePolicies(we, nil)
-	} else if _, err := c.evaluate(ctx, nobody, proposed); errors.Is(err, spf.ErrLookupLimitReached) {
+	} else if _, err := c.evaluate(ctx, noSender, proposed); errors.Is(err, spf.ErrLookupLimitReached) {
 		r.Key = "spf_many"
 	}
 	return &r
 }
 
-// nobody is an address that sends no mail (RFC 5737): all of a record is evaluated
+// noSender is an address that sends no mail (RFC 5737): all of a record is evaluated
 // for it.
-var nobody = netip.AddrFrom4([4]byte{192, 0, 2, 255})
+var noSender = netip.AddrFrom4([4]byte{192, 0, 2, 255})
 
 // passes reports whether there are addresses and all may send.
 func (c *Checker) passes(ctx context.Context, ours []netip.Addr, dns spf.DNSResolver) bool {
@@ -84,7 +84,7 @@ func addressTerms(ours []netip.Addr) []string {
 	return list
 }
 
-// mergePolicies writes one record that lets us send and whoever the policies do. Our
+// mergePolicies writes one record that allows us and all that the policies allow. Our
 // terms come first: no later one can refuse us, or use up the lookups before.
 func mergePolicies(ours []string, policies [][]string) string {
 	words, all, modifiers := slices.Clone(ours), "", []string(nil)
@@ -154,7 +154,7 @@ func valid(term string) bool {
 	if strings.HasSuffix(term, ":") || strings.HasSuffix(term, "=") || !ascii(term) {
 		return false
 	}
-	result, _ := spf.CheckHostWithSender(nobody.AsSlice(), "x.invalid", "x@x.invalid", spf.WithResolver(anyDomain{"v=spf1 " + term}))
+	result, _ := spf.CheckHostWithSender(noSender.AsSlice(), "x.invalid", "x@x.invalid", spf.WithResolver(anyDomain{"v=spf1 " + term}))
 	return result != spf.PermError
 }
 

@@ -15,7 +15,7 @@ const (
 	enterHTTPWithin = 10 * time.Second
 )
 
-// slots is where mails are read. Its zero value is ready.
+// slots bound how many mails are read at a time. Its zero value is ready.
 type slots struct {
 	once   sync.Once
 	places chan struct{}
@@ -35,8 +35,7 @@ func (s *slots) enter(ctx context.Context, within time.Duration) (leave func(), 
 	return nil, errQueueFull
 }
 
-// Enter waits until a mail may be read that comes over HTTP. Whoever got in calls
-// leave. The error is a Refusal.
+// Enter waits until a mail that comes over HTTP may be read. Call leave afterwards. The error is a Refusal.
 func (s *Service) Enter(ctx context.Context) (leave func(), err error) {
 	return s.slots.enter(ctx, enterHTTPWithin)
 }
