@@ -80,7 +80,7 @@ type App struct {
 	Now        func() time.Time // Clock's
 	Relay      *submission.Service
 	Listener   *submission.Listener // nil: apps hand over mail over HTTP alone
-	Passwords  *password.Hasher     // nil: nobody signs in with one
+	Passwords  *password.Hasher     // nil: passwords are off
 	InboxKey   string               // opens /dev/mail until the server ends; "" where there is none
 	Log        *slog.Logger
 

@@ -61,7 +61,7 @@ func live(t *testing.T, s *apptest.Server, userID string) int {
 	return len(list)
 }
 
-// Two admins who close their accounts one after the other must not leave nobody.
+// Two admins who close their accounts one after the other must leave an admin.
 func TestTwoAdminsCannotBothLeave(t *testing.T) {
 	s := open(t)
 	var admins []store.User
@@ -186,7 +186,7 @@ func TestAResetLinkIsGoodOnceAndForThatAlone(t *testing.T) {
 	refused(t, challenge.ErrCancelled, reset(links[1], goodPassword))
 }
 
-// Nobody takes away the last thing by which they can sign in.
+// The last sign-in method of an account cannot be removed.
 func TestTheLastSignInMethodStays(t *testing.T) {
 	s := open(t)
 	u := store.User{ID: "u1", EmailNorm: store.NoEmail("u1"), Username: "mara", CreatedAt: s.Now(), UpdatedAt: s.Now()}
@@ -228,7 +228,7 @@ func TestAnAddressIsAddedByWhoReadsItsMail(t *testing.T) {
 		}
 	}
 	for address, want := range map[string]error{"mara@work.example": nil, taken.Email: account.ErrEmailTaken} {
-		// Whether somebody has the address is told to who reads mail there alone.
+		// Only a person who reads mail at the address learns whether a user has it.
 		if err := s.Account.AddEmail(t.Context(), apptest.From, u.ID, address); err != nil {
 			t.Fatal(err)
 		}

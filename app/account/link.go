@@ -29,7 +29,7 @@ type Link struct {
 
 // LookAt returns what is behind a link without spending it, or a fault of package
 // challenge that says why it no longer opens. Of an account without an address only
-// its own browsers take one: whoever made it could have anybody's address put to it,
+// its own browsers take one: its creator could otherwise add another person's address,
 // by which its owner would then sign in to the account of another. b is the browser
 // that shows the link.
 func (s *Service) LookAt(ctx context.Context, token string, b people.Browser) (Link, error) {

@@ -62,7 +62,7 @@ type Service struct {
 	Queue      *queue.Queue
 	Upstreams  *upstream.Upstreams
 	Apps       *apps.Apps
-	Passwords  *password.Hasher // nil: nobody signs in with one
+	Passwords  *password.Hasher // nil: passwords are off
 	Now        func() time.Time
 	PublicURL  string // without a trailing slash
 	Site       string // the instance's name, which is no password

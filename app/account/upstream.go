@@ -30,7 +30,7 @@ func (s *Service) Connect(ctx context.Context, from audit.Origin, userID string,
 	return s.update(ctx, func(tx *store.Tx) error { return s.connect(tx, from, userID, who) })
 }
 
-// ConnectPending is Connect for somebody who was held until they had proved the
+// ConnectPending is Connect for a person who was held until they had proved the
 // account. The token is spent.
 func (s *Service) ConnectPending(ctx context.Context, from audit.Origin, userID string, browserHash []byte, token string) error {
 	return s.update(ctx, func(tx *store.Tx) error {

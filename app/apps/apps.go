@@ -112,7 +112,7 @@ type Place struct {
 func NewSet(list []config.App) (*Set, error) {
 	s := &Set{exact: make(map[string]Place)}
 	for _, c := range list {
-		// Never "": that is no App's key. Only a configuration that nobody checked has none.
+		// Never "": that is no App's key. Only an unchecked configuration has none.
 		app := &App{ID: cmp.Or(c.ID, config.AppID(c.Name)), Name: c.Name, Hosts: c.Hosts, Origins: c.Origins, Allow: newAllow(c.Allow)}
 		if c.AuthJS != nil {
 			var err error

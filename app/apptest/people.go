@@ -26,7 +26,7 @@ func (s *Server) User(email string) store.User {
 	return u
 }
 
-// SignIn signs somebody in by the link in their mail, in a new browser.
+// SignIn signs a user in by the link in their mail, in a new browser.
 func (s *Server) SignIn(email string) login.Outcome {
 	s.t.Helper()
 	var attempt login.Login

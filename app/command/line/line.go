@@ -42,7 +42,7 @@ type Place int
 const (
 	Local  Place = iota // needs no store
 	Server              // needs the store: through the server, or under its lock
-	Alone               // needs the store's files while nobody has them
+	Alone               // needs the store's files while no process has them
 )
 
 // Verb is one command.

@@ -37,7 +37,7 @@ func sentence(f *fault.Fault, about ...any) (text string, whole bool) {
 	return text, false
 }
 
-// hole is what stands in a sentence for an argument that is missing.
+// hole replaces a missing argument in a sentence.
 var hole = regexp.MustCompile(`\[[a-z_]+\]`)
 
 // About returns what sentences name of this server.
